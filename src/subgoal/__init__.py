@@ -1,0 +1,1 @@
+"""Distil a large language model's planning into small language agents."""

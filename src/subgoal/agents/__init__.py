@@ -1,0 +1,1 @@
+"""Agents: hierarchical, flat and scripted ones, and the grounding of their actions."""

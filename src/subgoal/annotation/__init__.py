@@ -1,0 +1,1 @@
+"""Sub-goals: teachers annotate trajectories, replies are read, annotations are carried over."""

@@ -1,0 +1,1 @@
+"""The command `subgoal`: one module per verb."""

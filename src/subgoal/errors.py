@@ -1,0 +1,65 @@
+"""One error class per boundary.
+
+Every message is one clear sentence that says what is wrong, where, and what to do. The command
+line prints the message of a `SubgoalError` and exits with code 2; anything else is a bug.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SubgoalError(Exception):
+    """The base of every error that a user can cause or repair."""
+
+
+class ConfigInvalid(SubgoalError):
+    """A configuration file or option is wrong."""
+
+
+class RunFolderInvalid(SubgoalError):
+    """A run folder is missing a stage, belongs to another configuration, or is damaged."""
+
+
+class DataCorrupt(SubgoalError):
+    """A stored file cannot be read: a damaged line, a wrong format or version."""
+
+
+class EnvironmentFailed(SubgoalError):
+    """A world could not start, died, or did not answer; `reset` starts it again."""
+
+
+class TaskUnknown(SubgoalError):
+    """A task type, split or variation does not exist in the world."""
+
+
+class AnnotationInvalid(SubgoalError):
+    """A teacher's reply is no annotation of the path.
+
+    Attributes:
+        reason: Why, in a few words.
+        segments: Inclusive (first, last) step numbers, from 1, left without a sub-goal.
+    """
+
+    def __init__(self, reason: str, segments: Iterable[tuple[int, int]] = ()) -> None:
+        self.reason = reason
+        self.segments = tuple(segments)
+        where = ", ".join(f"{first}-{last}" for first, last in self.segments)
+        super().__init__(reason + (f" (steps without a sub-goal: {where})" if where else ""))
+
+
+class TeacherFailed(SubgoalError):
+    """The teacher could not be reached, refused, or has no annotation."""
+
+
+class StudentInvalid(SubgoalError):
+    """A model folder is missing, damaged, or does not fit its use."""
+
+
+class TrainingFailed(SubgoalError):
+    """Training cannot go on: no data, a loss that is not finite, no memory."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `, did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f", did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,1 @@
+"""Rollouts of agents under a protocol, their metrics, and paired comparisons."""

@@ -1,0 +1,200 @@
+"""Append-only record files that survive a kill at any byte, and seal when complete.
+
+A journal is a JSONL file: a header line naming its kind and version, then one record a line.
+While work runs it is plain and append-only; a torn last line (a kill in mid-write) is cut off when
+the journal is opened again. When complete it is *sealed*: records are sorted by key, compressed
+with zstd to a temporary name, and renamed, so that the same records give the same bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Generic, TypeVar
+
+import zstandard
+from pydantic import ValidationError
+
+from subgoal.errors import DataCorrupt
+from subgoal.record import Record
+
+R = TypeVar("R", bound=Record)
+
+_LEVEL = 10
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; rename it to `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file atomically, as UTF-8."""
+    with written_atomically(path) as file:
+        file.write(text.encode())
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 16 hex digits of a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+class Journal(Generic[R]):
+    """The records of one kind in one file.
+
+    Args:
+        path: The plain file, such as `trajectories.jsonl`; sealed it is `path` + `.zst`.
+        record: The record class of a line.
+        kind: What the file holds, such as `trajectories`; written to and checked in the header.
+        key: Identity of a record; a later record of the same key replaces the earlier one.
+        version: Version of the record's format.
+    """
+
+    def __init__(
+        self, path: Path, record: type[R], kind: str, key: Callable[[R], str], version: int = 1
+    ) -> None:
+        self.path = path
+        self.sealed_path = path.with_name(path.name + ".zst")
+        self._record = record
+        self._key = key
+        self._header = {"format": f"subgoal.{kind}", "version": version}
+        self._file: IO[bytes] | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """True where the complete, compressed file is there and no plain one."""
+        return self.sealed_path.exists() and not self.path.exists()
+
+    @property
+    def exists(self) -> bool:
+        """True where either file is there."""
+        return self.sealed_path.exists() or self.path.exists()
+
+    def append(self, record: R) -> None:
+        """Write one record as one line, flushed to the operating system before returning.
+
+        A sealed journal is unsealed first: its records move back to the plain file.
+        """
+        if self._file is None:
+            self._file = self._open_to_append()
+        self._file.write(record.model_dump_json().encode() + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the plain file; the next `append` opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __iter__(self) -> Iterator[R]:
+        """Stream the records, oldest first. A torn last line is skipped.
+
+        Raises:
+            DataCorrupt: The file is of another kind or version, or a line inside it is damaged.
+        """
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                yield from self._read(file, self.path)
+        elif self.sealed_path.exists():
+            with (
+                self.sealed_path.open("rb") as raw,
+                zstandard.ZstdDecompressor().stream_reader(raw) as stream,
+            ):
+                yield from self._read(io.BufferedReader(stream), self.sealed_path)
+
+    def by_key(self) -> dict[str, R]:
+        """Return all records by key, in the order in which their keys came first."""
+        return {self._key(record): record for record in self}
+
+    def seal(self) -> Path:
+        """Sort by key, compress, rename; return the sealed file's path."""
+        self.close()
+        records = self.by_key()
+        with written_atomically(self.sealed_path) as file:
+            compressor = zstandard.ZstdCompressor(level=_LEVEL)
+            with compressor.stream_writer(file, closefd=False) as stream:
+                stream.write(self._line(self._header))
+                for key in sorted(records):
+                    stream.write(records[key].model_dump_json().encode() + b"\n")
+        self.path.unlink(missing_ok=True)
+        return self.sealed_path
+
+    @staticmethod
+    def _line(value: object) -> bytes:
+        return json.dumps(value).encode() + b"\n"
+
+    def _open_to_append(self) -> IO[bytes]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            kept = list(self)
+            with written_atomically(self.path) as file:
+                file.write(self._line(self._header))
+                for record in kept:
+                    file.write(record.model_dump_json().encode() + b"\n")
+        self._cut_torn_line()
+        return self.path.open("ab")
+
+    def _cut_torn_line(self) -> None:
+        with self.path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            keep, position = 0, end
+            while position > 0 and keep == 0:
+                start = max(0, position - 65536)
+                file.seek(start)
+                keep = start + file.read(position - start).rfind(b"\n") + 1
+                keep = 0 if keep == start else keep
+                position = start
+            if keep == 0:
+                file.seek(0)
+                file.write(self._line(self._header))
+                keep = file.tell()
+            file.truncate(keep)
+
+    def _read(self, file: IO[bytes], path: Path) -> Generator[R]:
+        try:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return  # torn by a kill in mid-write; cut off at the next append
+                if number == 1:
+                    self._check_header(line, path)
+                else:
+                    yield self._parse(line, path, number)
+        except zstandard.ZstdError as error:
+            raise DataCorrupt(
+                f"{path} is damaged ({error}); delete it and run the stage that writes it again"
+            ) from error
+
+    def _check_header(self, line: bytes, path: Path) -> None:
+        try:
+            header = json.loads(line)
+        except ValueError:
+            header = None
+        if header != self._header:
+            wanted = f"{self._header['format']} version {self._header['version']}"
+            found = line[:80].decode(errors="replace").strip()
+            raise DataCorrupt(f"{path} line 1 should name {wanted} but reads {found!r}")
+
+    def _parse(self, line: bytes, path: Path, number: int) -> R:
+        try:
+            return self._record.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DataCorrupt(
+                f"{path} line {number} is damaged ({where}: {first['msg']}); "
+                "delete the line to lose only that record"
+            ) from error

@@ -1,0 +1,1 @@
+"""Engines: a language model that generates with its prefix kept, streams batched."""

@@ -1,0 +1,1 @@
+"""Reports: typed data first, then the terminal and the HTML page."""

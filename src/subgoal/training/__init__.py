@@ -1,0 +1,1 @@
+"""Students: making, fine-tuning, saving and loading small language models."""

@@ -1,0 +1,1 @@
+"""Paths through worlds: their records, how they are collected and stored."""

@@ -1,0 +1,45 @@
+"""Records of what was done in a world: `Step` and `Trajectory`."""
+
+from subgoal.environments.environment import StopReason, Task
+from subgoal.record import Record
+
+
+class Step(Record):
+    """One elementary action and what came of it."""
+
+    action: str
+    """The elementary action that was sent."""
+    observation: str
+    """The world's answer to `action`."""
+    score: int
+    """Score after `action`, 0..100 (negative after a fatal mistake)."""
+    moves: int
+    """The world's own count of moves after `action`."""
+    look: str
+    """The room before `action`."""
+    inventory: str
+    """What the agent carried before `action`."""
+    accepted: bool = True
+    """False where the world did not know `action`."""
+    entered: bool = False
+    """True where `action` brought the agent into another place."""
+
+
+class Trajectory(Record):
+    """A path through a world, from the beginning of a task to its end."""
+
+    task: Task
+    """The task, with its description."""
+    steps: tuple[Step, ...]
+    """Steps in order."""
+    stop_reason: StopReason
+    """How the path ended; `solved` for a good oracle path."""
+    final_score: int
+    """Score after the last step."""
+    source: str
+    """Where the actions came from: `oracle` (the world's own), `recorded` or `file`."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The elementary actions, in order."""
+        return tuple(step.action for step in self.steps)
