@@ -1,0 +1,50 @@
+"""Worlds by name, imported only when asked for."""
+
+from importlib import import_module
+from typing import Any
+
+from subgoal.environments.environment import Environment
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, nearest
+
+WORLDS: dict[str, tuple[str, str, str]] = {
+    "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
+    "scienceworld": ("subgoal.environments.scienceworld", "ScienceWorld", "scienceworld"),
+}
+"""Name -> module, class, and the extra of this package that installs what the module needs."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all worlds, installed or not."""
+    return tuple(WORLDS)
+
+
+def make(name: str, **options: Any) -> Environment:
+    """Build a world by name.
+
+    Args:
+        name: One of `names()`.
+        options: Passed to the adapter's class.
+
+    Raises:
+        ConfigInvalid: No such world, or no such option.
+        EnvironmentFailed: A package that the world needs is not installed.
+    """
+    if name not in WORLDS:
+        hint = nearest(name, WORLDS) or f"; there are: {', '.join(WORLDS)}"
+        raise ConfigInvalid(f"there is no world '{name}'{hint}")
+    module, kind, extra = WORLDS[name]
+    try:
+        adapter = getattr(import_module(module), kind)
+    except ModuleNotFoundError as error:
+        if not extra or (error.name or "").startswith("subgoal"):
+            raise
+        raise EnvironmentFailed(
+            f"world '{name}' needs the package '{error.name}', which is not installed;"
+            f" run: pip install 'subgoal[{extra}]'"
+        ) from error
+    try:
+        return adapter(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
