@@ -140,7 +140,7 @@ class RunFolder:
     @contextmanager
     def stage(
         self, name: str, config: Record, inputs: Mapping[str, Path] | None = None
-    ) -> Iterator[Stage]:
+    ) -> Generator[Stage]:
         """Begin, or go on with, a stage; the block does the work and calls `finish`.
 
         Args:
