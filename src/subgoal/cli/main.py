@@ -1,0 +1,69 @@
+"""The command `subgoal`: finds the verb's module, runs it, and turns errors into one sentence."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from subgoal.errors import SubgoalError, nearest
+from subgoal.progress import console
+
+VERBS = {
+    "run": "the main job: collect, annotate, train, evaluate, report",
+    "collect": "replay oracle paths in the world and store them as trajectories",
+    "annotate": "set sub-goals on the trajectories with a teacher, carry them over to the rest",
+    "train": "train the students on the annotated trajectories",
+    "evaluate": "play a protocol's tasks with the agents",
+    "report": "write the comparison as a table and one HTML file",
+    "play": "watch one episode in the terminal, or play it yourself",
+    "runs": "list run folders with their state and size, or remove them",
+    "doctor": "check Java, torch, memory, a GPU and the teacher",
+}
+"""Every verb and what it does, in the order of the main job."""
+
+
+def usage() -> str:
+    """Return the text of `subgoal --help`."""
+    width = max(map(len, VERBS))
+    rows = [f"  {verb:<{width}}  {does}" for verb, does in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: subgoal VERB [options]     (subgoal VERB --help tells a verb's options)",
+            "",
+            "Distil a large language model's planning into small language agents.",
+            "",
+            *rows,
+            "",
+            "All stages of one experiment share a run folder (--run runs/mine); each can be run",
+            "alone, goes on after an interruption, and says what it read and wrote. Options are",
+            "named as in the TOML configuration: --train.training.tokens is tokens in",
+            "[train.training].",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exits with 0, 2 (a mistake that a user can repair) or 130 (Ctrl-C)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(usage() + "\n")
+        raise SystemExit(0 if words else 2)
+    if words[0] == "--version":
+        sys.stdout.write(f"subgoal {metadata.version('subgoal')}\n")
+        raise SystemExit(0)
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        _complain(f"there is no verb '{verb}'{nearest(verb, VERBS)} (see subgoal --help)")
+    try:
+        import_module(f"subgoal.cli.{verb.replace('-', '_')}").command(rest)
+    except SubgoalError as error:
+        _complain(str(error))
+    except KeyboardInterrupt:
+        console.print("\ninterrupted; the same command goes on where it stopped")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+
+
+def _complain(message: str) -> None:
+    console.print(f"subgoal: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(2) from None
