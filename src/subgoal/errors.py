@@ -55,6 +55,10 @@ class StudentInvalid(SubgoalError):
     """A model folder is missing, damaged, or does not fit its use."""
 
 
+class ComparisonInvalid(SubgoalError):
+    """Two agents cannot be compared: other tasks, or other protocols."""
+
+
 class TrainingFailed(SubgoalError):
     """Training cannot go on: no data, a loss that is not finite, no memory."""
 

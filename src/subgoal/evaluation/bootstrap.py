@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from subgoal.environments.protocol import Mean
 from subgoal.record import Record
 
 Floats = npt.NDArray[np.float64]
@@ -38,26 +39,28 @@ class Interval(Record):
         return f"{self.mean:.1f} [{self.low:.1f}, {self.high:.1f}]"
 
 
-def type_weights(groups: Sequence[Floats], by_type: bool) -> Floats:
+def type_weights(groups: Sequence[Floats], over: Mean) -> Floats:
     """Return the weight of each type's mean, (types,), summing to 1.
 
     Args:
         groups: The values of each type.
-        by_type: True where types count alike, False where episodes do.
+        over: What counts alike, types or episodes.
     """
     sizes = np.array([len(group) for group in groups], dtype=np.float64)
-    return np.full(len(groups), 1 / len(groups)) if by_type else sizes / sizes.sum()
+    if over is Mean.TYPES:
+        sizes = np.ones_like(sizes)
+    return sizes / sizes.sum()
 
 
-def bootstrap(groups: Sequence[Floats], by_type: bool, seed: int = 0) -> Interval:
+def bootstrap(groups: Sequence[Floats], over: Mean, seed: int = 0) -> Interval:
     """Return the mean over types and its interval.
 
     Args:
         groups: The values of each type, at least one a type.
-        by_type: True where types count alike, False where episodes do.
+        over: What counts alike, types or episodes.
         seed: Seed of the resampling; the same seed gives the same interval.
     """
-    weights = type_weights(groups, by_type)
+    weights = type_weights(groups, over)
     mean = float(sum(w * group.mean() for w, group in zip(weights, groups, strict=True)))
     draw = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
@@ -68,14 +71,14 @@ def bootstrap(groups: Sequence[Floats], by_type: bool, seed: int = 0) -> Interva
     return Interval(mean=_tidy(mean), low=_tidy(low), high=_tidy(high))
 
 
-def sign_flip_p_value(groups: Sequence[Floats], by_type: bool, seed: int = 0) -> float:
+def sign_flip_p_value(groups: Sequence[Floats], over: Mean, seed: int = 0) -> float:
     """Return the two-sided p-value of paired differences under random signs.
 
     Were the two agents alike, each difference would as well have the other sign; the p-value is
     the share of sign patterns whose mean is at least as far from zero (Monte Carlo, counting the
     observed pattern, so never 0).
     """
-    weights = type_weights(groups, by_type)
+    weights = type_weights(groups, over)
     parts = np.concatenate(
         [weight / len(group) * group for weight, group in zip(weights, groups, strict=True)]
     )

@@ -1,0 +1,78 @@
+"""Records of an agent's play: `EpisodeStep` and `Episode`."""
+
+from collections.abc import Sequence
+
+from subgoal.environments.environment import StopReason, Task
+from subgoal.record import Record
+
+
+class EpisodeStep(Record):
+    """One action of an agent and what came of it."""
+
+    action: str
+    """The action that was sent to the world."""
+    predicted: str = ""
+    """What the agent said, where something else was sent in its place; else empty."""
+    subgoal: str = ""
+    """The sub-goal that the action pursued, such as `fill(metal pot, water)`; empty without one."""
+    observation: str
+    """The world's answer."""
+    score: int
+    """Score after the action, as the world gives it."""
+    moves: int
+    """The world's own count of moves after the action."""
+    accepted: bool
+    """False where the world did not know the action."""
+
+    @property
+    def invalid(self) -> bool:
+        """True where the agent's own words were no action of the world."""
+        return not self.accepted or bool(self.predicted)
+
+
+class Episode(Record):
+    """One task played by one agent, from its beginning to its end."""
+
+    task: Task
+    """The task, with its description."""
+    agent: str
+    """The agent's name, such as `hierarchical`."""
+    protocol: str
+    """Name of the protocol whose limits and score hold."""
+    steps: tuple[EpisodeStep, ...]
+    """Every action sent, in order."""
+    score: int
+    """Score by the protocol, 0..100."""
+    final_score: int
+    """The world's score after the last step."""
+    stop_reason: StopReason
+    """How it ended."""
+    seconds: float
+    """Wall-clock seconds from the beginning to the end; waiting for other episodes included."""
+    tokens: int
+    """Tokens that the models computed for it: read for the first time, or generated."""
+    error: str = ""
+    """What the world died of, where `stop_reason` is `environment_error`."""
+
+    @property
+    def key(self) -> str:
+        """The identity of the episode within one agent's journal: its task's."""
+        return self.task.key
+
+    @property
+    def solved(self) -> bool:
+        """True where the task was completed."""
+        return self.stop_reason is StopReason.SOLVED
+
+    @property
+    def invalid(self) -> int:
+        """How many of the agent's own actions the world did not know."""
+        return sum(step.invalid for step in self.steps)
+
+
+def by_type(episodes: Sequence[Episode]) -> dict[str, list[Episode]]:
+    """Group episodes by task type, keeping their order."""
+    groups: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        groups.setdefault(episode.task.name, []).append(episode)
+    return groups
