@@ -24,6 +24,10 @@ class DataCorrupt(SubgoalError):
     """A stored file cannot be read: a damaged line, a wrong format or version."""
 
 
+class DataLeak(SubgoalError):
+    """A task is both trained on and played."""
+
+
 class EnvironmentFailed(SubgoalError):
     """A world could not start, died, or did not answer; `reset` starts it again."""
 

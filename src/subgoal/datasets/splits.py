@@ -1,0 +1,48 @@
+"""Splits by task type and variation, and the check that nothing leaks."""
+
+import random
+from collections.abc import Iterable, Sequence
+
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.environments.environment import Task
+from subgoal.errors import DataLeak
+
+
+def hold_out(
+    annotated: Sequence[AnnotatedTrajectory], share: float, seed: int = 0
+) -> tuple[list[AnnotatedTrajectory], list[AnnotatedTrajectory]]:
+    """Hold a share of each type's variations out, for the dev loss.
+
+    Variations are held out whole: the plain and the `easy` path of one go together.
+
+    Returns:
+        Training trajectories, dev trajectories.
+    """
+    by_type: dict[str, set[int]] = {}
+    for one in annotated:
+        by_type.setdefault(one.trajectory.task.name, set()).add(one.trajectory.task.variation)
+    held: set[tuple[str, int]] = set()
+    for name, variations in by_type.items():
+        count = int(share * len(variations))
+        held |= {
+            (name, v) for v in random.Random(f"{seed}{name}").sample(sorted(variations), count)
+        }
+    train, dev = list[AnnotatedTrajectory](), list[AnnotatedTrajectory]()
+    for one in annotated:
+        task = one.trajectory.task
+        (dev if (task.name, task.variation) in held else train).append(one)
+    return train, dev
+
+
+def check_leaks(training: Iterable[Task], playing: Iterable[Task]) -> None:
+    """Check that no task that is played was trained on, whatever its simplifications.
+
+    Raises:
+        DataLeak: One was; the message names it.
+    """
+    seen = {(task.environment, task.name, task.variation) for task in training}
+    for task in playing:
+        if (task.environment, task.name, task.variation) in seen:
+            raise DataLeak(
+                f"{task.key} is both trained on and played; play another split or train without it"
+            )

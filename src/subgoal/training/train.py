@@ -1,0 +1,155 @@
+"""The stage `train`: annotations in, student folders out; needs no world.
+
+The roles that make one agent share the budget: `planner` and `executor` get half of what `both`
+or `flat` gets, so that agents are compared at the same cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from subgoal.annotation import annotate
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.rendering import Role
+from subgoal.datasets.splits import hold_out
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.errors import TrainingFailed
+from subgoal.journal import file_digest
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
+from subgoal.training.finetune import TrainingConfig, finetune
+from subgoal.training.student import StudentConfig, make_student
+
+
+class TrainConfig(Record):
+    """Which students are trained, on what, for how long."""
+
+    roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
+    """`both`, or `planner` and `executor`; and `flat`, the baseline."""
+    dataset: DatasetConfig = DatasetConfig()
+    """How annotated trajectories become examples."""
+    student: StudentConfig = StudentConfig()
+    """Which model."""
+    training: TrainingConfig = TrainingConfig()
+    """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
+
+
+class _OneStudent(Record):
+    """All that decides one student."""
+
+    role: Role
+    dataset: DatasetConfig
+    student: StudentConfig
+    training: TrainingConfig
+
+
+class TrainSummary(Record):
+    """What `train` did."""
+
+    read: Path
+    """The annotations."""
+    written: dict[str, Path]
+    """The student's folder by role."""
+    cards: dict[str, StudentCard]
+    """What each was trained on and how it ended."""
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What all students of a run are trained on."""
+
+    train: Sequence[AnnotatedTrajectory]
+    dev: Sequence[AnnotatedTrajectory]
+    tokenizer: StudentTokenizer
+    digest: str
+
+
+def students_folder(folder: RunFolder, role: Role) -> Path:
+    """Return where a role's student lies in a run folder."""
+    return folder / "students" / role
+
+
+def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
+    """Run the stage: one student after another, each resumable.
+
+    Raises:
+        RunFolderInvalid: There are no annotations, or a student has another configuration.
+        TrainingFailed: There is nothing to train on, or the loss is not finite.
+    """
+    store = annotate.journal(folder)
+    if not store.exists:
+        folder.need("annotate", "annotate")
+    data: _Data | None = None
+    cards: dict[str, StudentCard] = {}
+    for role in config.roles:
+        one = _OneStudent(
+            role=role,
+            dataset=config.dataset,
+            student=config.student,
+            training=_share(config.training, role),
+        )
+        place = students_folder(folder, role)
+        inputs = {store.sealed_path.name: store.sealed_path}
+        with folder.stage(f"train-{role}", one, inputs) as stage:
+            if not stage.complete:
+                data = data or _read(config.dataset, folder)
+                student = _train_one(one, data, folder / "training" / role)
+                save_student(place, student)
+                stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
+        cards[role] = load_student(place).card
+    return TrainSummary(
+        read=store.sealed_path,
+        written={role: students_folder(folder, role) for role in config.roles},
+        cards=cards,
+    )
+
+
+def _share(training: TrainingConfig, role: Role) -> TrainingConfig:
+    if role not in {Role.PLANNER, Role.EXECUTOR}:
+        return training
+    half = {"tokens": training.tokens // 2, "minutes": training.minutes / 2}
+    return training.model_copy(update=half)
+
+
+def _read(config: DatasetConfig, folder: RunFolder) -> _Data:
+    store = annotate.journal(folder)
+    kept = [one for one in store if one.confidence >= config.min_confidence]
+    if not kept:
+        raise TrainingFailed(f"{store.sealed_path} holds no annotation of enough confidence")
+    training, dev = hold_out(kept, config.dev_share)
+    path = folder / "tokenizer.json"
+    if path.exists():
+        tokenizer = StudentTokenizer.load(path)
+    else:
+        tokenizer = StudentTokenizer.train(corpus(training), config.vocabulary)
+        tokenizer.save(path)
+    return _Data(training, dev, tokenizer, file_digest(store.sealed_path))
+
+
+def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
+    tokenizer = data.tokenizer
+    model = make_student(one.student, tokenizer.size, tokenizer.mark(Mark.PAD), one.dataset.context)
+    outcome = finetune(
+        model,
+        build(data.train, one.role, one.dataset, tokenizer),
+        build(data.dev, one.role, one.dataset, tokenizer),
+        one.training,
+        work,
+        f"train {one.role}",
+    )
+    card = StudentCard(
+        role=one.role,
+        rendering=one.dataset.rendering,
+        context=one.dataset.context,
+        data=data.digest,
+        parameters=sum(p.numel() for p in model.parameters()),
+        tokens=outcome.at.tokens,
+        loss=outcome.loss,
+        dev_loss=outcome.dev_loss,
+        seconds=round(outcome.at.seconds, 1),
+        seed=one.training.seed,
+        trained_on=tuple(a.trajectory.task.key for a in data.train),
+    )
+    return Student(model, tokenizer, card)
