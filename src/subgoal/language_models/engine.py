@@ -72,6 +72,8 @@ class Generated:
     """Sum of the log-probabilities of `ids`."""
     stopped: bool
     """True where a stop id came; False where `limit` or the context's end was reached."""
+    computed: int = 0
+    """Tokens computed to answer: new in the stream, and generated."""
 
 
 class Engine(ABC):

@@ -1,0 +1,68 @@
+"""The contract of an agent, and what it returns.
+
+An agent plays one episode. `act` is a generator: where it needs a language model it yields an
+`Ask` and is sent the answer. Whoever drives many episodes can so answer all their asks in one
+batch; an agent that needs no model just returns.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from subgoal.environments.environment import Environment, Observation, StepResult
+from subgoal.language_models.engine import Engine, Generated, Generation
+from subgoal.record import Record
+
+
+class Action(Record):
+    """What an agent decided."""
+
+    text: str
+    """The elementary action."""
+    subgoal: str | None = None
+    """The sub-goal that it pursues; None for agents without sub-goals."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to a language model."""
+
+    engine: Engine
+    """Which model."""
+    request: Generation
+    """What it is asked."""
+
+
+Turn = Generator[Ask, Generated, Action]
+"""One decision: yields asks, is sent answers, returns the action."""
+
+
+class Agent(ABC):
+    """Plays one episode: `begin`, then `act` and `observe` in turn, then `close`."""
+
+    def begin(self, opening: Observation, world: Environment) -> None:  # noqa: B027
+        """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""
+
+    @abstractmethod
+    def act(self) -> Turn:
+        """Decide on the next action."""
+
+    def observe(self, action: str, result: StepResult) -> None:  # noqa: B027
+        """Take the world's answer to `action`, which may be the decided one grounded."""
+
+    def close(self) -> None:  # noqa: B027
+        """The episode has ended: free what it held."""
+
+
+def without_model(turn: Turn) -> Action:
+    """Finish a turn that asks no model.
+
+    Raises:
+        RuntimeError: It asked one.
+    """
+    try:
+        next(turn)
+    except StopIteration as ended:
+        action: Action = ended.value
+        return action
+    raise RuntimeError("this agent needs a language model")

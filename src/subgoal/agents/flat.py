@@ -1,0 +1,40 @@
+"""The flat agent: plain imitation of elementary actions (the paper's Swift-only)."""
+
+from typing_extensions import override
+
+from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.agents.student_seat import StudentSeat
+from subgoal.datasets.tokenizer import Mark
+from subgoal.environments.environment import Environment, Observation, StepResult
+
+
+class FlatAgent(Agent):
+    """Picks elementary actions without sub-goals.
+
+    Args:
+        seat: The student.
+    """
+
+    def __init__(self, seat: StudentSeat) -> None:
+        self._seat = seat
+        self._world: Environment | None = None
+
+    @override
+    def begin(self, opening: Observation, world: Environment) -> None:
+        self._world = world
+        self._seat.context.open(opening.task.description, opening.look, opening.inventory)
+
+    @override
+    def act(self) -> Turn:
+        _, text = yield from self._seat.write((Mark.ACT,))
+        return Action(text=text)
+
+    @override
+    def observe(self, action: str, result: StepResult) -> None:
+        look = self._world.look() if self._world and result.entered else None
+        self._seat.context.act(action)
+        self._seat.context.observe(result.observation, look)
+
+    @override
+    def close(self) -> None:
+        self._seat.close()

@@ -1,0 +1,123 @@
+"""Agents by name, built from a run folder's students."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from subgoal.agents.agent import Agent
+from subgoal.agents.flat import FlatAgent
+from subgoal.agents.hierarchical import (
+    Disturbance,
+    HierarchicalAgent,
+    RandomSubgoals,
+    SemiRandomSubgoals,
+)
+from subgoal.agents.scripted import OracleAgent, RandomActionAgent
+from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.datasets.rendering import Role
+from subgoal.environments.environment import Environment, Task
+from subgoal.errors import StudentInvalid
+from subgoal.language_models.engine import Engine
+from subgoal.language_models.transformers_engine import TransformersEngine
+from subgoal.training.checkpoint import Student, StudentCard, load_student
+
+AgentFactory = Callable[[Task, Environment], Agent]
+"""Makes the agent of one episode; the world is there for an oracle path."""
+
+
+class AgentName(StrEnum):
+    """Every agent that can be evaluated."""
+
+    HIERARCHICAL = "hierarchical"
+    """Planner and executor."""
+    FLAT = "flat"
+    """Plain imitation of elementary actions."""
+    RANDOM_SUBGOALS = "random_subgoals"
+    """The hierarchical agent with sub-goals drawn from the training set."""
+    SEMI_RANDOM_SUBGOALS = "semi_random_subgoals"
+    """The hierarchical agent with random arguments in the planner's sub-goals."""
+    RANDOM_ACTION = "random_action"
+    """Uniform over the valid actions."""
+    ORACLE = "oracle"
+    """Replays the world's oracle path."""
+
+
+class AgentShop:
+    """Loads students once and makes agents of them.
+
+    Args:
+        students: The folder that holds a folder for each role.
+        subgoals: All sub-goals of the training set, for `random_subgoals`.
+        decoding: How students write.
+    """
+
+    def __init__(
+        self, students: Path, subgoals: Sequence[str] = (), decoding: Decoding | None = None
+    ) -> None:
+        self._folder, self._subgoals = students, subgoals
+        self._decoding = decoding or Decoding()
+        self._loaded: dict[Role, tuple[Student, Engine]] = {}
+
+    @property
+    def cards(self) -> Mapping[Role, StudentCard]:
+        """The cards of the students loaded so far."""
+        return {role: student.card for role, (student, _) in self._loaded.items()}
+
+    def roles(self, name: AgentName) -> tuple[Role, ...]:
+        """Return the roles of the students that an agent needs."""
+        if name in {AgentName.ORACLE, AgentName.RANDOM_ACTION}:
+            return ()
+        if name is AgentName.FLAT:
+            return (Role.FLAT,)
+        whole = (self._folder / Role.BOTH).is_dir()
+        return (Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)
+
+    def factory(self, name: AgentName) -> AgentFactory:
+        """Return the factory of an agent, its students loaded.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+        """
+        for role in self.roles(name):
+            self._load(role)
+        match name:
+            case AgentName.ORACLE:
+                return lambda task, world: OracleAgent(world.oracle_path(task))
+            case AgentName.RANDOM_ACTION:
+                return lambda task, _: RandomActionAgent(task.variation)
+            case AgentName.FLAT:
+                return lambda _, __: FlatAgent(self._seat(Role.FLAT))
+            case _:
+                roles = self.roles(name)
+                planner, executor = roles[0], roles[-1]
+                return lambda task, _: self._hierarchical(planner, executor, name, task)
+
+    def _hierarchical(self, planner: Role, executor: Role, name: AgentName, task: Task) -> Agent:
+        first = self._seat(planner)
+        second = first if planner is executor else self._seat(executor)
+        return HierarchicalAgent(first, second, self._disturbance(name, task))
+
+    def _disturbance(self, name: AgentName, task: Task) -> Disturbance | None:
+        if name is AgentName.RANDOM_SUBGOALS:
+            return RandomSubgoals(self._subgoals, task.variation)
+        return (
+            SemiRandomSubgoals(task.variation) if name is AgentName.SEMI_RANDOM_SUBGOALS else None
+        )
+
+    def _load(self, role: Role) -> None:
+        if role in self._loaded:
+            return
+        student = load_student(self._folder / role)
+        if student.card.role is not role:
+            raise StudentInvalid(
+                f"{self._folder / role} holds a student trained as {student.card.role}, not {role}"
+            )
+        # A text may go past its limit by one turn before it is reopened.
+        self._loaded[role] = (student, TransformersEngine(student.model, 2 * student.card.context))
+
+    def _seat(self, role: Role) -> StudentSeat:
+        student, engine = self._loaded[role]
+        card = student.card
+        return StudentSeat(
+            engine, student.tokenizer, card.rendering, role, card.context, self._decoding
+        )

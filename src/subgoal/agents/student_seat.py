@@ -1,0 +1,83 @@
+"""A student at play: its text of the episode, and the stream that holds it computed."""
+
+from collections.abc import Generator, Sequence
+
+from subgoal.agents.agent import Ask
+from subgoal.datasets.rendering import Context, RenderingName, Role
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.record import Record
+
+TURN_LIMIT = 48
+"""Most tokens of a sub-goal or an action."""
+
+
+class Decoding(Record):
+    """How students write."""
+
+    temperature: float = 0.0
+    """0 is greedy."""
+    beams: int = 1
+    """Beam search width; above 1, the temperature must be 0."""
+    seed: int = 0
+    """Seed of the sampling."""
+
+
+class StudentSeat:
+    """One student in one episode.
+
+    Args:
+        engine: Its model.
+        tokenizer: Its tokenizer.
+        rendering: The text format it was trained on.
+        role: What it was trained for.
+        limit: Most tokens of its text.
+        decoding: How it writes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: StudentTokenizer,
+        rendering: RenderingName,
+        role: Role,
+        limit: int,
+        decoding: Decoding,
+    ) -> None:
+        self.context = Context(tokenizer, rendering, role, limit)
+        self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
+        self._stream: Stream | None = None
+        self._turns = 0
+
+    def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        """Let the student write a turn that begins with one of the marks.
+
+        Returns:
+            The mark that it chose, and the text after it (empty for `done` and `complete`).
+        """
+        if self._stream is None:
+            self._stream = self._engine.open()
+        self._stream.replace(self.context.ids)
+        self._turns += 1
+        starts = tuple(self._tokenizer.mark(mark) for mark in first)
+        alone = {self._tokenizer.mark(Mark.DONE), self._tokenizer.mark(Mark.COMPLETE)}
+        answer = yield Ask(
+            self._engine,
+            Generation(
+                stream=self._stream,
+                stop=frozenset({self._tokenizer.mark(Mark.END), *alone}),
+                limit=TURN_LIMIT,
+                first=starts,
+                temperature=self._decoding.temperature,
+                beams=self._decoding.beams,
+                seed=self._decoding.seed * 100_003 + self._turns,
+            ),
+        )
+        chosen = first[starts.index(answer.ids[0])]
+        return chosen, self._tokenizer.decode(answer.ids[1:]).strip()
+
+    def close(self) -> None:
+        """Free the stream."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

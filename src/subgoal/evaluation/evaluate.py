@@ -1,0 +1,125 @@
+"""The stage `evaluate`: agents play a protocol's tasks; every episode is kept, and resumed from."""
+
+from typing import Literal
+
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.student_seat import Decoding
+from subgoal.annotation import annotate
+from subgoal.datasets.splits import check_leaks
+from subgoal.environments.environment import Task
+from subgoal.environments.pool import Pool, affordable
+from subgoal.environments.protocol import Protocol, protocol
+from subgoal.environments.registry import make
+from subgoal.evaluation.rollout import rollout
+from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
+from subgoal.progress import Progress
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+
+
+class EvaluateConfig(Record):
+    """Which agents play which tasks."""
+
+    environment: str = "scienceworld"
+    """The world."""
+    protocol: str = "dev"
+    """`paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or `dev-quick`."""
+    types: tuple[str, ...] = ()
+    """Task types; empty: all of the protocol's."""
+    per_type: int = 0
+    """Variations a type; 0: as the protocol says."""
+    agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
+    """Who plays."""
+    decoding: Decoding = Decoding()
+    """How students write."""
+
+
+class _OneAgent(Record):
+    """All that decides one agent's episodes."""
+
+    environment: str
+    protocol: Protocol
+    types: tuple[str, ...]
+    per_type: int
+    agent: AgentName
+    decoding: Decoding
+
+
+def tasks_of(config: EvaluateConfig) -> list[Task]:
+    """Return the tasks that the configuration plays.
+
+    Raises:
+        ConfigInvalid: The protocol or world does not exist.
+        TaskUnknown: A type does not.
+    """
+    rules = protocol(config.protocol)
+    with make(config.environment) as world:
+        simple = rules.simplifications
+        return rules.select(world.tasks(rules.split, simple), config.types, config.per_type or None)
+
+
+def evaluate(
+    config: EvaluateConfig, folder: RunFolder, worlds: int | Literal["auto"] = "auto"
+) -> EvaluationSummary:
+    """Run the stage: each agent plays the tasks that it has not played.
+
+    Args:
+        config: Who plays what.
+        folder: The run folder with the students.
+        worlds: Episodes at once.
+
+    Raises:
+        StudentInvalid: A student is missing or damaged.
+        DataLeak: A student was trained on a task that is to be played.
+    """
+    tasks = tasks_of(config)
+    subgoals = sorted(
+        {str(span.subgoal) for one in annotate.journal(folder) for span in one.spans}
+        if AgentName.RANDOM_SUBGOALS in config.agents
+        else ()
+    )
+    shop = AgentShop(folder / "students", subgoals, config.decoding)
+    with Pool(config.environment, affordable(worlds)) as pool:
+        for name in config.agents:
+            _play_all(config, name, tasks, shop, folder, pool)
+    return summarize(folder, config.protocol)
+
+
+def _play_all(
+    config: EvaluateConfig,
+    name: AgentName,
+    tasks: list[Task],
+    shop: AgentShop,
+    folder: RunFolder,
+    pool: Pool,
+) -> None:
+    rules = protocol(config.protocol)
+    one = _OneAgent(
+        environment=config.environment,
+        protocol=rules,
+        types=config.types,
+        per_type=config.per_type,
+        agent=name,
+        decoding=config.decoding,
+    )
+    factory = shop.factory(name)
+    for card in shop.cards.values():
+        check_leaks(card.trained_on, tasks)
+    store = journal(folder, config.protocol, name)
+    inputs = {
+        f"students/{role}": folder / "students" / role / "model.safetensors"
+        for role in shop.roles(name)
+    }
+    with folder.stage(f"evaluate-{config.protocol}-{name}", one, inputs) as stage:
+        if stage.complete:
+            return
+        held = store.by_key()
+        missing = [task for task in tasks if task.key not in held]
+        scores = [episode.score for episode in held.values()]
+        with Progress(f"play {name}", len(tasks), "episodes", len(scores)) as progress:
+            for episode in rollout(missing, factory, name, rules, pool):
+                store.append(episode)
+                scores.append(episode.score)
+                progress.advance(note=f"mean score {sum(scores) / len(scores):.1f}")
+        output = str(store.sealed_path.relative_to(folder.path))
+        stage.finish({output: store.seal()}, episodes=len(scores))
