@@ -1,0 +1,129 @@
+"""What the journals of a run folder amount to: scores of every agent and every paired comparison.
+
+    evaluation/<protocol>/<agent>.jsonl      one journal an agent, sealed to `.zst` when complete
+
+The journals are all there is: a summary is computed from them alone, so agents may be added later
+and an unfinished evaluation can be read.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from subgoal.environments.environment import StopReason
+from subgoal.environments.protocol import NUMBERS, PROTOCOLS, protocol
+from subgoal.errors import RunFolderInvalid
+from subgoal.evaluation.compare import Comparison, compare
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.metrics import AgentScores, agent_scores
+from subgoal.journal import Journal
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+
+AGENT_ORDER = (
+    "hierarchical",
+    "flat",
+    "semi_random_subgoals",
+    "random_subgoals",
+    "random_action",
+    "oracle",
+)
+"""How known agents are listed; others follow by name."""
+
+
+class EvaluationSummary(Record):
+    """The result of an evaluation under one protocol."""
+
+    protocol: str
+    """The protocol's name."""
+    rules: str
+    """The protocol in words."""
+    agents: tuple[AgentScores, ...]
+    """Every agent's figures."""
+    comparisons: tuple[Comparison, ...]
+    """Every two agents that played the same tasks."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know: agents left out of comparisons, episodes the world broke off."""
+
+
+def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episode]:
+    """Return the journal of one agent's episodes under one protocol."""
+    path = folder / "evaluation" / protocol_name / f"{agent}.jsonl"
+    return Journal(path, Episode, "episodes", lambda episode: episode.key)
+
+
+def in_order(agents: Iterable[str]) -> list[str]:
+    """Sort agent names: the known ones as `AGENT_ORDER` has them, then the others by name."""
+    known = {name: number for number, name in enumerate(AGENT_ORDER)}
+    return sorted(agents, key=lambda name: (known.get(name, len(known)), name))
+
+
+def evaluated(folder: RunFolder) -> dict[str, list[str]]:
+    """Return the agents that have a journal in the folder, by protocol."""
+    found: dict[str, set[str]] = {}
+    for path in (folder / "evaluation").glob("*/*.jsonl*"):
+        if path.name.endswith((".jsonl", ".jsonl.zst")) and path.parent.name in PROTOCOLS:
+            found.setdefault(path.parent.name, set()).add(path.name.split(".jsonl")[0])
+    return {name: in_order(found[name]) for name in PROTOCOLS if name in found}
+
+
+def played(folder: RunFolder, protocol_name: str, agent: str) -> list[Episode]:
+    """Return an agent's episodes, by task type (as the papers number them), then by variation."""
+    numbers = {name: number for number, name in enumerate(NUMBERS)}
+
+    def place(episode: Episode) -> tuple[int, str, int]:
+        task = episode.task
+        return numbers.get(task.name, len(numbers)), task.name, task.variation
+
+    return sorted(journal(folder, protocol_name, agent).by_key().values(), key=place)
+
+
+def summarize(
+    folder: RunFolder, protocol_name: str, agents: Sequence[str] = (), seed: int = 0
+) -> EvaluationSummary:
+    """Compute the scores of every agent and compare every two of them.
+
+    Args:
+        folder: The run folder.
+        protocol_name: Whose journals are read.
+        agents: Which agents; empty: all that have a journal.
+        seed: Seed of the intervals.
+
+    Raises:
+        RunFolderInvalid: No episode was played under the protocol.
+    """
+    rules = protocol(protocol_name)
+    names = in_order(agents or evaluated(folder).get(protocol_name, []))
+    episodes = {name: played(folder, protocol_name, name) for name in names}
+    episodes = {name: played_by for name, played_by in episodes.items() if played_by}
+    if not episodes:
+        raise RunFolderInvalid(
+            f"{folder.path}: no episode was played under the protocol '{protocol_name}'; first run "
+            f"`subgoal evaluate --run {folder.path}`"
+        )
+    tasks = {name: {e.key for e in played_by} for name, played_by in episodes.items()}
+    most = max(tasks.values(), key=len)
+    pairs = [pair for pair in combinations(episodes, 2) if tasks[pair[0]] == tasks[pair[1]]]
+    return EvaluationSummary(
+        protocol=protocol_name,
+        rules=str(rules),
+        agents=tuple(agent_scores(name, e, rules, seed) for name, e in episodes.items()),
+        comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
+        notes=tuple(_notes(episodes, most)),
+    )
+
+
+def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
+    notes: list[str] = []
+    for name, played_by in episodes.items():
+        if {episode.key for episode in played_by} != most:
+            notes.append(
+                f"{name} has played {len(played_by)} tasks and another agent {len(most)}: it is "
+                "compared only with agents that played the same ones"
+            )
+        broken = sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in played_by)
+        if broken:
+            notes.append(
+                f"{name}: the world broke off {broken} of {len(played_by)} episodes; they count "
+                "with the score reached"
+            )
+    return notes

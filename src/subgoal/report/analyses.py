@@ -1,0 +1,162 @@
+"""From a run folder to typed report data; the terminal, the page and the JSON render only this."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+from subgoal.errors import RunFolderInvalid
+from subgoal.evaluation.compare import Comparison
+from subgoal.evaluation.episode import Episode, by_type
+from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder, StageManifest
+
+REFERENCES = ("oracle", "random_action")
+"""Agents that bound the others: never the report's subject."""
+
+MOST_POINTS = 300
+"""Points that a training curve is thinned to."""
+
+
+class Curve(Record):
+    """The loss of one student over its training."""
+
+    name: str
+    """The student, such as `executor`."""
+    kind: str
+    """`training` or `held-out`."""
+    points: tuple[tuple[float, float], ...]
+    """(tokens seen, loss) in order."""
+
+
+class ReportData(Record):
+    """Everything that a report shows."""
+
+    run: str
+    """Name of the run folder."""
+    headline: str
+    """The result in one or two sentences."""
+    results: tuple[EvaluationSummary, ...]
+    """One a protocol."""
+    curves: tuple[Curve, ...]
+    """Training curves of every student."""
+    stages: tuple[StageManifest, ...]
+    """What every stage read, wrote and took, oldest first."""
+    episodes: tuple[Episode, ...] = ()
+    """Episodes to step through: a sample, see `sampled`."""
+    episodes_played: int = 0
+    """How many there are in all."""
+
+
+def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
+    """Compute everything that a report shows.
+
+    Args:
+        folder: A run folder in which something was evaluated.
+        episodes: At most this many episodes are taken along.
+        seed: Seed of the intervals.
+
+    Raises:
+        RunFolderInvalid: Nothing was evaluated.
+    """
+    agents = evaluated(folder)
+    if not agents:
+        raise RunFolderInvalid(
+            f"{folder.path}: nothing was evaluated; first run `subgoal evaluate --run "
+            f"{folder.path}`"
+        )
+    results = [summarize(folder, name, seed=seed) for name in agents]
+    everything = [
+        played(folder, result.protocol, scores.agent)
+        for result in results
+        for scores in result.agents
+    ]
+    return ReportData(
+        run=folder.path.resolve().name,
+        headline=" ".join(headline(result) for result in results),
+        results=tuple(results),
+        curves=tuple(training_curves(folder)),
+        stages=tuple(folder.manifests()),
+        episodes=tuple(sampled(everything, episodes)),
+        episodes_played=sum(len(group) for group in everything),
+    )
+
+
+def training_curves(folder: RunFolder) -> list[Curve]:
+    """Read the training log of every student, and its loss on held-out paths where there is one."""
+    curves: list[Curve] = []
+    for path in sorted((folder / "training").glob("*/log.jsonl*")):
+        # Training needs torch, which only a run folder with students should cost.
+        from subgoal.training import checkpoint, finetune
+
+        name = path.parent.name
+        lines = list(finetune.log(path.with_name("log.jsonl")))
+        thinned = lines[:: max(1, len(lines) // MOST_POINTS)]
+        if not lines:
+            continue
+        points = tuple((float(line.tokens), line.loss) for line in [*thinned, lines[-1]])
+        curves.append(Curve(name=name, kind="training", points=points))
+        card = folder / "students" / name / checkpoint.CARD
+        if card.is_file():
+            held_out = checkpoint.StudentCard.model_validate_json(card.read_bytes()).dev_loss
+            if held_out is not None:
+                points = ((points[-1][0], held_out),)
+                curves.append(Curve(name=name, kind="held-out", points=points))
+    return curves
+
+
+def sampled(agents: Sequence[Sequence[Episode]], limit: int) -> list[Episode]:
+    """Choose episodes to step through.
+
+    The rule: the first variation of every task type, played by every agent; then the second of
+    every type; and so on, until `limit` episodes are taken. So every type is shown, and the same
+    task can be read with every agent.
+    """
+    return [episode for episode, _ in zip(in_turns(agents), range(limit), strict=False)]
+
+
+def in_turns(agents: Sequence[Sequence[Episode]]) -> Iterator[Episode]:
+    """Yield all episodes in the order in which `sampled` takes them."""
+    tasks = dict.fromkeys(episode.key for group in agents for episode in group)
+    known = [{episode.key: episode for episode in group} for group in agents]
+    first = {key: next(of[key] for of in known if key in of) for key in tasks}
+    for turn in zip_longest(*by_type(list(first.values())).values()):
+        for episode in turn:
+            if episode is not None:
+                yield from (of[episode.key] for of in known if episode.key in of)
+
+
+def headline(result: EvaluationSummary) -> str:
+    """Say the result of an evaluation in one sentence."""
+    subjects = [scores for scores in result.agents if scores.agent not in REFERENCES]
+    scores = (subjects or list(result.agents))[0]
+    score, name = scores.overall.score, label(scores.agent)
+    tasks, types = scores.overall.episodes, scores.overall.types
+    sentence = (
+        f"On {tasks} {'task' if tasks == 1 else 'tasks'} of {types} task "
+        f"{'type' if types == 1 else 'types'} (protocol {result.protocol}), {name} scores "
+        f"{score.mean:.1f} of 100 (95 % interval {score.low:.1f} to {score.high:.1f})"
+    )
+    parts = [_against(c) for c in _comparisons_of(result.comparisons, scores.agent)]
+    return f"{sentence}{': ' if parts else ''}{_listed(parts)}."
+
+
+def label(agent: str) -> str:
+    """Return an agent's name as people read it."""
+    return agent.replace("_", " ")
+
+
+def _comparisons_of(comparisons: Iterable[Comparison], agent: str) -> list[Comparison]:
+    return [c for c in comparisons if c.first == agent and c.second != "oracle"]
+
+
+def _against(comparison: Comparison) -> str:
+    difference = comparison.overall.difference
+    side = "above" if difference.mean >= 0 else "below"
+    return (
+        f"{abs(difference.mean):.1f} points {side} {label(comparison.second)} "
+        f"({difference.low:+.1f} to {difference.high:+.1f})"
+    )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,234 @@
+"""Where the marks of the report's charts go; the page's template draws them as SVG."""
+
+import math
+from collections.abc import Sequence
+
+from subgoal.environments.protocol import length_class
+from subgoal.evaluation.bootstrap import Interval
+from subgoal.evaluation.metrics import AgentScores, GroupScores
+from subgoal.record import Record
+from subgoal.report.analyses import Curve
+
+WIDTH = 920
+"""Width of every chart in its own units; the page scales it."""
+LABELS = 330
+"""Width that the row labels of the bar chart take."""
+BAR = 9
+"""Height of a bar."""
+GAP = 13
+"""Space between two rows of bars."""
+
+
+class Bar(Record):
+    """One agent's mean on one row."""
+
+    agent: int
+    """The agent's number: its colour."""
+    y: float
+    """Top of the bar."""
+    x: float
+    """Where the bar ends."""
+    low: float
+    """Where its interval begins."""
+    high: float
+    """Where its interval ends."""
+    text: str
+    """What a pointer or a screen reader is told."""
+
+
+class BarRow(Record):
+    """The bars of one task type, length class, or all."""
+
+    label: str
+    """Name of the row."""
+    y: float
+    """Middle of the row."""
+    top: float
+    """Top of the row."""
+    strong: bool
+    """True for the rows that sum up others."""
+    bars: tuple[Bar, ...]
+    """One an agent that played it."""
+
+
+class BarChart(Record):
+    """Mean scores with intervals, a row a task type."""
+
+    height: float
+    """Height of the chart."""
+    ticks: tuple[tuple[float, str], ...]
+    """Position and text of the score axis' ticks."""
+    rows: tuple[BarRow, ...]
+    """All, then each length class followed by its types."""
+
+
+class Line(Record):
+    """One drawn curve."""
+
+    name: str
+    """The student's name."""
+    number: int
+    """The student's number: its colour."""
+    kind: str
+    """`training` or `held-out`."""
+    points: str
+    """The points as SVG's polyline takes them."""
+    last: tuple[float, float]
+    """The last point."""
+    text: str
+    """Name, kind and last value."""
+
+
+class LineChart(Record):
+    """Loss against tokens."""
+
+    height: float
+    """Height of the chart."""
+    x_ticks: tuple[tuple[float, str], ...]
+    """Position and text on the token axis."""
+    y_ticks: tuple[tuple[float, str], ...]
+    """Position and text on the loss axis."""
+    lines: tuple[Line, ...]
+    """One a student and kind."""
+
+
+class Forest(Record):
+    """A difference and its interval on a common axis, for one row of the comparison table."""
+
+    zero: float
+    """Where no difference lies, in percent of the width."""
+    x: float
+    """Where the difference lies."""
+    low: float
+    """Where its interval begins."""
+    high: float
+    """Where its interval ends."""
+
+
+def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
+    """Place a bar for every agent on every row: all, length classes, task types."""
+    rows: list[BarRow] = []
+    top = 30.0
+    for label, strong, groups in _rows(agents):
+        bars = [
+            _bar(number, agents[number].agent, top + GAP / 2 + BAR * place, group)
+            for place, (number, group) in enumerate(groups)
+        ]
+        height = BAR * len(groups) + GAP
+        rows.append(
+            BarRow(label=label, y=top + height / 2, top=top, strong=strong, bars=tuple(bars))
+        )
+        top += height
+    ticks = tuple((_score_x(value), str(value)) for value in range(0, 101, 20))
+    return BarChart(height=top + 8, ticks=ticks, rows=tuple(rows))
+
+
+def line_chart(curves: Sequence[Curve], height: float = 300) -> LineChart | None:
+    """Place the training curves; None where there is nothing to draw."""
+    points = [point for curve in curves for point in curve.points]
+    if not points:
+        return None
+    most = max(tokens for tokens, _ in points) or 1.0
+    x_step, y_step = _nice(most / 6), _nice(max(loss for _, loss in points) / 5)
+    peak = math.ceil(max(loss for _, loss in points) / y_step - 1e-9) * y_step or 1.0
+    left, right, top, bottom = 52.0, WIDTH - 170.0, 12.0, height - 40
+
+    def place(tokens: float, loss: float) -> tuple[float, float]:
+        x = left + (right - left) * tokens / most
+        return round(x, 1), round(bottom - (bottom - top) * loss / peak, 1)
+
+    names = list(dict.fromkeys(curve.name for curve in curves))
+    lines: list[Line] = []
+    for curve in (curve for curve in curves if curve.points):
+        placed = [place(*point) for point in curve.points]
+        lines.append(
+            Line(
+                name=curve.name,
+                number=names.index(curve.name),
+                kind=curve.kind,
+                points=" ".join(f"{x},{y}" for x, y in placed),
+                last=placed[-1],
+                text=f"{curve.name}, {curve.kind} {curve.points[-1][1]:.3f}",
+            )
+        )
+    return LineChart(
+        height=height,
+        x_ticks=tuple((place(v, 0)[0], _short(v)) for v in _ticks(most, x_step)),
+        y_ticks=tuple((place(0, v)[1], f"{v:g}") for v in _ticks(peak, y_step)),
+        lines=tuple(lines),
+    )
+
+
+def forests(intervals: Sequence[Interval]) -> list[Forest]:
+    """Place differences on one axis that holds them all, and zero."""
+    least = min([0.0, *(interval.low for interval in intervals)])
+    most = max([0.0, *(interval.high for interval in intervals)])
+    width = (most - least) or 1.0
+
+    def place(value: float) -> float:
+        return round(4 + 92 * (value - least) / width, 2)
+
+    return [
+        Forest(zero=place(0), x=place(i.mean), low=place(i.low), high=place(i.high))
+        for i in intervals
+    ]
+
+
+_Row = tuple[str, bool, list[tuple[int, GroupScores]]]
+
+
+def _rows(agents: Sequence[AgentScores]) -> list[_Row]:
+    """Return label, whether it sums up others, and (agent number, figures) of every row."""
+    rows: list[_Row] = [("all task types", True, [(n, a.overall) for n, a in enumerate(agents)])]
+    classes = dict.fromkeys(group.name for agent in agents for group in agent.classes)
+    types = dict.fromkeys(group.name for agent in agents for group in agent.types)
+    for kind in (*classes, None):
+        if kind is not None:
+            rows.append((f"{kind} tasks", True, _having(agents, kind, classes=True)))
+        rows += [
+            (name, False, _having(agents, name)) for name in types if length_class(name) == kind
+        ]
+    return rows
+
+
+def _having(
+    agents: Sequence[AgentScores], name: str, classes: bool = False
+) -> list[tuple[int, GroupScores]]:
+    return [
+        (number, group)
+        for number, agent in enumerate(agents)
+        for group in (agent.classes if classes else agent.types)
+        if group.name == name
+    ]
+
+
+def _bar(number: int, agent: str, y: float, group: GroupScores) -> Bar:
+    return Bar(
+        agent=number,
+        y=round(y, 1),
+        x=_score_x(group.score.mean),
+        low=_score_x(group.score.low),
+        high=_score_x(group.score.high),
+        text=f"{agent}, {group.name}: {group.score}, {group.episodes} episodes",
+    )
+
+
+def _score_x(score: float) -> float:
+    return round(LABELS + (WIDTH - LABELS - 20) * score / 100, 1)
+
+
+def _nice(step: float) -> float:
+    """Round a tick distance up to 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(step)) if step > 0 else 1.0
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= step * 0.999)
+
+
+def _ticks(most: float, step: float) -> list[float]:
+    return [step * number for number in range(int(most / step + 1e-9) + 1)]
+
+
+def _short(tokens: float) -> str:
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if tokens >= size:
+            return f"{tokens / size:g}{letter}"
+    return f"{tokens:g}"

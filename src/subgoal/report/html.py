@@ -1,0 +1,174 @@
+"""One self-contained HTML page: tables, charts and an episode stepper, no network.
+
+Every text of the world or a model is escaped by the template, or is JSON whose `<`, `>` and `&`
+are written as escapes and which the page sets as text only. The page's own policy forbids every
+load and every script but its own, by digest.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from subgoal.evaluation.compare import PairedDifference
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.metrics import GroupScores
+from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
+from subgoal.progress import clock
+from subgoal.report.analyses import ReportData, label
+from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
+from subgoal.report.terminal import p_text, type_names
+
+COLOURS = 9
+"""How many agent colours the page's style has."""
+
+
+def page(data: ReportData, limit: int) -> str:
+    """Return the page.
+
+    Args:
+        data: What to show.
+        limit: Most bytes of the page; of the data's episodes as many are taken, in order, as fit.
+    """
+    bare = _rendered(data, ())
+    room = limit - len(bare.encode())
+    taken: list[dict[str, Any]] = []
+    for episode in data.episodes:
+        entry = _entry(episode)
+        room -= len(json_text(entry)) + 1
+        if room < 0:
+            break
+        taken.append(entry)
+    return _rendered(data, taken)
+
+
+def json_text(value: object) -> Markup:
+    """Return JSON, pure ASCII, that no HTML parser can take for the end of its element."""
+    text = json.dumps(value, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped just above
+
+
+def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
+    templates = Environment(
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script, style = _part("stepper.js"), _part("page.css")
+    digest = hashlib.sha256(script.encode()).digest()
+    lines = line_chart(data.curves)
+    return templates.get_template("page.html.j2").render(
+        data=data,
+        results=[_shown(result) for result in data.results],
+        colours=_colours(data),
+        lines=lines,
+        has_held_out=any(curve.kind == "held-out" for curve in data.curves),
+        line_labels=_line_labels(lines),
+        shown=len(episodes),
+        episodes_json=json_text(episodes),
+        script=Markup(script),  # noqa: S704 - our own file
+        style=Markup(style),  # noqa: S704 - our own file
+        script_digest=base64.b64encode(digest).decode(),
+        **_GEOMETRY,
+        **_WORDING,
+    )
+
+
+def _part(name: str) -> str:
+    return (resources.files("subgoal.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _shown(result: EvaluationSummary) -> dict[str, Any]:
+    agents = result.agents
+    placed = forests([comparison.overall.difference for comparison in result.comparisons])
+    return {
+        "result": result,
+        "classes": list(dict.fromkeys(g.name for agent in agents for g in agent.classes)),
+        "endings": list(dict.fromkeys(end for agent in agents for end in agent.endings)),
+        "types": type_names(agents),
+        "comparisons": list(zip(result.comparisons, placed, strict=True)),
+        "chart": bar_chart(agents),
+    }
+
+
+def _colours(data: ReportData) -> dict[str, int]:
+    """Give every agent its colour: the known ones always the same."""
+    names = in_order({scores.agent for result in data.results for scores in result.agents})
+    others = [name for name in names if name not in AGENT_ORDER]
+    free = COLOURS - len(AGENT_ORDER)
+    return {
+        name: AGENT_ORDER.index(name)
+        if name in AGENT_ORDER
+        else len(AGENT_ORDER) + others.index(name) % free
+        for name in names
+    }
+
+
+def _line_labels(lines: LineChart | None) -> list[tuple[str, float, int]]:
+    """Place each curve's name beside its end, moved apart where they would overlap."""
+    if lines is None:
+        return []
+    placed: list[tuple[str, float, int]] = []
+    y = lines.height
+    for line in sorted(lines.lines, key=lambda line: -line.last[1]):
+        y = min(line.last[1] + 4, y - 16)
+        placed.append((line.text, y, line.number % COLOURS))
+    return placed
+
+
+def _entry(episode: Episode) -> dict[str, Any]:
+    task = episode.task
+    return {
+        "task": task.key,
+        "name": task.name,
+        "variation": task.variation,
+        "description": task.description,
+        "agent": episode.agent,
+        "label": label(episode.agent),
+        "protocol": episode.protocol,
+        "score": episode.score,
+        "ending": label(episode.stop_reason),
+        "seconds": round(episode.seconds, 1),
+        "tokens": episode.tokens,
+        "error": episode.error,
+        "steps": [
+            [s.action, s.predicted, s.subgoal, s.observation, s.score, s.moves, int(s.accepted)]
+            for s in episode.steps
+        ],
+    }
+
+
+def _mean_of(groups: Iterable[GroupScores], name: str) -> str:
+    return next((f"{group.score.mean:.1f}" for group in groups if group.name == name), "")
+
+
+def _interval_of(groups: Iterable[GroupScores], name: str) -> str:
+    return next((str(group.score) for group in groups if group.name == name), "")
+
+
+def _difference_of(groups: Iterable[PairedDifference], name: str) -> str:
+    return next((f"{group.difference.mean:+.1f}" for group in groups if group.name == name), "")
+
+
+_GEOMETRY = {"width": WIDTH, "labels": LABELS, "bar_height": BAR}
+_WORDING: dict[str, Callable[..., str]] = {
+    "label": label,
+    "clock": clock,
+    "p_text": p_text,
+    "mean_of": _mean_of,
+    "interval_of": _interval_of,
+    "difference_of": _difference_of,
+    "figure": "{:,.6g}".format,
+    "pretty": partial(json.dumps, indent=2),
+}
+"""What the template calls to put a value in words."""

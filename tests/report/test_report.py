@@ -1,0 +1,186 @@
+"""The report: typed data, the terminal's table, and a page that is safe and self-contained."""
+
+import json
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from subgoal.environments.environment import StopReason, Task
+from subgoal.errors import RunFolderInvalid
+from subgoal.evaluation.episode import Episode, EpisodeStep
+from subgoal.evaluation.summary import journal, summarize
+from subgoal.record import Record
+from subgoal.report.analyses import analyse, sampled
+from subgoal.report.charts import forests, line_chart
+from subgoal.report.html import json_text
+from subgoal.report.terminal import rendered
+from subgoal.report.write import ReportConfig, report
+from subgoal.run_folder import RunFolder
+
+ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+TYPES = ("boil", "find-plant", "use-thermometer")
+SCORES = {
+    "hierarchical": [70, 80, 100, 60, 100, 90, 40, 50, 60],
+    "flat": [70, 60, 80, 60, 100, 100, 20, 30, 60],
+    "random_action": [0, 10, 0, 0, 20, 0, 10, 0, 0],
+}
+
+
+def _episode(agent: str, number: int, score: int) -> Episode:
+    task = Task(
+        environment="scienceworld",
+        name=TYPES[number // 3],
+        variation=number % 3,
+        split="test",
+        description=f"Your task is to {ATTACK}",
+    )
+    steps = [
+        EpisodeStep(
+            action=f"open {ATTACK}",
+            predicted="opne" if step == 1 else "",
+            subgoal=f"navigate_to({ATTACK})" if agent == "hierarchical" else "",
+            observation=ATTACK * 3,
+            score=score * step // 3,
+            moves=step,
+            accepted=step != 2,
+        )
+        for step in (1, 2, 3)
+    ]
+    return Episode(
+        task=task,
+        agent=agent,
+        protocol="paper",
+        steps=tuple(steps),
+        score=score,
+        final_score=score,
+        stop_reason=StopReason.SOLVED if score == 100 else StopReason.STEP_LIMIT,
+        seconds=1.5,
+        tokens=1200,
+    )
+
+
+class _Nothing(Record):
+    pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    for agent, scores in SCORES.items():
+        episodes = journal(folder, "paper", agent)
+        for number, score in enumerate(scores):
+            episodes.append(_episode(agent, number, score))
+        episodes.seal()
+    with folder.stage("collect", _Nothing()) as stage:
+        stage.finish({ATTACK: folder / "trajectories"}, paths=9)
+    return folder
+
+
+def test_the_table_reads_like_this(folder: RunFolder) -> None:
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(rendered(summarize(folder, "paper")))
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert "\n".join(lines) == (Path(__file__).parent / "table.txt").read_text().removesuffix("\n")
+
+
+def test_the_report_is_written_and_says_the_result_first(folder: RunFolder) -> None:
+    written = report(ReportConfig(), folder)
+    assert written.data.headline.startswith(
+        "On 9 tasks of 3 task types (protocol paper), hierarchical scores 72.2 of 100"
+    )
+    stored = json.loads(written.json_file.read_text())
+    assert stored["results"][0]["agents"][0]["overall"]["score"]["mean"] == pytest.approx(72.2222)
+    assert stored["episodes_played"] == 27
+    text = written.page.read_text()
+    assert text.index("hierarchical scores 72.2") < text.index("<table>")
+
+
+class _Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_text_of_the_world_stays_text(folder: RunFolder) -> None:
+    text = report(ReportConfig(), folder).page.read_text()
+    tags = _Tags(text).tags
+    assert [a.get("type") for tag, a in tags if tag == "script"] == ["application/json", None]
+    assert not [a for tag, a in tags if tag == "img" or any(key.startswith("on") for key in a)]
+    assert "alert(1)</script>" not in text
+    carried = re.search(r'id="episodes">(.*?)</script>', text, re.DOTALL)
+    assert carried is not None
+    assert json.loads(carried[1])[0]["steps"][0][3] == ATTACK * 3
+
+
+def test_the_page_loads_nothing(folder: RunFolder) -> None:
+    text = report(ReportConfig(), folder).page.read_text()
+    assert "http://" not in text
+    assert "https://" not in text
+    links = [a[key] for _, a in _Tags(text).tags for key in ("src", "href") if key in a]
+    assert links == ["data:,"]
+    assert "default-src 'none'" in text
+    assert not re.search(r"@import|url\(", text)
+
+
+def test_the_policy_names_the_script_by_digest(folder: RunFolder) -> None:
+    import base64
+    import hashlib
+
+    text = report(ReportConfig(), folder).page.read_text()
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+
+
+def test_episodes_are_left_out_where_the_page_would_grow_too_large(folder: RunFolder) -> None:
+    whole = report(ReportConfig(), folder).page
+    assert "27 of 27 episodes" in whole.read_text()
+    limit = whole.stat().st_size - 5000
+    small = report(ReportConfig(max_megabytes=limit / 1e6), folder).page
+    assert small.stat().st_size <= limit
+    assert re.search(r"\b2[0-6] of 27 episodes", small.read_text())
+
+
+def test_the_sample_takes_every_type_first_and_every_agent() -> None:
+    agents = [
+        [_episode(a, n, s) for n, s in enumerate(SCORES[a])] for a in ("hierarchical", "flat")
+    ]
+    taken = [(e.task.name, e.task.variation, e.agent) for e in sampled(agents, 7)]
+    assert taken == [
+        *[(name, 0, agent) for name in TYPES for agent in ("hierarchical", "flat")],
+        ("boil", 1, "hierarchical"),
+    ]
+
+
+def test_an_unfinished_agent_is_named_and_left_out_of_comparisons(folder: RunFolder) -> None:
+    episodes = journal(folder, "paper", "oracle")
+    episodes.append(_episode("oracle", 0, 100))
+    episodes.close()
+    summary = summarize(folder, "paper")
+    assert len(summary.comparisons) == 3
+    assert "oracle has played 1 tasks and another agent 9" in summary.notes[0]
+
+
+def test_an_empty_folder_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderInvalid, match="first run `subgoal evaluate"):
+        analyse(RunFolder(tmp_path), 10)
+
+
+def test_json_in_the_page_cannot_end_its_element() -> None:
+    text = json_text({"a": f"<!--{ATTACK}-->&\u2028"})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": f"<!--{ATTACK}-->&\u2028"}
+
+
+def test_charts_without_data() -> None:
+    assert line_chart([]) is None
+    assert forests([]) == []
