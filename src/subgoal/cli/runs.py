@@ -1,0 +1,52 @@
+"""`subgoal runs`: list run folders, or remove them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+
+from subgoal.cli.output import out, say
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder, StageState
+
+
+class RunsOptions(Record):
+    """List run folders with their state and size; with --remove, delete some of them."""
+
+    folder: Path = Path("runs")
+    """Where the run folders lie."""
+    remove: tuple[Path, ...] = ()
+    """Run folders to delete, such as runs/demo."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = tyro.cli(RunsOptions, prog="subgoal runs", args=words)
+    for path in options.remove:
+        size = RunFolder(path).size if path.is_dir() else 0
+        RunFolder(path).remove()
+        say(f"removed {path} ({size / 1e6:.1f} MB)")
+    if not options.remove:
+        _list(options.folder)
+
+
+def _list(place: Path) -> None:
+    table = Table("run folder", "stages complete", "under way", "size", "seconds")
+    found = sorted(path for path in place.glob("*") if path.is_dir()) if place.is_dir() else []
+    for path in found:
+        folder = RunFolder(path)
+        stages = folder.manifests()
+        if not stages:
+            continue
+        complete = [m.stage for m in stages if m.state is StageState.COMPLETE]
+        begun = [m.stage for m in stages if m.state is StageState.BEGUN]
+        seconds = sum(manifest.seconds for manifest in stages)
+        size = f"{folder.size / 1e6:.1f} MB"
+        table.add_row(
+            str(path), ", ".join(complete), ", ".join(begun) or "-", size, f"{seconds:.0f}"
+        )
+    if table.row_count:
+        out.print(table)
+    else:
+        say(f"there are no run folders in {place}; `subgoal run --run {place}/mine` makes one")
