@@ -30,7 +30,7 @@ from enum import IntEnum, StrEnum
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 
 KEPT_STEPS = 8
-"""Steps of the current sub-goal that a reopened text keeps (rule `reopen`)."""
+"""Most steps of the current sub-goal that a reopened text keeps, as far as they fit (`reopen`)."""
 RESERVE = 256
 """Tokens kept free for the next turn and its answer, so that a text stays within the limit."""
 OBSERVATION_LIMIT = 600
@@ -160,7 +160,7 @@ class Context:
             self._opening()
             if self._goal:
                 self._add(Mark.GOAL, self._goal, Target.CONTEXT)
-            for old, answer, room in self._steps:
+            for old, answer, room in self._fitting_steps():
                 self._write_act(old, Target.CONTEXT)
                 self._write_answer(answer, room)
 
@@ -201,6 +201,17 @@ class Context:
                 break
             shown.insert(0, line)
         return shown
+
+    def _fitting_steps(self) -> list[tuple[str, str, str]]:
+        """The latest steps that leave room for as much again; at least the last one."""
+        budget = (self._limit - len(self.ids)) // 2
+        kept = list[tuple[str, str, str]]()
+        for step in reversed(self._steps):
+            budget -= sum(len(self._tokenizer.encode(plain(part))) + 2 for part in step)
+            if kept and budget < 0:
+                break
+            kept.insert(0, step)
+        return kept
 
     def _write_act(self, action: str, target: Target) -> None:
         if not self._plans_only:

@@ -1,0 +1,91 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from subgoal.errors import DataCorrupt
+from subgoal.journal import Journal
+from subgoal.record import Record
+
+
+class Note(Record):
+    key: str
+    text: str
+
+
+def journal(folder, kind="notes"):
+    return Journal(folder / "notes.jsonl", Note, kind, lambda note: note.key)
+
+
+notes = st.lists(
+    st.builds(Note, key=st.text(max_size=5), text=st.text(max_size=20)), min_size=1, max_size=6
+)
+
+
+@given(notes=notes, data=st.data())
+def test_a_kill_at_any_byte_keeps_every_whole_record(tmp_path_factory, notes, data):
+    folder = tmp_path_factory.mktemp("journal")
+    first = journal(folder)
+    for note in notes:
+        first.append(note)
+    first.close()
+    whole = first.path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    first.path.write_bytes(whole[:cut])
+    kept = max(0, whole[:cut].count(b"\n") - 1)
+    after = journal(folder)
+    assert list(after) == notes[:kept]
+    after.append(Note(key="new", text="after the kill"))
+    after.close()
+    assert list(journal(folder)) == [*notes[:kept], Note(key="new", text="after the kill")]
+
+
+@given(notes=notes, chance=st.randoms())
+def test_sealing_gives_the_same_bytes_in_any_order(tmp_path_factory, notes, chance):
+    unique = list({note.key: note for note in notes}.values())
+    sealed = []
+    for _ in range(2):
+        store = journal(tmp_path_factory.mktemp("journal"))
+        for note in unique:
+            store.append(note)
+        sealed.append(store.seal().read_bytes())
+        assert store.sealed
+        chance.shuffle(unique)
+    assert sealed[0] == sealed[1]
+
+
+def test_a_sealed_journal_can_be_appended_to(tmp_path):
+    store = journal(tmp_path)
+    store.append(Note(key="a", text="1"))
+    store.seal()
+    store.append(Note(key="a", text="2"))
+    store.seal()
+    assert list(journal(tmp_path)) == [Note(key="a", text="2")]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    store = journal(tmp_path)
+    for key in "abc":
+        store.append(Note(key=key, text=""))
+    store.close()
+    lines = store.path.read_text().splitlines(keepends=True)
+    lines[2] = '{"key": 5}\n'
+    store.path.write_text("".join(lines))
+    with pytest.raises(DataCorrupt, match="line 3 is damaged"):
+        list(journal(tmp_path))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    store = journal(tmp_path)
+    store.append(Note(key="a", text=""))
+    store.close()
+    with pytest.raises(DataCorrupt, match=r"should name subgoal\.other"):
+        list(journal(tmp_path, "other"))
+
+
+def test_a_damaged_sealed_file_is_named(tmp_path):
+    store = journal(tmp_path)
+    store.append(Note(key="a", text="x" * 1000))
+    path = store.seal()
+    path.write_bytes(path.read_bytes()[:20] + b"garbage" * 10)
+    with pytest.raises(DataCorrupt, match="is damaged"):
+        list(journal(tmp_path))

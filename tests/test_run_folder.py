@@ -1,0 +1,80 @@
+import fcntl
+
+import pytest
+
+from subgoal.errors import RunFolderInvalid
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder, StageState
+
+
+class Config(Record):
+    tokens: int = 1
+
+
+def run(folder, config, work=lambda: None):
+    with folder.stage("train", config) as stage:
+        if stage.complete:
+            return False
+        work()
+        stage.finish({}, tokens=config.tokens)
+        return True
+
+
+def test_a_complete_stage_is_not_run_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    assert run(folder, Config())
+    assert not run(folder, Config())
+    assert folder.need("train", "train").counts == {"tokens": 1}
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    run(folder, Config())
+    with pytest.raises(RunFolderInvalid, match="tokens: 1 -> 2"):
+        run(folder, Config(tokens=2))
+    folder.remove_stage("train")
+    assert run(folder, Config(tokens=2))
+
+
+def test_an_interrupted_stage_goes_on(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, Config(), work=interrupt)
+    manifest = folder.manifest("train")
+    assert manifest is not None
+    assert manifest.state is StageState.BEGUN
+    with pytest.raises(RunFolderInvalid, match="was interrupted; first run `subgoal train"):
+        folder.need("train", "train")
+    assert run(folder, Config())
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_a_missing_stage_names_the_verb(tmp_path):
+    with pytest.raises(RunFolderInvalid, match="'collect' has not run; first run `subgoal collect"):
+        RunFolder(tmp_path).need("collect", "collect")
+
+
+def test_two_processes_do_not_share_a_stage(tmp_path):
+    folder = RunFolder(tmp_path)
+    with (tmp_path / ".train.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunFolderInvalid, match="another process"):
+            run(folder, Config())
+
+
+def test_a_damaged_manifest_is_named(tmp_path):
+    folder = RunFolder(tmp_path)
+    run(folder, Config())
+    (tmp_path / "train.stage.json").write_text("{")
+    with pytest.raises(RunFolderInvalid, match=r"train\.stage\.json is damaged"):
+        run(folder, Config())
+
+
+def test_only_run_folders_are_removed(tmp_path):
+    (tmp_path / "precious").write_text("data")
+    with pytest.raises(RunFolderInvalid, match="nothing was deleted"):
+        RunFolder(tmp_path).remove()
+    assert (tmp_path / "precious").exists()
