@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from subgoal.datasets.rendering import RenderingName, Role
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import StudentInvalid
 from subgoal.record import Record
+
+transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
 
 CARD = "student.json"
 """The file that makes a folder a student's."""

@@ -8,6 +8,7 @@ time budget works as a token budget does.
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -144,7 +145,8 @@ def finetune(
         raise TrainingFailed("training has no budget: set tokens or minutes above 0")
     run = _Run(model, config, work)
     total = config.tokens or 60 * config.minutes
-    with Progress(label, total, "tokens" if config.tokens else "seconds", run.amount) as progress:
+    unit = "tokens" if config.tokens else "seconds"
+    with closing(run), Progress(label, total, unit, run.amount) as progress:
         for batch in run.batches(train):
             before = run.amount
             note = run.learn(batch)
@@ -181,6 +183,10 @@ class _Run:
         if (work / "checkpoint").is_dir():
             self.at = load_checkpoint(work / "checkpoint", self._plain, self._optimizer)
         self._saved = self.at.tokens
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
 
     @property
     def amount(self) -> float:
