@@ -1,0 +1,128 @@
+"""The agents on the tiny world, with a real (untrained) student behind them."""
+
+import pytest
+
+from subgoal.agents.agent import Ask
+from subgoal.agents.endings import INVALID_STREAK, LOOP_STEPS, Endings
+from subgoal.agents.flat import FlatAgent
+from subgoal.agents.grounding import ground
+from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
+from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.rendering import RenderingName, Role
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.environments.environment import StepResult, StopReason
+from subgoal.environments.errand import ErrandWorld
+from subgoal.language_models.engine import Generated
+from subgoal.language_models.transformers_engine import TransformersEngine
+from subgoal.training.student import StudentConfig, make_student
+
+
+@pytest.fixture(scope="module")
+def tokenizer(annotated):
+    return StudentTokenizer.train(corpus(annotated), 500)
+
+
+@pytest.fixture(scope="module")
+def engine(tokenizer):
+    model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512).eval()
+    return TransformersEngine(model, 1024)
+
+
+def seat(engine, tokenizer, role, rendering=RenderingName.FOLDED):
+    return StudentSeat(engine, tokenizer, rendering, role, 512, Decoding())
+
+
+def follow(agent, one, tokenizer, world):
+    """Drive an agent along an annotated path: every turn it writes is the path's own."""
+    goal_of = {span.first: str(span.subgoal) for span in one.spans}
+    ends = {span.last for span in one.spans}
+    agent.begin(world.reset(one.trajectory.task), world)
+    for number, action in enumerate(one.trajectory.actions, start=1):
+        turn, answer = agent.act(), None
+        while True:
+            try:
+                ask = turn.send(answer) if answer else next(turn)
+            except StopIteration as decided:
+                assert decided.value.text == action
+                break
+            assert isinstance(ask, Ask)
+            first = ask.request.first
+            if tokenizer.mark(Mark.GOAL) in first:
+                ids = tokenizer.segment(Mark.GOAL, goal_of[number], True)
+            elif tokenizer.mark(Mark.DONE) in first and number - 1 in ends:
+                ids = [tokenizer.mark(Mark.DONE)]
+            else:
+                ids = tokenizer.segment(Mark.ACT, action, True)
+            ask.request.stream.extend(ids)
+            answer = Generated(tuple(ids), 0.0, True)
+        agent.observe(action, world.step(action))
+
+
+@pytest.mark.parametrize("rendering", list(RenderingName))
+@pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
+def test_an_agent_reads_in_play_what_its_student_read_in_training(
+    annotated, tokenizer, engine, rendering, role
+):
+    with ErrandWorld() as world:
+        for one in annotated:
+            mine = seat(engine, tokenizer, role, rendering)
+            agent = FlatAgent(mine) if role is Role.FLAT else HierarchicalAgent(mine, mine)
+            follow(agent, one, tokenizer, world)
+            config = DatasetConfig(rendering=rendering, context=512)
+            trained = [e.ids.tolist() for e in build([one], role, config, tokenizer)]
+            played = [list(text.ids) for text in mine.context.finished]
+            if mine.context.ids:
+                played.append(list(mine.context.ids))
+            assert played[:-1] == trained[: len(played) - 1]
+            last = played[-1]
+            assert trained[len(played) - 1][: len(last)] == last
+
+
+def test_two_models_play_together(annotated, tokenizer, engine):
+    with ErrandWorld() as world:
+        planner = seat(engine, tokenizer, Role.PLANNER)
+        executor = seat(engine, tokenizer, Role.EXECUTOR)
+        follow(HierarchicalAgent(planner, executor), annotated[0], tokenizer, world)
+        assert len(planner.context.finished) > 1
+
+
+def test_disturbed_subgoals_are_drawn_from_where_they_should_be():
+    with ErrandWorld() as world:
+        world.reset(world.tasks("dev")[0])
+        pool = ["navigate_to(kitchen)", "pick_up(ball)"]
+        assert RandomSubgoals(pool, 1).replace("x()", world) in pool
+        drawn = SemiRandomSubgoals(1).replace("place(ball, box)", world)
+        assert drawn.startswith("place(")
+        assert drawn == SemiRandomSubgoals(1).replace("place(ball, box)", world)
+        assert SemiRandomSubgoals(1).replace("no sub-goal", world) == "no sub-goal"
+
+
+def test_the_nearest_valid_action_is_taken():
+    valid = ["go to kitchen", "pick up red ball", "look around"]
+    assert ground("pick up the red ball", valid) == "pick up red ball"
+    assert ground("anything", []) is None
+
+
+def result(observation="nothing", score=0, accepted=True):
+    return StepResult(
+        observation=observation, score=score, moves=1, accepted=accepted, entered=False
+    )
+
+
+def test_a_loop_ends_but_watching_a_change_does_not():
+    endings = Endings()
+    stops = [endings.after("wait", result(), True) for _ in range(LOOP_STEPS)]
+    assert stops == [None] * (LOOP_STEPS - 1) + [StopReason.LOOP]
+    endings = Endings()
+    assert not any(endings.after("look", result(f"{n} %"), True) for n in range(200))
+
+
+def test_a_streak_of_unknown_actions_ends_and_a_known_one_breaks_it():
+    endings = Endings()
+    for n in range(INVALID_STREAK - 1):
+        assert endings.after(f"{n}", result(), False) is None
+    assert endings.after("known", result("well"), True) is None
+    stops = [endings.after(f"x{n}", result(), False) for n in range(INVALID_STREAK)]
+    assert stops[-1] is StopReason.INVALID_STREAK
+    assert not any(stops[:-1])

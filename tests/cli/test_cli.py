@@ -1,0 +1,142 @@
+"""The command on the tiny world, as a user would call it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from subgoal.cli.config import load_config
+from subgoal.cli.main import VERBS, main
+from subgoal.errors import ConfigInvalid
+
+ROOT = Path(__file__).parents[2]
+
+SMALL = """
+[collect]
+environment = "errand"
+per_type = 4
+[annotate]
+teacher = "scripted"
+[train.dataset]
+context = 512
+vocabulary = 500
+[train.training]
+tokens = 3000
+batch_tokens = 1024
+[evaluate]
+environment = "errand"
+protocol = "plain"
+per_type = 1
+agents = ["hierarchical", "flat", "random_subgoals", "semi_random_subgoals", "oracle"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("cli")
+    (place / "small.toml").write_text(SMALL)
+    main(["run", "--config", str(place / "small.toml"), "--run", str(place / "run")])
+    return place
+
+
+def refused(words, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    said = capfd.readouterr().err.strip()
+    assert "Traceback" not in said
+    return said
+
+
+def test_the_main_job_writes_everything(folder):
+    run = folder / "run"
+    for name in ("trajectories.jsonl.zst", "annotations.jsonl.zst", "report.html", "config.toml"):
+        assert (run / name).stat().st_size > 0
+    assert (run / "students/both/model.safetensors").exists()
+    assert len(list((run / "evaluation/plain").glob("*.zst"))) == 5
+
+
+def test_a_second_run_does_nothing_again(folder, capfd):
+    before = {p: p.stat().st_mtime_ns for p in (folder / "run").rglob("*.zst")}
+    main(["run", "--config", str(folder / "small.toml"), "--run", str(folder / "run")])
+    assert {p: p.stat().st_mtime_ns for p in (folder / "run").rglob("*.zst")} == before
+    last = capfd.readouterr().out.strip().splitlines()[-1]
+    assert last.startswith("the report lies in")
+
+
+@pytest.mark.parametrize("verb", ["collect", "annotate", "train", "evaluate", "report"])
+def test_each_verb_works_alone_on_the_folder(folder, verb, capfd):
+    main([verb, "--run", str(folder / "run")])
+    assert capfd.readouterr().out
+
+
+def test_another_configuration_is_refused_with_the_difference(folder, capfd):
+    said = refused(["collect", "--run", str(folder / "run"), "--collect.per-type", "5"], capfd)
+    assert "per_type: 4 -> 5" in said
+    assert "--restart" in said
+
+
+def test_play_shows_subgoals_and_the_end(folder, capfd):
+    main(["play", "--run", str(folder / "run"), "--task", "fetch"])
+    said = capfd.readouterr().out
+    assert "> " in said
+    assert "score" in said
+
+
+def test_runs_are_listed_and_removed(folder, capfd):
+    copy = folder / "runs" / "other"
+    main(["collect", "--run", str(copy), "--config", str(folder / "small.toml")])
+    main(["runs", "--folder", str(folder / "runs")])
+    assert "collect" in capfd.readouterr().out
+    main(["runs", "--remove", str(copy)])
+    assert not copy.exists()
+    assert "no run folder" in refused(["runs", "--remove", str(folder)], capfd)
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_help_teaches(verb, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: subgoal {verb}" in capfd.readouterr().out
+
+
+def test_a_verb_that_does_not_exist_names_the_nearest(capfd):
+    assert "did you mean 'collect'" in refused(["colect"], capfd)
+
+
+def test_a_typo_in_a_configuration_names_the_nearest(tmp_path, capfd):
+    (tmp_path / "bad.toml").write_text("[train.training]\ntoken = 5\n")
+    said = refused(["run", "--config", str(tmp_path / "bad.toml"), "--run", "x"], capfd)
+    assert "unknown key 'train.training.token', did you mean 'tokens'?" in said
+
+
+def test_a_wrong_value_is_named(tmp_path):
+    (tmp_path / "bad.toml").write_text('[collect]\nper_type = "many"\n')
+    with pytest.raises(ConfigInvalid, match=r"'collect\.per_type' = 'many' is wrong"):
+        load_config(tmp_path / "bad.toml")
+    with pytest.raises(ConfigInvalid, match="there is no configuration file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_a_type_that_does_not_exist_names_the_nearest(tmp_path, capfd):
+    words = ["collect", "--run", str(tmp_path), "--collect.environment", "errand"]
+    assert "did you mean 'fetch'" in refused([*words, "--collect.types", "fetsh"], capfd)
+
+
+def test_a_stage_without_the_one_before_names_the_verb(tmp_path, capfd):
+    said = refused(["annotate", "--run", str(tmp_path / "empty")], capfd)
+    assert "first run `subgoal collect" in said
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_configurations_are_valid(path):
+    assert tomllib.loads(path.read_text())
+    load_config(path)
+
+
+def test_the_doctor_looks_at_everything(capfd):
+    main(["doctor"])
+    said = capfd.readouterr().out
+    for name in ("Java", "torch", "threads", "memory", "GPU", "teacher"):
+        assert name in said
