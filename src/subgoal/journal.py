@@ -100,6 +100,12 @@ class Journal(Generic[R]):
             self._file.close()
             self._file = None
 
+    def remove(self) -> None:
+        """Delete the journal, plain or sealed."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self.sealed_path.unlink(missing_ok=True)
+
     def __iter__(self) -> Iterator[R]:
         """Stream the records, oldest first. A torn last line is skipped.
 

@@ -40,6 +40,10 @@ Turn = Generator[Ask, Generated, Action]
 class Agent(ABC):
     """Plays one episode: `begin`, then `act` and `observe` in turn, then `close`."""
 
+    grounded: bool = True
+    """True where an action that the world does not know is replaced by the nearest that it does;
+    False where it is sent as it is."""
+
     def begin(self, opening: Observation, world: Environment) -> None:  # noqa: B027
         """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""
 

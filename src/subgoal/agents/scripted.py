@@ -16,6 +16,8 @@ class OracleAgent(Agent):
         path: The elementary actions.
     """
 
+    grounded = False
+
     def __init__(self, path: Sequence[str]) -> None:
         self._path: Iterator[str] = iter(path)
 

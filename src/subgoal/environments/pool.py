@@ -15,6 +15,7 @@ import psutil
 
 from subgoal.environments.environment import Environment
 from subgoal.environments.registry import make
+from subgoal.errors import EnvironmentFailed
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -42,7 +43,8 @@ class Pool:
     def __init__(self, environment: str, worlds: int | Literal["auto"] = "auto") -> None:
         self.size = affordable(worlds)
         self._environment = environment
-        self._all: list[Environment] = []
+        self._all: set[Environment] = set()
+        self._closed = False
         self._idle: queue.LifoQueue[Environment | None] = queue.LifoQueue()
         for _ in range(self.size):
             self._idle.put(None)
@@ -52,15 +54,18 @@ class Pool:
     def world(self) -> Generator[Environment]:
         """Lend a world; waits until one is free. One that raises is closed and replaced."""
         world = self._idle.get()
-        if world is None:
-            world = make(self._environment)
-            self._all.append(world)
         try:
+            if self._closed:
+                raise EnvironmentFailed("the pool of worlds is closed")
+            if world is None:
+                world = make(self._environment)
+                self._all.add(world)
             yield world
         except BaseException:
-            world.close()
-            self._all.remove(world)
-            world = None
+            if world is not None:
+                world.close()
+                self._all.discard(world)
+                world = None
             raise
         finally:
             self._idle.put(world)
@@ -91,10 +96,10 @@ class Pool:
 
     def close(self) -> None:
         """End all worlds and threads."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for world in self._all:
-            world.close()
-        self._all.clear()
+        while self._all:
+            self._all.pop().close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,20 +1,32 @@
 """The stage `evaluate`: agents play a protocol's tasks; every episode is kept, and resumed from."""
 
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from types import FrameType
 from typing import Literal
 
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
 from subgoal.datasets.splits import check_leaks
-from subgoal.environments.environment import Task
+from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import Pool, affordable
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
+from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
+from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+
+BROKEN_IN_A_ROW = 6
+"""So many episodes in a row whose world broke off end the evaluation: something is wrong."""
 
 
 class EvaluateConfig(Record):
@@ -88,7 +100,7 @@ def evaluate(
 def _play_all(
     config: EvaluateConfig,
     name: AgentName,
-    tasks: list[Task],
+    tasks: Sequence[Task],
     shop: AgentShop,
     folder: RunFolder,
     pool: Pool,
@@ -110,16 +122,65 @@ def _play_all(
         f"students/{role}": folder / "students" / role / "model.safetensors"
         for role in shop.roles(name)
     }
-    with folder.stage(f"evaluate-{config.protocol}-{name}", one, inputs) as stage:
+    stage_name = f"evaluate-{config.protocol}-{name}"
+    if folder.manifest(stage_name) is None:
+        store.remove()  # left over from an evaluation that was forgotten
+    with folder.stage(stage_name, one, inputs) as stage:
         if stage.complete:
             return
-        held = store.by_key()
-        missing = [task for task in tasks if task.key not in held]
-        scores = [episode.score for episode in held.values()]
-        with Progress(f"play {name}", len(tasks), "episodes", len(scores)) as progress:
-            for episode in rollout(missing, factory, name, rules, pool):
-                store.append(episode)
-                scores.append(episode.score)
-                progress.advance(note=f"mean score {sum(scores) / len(scores):.1f}")
+        scores = _play_missing(name, tasks, factory, rules, pool, store)
         output = str(store.sealed_path.relative_to(folder.path))
-        stage.finish({output: store.seal()}, episodes=len(scores))
+        stage.finish(
+            {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))
+        )
+
+
+def _play_missing(
+    name: AgentName,
+    tasks: Sequence[Task],
+    factory: MakeAgent,
+    rules: Protocol,
+    pool: Pool,
+    store: Journal[Episode],
+) -> list[int]:
+    """Play what the journal does not hold, or holds as broken off; return all scores."""
+    held = {key: e for key, e in store.by_key().items() if not _broken(e)}
+    missing = [task for task in tasks if task.key not in held]
+    scores = [episode.score for episode in held.values()]
+    in_a_row = 0
+    with (
+        closing(store),
+        Progress(f"play {name}", len(tasks), "episodes", len(scores)) as progress,
+    ):
+        for episode in rollout(missing, factory, name, rules, pool):
+            with uninterrupted():
+                store.append(episode)
+            in_a_row = in_a_row + 1 if _broken(episode) else 0
+            if in_a_row >= BROKEN_IN_A_ROW:
+                raise EnvironmentFailed(
+                    f"the world broke off {in_a_row} episodes in a row; the last time because: "
+                    f"{episode.error}"
+                )
+            scores.append(episode.score)
+            progress.advance(note=f"mean score {sum(scores) / len(scores):.1f}")
+    return scores
+
+
+def _broken(episode: Episode) -> bool:
+    return episode.stop_reason is StopReason.ENVIRONMENT_ERROR
+
+
+@contextmanager
+def uninterrupted() -> Generator[None]:
+    """Put Ctrl-C off until the block has ended, so that what is being written is written whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[FrameType | None] = []
+    before = signal.signal(signal.SIGINT, lambda _, frame: pressed.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed and callable(before):
+        before(signal.SIGINT, pressed[0])

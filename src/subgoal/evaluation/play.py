@@ -1,0 +1,193 @@
+"""One episode at play: an agent, a world, the protocol's limits, and what came of each action.
+
+A `Play` runs until its agent asks a model; who holds the play answers, alone or in a batch.
+"""
+
+import time
+from abc import ABC
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from subgoal.agents.agent import Action, Agent, Ask, Turn
+from subgoal.agents.endings import Endings
+from subgoal.agents.grounding import ground
+from subgoal.environments.environment import (
+    Environment,
+    Observation,
+    StepResult,
+    StopReason,
+    Task,
+)
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import Protocol
+from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.episode import Episode, EpisodeStep
+from subgoal.language_models.engine import Generated
+
+MakeAgent = Callable[[Task, Environment], Agent]
+"""Makes the agent of one episode."""
+
+TRIES = 2
+"""How often an episode whose world breaks off is begun."""
+
+
+class Spectator(ABC):  # noqa: B024 - both methods may be left out
+    """Watches one episode; called in the thread in which it is played."""
+
+    def begin(self, opening: Observation) -> None:  # noqa: B027
+        """The episode begins, or begins again after its world broke off."""
+
+    def step(self, step: EpisodeStep) -> None:  # noqa: B027
+        """An action was sent and answered."""
+
+
+class Play:
+    """One episode being played.
+
+    Args:
+        task: What is played.
+        make: Makes the agent.
+        name: The agent's name in the record.
+        protocol: Limits and score.
+        pool: Lends the world; one that breaks off is replaced, and the episode begins again once.
+        spectator: Who watches.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        make: MakeAgent,
+        name: str,
+        protocol: Protocol,
+        pool: Pool,
+        spectator: Spectator | None = None,
+    ) -> None:
+        self._task, self._make, self._name = task, make, name
+        self._protocol, self._pool = protocol, pool
+        self._spectator = spectator or Spectator()
+        self._tries = 0
+        self._start = time.monotonic()
+        self._resources = ExitStack()
+        self._error = ""
+
+    def begin(self) -> Ask | Episode:
+        """Begin the episode; return its agent's first ask, or the whole episode."""
+        self._tries += 1
+        self._steps: list[EpisodeStep] = []
+        self._tokens = 0
+        self._endings = Endings()
+        return self._guarded(self._open)
+
+    def resume(self, answer: Generated) -> Ask | Episode:
+        """Send a model's answer; return the next ask, or the finished episode."""
+        self._tokens += answer.computed
+        return self._guarded(lambda: self._go_on(answer))
+
+    def _guarded(self, work: Callable[[], Ask | Episode]) -> Ask | Episode:
+        try:
+            return work()
+        except EnvironmentFailed as error:
+            self._error = str(error)
+            self._leave(error)
+            if self._tries < TRIES:
+                return self.begin()
+            return self._ended(StopReason.ENVIRONMENT_ERROR)
+        except BaseException as error:
+            self._leave(error)
+            raise
+
+    def _leave(self, error: BaseException | None = None) -> None:
+        """Give agent and world back; a world that failed is replaced by the pool."""
+        resources, self._resources = self._resources, ExitStack()
+        if error is None:
+            resources.close()
+            return
+        try:
+            resources.__exit__(type(error), error, error.__traceback__)
+        except EnvironmentFailed:
+            return
+
+    def _open(self) -> Ask | Episode:
+        self._world = self._resources.enter_context(self._pool.world())
+        self._agent = self._make(self._task, self._world)
+        self._resources.callback(self._agent.close)
+        opening = self._world.reset(self._task)
+        self._task = opening.task
+        self._agent.begin(opening, self._world)
+        self._spectator.begin(opening)
+        self._turn: Turn = self._agent.act()
+        return self._go_on(None)
+
+    def _go_on(self, answer: Generated | None) -> Ask | Episode:
+        if answer is not None and not answer.ids:
+            return self._finished(StopReason.CONTEXT_FULL)
+        while True:
+            try:
+                return next(self._turn) if answer is None else self._turn.send(answer)
+            except StopIteration as decided:
+                stop = self._step(decided.value)
+            if stop is not None:
+                return self._finished(stop)
+            self._turn, answer = self._agent.act(), None
+
+    def _step(self, action: Action) -> StopReason | None:
+        sent, result = self._send(action.text)
+        known = result.accepted and sent == action.text
+        step = EpisodeStep(
+            action=sent,
+            predicted="" if sent == action.text else action.text,
+            subgoal=action.subgoal or "",
+            observation=result.observation,
+            score=result.score,
+            moves=result.moves,
+            accepted=result.accepted,
+        )
+        self._steps.append(step)
+        self._spectator.step(step)
+        stop = self._endings.after(sent, result, known) or self._limit_reached(result)
+        if stop is None:
+            self._agent.observe(sent, result)
+        return stop
+
+    def _limit_reached(self, result: StepResult) -> StopReason | None:
+        moves = self._protocol.move_limit
+        if moves and result.moves >= moves:
+            return StopReason.STEP_LIMIT
+        steps = self._protocol.steps_for(self._task.name)
+        return StopReason.STEP_LIMIT if len(self._steps) >= steps else None
+
+    def _send(self, text: str) -> tuple[str, StepResult]:
+        """Send an action; where the world does not know it, the nearest that it does."""
+        result = self._world.step(text)
+        if result.accepted or not self._agent.grounded:
+            return text, result
+        nearest = ground(text, self._world.valid_actions())
+        return (text, result) if nearest is None else (nearest, self._world.step(nearest))
+
+    def _finished(self, stop: StopReason) -> Episode:
+        self._leave()
+        return self._ended(stop)
+
+    def _ended(self, stop: StopReason) -> Episode:
+        scores = [step.score for step in self._steps]
+        return Episode(
+            task=self._task,
+            agent=self._name,
+            protocol=self._protocol.name,
+            steps=tuple(self._steps),
+            score=self._protocol.score(scores),
+            final_score=scores[-1] if scores else 0,
+            stop_reason=stop,
+            seconds=round(time.monotonic() - self._start, 2),
+            tokens=self._tokens,
+            error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
+        )
+
+
+def play_alone(play: Play) -> Episode:
+    """Play one episode to its end, answering each ask by itself."""
+    outcome = play.begin()
+    while isinstance(outcome, Ask):
+        (answer,) = outcome.engine.generate([outcome.request])
+        outcome = play.resume(answer)
+    return outcome

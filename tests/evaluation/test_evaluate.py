@@ -1,0 +1,147 @@
+"""The stage `evaluate` on the errand world: resumable by episode, agent by agent."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from subgoal.agents.load import AgentName
+from subgoal.environments import registry
+from subgoal.environments.environment import Observation, StopReason, Task
+from subgoal.environments.errand import ErrandWorld
+from subgoal.errors import EnvironmentFailed, RunFolderInvalid, StudentInvalid, TaskUnknown
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of, uninterrupted
+from subgoal.evaluation.summary import evaluated, journal
+from subgoal.run_folder import RunFolder
+
+CONFIG = EvaluateConfig(
+    environment="errand",
+    protocol="plain",
+    per_type=4,
+    agents=(AgentName.ORACLE, AgentName.RANDOM_ACTION),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+class _Watched(ErrandWorld):
+    """Keeps what is played; is interrupted at the reset after `until`, or broken from there on."""
+
+    played: list[str] = []
+    until = 10**9
+    error: type[BaseException] = KeyboardInterrupt
+
+    def reset(self, task: Task) -> Observation:
+        if len(_Watched.played) >= _Watched.until:
+            raise _Watched.error("stop")
+        _Watched.played.append(task.key)
+        return super().reset(task)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> type[_Watched]:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Watched", ""))
+    _Watched.played, _Watched.until, _Watched.error = [], 10**9, KeyboardInterrupt
+    return _Watched
+
+
+def test_the_oracle_beats_chance_and_the_interval_says_so(folder: RunFolder) -> None:
+    summary = evaluate(CONFIG, folder)
+    chance, oracle = summary.agents
+    assert (chance.agent, oracle.agent) == ("random_action", "oracle")
+    assert oracle.overall.score.mean == oracle.overall.solved.mean == 100
+    assert chance.overall.score.mean < 60
+    (comparison,) = summary.comparisons
+    assert (comparison.first, comparison.second) == ("random_action", "oracle")
+    assert comparison.overall.difference.high < 0
+    assert comparison.overall.p_value < 0.05
+
+
+def test_an_interrupted_evaluation_plays_only_what_is_missing(
+    folder: RunFolder, watched: type[_Watched], tmp_path: Path
+) -> None:
+    oracle = CONFIG.model_copy(update={"agents": (AgentName.ORACLE,)})
+    watched.until = 5
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(oracle, folder, worlds=1)
+    store = journal(folder, "plain", "oracle")
+    done = set(store.by_key())
+    assert 0 < len(done) <= 5
+    with store.path.open("ab") as file:
+        file.write(b'{"task": {"environment": "err')  # torn by a kill in mid-write
+    watched.played, watched.until = [], 10**9
+    summary = evaluate(oracle, folder, worlds=1)
+    assert len(watched.played) == 12 - len(done)
+    assert not done & set(watched.played)
+    assert summary.agents[0].overall.episodes == 12
+    assert store.sealed
+
+
+def test_an_agent_can_be_added_and_a_complete_one_is_not_played_again(
+    folder: RunFolder, watched: type[_Watched]
+) -> None:
+    evaluate(CONFIG.model_copy(update={"agents": (AgentName.ORACLE,)}), folder)
+    watched.played = []
+    summary = evaluate(CONFIG, folder)
+    assert len(watched.played) == 12
+    assert [scores.agent for scores in summary.agents] == ["random_action", "oracle"]
+    assert evaluated(folder) == {"plain": ["random_action", "oracle"]}
+
+
+def test_another_configuration_is_refused_until_the_stage_is_forgotten(
+    folder: RunFolder, watched: type[_Watched]
+) -> None:
+    oracle = CONFIG.model_copy(update={"agents": (AgentName.ORACLE,)})
+    watched.until = 5
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(oracle, folder, worlds=1)
+    watched.until = 10**9
+    other = oracle.model_copy(update={"per_type": 1})
+    with pytest.raises(RunFolderInvalid, match="per_type: 4 -> 1"):
+        evaluate(other, folder)
+    folder.remove_stage("evaluate-plain-oracle")
+    assert evaluate(other, folder).agents[0].overall.episodes == 3
+
+
+def test_a_world_that_always_breaks_off_ends_the_evaluation(
+    folder: RunFolder, watched: type[_Watched]
+) -> None:
+    oracle = CONFIG.model_copy(update={"agents": (AgentName.ORACLE,)})
+    watched.until, watched.error = 2, EnvironmentFailed
+    with pytest.raises(EnvironmentFailed, match=r"6 episodes in a row; .* because: stop"):
+        evaluate(oracle, folder, worlds=1)
+    kept = journal(folder, "plain", "oracle").by_key().values()
+    assert sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in kept) == 6
+    watched.until = 10**9
+    summary = evaluate(oracle, folder, worlds=1)
+    assert summary.agents[0].overall.score.mean == 100
+
+
+def test_what_cannot_be_played_is_named(folder: RunFolder) -> None:
+    with pytest.raises(TaskUnknown, match="no task type 'fetsch', did you mean 'fetch'"):
+        evaluate(CONFIG.model_copy(update={"types": ("fetsch",)}), folder)
+    with pytest.raises(StudentInvalid, match="flat"):
+        evaluate(CONFIG.model_copy(update={"agents": (AgentName.FLAT,)}), folder)
+
+
+def test_the_protocol_chooses_the_tasks() -> None:
+    assert len(tasks_of(CONFIG)) == 12
+    assert len(tasks_of(CONFIG.model_copy(update={"per_type": 0}))) == 30
+    assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
+
+
+def test_ctrl_c_waits_until_a_write_has_ended() -> None:
+    written: list[str] = []
+
+    def write() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            written.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["whole"]

@@ -1,0 +1,179 @@
+"""Rollouts in the errand world: the same episodes however many at once, and every ending."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from typing_extensions import override
+
+from subgoal.agents import student_seat
+from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.scripted import OracleAgent, RandomActionAgent
+from subgoal.datasets.rendering import RenderingName, Role
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.environments import registry
+from subgoal.environments.environment import Environment, StepResult, StopReason, Task
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import Protocol, protocol
+from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.play import MakeAgent
+from subgoal.evaluation.rollout import rollout
+from subgoal.training.checkpoint import Student, StudentCard, save_student
+from subgoal.training.student import StudentConfig, make_student
+
+PLAIN = protocol("plain")
+
+
+def _tasks(per_type: int = 3) -> list[Task]:
+    return PLAIN.select(ErrandWorld().tasks("test"), per_type=per_type)
+
+
+def _oracle(task: Task, world: Environment) -> Agent:
+    return OracleAgent(world.oracle_path(task))
+
+
+def _random(task: Task, _: Environment) -> Agent:
+    return RandomActionAgent(task.variation)
+
+
+def _play(
+    make: MakeAgent, tasks: Sequence[Task], worlds: int = 1, rules: Protocol = PLAIN
+) -> dict[str, Episode]:
+    with Pool("errand", worlds) as pool:
+        episodes = list(rollout(tasks, make, "agent", rules, pool))
+    assert len(episodes) == len(tasks)
+    return {e.key: e.model_copy(update={"seconds": 0.0}) for e in episodes}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> AgentShop:
+    """Untrained students: what they write is varied nonsense, but always the same."""
+    folder: Path = tmp_path_factory.mktemp("students")
+    worlds = [ErrandWorld().reset(task) for task in _tasks()]
+    tokenizer = StudentTokenizer.train([opening.look for opening in worlds], 400)
+    for role in (Role.BOTH, Role.FLAT):
+        model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
+        for weights in model.parameters():
+            torch.nn.init.normal_(weights, 0, 0.2)
+        card = StudentCard(
+            role=role,
+            rendering=RenderingName.FOLDED,
+            context=512,
+            data="",
+            parameters=0,
+            tokens=0,
+            loss=0.0,
+            dev_loss=None,
+            seconds=0.0,
+            seed=0,
+            trained_on=(),
+        )
+        save_student(folder / role, Student(model.eval(), tokenizer, card))
+    return AgentShop(folder)
+
+
+def test_the_oracle_solves_everything_and_chance_does_not() -> None:
+    oracle = _play(_oracle, _tasks(10), 3)
+    assert {episode.score for episode in oracle.values()} == {100}
+    assert {episode.stop_reason for episode in oracle.values()} == {StopReason.SOLVED}
+    chance = _play(_random, _tasks(10), 3)
+    assert sum(e.score for e in chance.values()) < 50 * len(chance)
+
+
+@pytest.mark.parametrize("make", [_oracle, _random])
+def test_scripted_episodes_do_not_depend_on_how_many_are_at_once(make: MakeAgent) -> None:
+    alone = _play(make, _tasks(), 1)
+    assert alone == _play(make, _tasks(), 4)
+    assert list(alone) == [task.key for task in _tasks()]
+
+
+@pytest.mark.parametrize("name", [AgentName.HIERARCHICAL, AgentName.FLAT])
+def test_students_play_the_same_however_many_are_at_once(
+    shop: AgentShop, name: AgentName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(student_seat, "TURN_LIMIT", 12)
+    rules = PLAIN.model_copy(update={"step_limit": 5})
+    alone = _play(shop.factory(name), _tasks(2), 1, rules)
+    assert alone == _play(shop.factory(name), _tasks(2), 4, rules)
+    for episode in alone.values():
+        assert episode.tokens > 0
+        assert all(step.predicted and step.accepted for step in episode.steps)
+        assert all(bool(step.subgoal) == (name is AgentName.HIERARCHICAL) for step in episode.steps)
+    assert len({step.predicted for e in alone.values() for step in e.steps}) > 5
+
+
+def test_limits_of_moves_and_of_steps_end_an_episode() -> None:
+    class Waiting(Agent):
+        @override
+        def act(self) -> Turn:
+            return Action(text="wait")
+            yield
+
+    def waiting(_: Task, __: Environment) -> Agent:
+        return Waiting()
+
+    (episode,) = _play(waiting, _tasks()[:1]).values()
+    assert (episode.stop_reason, len(episode.steps)) == (StopReason.STEP_LIMIT, 10)
+    assert episode.steps[-1].moves == 100
+    rules = PLAIN.model_copy(update={"step_limit": 4})
+    (episode,) = _play(waiting, _tasks()[:1], 1, rules).values()
+    assert (episode.stop_reason, len(episode.steps)) == (StopReason.STEP_LIMIT, 4)
+
+
+def test_an_action_that_the_world_does_not_know_is_grounded_and_kept() -> None:
+    class Careless(OracleAgent):
+        grounded = True
+
+        @override
+        def act(self) -> Turn:
+            action = yield from super().act()
+            return Action(text=action.text + "n", subgoal="be_careless()")
+
+    def careless(task: Task, world: Environment) -> Agent:
+        return Careless(world.oracle_path(task))
+
+    (episode,) = _play(careless, _tasks()[:1]).values()
+    first = episode.steps[0]
+    assert first.predicted == first.action + "n"
+    assert first.accepted
+    assert first.invalid
+    assert first.subgoal == "be_careless()"
+    assert episode.invalid > 0
+
+
+class _Breaking(ErrandWorld):
+    """Breaks off at the third step, as often as `left` says."""
+
+    left = 0
+
+    @override
+    def step(self, action: str) -> StepResult:
+        result = super().step(action)
+        if result.moves == 3 and _Breaking.left > 0:
+            _Breaking.left -= 1
+            raise EnvironmentFailed("the world is gone")
+        return result
+
+
+def test_a_world_that_breaks_off_is_replaced_once_and_then_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Breaking", ""))
+    _Breaking.left = 1
+    (episode,) = _play(_oracle, _tasks()[:1]).values()
+    assert (episode.stop_reason, episode.error) == (StopReason.SOLVED, "")
+    _Breaking.left = 2
+    (episode,) = _play(_oracle, _tasks()[:1]).values()
+    assert episode.stop_reason is StopReason.ENVIRONMENT_ERROR
+    assert (episode.error, len(episode.steps)) == ("the world is gone", 2)
+
+
+def test_a_closed_pool_lends_nothing() -> None:
+    pool = Pool("errand", 1)
+    pool.close()
+    with pytest.raises(EnvironmentFailed, match="closed"), pool.world():
+        pass
