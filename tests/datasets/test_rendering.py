@@ -66,7 +66,10 @@ def test_the_loss_is_on_goals_and_actions_alone(tokenizer, rendering):
 
 
 def test_a_folded_text_holds_only_its_own_steps(tokenizer):
-    texts = [spell(tokenizer, text.ids) for text in played(tokenizer, RenderingName.FOLDED, Role.BOTH).finished]
+    texts = [
+        spell(tokenizer, text.ids)
+        for text in played(tokenizer, RenderingName.FOLDED, Role.BOTH).finished
+    ]
     assert len(texts) == 3
     assert "<|act|>go to kitchen" not in texts[1]
     assert "<|completed|>navigate_to(kitchen) (1 steps): You move to the kitchen." in texts[1]
