@@ -43,8 +43,8 @@ def follow(agent, one, tokenizer, world):
         while True:
             try:
                 ask = turn.send(answer) if answer else next(turn)
-            except StopIteration as decided:
-                assert decided.value.text == action
+            except StopIteration as stopped:
+                decided = stopped.value
                 break
             assert isinstance(ask, Ask)
             first = ask.request.first
@@ -56,6 +56,7 @@ def follow(agent, one, tokenizer, world):
                 ids = tokenizer.segment(Mark.ACT, action, True)
             ask.request.stream.extend(ids)
             answer = Generated(tuple(ids), 0.0, True)
+        assert decided.text == action
         agent.observe(action, world.step(action))
 
 

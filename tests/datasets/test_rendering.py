@@ -98,7 +98,9 @@ def test_each_role_learns_its_own(annotated, tokenizer):
 @pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
 def test_a_long_text_is_reopened_and_nothing_is_learned_twice(annotated, tokenizer, role):
     whole = build(annotated, role, DatasetConfig(context=4096), tokenizer)
-    cut = build(annotated, role, DatasetConfig(context=600, rendering="transcript"), tokenizer)
+    cut = build(
+        annotated, role, DatasetConfig(context=600, rendering=RenderingName.TRANSCRIPT), tokenizer
+    )
     assert any(example.reopened for example in cut)
     assert max(len(example.ids) for example in cut) <= 600
     count = sum(int(example.learned.sum()) for example in whole)

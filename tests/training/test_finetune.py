@@ -49,9 +49,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(examples, tokenizer, tmp_path,
         return batch_loss(model, batch)
 
     halved = fresh(tokenizer)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("subgoal.training.finetune.batch_loss", fails_late)
-        finetune(halved, examples, [], CONFIG, tmp_path / "halved", "halved")
+        with pytest.raises(Killed):
+            finetune(halved, examples, [], CONFIG, tmp_path / "halved", "halved")
     again = fresh(tokenizer)
     outcome = finetune(again, examples, examples[:3], CONFIG, tmp_path / "halved", "again")
     assert torch.equal(weights(whole), weights(again))

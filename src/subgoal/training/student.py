@@ -71,6 +71,5 @@ def make_student(
             bos_token_id=None,
             eos_token_id=None,
             pad_token_id=pad,
-            attn_implementation="sdpa",
         )
     )
