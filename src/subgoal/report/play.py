@@ -1,0 +1,170 @@
+"""One episode live in the terminal: watched step by step, or played by a person."""
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+from typing_extensions import override
+
+from subgoal.agents.grounding import ground
+from subgoal.environments.environment import Environment, Observation, StopReason, Task
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import Protocol
+from subgoal.evaluation.episode import Episode, EpisodeStep
+from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
+from subgoal.report.analyses import label
+
+SUBGOAL_STYLES = ("magenta", "cyan", "yellow", "green", "blue", "bright_red")
+"""Colours of sub-goals; one function name keeps its colour within an episode."""
+
+HELP = "Type an action; ? lists the actions that are valid, ? door those with 'door', q leaves."
+"""What a person is told."""
+
+SHOWN_ACTIONS = 60
+"""Most valid actions that are listed at once."""
+
+
+class Screen(Spectator):
+    """Shows an episode as it is played.
+
+    Args:
+        console: Where to.
+        delay: Seconds to wait after every step.
+    """
+
+    def __init__(self, console: Console, delay: float = 0.0) -> None:
+        self._console, self._delay = console, delay
+        self._styles: dict[str, str] = {}
+        self._subgoal, self._score, self._count = "", 0, 0
+
+    @override
+    def begin(self, opening: Observation) -> None:
+        self._subgoal, self._score, self._count = "", 0, 0
+        show_opening(self._console, opening)
+
+    @override
+    def step(self, step: EpisodeStep) -> None:
+        if step.subgoal != self._subgoal:
+            self._subgoal = step.subgoal
+            self._print(f"\n{step.subgoal or 'no sub-goal'}", f"bold {self._style(step.subgoal)}")
+        self._count += 1
+        line = Text(f"{self._count:>4} ", style="dim")
+        line.append("> ", style=self._style(step.subgoal))
+        line.append(step.action, style="bold")
+        if step.predicted:
+            line.append(f"   (the agent said: {step.predicted})", style="yellow")
+        if not step.accepted:
+            line.append("   (not an action of the world)", style="red")
+        self._console.print(line, soft_wrap=True)
+        show_answer(self._console, step.observation, step.score, self._score)
+        self._score = step.score
+        time.sleep(self._delay)
+
+    def _style(self, subgoal: str) -> str:
+        name = subgoal.split("(", maxsplit=1)[0]
+        return self._styles.setdefault(
+            name, SUBGOAL_STYLES[len(self._styles) % len(SUBGOAL_STYLES)] if name else "dim"
+        )
+
+    def _print(self, text: str, style: str) -> None:
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def show_opening(console: Console, opening: Observation) -> None:
+    """Print the task, the room and the inventory."""
+    console.print(Text(opening.task.description, style="bold"), soft_wrap=True)
+    console.print(Text(opening.look, style="dim"), soft_wrap=True)
+    console.print(Text(opening.inventory, style="dim"), soft_wrap=True)
+
+
+def show_answer(console: Console, observation: str, score: int, before: int) -> None:
+    """Print the world's answer, and the score where it has changed."""
+    answer = Text("     ").append(observation.strip().replace("\n", "\n     "), style="dim")
+    if score != before:
+        answer.append(
+            f"  [{score - before:+}, score {score}]", "green" if score > before else "red"
+        )
+    console.print(answer, soft_wrap=True)
+
+
+def watch(
+    task: Task,
+    make: MakeAgent,
+    name: str,
+    protocol: Protocol,
+    console: Console,
+    delay: float = 0.0,
+) -> Episode:
+    """Let an agent play a task, shown step by step.
+
+    Args:
+        task: What is played; its world is started.
+        make: Makes the agent.
+        name: The agent's name.
+        protocol: Limits and score.
+        console: Where to show it.
+        delay: Seconds to wait after every step.
+    """
+    with Pool(task.environment, 1) as pool:
+        episode = play_alone(Play(task, make, name, protocol, pool, Screen(console, delay)))
+    console.print(
+        Text(
+            f"\n{label(name)}: {label(episode.stop_reason)}, score {episode.score} after "
+            f"{len(episode.steps)} steps, {episode.seconds:.1f} s, {episode.tokens:,} tokens",
+            style="bold",
+        ),
+        soft_wrap=True,
+    )
+    if episode.error:
+        console.print(Text(episode.error, style="red"), soft_wrap=True)
+    return episode
+
+
+def play_by_hand(
+    world: Environment, task: Task, console: Console, read: Callable[[], str] | None = None
+) -> StopReason:
+    """Let a person play a task.
+
+    Args:
+        world: The world.
+        task: What is played.
+        console: Where to show it.
+        read: Returns the next line that the person types, or raises EOFError; None: a prompt.
+
+    Returns:
+        How it ended; `path_end` where the person left.
+    """
+    show_opening(console, world.reset(task))
+    console.print(Text(HELP, style="italic"))
+    ask = read or (lambda: console.input("[bold cyan]> [/]"))
+    score = 0
+    while True:
+        try:
+            action = ask().strip()
+        except EOFError:
+            return StopReason.PATH_END
+        if action == "q":
+            return StopReason.PATH_END
+        if action.startswith("?"):
+            _list_actions(console, world, action[1:].strip())
+            continue
+        result = world.step(action)
+        show_answer(console, result.observation, result.score, score)
+        score = result.score
+        if not result.accepted:
+            nearest = ground(action, world.valid_actions())
+            console.print(Text(f"     did you mean: {nearest}", style="yellow"), soft_wrap=True)
+        if result.stop_reason is not None:
+            said = f"{label(result.stop_reason)}: score {score} after {result.moves} moves"
+            console.print(Text(said, style="bold"))
+            return result.stop_reason
+
+
+def _list_actions(console: Console, world: Environment, words: str) -> None:
+    found = sorted(action for action in world.valid_actions() if words in action)
+    for action in found[:SHOWN_ACTIONS]:
+        console.print(Text(f"     {action}"), soft_wrap=True)
+    if len(found) > SHOWN_ACTIONS:
+        more = len(found) - SHOWN_ACTIONS
+        console.print(Text(f"     and {more} more; narrow them down: ? door", style="dim"))
