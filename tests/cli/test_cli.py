@@ -77,6 +77,7 @@ def test_another_configuration_is_refused_with_the_difference(folder, capfd):
 
 
 def test_play_shows_subgoals_and_the_end(folder, capfd):
+    main(["play", "--run", str(folder / "run"), "--task", "fetch", "--agent", "flat"])
     main(["play", "--run", str(folder / "run"), "--task", "fetch"])
     said = capfd.readouterr().out
     assert "> " in said

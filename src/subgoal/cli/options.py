@@ -53,7 +53,12 @@ def read_options(options: type[O], verb: str, words: Sequence[str], sections: Se
     found: ExperimentConfig = config_for(Path(config) if config else None, folder)
     defaults = options.model_validate({name: getattr(found, name) for name in sections})
     return tyro.cli(
-        options, prog=f"subgoal {verb}", description=options.__doc__, args=words, default=defaults
+        options,
+        prog=f"subgoal {verb}",
+        description=options.__doc__,
+        args=words,
+        default=defaults,
+        config=(tyro.conf.EnumChoicesFromValues,),
     )
 
 
