@@ -89,7 +89,7 @@ def training_curves(folder: RunFolder) -> list[Curve]:
         from subgoal.training import checkpoint, finetune
 
         name = path.parent.name
-        lines = list(finetune.log(path.with_name("log.jsonl")))
+        lines = list(finetune.log(path.with_name("log.jsonl")).by_key().values())
         thinned = lines[:: max(1, len(lines) // MOST_POINTS)]
         if not lines:
             continue
@@ -138,6 +138,15 @@ def headline(result: EvaluationSummary) -> str:
     )
     parts = [_against(c) for c in _comparisons_of(result.comparisons, scores.agent)]
     return f"{sentence}{': ' if parts else ''}{_listed(parts)}."
+
+
+def told(result: EvaluationSummary) -> list[Comparison]:
+    """Return the comparisons worth reading: those with the oracle only where there are no others.
+
+    The oracle is a ceiling; how far an agent is from it is seen in the agent's own score.
+    """
+    others = [c for c in result.comparisons if "oracle" not in {c.first, c.second}]
+    return others or list(result.comparisons)
 
 
 def label(agent: str) -> str:

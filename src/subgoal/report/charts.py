@@ -80,7 +80,7 @@ class Line(Record):
 
 
 class LineChart(Record):
-    """Loss against tokens."""
+    """Loss, on a logarithmic axis, against tokens."""
 
     height: float
     """Height of the chart."""
@@ -125,17 +125,19 @@ def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
 
 def line_chart(curves: Sequence[Curve], height: float = 300) -> LineChart | None:
     """Place the training curves; None where there is nothing to draw."""
-    points = [point for curve in curves for point in curve.points]
+    points = [point for curve in curves for point in curve.points if point[1] > 0]
     if not points:
         return None
     most = max(tokens for tokens, _ in points) or 1.0
-    x_step, y_step = _nice(most / 6), _nice(max(loss for _, loss in points) / 5)
-    peak = math.ceil(max(loss for _, loss in points) / y_step - 1e-9) * y_step or 1.0
+    losses = _loss_ticks(min(loss for _, loss in points), max(loss for _, loss in points))
+    least, peak = math.log(losses[0]), math.log(losses[-1])
     left, right, top, bottom = 52.0, WIDTH - 170.0, 12.0, height - 40
 
     def place(tokens: float, loss: float) -> tuple[float, float]:
-        x = left + (right - left) * tokens / most
-        return round(x, 1), round(bottom - (bottom - top) * loss / peak, 1)
+        share = (math.log(max(loss, losses[0])) - least) / (peak - least)
+        return round(left + (right - left) * tokens / most, 1), round(
+            bottom - (bottom - top) * share, 1
+        )
 
     names = list(dict.fromkeys(curve.name for curve in curves))
     lines: list[Line] = []
@@ -153,8 +155,8 @@ def line_chart(curves: Sequence[Curve], height: float = 300) -> LineChart | None
         )
     return LineChart(
         height=height,
-        x_ticks=tuple((place(v, 0)[0], _short(v)) for v in _ticks(most, x_step)),
-        y_ticks=tuple((place(0, v)[1], f"{v:g}") for v in _ticks(peak, y_step)),
+        x_ticks=tuple((place(v, 1)[0], _short(v)) for v in _ticks(most, _nice(most / 6))),
+        y_ticks=tuple((place(0, v)[1], f"{v:g}") for v in losses),
         lines=tuple(lines),
     )
 
@@ -221,6 +223,14 @@ def _nice(step: float) -> float:
     """Round a tick distance up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step)) if step > 0 else 1.0
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= step * 0.999)
+
+
+def _loss_ticks(least: float, most: float) -> list[float]:
+    """Return 1-2-5 steps of a logarithmic axis that hold both losses."""
+    steps = [factor * 10.0**power for power in range(-6, 6) for factor in (1, 2, 5)]
+    first = max(number for number, step in enumerate(steps) if step <= least or number == 0)
+    last = next(number for number, step in enumerate(steps) if step >= most and number > first)
+    return [round(step, 6) for step in steps[first : last + 1]]
 
 
 def _ticks(most: float, step: float) -> list[float]:

@@ -21,7 +21,7 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
 from subgoal.progress import clock
-from subgoal.report.analyses import ReportData, label
+from subgoal.report.analyses import ReportData, label, told
 from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
 from subgoal.report.terminal import p_text, type_names
 
@@ -90,13 +90,14 @@ def _part(name: str) -> str:
 
 def _shown(result: EvaluationSummary) -> dict[str, Any]:
     agents = result.agents
-    placed = forests([comparison.overall.difference for comparison in result.comparisons])
+    comparisons = told(result)
+    placed = forests([comparison.overall.difference for comparison in comparisons])
     return {
         "result": result,
         "classes": list(dict.fromkeys(g.name for agent in agents for g in agent.classes)),
         "endings": list(dict.fromkeys(end for agent in agents for end in agent.endings)),
         "types": type_names(agents),
-        "comparisons": list(zip(result.comparisons, placed, strict=True)),
+        "comparisons": list(zip(comparisons, placed, strict=True)),
         "chart": bar_chart(agents),
     }
 

@@ -10,7 +10,7 @@ from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.summary import EvaluationSummary
-from subgoal.report.analyses import label
+from subgoal.report.analyses import label, told
 
 
 def show(summary: EvaluationSummary, console: Console) -> None:
@@ -95,7 +95,7 @@ def comparison_table(summary: EvaluationSummary) -> Table:
     table = _table("Paired differences (points, same tasks)", "agents")
     for name in ("difference", "", *classes, "win/tie/loss", "p"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
-    for comparison in summary.comparisons:
+    for comparison in told(summary):
         overall = comparison.overall
         by_name = {group.name: group for group in comparison.classes}
         table.add_row(
