@@ -1,16 +1,19 @@
 """One Java process with a py4j gateway, driven over its text protocol.
 
 py4j's own Python client makes one round trip for every call. `JavaProcess.ask` sends several
-calls at once and reads the answers after, so that a step of a world costs two round trips. The
+calls at once and reads the answers after, so that a step of a world costs one round trip. The
 process dies with this one, however this one ends: the gateway exits when its standard input is
 closed.
 """
 
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
+from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +32,13 @@ class Reference(NamedTuple):
     id: str
 
 
-Answer = str | int | float | bool | Reference | None
+Answer = str | bytes | int | float | bool | Reference | None
 """What a call returns."""
 
-Call = tuple[Reference | str, str, tuple[str | int | bool | Reference, ...]]
+Argument = str | int | float | bool | Reference
+"""What a call takes."""
+
+Call = tuple[Reference | str, str, tuple[Argument, ...]]
 """Object (or the name of a class, for a static method), method, and arguments."""
 
 
@@ -76,16 +82,13 @@ class JavaProcess:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 cwd=self._place.name,
+                # An interrupt from the keyboard is for the Python process to handle.
+                start_new_session=True,
             )
         self.pid = self._process.pid
         self._socket: socket.socket | None = None
         self._rest = b""
-        assert self._process.stdout is not None
-        port = self._process.stdout.readline()
-        if not port.strip().isdigit():
-            raise self._failure("could not start")
-        self._socket = socket.create_connection(("127.0.0.1", int(port)), timeout=START_TIMEOUT)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connect()
         self._silence()
 
     def ask(self, *calls: Call, timeout: float) -> list[Answer]:
@@ -104,12 +107,13 @@ class JavaProcess:
         text = "".join(_call_command(*call) for call in calls)
         return [self._decode(line) for line in self._exchange(text, len(calls), timeout)]
 
-    def create(self, java_class: str, *arguments: str | int | bool | Reference) -> Reference:
+    def create(self, java_class: str, *arguments: Argument) -> Reference:
         """Construct an object of a Java class."""
-        text = f"i\n{java_class}\n{''.join(map(_argument, arguments))}e\n"
-        answer = self._decode(self._exchange(text, 1, START_TIMEOUT)[0])
-        assert isinstance(answer, Reference)
-        return answer
+        return self._refer(f"i\n{java_class}\n{''.join(map(_argument, arguments))}e\n")
+
+    def constant(self, java_class: str, name: str) -> Reference:
+        """Return the object that a static field of a Java class holds."""
+        return self._refer(f"r\nm\n{java_class}\n{name}\ne\n")
 
     def forget(self, *references: Reference) -> None:
         """Let Java collect objects that are no longer used here."""
@@ -128,6 +132,23 @@ class JavaProcess:
                 pipe.close()
         self._place.cleanup()
 
+    def _connect(self) -> None:
+        """Wait for the port that the gateway prints, and connect to it."""
+        output = self._process.stdout
+        assert output is not None
+        if not select.select([output], [], [], START_TIMEOUT)[0]:
+            raise self._failure(f"did not start within {START_TIMEOUT:g} seconds")
+        port = output.readline()
+        if not port.strip().isdigit():
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+            raise self._failure("could not start")
+        try:
+            self._socket = socket.create_connection(("127.0.0.1", int(port)), START_TIMEOUT)
+        except OSError as error:
+            raise self._failure("could not be reached") from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def _silence(self) -> None:
         """Throw away what the engine prints: nobody reads it, and a full pipe would block it."""
         (nowhere,) = self.ask(
@@ -136,6 +157,11 @@ class JavaProcess:
         assert isinstance(nowhere, Reference)
         stream = self.create("java.io.PrintStream", nowhere)
         self.ask(("z:java.lang.System", "setOut", (stream,)), timeout=START_TIMEOUT)
+
+    def _refer(self, text: str) -> Reference:
+        answer = self._decode(self._exchange(text, 1, START_TIMEOUT)[0])
+        assert isinstance(answer, Reference)
+        return answer
 
     def _exchange(self, text: str, answers: int, timeout: float) -> list[str]:
         if self._socket is None:
@@ -147,7 +173,13 @@ class JavaProcess:
         except TimeoutError as error:
             raise self._failure(f"did not answer within {timeout:g} seconds") from error
         except OSError as error:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
             raise self._failure("died") from error
+        except BaseException:
+            # An interrupted exchange leaves answers on the wire that belong to no later question.
+            self.close()
+            raise
 
     def _read_line(self) -> str:
         assert self._socket is not None
@@ -168,7 +200,10 @@ class JavaProcess:
         """Read one answer: `!y`, a letter for its type, and the value."""
         kind, value = line[2:3], line[3:]
         if line[:2] != "!y":
-            raise self._failure(f"raised an error: {_unescape(value)[:300]}")
+            if kind == "r":
+                # The exception itself is still in Java: ask what it says.
+                value = self._exchange(f"p\nr{value}\ne\n", 1, START_TIMEOUT)[0][3:]
+            raise self._failure(f"raised {_unescape(value).splitlines()[0][:300]}")
         match kind:
             case "s":
                 return _unescape(value)
@@ -176,6 +211,8 @@ class JavaProcess:
                 return int(value)
             case "d":
                 return float(value)
+            case "j":
+                return b64decode(value)
             case "b":
                 return value == "true"
             case "v" | "n":
@@ -186,16 +223,14 @@ class JavaProcess:
     def _failure(self, what: str) -> EnvironmentFailed:
         """Build the error for a process that is of no more use, and end it."""
         code = self._process.poll()
-        ended = "" if code is None else f" (Java exited with code {code})"
-        said = ""
-        if self._complaints.exists():
-            lines = self._complaints.read_text(errors="replace").strip().splitlines()
-            said = f"; its last words: {lines[-1][:200]}" if lines else ""
+        lines = self._complaints.read_text(errors="replace").strip().splitlines()
         self.close()
-        return EnvironmentFailed(f"{self.name} {what}{ended}{said}; reset starts it again")
+        ended = "" if code is None else f" (exit code {code})"
+        said = f"; its last words: {lines[-1][:200]}" if lines else ""
+        return EnvironmentFailed(f"the Java process of {self.name} {what}{ended}{said}")
 
 
-def _argument(value: str | int | bool | Reference) -> str:
+def _argument(value: Argument) -> str:
     match value:
         case str():
             escaped = value.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
@@ -203,14 +238,14 @@ def _argument(value: str | int | bool | Reference) -> str:
         case bool():
             return f"b{str(value).lower()}\n"
         case int():
-            return f"i{value}\n"
+            return f"{'i' if abs(value) < 1 << 31 else 'L'}{value}\n"
+        case float():
+            return f"d{value}\n"
         case Reference():
             return f"r{value.id}\n"
 
 
-def _call_command(
-    target: Reference | str, method: str, arguments: Sequence[str | int | bool | Reference]
-) -> str:
+def _call_command(target: Reference | str, method: str, arguments: Sequence[Argument]) -> str:
     name = target.id if isinstance(target, Reference) else target
     return f"c\n{name}\n{method}\n{''.join(map(_argument, arguments))}e\n"
 

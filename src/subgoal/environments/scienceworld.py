@@ -4,9 +4,15 @@ The class lists every valid action at each step, one round trip a string. This a
 engine only for what is wanted: a step with score, ending and moves is one exchange. The Java
 process runs with flags that make observations the same in every process and order of tasks, and
 with a bounded heap. One process is one world: the engine keeps its state in singletons.
+
+A task is loaded plainly for playing. Making an oracle path takes a load of its own, seconds to a
+minute long, after which the engine would make the path again at every `reset` of its own: it is
+never asked for one.
 """
 
+import re
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,15 +25,19 @@ from subgoal.environments.environment import (
     StopReason,
     Task,
 )
-from subgoal.environments.java import Answer, Call, JavaProcess, Reference
+from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference
 from subgoal.environments.task_table import TaskTable
-from subgoal.errors import EnvironmentFailed
+from subgoal.errors import EnvironmentFailed, TaskUnknown
+
+ENGINE_VERSION = "1.2.3"
+"""The version of the package `scienceworld` that `VARIATIONS` and the shipped paths belong to."""
 
 JVM_FLAGS = (
     "-XX:+UnlockExperimentalVMOptions",
     "-XX:hashCode=2",
-    "-Xmx256m",
     "-XX:+UseSerialGC",
+    "-Xmx320m",
+    "-XX:+ExitOnOutOfMemoryError",
 )
 """Identity hashes that do not differ between runs (the engine iterates over sets of objects, so
 they decide the order of what is seen), and a bounded heap."""
@@ -40,7 +50,7 @@ SIMPLIFICATIONS = (
     "openDoors",
     "noElectricalAction",
 )
-"""`easy` stands for all of the others that the task allows."""
+"""`easy` stands for all but `openContainers` (and `noElectricalAction` in electrical tasks)."""
 
 VARIATIONS: dict[str, tuple[int, int, int]] = {
     "boil": (14, 7, 9),
@@ -74,11 +84,17 @@ VARIATIONS: dict[str, tuple[int, int, int]] = {
     "mendelian-genetics-known-plant": (60, 30, 30),
     "mendelian-genetics-unknown-plant": (240, 120, 120),
 }
-"""Train, dev and test variations of each type in engine 1.2.3, numbered one after the other."""
+"""Train, dev and test variations of each type in the engine, numbered one after the other."""
+
+ELECTRICAL = tuple(name for name in VARIATIONS if "power-component" in name or "conduct" in name)
+"""Task types that cannot be solved under `noElectricalAction`."""
 
 _INTERFACE = "scienceworld.runtime.pythonapi.PythonInterface"
 _UNKNOWN_ACTION = "No known action matches that input."
-_ENTERED = ("You move to ", "You teleport to ")
+_PLACE = re.compile(r"called the (.+?)\.")
+_ENTERED = re.compile(r"You (?:move|teleport)(?: through the .+?)? to the (.+)\.")
+_SEED_SCRAMBLE = 0x5DEECE66D
+"""`java.util.Random.setSeed` mixes this into what it is given; its stored state has it already."""
 
 
 def _ranges(counts: tuple[int, int, int]) -> dict[str, range]:
@@ -90,12 +106,29 @@ def _ranges(counts: tuple[int, int, int]) -> dict[str, range]:
     }
 
 
+def _jar() -> Path:
+    """Return the engine of the installed package `scienceworld`, without importing it."""
+    spec = find_spec("scienceworld")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'scienceworld'", name="scienceworld")
+    try:
+        found = version("scienceworld")
+    except PackageNotFoundError:
+        found = "of an unknown version"
+    if found != ENGINE_VERSION:
+        raise EnvironmentFailed(
+            f"world 'scienceworld' needs the package scienceworld {ENGINE_VERSION}, but {found} is"
+            f" installed; run: pip install 'scienceworld=={ENGINE_VERSION}'"
+        )
+    return Path(spec.origin).with_name("scienceworld.jar")
+
+
 class ScienceWorld(Environment):
-    """One live ScienceWorld.
+    """One live ScienceWorld; Java starts with the first `reset` or `oracle_path`.
 
     Args:
         timeout: Seconds that a step or a plain load may take.
-        oracle_timeout: Seconds that making an oracle path may take (genetics: up to 70).
+        oracle_timeout: Seconds that making an oracle path may take (genetics: up to 70 here).
         flags: Options of the Java virtual machine.
     """
 
@@ -104,92 +137,104 @@ class ScienceWorld(Environment):
     def __init__(
         self,
         timeout: float = 60.0,
-        oracle_timeout: float = 300.0,
+        oracle_timeout: float = 600.0,
         flags: Sequence[str] = JVM_FLAGS,
     ) -> None:
-        spec = find_spec("scienceworld")
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError("No module named 'scienceworld'", name="scienceworld")
-        self._jar = Path(spec.origin).with_name("scienceworld.jar")
+        self._jar = _jar()
         self._timeout, self._oracle_timeout, self._flags = timeout, oracle_timeout, flags
         self._table = TaskTable(
             self.name, {name: _ranges(count) for name, count in VARIATIONS.items()}, SIMPLIFICATIONS
         )
         self._java: JavaProcess | None = None
-        self._engine = Reference("")
-        self._running = False
-        self._closed = False
+        self._engine = self._random = Reference("")
+        self._running = self._closed = False
+        self._place = ""
 
     @property
     def pid(self) -> int | None:
-        """Process id of the Java process, or None before the first `reset`."""
+        """Process id of the Java process, or None where none runs."""
         return self._java.pid if self._java is not None else None
 
     @override
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
-        return self._table.tasks(split, simplifications)
+        tasks = self._table.tasks(split, simplifications)
+        return tuple(task for task in tasks if not _impossible(task))
 
     @override
     def reset(self, task: Task) -> Observation:
-        self._table.check(task)
-        self._load(task, gold=False)
-        description, look, inventory = self._texts(
-            "getTaskDescription", "freeActionLook", "freeActionInventory"
+        self._check(task)
+        self._start()
+        # A plain load keeps the score of the episode before; the engine's own class lets it show.
+        _, _, refusal, description, look, inventory = self._ask(
+            self._call("score_$eq", 0.0),
+            self._call("isComplete_$eq", False),
+            self._call("load", task.name, task.variation, task.simplifications, False),
+            self._call("getTaskDescription"),
+            self._call("freeActionLook"),
+            self._call("freeActionInventory"),
         )
+        if refusal:
+            raise EnvironmentFailed(f"ScienceWorld cannot load {task.key}: {refusal}")
         self._running = True
-        described = task.model_copy(update={"description": description})
-        return Observation(task=described, look=look, inventory=inventory)
+        self._place = _place(str(look))
+        described = task.model_copy(update={"description": str(description)})
+        return Observation(task=described, look=str(look), inventory=str(inventory))
 
     @override
     def step(self, action: str) -> StepResult:
         if not self._running:
-            raise EnvironmentFailed("no episode is running in this ScienceWorld; reset it first")
+            raise EnvironmentFailed("no episode is running in this ScienceWorld: call reset first")
         observation, share, completed, moves = self._ask(
             self._call("step", action),
             self._call("getScore"),
             self._call("getCompleted"),
             self._call("getNumMoves"),
         )
-        assert isinstance(share, int | float)
-        score = round(100 * share)
+        text, score = str(observation), round(100 * float(str(share)))
         stop: StopReason | None = None
-        if score < 0:
-            stop = StopReason.FAILED
-        elif completed:
+        if score < 0 or completed:
+            # Completion means the full score, unless the task has failed as well.
             stop = StopReason.SOLVED if score >= 100 else StopReason.FAILED
         self._running = stop is None
-        text = str(observation)
+        entered = _ENTERED.fullmatch(text)
+        before, self._place = self._place, entered[1] if entered else self._place
         return StepResult(
             observation=text,
             score=score,
             moves=int(str(moves)),
-            accepted=not text.startswith(_UNKNOWN_ACTION),
-            entered=text.startswith(_ENTERED),
+            accepted=text != _UNKNOWN_ACTION,
+            entered=self._place != before,
             stop_reason=stop,
         )
 
     @override
     def look(self) -> str:
-        return self._texts("freeActionLook")[0]
+        return str(self._ask(self._call("freeActionLook"))[0])
 
     @override
     def inventory(self) -> str:
-        return self._texts("freeActionInventory")[0]
+        return str(self._ask(self._call("freeActionInventory"))[0])
 
     @override
     def valid_actions(self) -> Sequence[str]:
-        return self._strings("getValidActionObjectCombinations")
+        # To name things apart the engine draws random numbers, which would change what bees and
+        # other animals do next: put its generator back to where it was.
+        seed = self._random_state()
+        actions = self._strings("getValidActionObjectCombinations")
+        self._ask((self._random, "setSeed", (seed ^ _SEED_SCRAMBLE,)))
+        return actions
 
     @override
     def oracle_path(self, task: Task) -> Sequence[str]:
-        self._table.check(task)
-        self._load(task, gold=True)
-        self._running = False
+        self._check(task)
+        self._start()
+        self._ask(
+            self._call("load", task.name, task.variation, task.simplifications, True),
+            timeout=self._oracle_timeout,
+        )
         path = self._strings("getGoldActionSequence")
-        # Else every later load and reset would make the path again.
-        self._ask(self._call("goldPathGenerationEnabled_$eq", False))
         if not path or path[0].startswith("ERROR"):
-            raise EnvironmentFailed(f"the engine has no oracle path for {task.key}")
+            raise EnvironmentFailed(f"ScienceWorld has no oracle path for {task.key}")
         return path
 
     @override
@@ -199,38 +244,73 @@ class ScienceWorld(Environment):
             self._java.close()
             self._java = None
 
-    def _load(self, task: Task, gold: bool) -> None:
+    def _check(self, task: Task) -> None:
+        self._table.check(task)
+        if _impossible(task):
+            raise TaskUnknown(
+                f"task type '{task.name}' is about electricity and cannot be had with the"
+                " simplification 'noElectricalAction'"
+            )
+
+    def _start(self) -> None:
+        """End the running episode, and start Java where it does not run."""
         if self._closed:
-            raise EnvironmentFailed("this ScienceWorld is closed; make another one")
+            raise EnvironmentFailed("this ScienceWorld is closed: make another one")
         self._running = False
         if self._java is None:
-            self._java = JavaProcess("ScienceWorld", self._jar, self._flags)
-            self._engine = self._java.create(_INTERFACE)
-        self._ask(
-            self._call("load", task.name, task.variation, task.simplifications, gold),
-            timeout=self._oracle_timeout if gold else self._timeout,
+            self._java = java = JavaProcess("ScienceWorld", self._jar, self._flags)
+            self._engine = java.create(_INTERFACE)
+            (generator,) = self._ask(
+                (java.constant("scala.util.Random$", "MODULE$"), "self", ()),
+            )
+            assert isinstance(generator, Reference)
+            self._random = generator
+
+    def _random_state(self) -> int:
+        """Read the state of the random numbers: the last field serialized, before a mark."""
+        assert self._java is not None
+        buffer = self._java.create("java.io.ByteArrayOutputStream")
+        stream = self._java.create("java.io.ObjectOutputStream", buffer)
+        *_, data = self._ask(
+            (stream, "writeObject", (self._random,)),
+            (stream, "flush", ()),
+            (buffer, "toByteArray", ()),
         )
+        self._java.forget(stream, buffer)
+        assert isinstance(data, bytes)
+        return int.from_bytes(data[-9:-1], "big")
 
-    def _call(self, method: str, *arguments: str | int | bool) -> Call:
+    def _call(self, method: str, *arguments: Argument) -> Call:
         return (self._engine, method, arguments)
-
-    def _texts(self, *methods: str) -> list[str]:
-        return [str(answer) for answer in self._ask(*map(self._call, methods))]
 
     def _strings(self, method: str) -> list[str]:
         """Fetch a Java list of strings as one text: one round trip instead of one a string."""
         (items,) = self._ask(self._call(method))
         assert isinstance(items, Reference)
         (text,) = self._ask(("z:java.lang.String", "join", ("\n", items)))
-        if self._java is not None:
-            self._java.forget(items)
+        assert self._java is not None
+        self._java.forget(items)
         return str(text).split("\n") if text else []
 
     def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
         if self._java is None:
-            raise EnvironmentFailed("this ScienceWorld is not running; reset it first")
+            raise EnvironmentFailed("no task is loaded in this ScienceWorld: call reset first")
         try:
             return self._java.ask(*calls, timeout=timeout or self._timeout)
-        except EnvironmentFailed:
+        except BaseException as error:
+            # Whatever stopped the exchange, the process is of no more use.
+            self._java.close()
             self._java, self._running = None, False
+            if isinstance(error, EnvironmentFailed):
+                raise EnvironmentFailed(f"{error}; call reset to start it again") from error
             raise
+
+
+def _impossible(task: Task) -> bool:
+    return task.name in ELECTRICAL and "noElectricalAction" in task.simplifications.split(",")
+
+
+def _place(look: str) -> str:
+    """Return the name of the room that a `look` describes."""
+    found = _PLACE.search(look)
+    return found[1] if found else ""
