@@ -104,6 +104,8 @@ def test_the_nearest_valid_action_is_taken():
     valid = ["go to kitchen", "pick up red ball", "look around"]
     assert ground("pick up the red ball", valid) == "pick up red ball"
     assert ground("anything", []) is None
+    assert ground("focus on green box", ["focus on orange in inventory"]) is None
+    assert ground("focus on thermometer", ["use thermometer on inventory"]) is None
 
 
 def result(observation="nothing", score=0, accepted=True):

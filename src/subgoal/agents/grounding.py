@@ -1,19 +1,30 @@
-"""Grounding: a predicted action becomes one that the world accepts."""
+"""Grounding: a predicted action becomes one that the world accepts.
+
+The nearest valid action by edit similarity takes the place of an unknown one, but only among
+those that begin with the same word, and only where it is near enough: another verb, or a far
+object, does something else than was meant, and in some worlds that ends the episode.
+"""
 
 from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
+NEAR = 70.0
+"""Least edit similarity, 0..100, of an action that may take another's place."""
+
 
 def ground(predicted: str, valid: Sequence[str]) -> str | None:
-    """Return the valid action nearest to a predicted one by edit similarity.
+    """Return the valid action nearest to a predicted one.
 
     Args:
         predicted: What the student wrote, which the world did not know.
         valid: The actions that the world accepts now.
 
     Returns:
-        The nearest valid action (the first among equals), or None where there is none at all.
+        The nearest valid action with the same first word (the first among equals), or None where
+        none is near enough: then the prediction stands, and the world's refusal is the answer.
     """
-    found = process.extractOne(predicted, valid, scorer=fuzz.ratio)
+    verb = predicted.split(" ", 1)[0]
+    same = [action for action in valid if action.split(" ", 1)[0] == verb]
+    found = process.extractOne(predicted, same, scorer=fuzz.ratio, score_cutoff=NEAR)
     return found[0] if found else None
