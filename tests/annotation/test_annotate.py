@@ -1,0 +1,117 @@
+"""Teachers, transfer, and the stage: everything ends annotated or with a reason."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.annotation.fidelity import fidelity
+from subgoal.annotation.recorded import RecordedTeacher, recorded_actions
+from subgoal.annotation.scripted import ScriptedTeacher
+from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
+from subgoal.annotation.transfer import transfer
+from subgoal.environments.environment import StopReason, Task
+from subgoal.errors import AnnotationInvalid
+from subgoal.trajectories.trajectory import Step, Trajectory
+
+RECORDED = recorded_actions("scienceworld")
+
+
+def recorded_path(name, variation, actions=None):
+    """A recorded path as it would be collected, without what the world answers."""
+    steps = tuple(
+        Step(action=action, observation="", score=0, moves=0, look="", inventory="")
+        for action in (actions or RECORDED[name, variation][1])
+    )
+    task = Task(environment="scienceworld", name=name, variation=variation, split="train")
+    return Trajectory(
+        task=task, steps=steps, stop_reason=StopReason.SOLVED, final_score=100, source="recorded"
+    )
+
+
+def test_every_recorded_annotation_fits_its_path():
+    teacher = RecordedTeacher()
+    assert len(RECORDED) == 272
+    for name, variation in RECORDED:
+        one = teacher.annotate(recorded_path(name, variation))
+        assert one.spans[-1].last == len(RECORDED[name, variation][1])
+
+
+def test_a_path_that_is_not_the_recorded_one_is_named():
+    actions = ("look around", *RECORDED["boil", 0][1][1:])
+    with pytest.raises(AnnotationInvalid, match="step 1 is 'look around' but the recorded"):
+        RecordedTeacher().annotate(recorded_path("boil", 0, actions))
+
+
+def test_a_path_without_annotation_is_carried_over_from_its_type():
+    paths = [recorded_path(name, v) for name, v in RECORDED if name == "find-plant"]
+    strange = paths[0].model_copy(
+        update={"task": paths[0].task.model_copy(update={"variation": 999})}
+    )
+    annotated, failed = annotate_all([*paths, strange], AnnotateConfig())
+    assert not failed
+    carried = [one for one in annotated if one.transferred_from]
+    assert [one.trajectory.task.variation for one in carried] == [999]
+    direct = next(one for one in annotated if one.trajectory.task == paths[0].task)
+    assert fidelity([(carried[0].spans, direct.spans)]).names == 1.0
+    assert 0.5 < carried[0].confidence <= 1
+
+
+def test_nothing_is_dropped_without_a_reason(trajectories):
+    unsolved = trajectories[0].model_copy(
+        update={"stop_reason": StopReason.PATH_END, "final_score": 40}
+    )
+    annotated, failed = annotate_all(
+        [unsolved, *trajectories[1:]], AnnotateConfig(teacher=TeacherKind.RECORDED)
+    )
+    assert not annotated
+    assert len(failed) == len(trajectories)
+    assert "ends at a score of 40" in failed[0].reason
+    assert all("no annotated path of this type" in failure.reason for failure in failed[1:])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_transfer_always_covers_the_path(data):
+    keys = sorted(RECORDED)
+    name = data.draw(st.sampled_from(sorted({name for name, _ in keys})))
+    variations = [v for n, v in keys if n == name]
+    sources = data.draw(st.lists(st.sampled_from(variations), min_size=1, max_size=3))
+    teacher = RecordedTeacher()
+    annotated = [teacher.annotate(recorded_path(name, v)) for v in sources]
+    other = RECORDED[data.draw(st.sampled_from(keys))][1]
+    start = data.draw(st.integers(0, len(other) - 1))
+    one = transfer(annotated, recorded_path(name, 0, other[start:]))
+    check_spans(one.spans, len(other) - start)
+    assert 0 <= one.confidence <= 1
+
+
+def test_the_scripted_teacher_names_walks_by_where_they_end(trajectories):
+    for path in trajectories:
+        one = ScriptedTeacher().annotate(path)
+        check_spans(one.spans, len(path.steps))
+        for span in one.spans:
+            if span.subgoal.name == "navigate_to":
+                assert path.actions[span.last - 1] in {
+                    f"go to {span.subgoal.arguments[0]}",
+                    f"open door to {span.subgoal.arguments[0]}",
+                }
+
+
+@given(st.text(max_size=30))
+def test_a_subgoal_is_read_or_refused(text):
+    try:
+        subgoal = Subgoal.parse(text)
+    except AnnotationInvalid:
+        return
+    assert Subgoal.parse(str(subgoal)) == subgoal
+
+
+@pytest.mark.parametrize(
+    ("spans", "reason"),
+    [([(1, 2)], "end before"), ([(2, 3)], "gap"), ([(1, 2), (2, 3)], "before the one before")],
+)
+def test_spans_that_do_not_cover_are_refused(spans, reason):
+    made = [SubgoalSpan(subgoal=Subgoal(name="a"), first=a, last=b) for a, b in spans]
+    with pytest.raises(AnnotationInvalid, match=reason):
+        check_spans(made, 3)
