@@ -9,7 +9,7 @@ from subgoal.annotation.recorded import RecordedTeacher
 from subgoal.annotation.scripted import ScriptedTeacher
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teacher import Teacher
-from subgoal.annotation.transfer import TransferModel
+from subgoal.annotation.transfer import TransferTeacher
 from subgoal.environments.environment import StopReason
 from subgoal.errors import AnnotationInvalid, TeacherFailed
 from subgoal.journal import Journal
@@ -132,25 +132,21 @@ def _carry_over(
     rest: Sequence[tuple[Trajectory, str]],
     min_confidence: float,
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
-    by_type: dict[str, list[AnnotatedTrajectory]] = {}
-    for one in direct:
-        by_type.setdefault(one.trajectory.task.name, []).append(one)
-    models = {name: TransferModel(annotated) for name, annotated in by_type.items()}
+    teacher = TransferTeacher(direct)
     carried: list[AnnotatedTrajectory] = []
     failed: list[AnnotationFailure] = []
     with Progress("annotate", len(rest), "paths") as progress:
         for path, why in rest:
             progress.advance()
-            model = models.get(path.task.name)
-            found = model.carry_over(path) if model is not None and path.steps else None
-            if found is not None and found.confidence >= min_confidence:
+            try:
+                found = teacher.annotate(path)
+            except TeacherFailed as error:
+                failed.append(AnnotationFailure(key=path.task.key, reason=f"{why}; {error}"))
+                continue
+            if found.confidence >= min_confidence:
                 carried.append(found)
                 continue
-            reason = (
-                f"{why}; no annotated path of this type to carry over from"
-                if found is None
-                else f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"
-            )
+            reason = f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"
             failed.append(AnnotationFailure(key=path.task.key, reason=reason))
     return carried, failed
 

@@ -1,25 +1,38 @@
 """The scripted teacher: a deterministic segmentation of any text world's paths, no model."""
 
+import re
 from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.annotation.action import WALK, ActionParts, take_apart
+from subgoal.annotation.action import WALK, Phrase, Unit, fold
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teacher import Teacher
-from subgoal.errors import AnnotationInvalid
+from subgoal.errors import TeacherFailed
 from subgoal.trajectories.trajectory import Trajectory
 
-_NAMES = {WALK: "navigate_to", "move": "place", "put": "place", "take": "pick_up"}
-_LEADING = {"look around", "open", "look in"}
-_WATCHING = {"wait", "wait1", "look at", "examine"}
+_NAMES = {
+    WALK: "navigate_to",
+    "move": "place",
+    "put": "place",
+    "take": "pick_up",
+    "drop": "put_down",
+    "wait": "wait_for",
+    "wait1": "wait_for",
+}
+_LEADING = frozenset({"look around", "open", "look in", "inventory", "task"})
+"""What prepares the action that follows."""
+_WATCHING = frozenset({"wait", "wait1", "look at", "examine", "use"})
+"""What is done again and again until something happens."""
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+_NO_NAME = re.compile(r"[(),\s]+")
 
 
 class ScriptedTeacher(Teacher):
-    """A walk is one sub-goal, named after where it ends; so is a run of one kind of action.
+    """A walk is one sub-goal, named after where it ends; any other action is one, named after it.
 
     What only prepares something (`look around`, opening a container) belongs to the sub-goal
-    that follows.
+    that follows; watching and measuring is one sub-goal however often it is done.
     """
 
     name = "scripted"
@@ -27,34 +40,37 @@ class ScriptedTeacher(Teacher):
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         if not trajectory.steps:
-            raise AnnotationInvalid(f"{trajectory.task.key}: a path without steps has no sub-goals")
-        parts = [take_apart(action) for action in trajectory.actions]
+            raise TeacherFailed(f"{trajectory.task.key}: a path without steps has no sub-goals")
+        units = fold(trajectory.actions)
         spans: list[SubgoalSpan] = []
         first = 0
-        for index, part in enumerate(parts):
-            after = parts[index + 1] if index + 1 < len(parts) else None
-            if after is None or (part.verb not in _LEADING and not _goes_on(part, after)):
-                subgoal = _named(parts[first : index + 1])
-                spans.append(SubgoalSpan(subgoal=subgoal, first=first + 1, last=index + 1))
+        for index, unit in enumerate(units):
+            after = units[index + 1] if index + 1 < len(units) else None
+            if after is None or not _goes_on(unit.phrase, after.phrase):
+                spans.append(_span(units[first : index + 1]))
                 first = index + 1
         return AnnotatedTrajectory(trajectory=trajectory, spans=tuple(spans), teacher=self.name)
 
 
-def _goes_on(part: ActionParts, after: ActionParts) -> bool:
-    if part.verb == WALK:
-        return after.verb == WALK
-    if part.verb in _WATCHING:
-        return after.verb in _WATCHING
-    return part == after
+def _goes_on(phrase: Phrase, after: Phrase) -> bool:
+    if phrase.verb in _LEADING:
+        # A walk begins a sub-goal of its own; any other action was prepared.
+        return after.verb != WALK
+    return phrase.verb in _WATCHING and after.verb in _WATCHING
 
 
-def _named(parts: Sequence[ActionParts]) -> Subgoal:
-    last = parts[-1]
-    name = _NAMES.get(last.verb, last.verb.replace(" ", "_"))
-    name = "".join(letter for letter in name if letter.isalnum() or letter == "_")
+def _span(units: Sequence[Unit]) -> SubgoalSpan:
+    """Name a span after its last action."""
+    phrase = units[-1].phrase
+    name = _NO_LETTER.sub("_", _NAMES.get(phrase.verb, phrase.verb)).strip("_")
     if not name or name[0].isdigit():
         name = "answer"
-    arguments = tuple(
-        a.replace(",", " ").replace("(", " ").replace(")", " ") for a in last.arguments
+    arguments = (
+        " ".join(_NO_NAME.split(argument.removesuffix(" in inventory"))).strip()
+        for argument in phrase.arguments
     )
-    return Subgoal(name=name, arguments=tuple(" ".join(a.split()) for a in arguments if a.strip()))
+    return SubgoalSpan(
+        subgoal=Subgoal(name=name, arguments=tuple(filter(None, arguments))),
+        first=units[0].first,
+        last=units[-1].last,
+    )
