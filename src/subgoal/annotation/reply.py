@@ -1,0 +1,164 @@
+"""Reading a teacher's reply: text in, spans out, or a failure with its reason.
+
+What is read, in a code fence or amid chatter, whole or cut off:
+
+- pairs of a sub-goal and its last step, `[["navigate_to(kitchen)", 2], ...]` (the prompt's form);
+- ranges: `["navigate_to(kitchen)", 1, 2]`, `["navigate_to(kitchen)", "1-2"]`;
+- objects with `subgoal`, `first`, `last`, and objects from sub-goals to steps or to actions;
+- the paper's form, in which every sub-goal repeats its actions (see `listed_reply`).
+
+Numbers are taken as written (see `numbered_reply`); listed actions are aligned with the path (see
+`path_alignment`). Then `mending` settles what is left open. Where a reply holds several answers,
+the last whole one counts.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from subgoal.annotation.listed_reply import listed_subgoals
+from subgoal.annotation.mending import Reading, mend
+from subgoal.annotation.numbered_reply import Listing, Numbering, drafts, numbered_owners
+from subgoal.annotation.path_alignment import Alignment, normal, owners
+from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
+from subgoal.errors import AnnotationInvalid
+
+_LONGEST = 200_000
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BAD_ARGUMENT = re.compile(r"[{}\[\]<>|\n\"`]")
+_LONGEST_ARGUMENT = 120
+
+
+def read_reply(
+    reply: str, actions: Sequence[str], alignment: Alignment = Alignment.EDIT
+) -> list[SubgoalSpan]:
+    """Read a teacher's reply about a path.
+
+    Args:
+        reply: What the teacher wrote, in any of the forms above.
+        actions: The path's elementary actions.
+        alignment: How actions that the reply lists are aligned with the path.
+
+    Returns:
+        Spans in order, contiguous, covering the path; those that were mended are marked.
+
+    Raises:
+        AnnotationInvalid: With the reason and the steps left without a sub-goal.
+    """
+    reading = read_partly(reply, actions, alignment=alignment)
+    if reading.segments:
+        raise AnnotationInvalid(reading.reason, reading.segments)
+    return list(reading.spans)
+
+
+def read_partly(
+    reply: str,
+    actions: Sequence[str],
+    first: int = 1,
+    alignment: Alignment = Alignment.EDIT,
+) -> Reading:
+    """Read as much as can be relied on; what cannot is left as segments to ask again.
+
+    Args:
+        reply: What the teacher wrote about `actions`.
+        actions: The path, or a part of it.
+        first: Number of the first of `actions` within the path.
+        alignment: How actions that the reply lists are aligned with the path.
+
+    Raises:
+        AnnotationInvalid: The path has no steps.
+    """
+    if not actions:
+        raise AnnotationInvalid("a path without steps has no sub-goals")
+    whole = ((first, first + len(actions) - 1),)
+    if len(reply) > _LONGEST:
+        return Reading(segments=whole, reason=f"the reply is longer than {_LONGEST} characters")
+    best: Reading | None = None
+    for reading in _readings(_THOUGHT.sub("", reply), actions, first, alignment):
+        if not reading.segments:
+            return reading
+        if best is None or reading.covered > best.covered:
+            best = reading
+    return best or Reading(segments=whole, reason="the reply holds no sub-goals")
+
+
+def well_formed(text: str) -> Subgoal | None:
+    """Return a sub-goal read from `name(argument, ...)`, or None where it is malformed."""
+    try:
+        subgoal = Subgoal.parse(text.strip().strip("'\"`*"))
+    except AnnotationInvalid:
+        return None
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", subgoal.name).lower()
+    good = _NAME.fullmatch(name) and not any(
+        _BAD_ARGUMENT.search(argument)
+        or len(argument) > _LONGEST_ARGUMENT
+        or argument.count("(") != argument.count(")")
+        for argument in subgoal.arguments
+    )
+    arguments = tuple(" ".join(argument.split()).strip("'") for argument in subgoal.arguments)
+    return Subgoal(name=name, arguments=arguments) if good and all(arguments) else None
+
+
+def _readings(
+    reply: str, actions: Sequence[str], first: int, alignment: Alignment
+) -> Iterator[Reading]:
+    """Read every answer in a reply: numbered ones, the last one first, then listed ones."""
+    for draft in drafts(reply):
+        yield (
+            _numbered(draft, len(actions), first)
+            if isinstance(draft, Numbering)
+            else _listed(draft, actions, first, alignment)
+        )
+    listed = listed_subgoals(reply, actions)
+    if listed is not None:
+        yield _listed(listed, actions, first, alignment)
+
+
+def _numbered(draft: Numbering, length: int, first: int) -> Reading:
+    subgoals = [well_formed(text) for text in draft.texts]
+    reading = mend(numbered_owners(draft, length, first), subgoals, first)
+    return _explained(reading, draft.texts, subgoals)
+
+
+def _listed(draft: Listing, actions: Sequence[str], first: int, alignment: Alignment) -> Reading:
+    length = len(actions)
+    if sum(len(group) for group in draft.items) > 4 * length + 64:
+        whole = ((first, first + length - 1),)
+        return Reading(segments=whole, reason="the reply lists many more actions than the path has")
+    subgoals = [well_formed(text) for text in draft.texts]
+    ownership = owners(draft.items, actions, alignment, draft.cut_off)
+    reading = _explained(mend(ownership, subgoals, first), draft.texts, subgoals)
+    return replace(reading, spans=_marked(reading, draft, actions, first))
+
+
+def _marked(
+    reading: Reading, draft: Listing, actions: Sequence[str], first: int
+) -> tuple[SubgoalSpan, ...]:
+    """Mark each span whose steps are not exactly what was listed for it, and its neighbours."""
+    path = [normal(action) for action in actions]
+    mended = [
+        span.repaired
+        or path[span.first - first : span.last - first + 1]
+        != [normal(item) for item in draft.items[owner]]
+        for span, owner in zip(reading.spans, reading.owners, strict=True)
+    ]
+    return tuple(
+        span.model_copy(update={"repaired": any(mended[max(index - 1, 0) : index + 2])})
+        for index, span in enumerate(reading.spans)
+    )
+
+
+def _explained(
+    reading: Reading, texts: Sequence[str], subgoals: Sequence[Subgoal | None]
+) -> Reading:
+    """Name the first malformed sub-goal as the reason, where there is one."""
+    bad = next((t for t, named in zip(texts, subgoals, strict=True) if named is None), None)
+    if bad is None or not reading.segments:
+        return reading
+    reason = (
+        f"{bad[:60]!r} is no sub-goal of the form name(argument, ...)"
+        if bad
+        else "a part of the reply cannot be read"
+    )
+    return replace(reading, reason=reason)
