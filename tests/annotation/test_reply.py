@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.annotation.path_alignment import Alignment
-from subgoal.annotation.recorded import _rows
+from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.reply import read_partly, read_reply, well_formed
 from subgoal.annotation.subgoal import SubgoalSpan, check_spans
 from subgoal.errors import AnnotationInvalid
@@ -30,6 +30,9 @@ PAPER = (
     "2- pick_up(thermometer): {'look around', 'pick up thermometer'} "
     "3- wait_for(rain): {'open jar, large', 'wait1'}"
 )
+
+
+ANNOTATIONS = recorded_annotations("scienceworld")
 
 
 def outcome(
@@ -215,7 +218,7 @@ def reworded(action: str) -> str:
     return f"{action} now"
 
 
-def listed(actions: list[str], steps: range, rate: float, chance: random.Random) -> Faulty:
+def listed(actions: Sequence[str], steps: range, rate: float, chance: random.Random) -> Faulty:
     """List a sub-goal's actions with faults at a rate."""
     items: list[str] = []
     touched: set[int] = set()
@@ -236,7 +239,7 @@ def listed(actions: list[str], steps: range, rate: float, chance: random.Random)
 
 
 def faulty_reply(
-    actions: list[str], truth: list[tuple[str, int, int]], rate: float, chance: random.Random
+    actions: Sequence[str], truth: list[tuple[str, int, int]], rate: float, chance: random.Random
 ) -> Faulty:
     """Write a true annotation in the paper's form with faults at a rate."""
     reply = Faulty()
@@ -266,9 +269,9 @@ def faulty_reply(
 def check_faulty(rate: float, seed: int) -> str:
     """Check one faulty reply; return how it ended."""
     chance = random.Random(seed)
-    row = chance.choice(list(_rows("scienceworld").values()))
-    actions = row["actions"]
-    truth = [(one["subgoal"], one["first"], one["last"]) for one in row["subgoals"]]
+    true = chance.choice(ANNOTATIONS)
+    actions = true.trajectory.actions
+    truth = plain(true.spans)
     reply = faulty_reply(actions, truth, rate, chance)
     spans = outcome(reply.text, actions)
     if not spans:
@@ -305,13 +308,14 @@ def test_twenty_thousand_faulty_replies() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 271), st.sampled_from(["pairs", "ranges", "objects", "paper"]))
 def test_whole_replies_are_read_back(index: int, form: str) -> None:
-    row = list(_rows("scienceworld").values())[index]
-    truth = [(one["subgoal"], one["first"], one["last"]) for one in row["subgoals"]]
-    actions = row["actions"]
+    true = ANNOTATIONS[index]
+    truth, actions = plain(true.spans), true.trajectory.actions
     reply = {
         "pairs": json.dumps([[name, last] for name, _, last in truth]),
         "ranges": json.dumps([[name, f"{first}-{last}"] for name, first, last in truth]),
-        "objects": json.dumps({"subgoals": row["subgoals"]}),
+        "objects": json.dumps(
+            {"subgoals": [{"subgoal": name, "first": a, "last": b} for name, a, b in truth]}
+        ),
         "paper": " ".join(
             f"{i}- {name}: {{{', '.join(map(repr, actions[first - 1 : last]))}}}"
             for i, (name, first, last) in enumerate(truth, start=1)

@@ -11,8 +11,9 @@ from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teacher import Teacher
+from subgoal.environments.environment import StopReason, Task
 from subgoal.errors import AnnotationInvalid, TeacherFailed
-from subgoal.trajectories.trajectory import Trajectory
+from subgoal.trajectories.trajectory import Step, Trajectory
 
 
 @cache
@@ -29,6 +30,45 @@ def recorded_actions(environment: str) -> dict[tuple[str, int], tuple[str, tuple
     return {key: ("recorded", tuple(row["actions"])) for key, row in _rows(environment).items()}
 
 
+def recorded_annotations(environment: str) -> list[AnnotatedTrajectory]:
+    """Return the recorded annotations of a world, their paths without observations."""
+    return [_annotated(environment, row) for row in _rows(environment).values()]
+
+
+def _annotated(environment: str, row: Mapping[str, Any]) -> AnnotatedTrajectory:
+    task = Task(
+        environment=environment,
+        name=row["task"],
+        variation=row["variation"],
+        split=row["split"],
+        simplifications=row["simplifications"],
+        description=row["description"],
+    )
+    steps = tuple(
+        Step(action=action, observation="", score=score, moves=number, look="", inventory="")
+        for number, (action, score) in enumerate(
+            zip(row["actions"], row["scores"], strict=True), start=1
+        )
+    )
+    path = Trajectory(
+        task=task,
+        steps=steps,
+        stop_reason=StopReason.SOLVED,
+        final_score=row["scores"][-1],
+        source="recorded",
+    )
+    return AnnotatedTrajectory(
+        trajectory=path, spans=_spans(row), teacher="recorded", prompt_digest=prompt_digest()
+    )
+
+
+def _spans(row: Mapping[str, Any]) -> tuple[SubgoalSpan, ...]:
+    return tuple(
+        SubgoalSpan(subgoal=Subgoal.parse(one["subgoal"]), first=one["first"], last=one["last"])
+        for one in row["subgoals"]
+    )
+
+
 class RecordedTeacher(Teacher):
     """Looks a path up among the recorded annotations of its world."""
 
@@ -41,12 +81,11 @@ class RecordedTeacher(Teacher):
         if row is None:
             raise TeacherFailed(f"no recorded annotation of {task.key}")
         self._check(trajectory, row["actions"])
-        spans = tuple(
-            SubgoalSpan(subgoal=Subgoal.parse(one["subgoal"]), first=one["first"], last=one["last"])
-            for one in row["subgoals"]
-        )
         return AnnotatedTrajectory(
-            trajectory=trajectory, spans=spans, teacher=self.name, prompt_digest=prompt_digest()
+            trajectory=trajectory,
+            spans=_spans(row),
+            teacher=self.name,
+            prompt_digest=prompt_digest(),
         )
 
     @staticmethod
