@@ -154,7 +154,8 @@ def play_by_hand(
         score = result.score
         if not result.accepted:
             nearest = ground(action, world.valid_actions())
-            console.print(Text(f"     did you mean: {nearest}", style="yellow"), soft_wrap=True)
+            hint = f"did you mean: {nearest}" if nearest else "? lists the actions that are valid"
+            console.print(Text(f"     {hint}", style="yellow"), soft_wrap=True)
         if result.stop_reason is not None:
             said = f"{label(result.stop_reason)}: score {score} after {result.moves} moves"
             console.print(Text(said, style="bold"))
