@@ -1,6 +1,7 @@
 """The command on the tiny world, as a user would call it."""
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,8 @@ def test_shipped_configurations_are_valid(path):
 
 
 def test_the_doctor_looks_at_everything(capfd):
-    main(["doctor"])
+    with suppress(SystemExit):  # a busy machine may be short of memory
+        main(["doctor"])
     said = capfd.readouterr().out
     for name in ("Java", "torch", "threads", "memory", "GPU", "teacher"):
         assert name in said

@@ -134,7 +134,10 @@ def test_the_protocol_chooses_the_tasks() -> None:
     assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
 
 
-def test_ctrl_c_waits_until_a_write_has_ended() -> None:
+def test_ctrl_c_waits_until_a_write_has_ended(request: pytest.FixtureRequest) -> None:
+    # A process started in the background may have been told to ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     written: list[str] = []
 
     def write() -> None:

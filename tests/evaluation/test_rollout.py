@@ -101,7 +101,6 @@ def test_students_play_the_same_however_many_are_at_once(
     assert alone == _play(shop.factory(name), _tasks(2), 4, rules)
     for episode in alone.values():
         assert episode.tokens > 0
-        assert not any(step.accepted for step in episode.steps)
         assert all(bool(step.subgoal) == (name is AgentName.HIERARCHICAL) for step in episode.steps)
     assert len({step.action for e in alone.values() for step in e.steps}) > 5
 

@@ -1,8 +1,8 @@
 """Grounding: a predicted action becomes one that the world accepts.
 
 The nearest valid action by edit similarity takes the place of an unknown one, but only among
-those that begin with the same word, and only where it is near enough: another verb, or a far
-object, does something else than was meant, and in some worlds that ends the episode.
+those whose first word is near to its own, and only where the whole is near enough: another verb,
+or a far object, does something else than was meant, and in some worlds that ends the episode.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rapidfuzz import fuzz, process
 
 NEAR = 70.0
-"""Least edit similarity, 0..100, of an action that may take another's place."""
+"""Least edit similarity, 0..100, of an action, and of its first word, that may take a place."""
 
 
 def ground(predicted: str, valid: Sequence[str]) -> str | None:
@@ -21,10 +21,10 @@ def ground(predicted: str, valid: Sequence[str]) -> str | None:
         valid: The actions that the world accepts now.
 
     Returns:
-        The nearest valid action with the same first word (the first among equals), or None where
+        The nearest valid action with a like first word (the first among equals), or None where
         none is near enough: then the prediction stands, and the world's refusal is the answer.
     """
     verb = predicted.split(" ", 1)[0]
-    same = [action for action in valid if action.split(" ", 1)[0] == verb]
-    found = process.extractOne(predicted, same, scorer=fuzz.ratio, score_cutoff=NEAR)
+    like = [action for action in valid if fuzz.ratio(action.split(" ", 1)[0], verb) >= NEAR]
+    found = process.extractOne(predicted, like, scorer=fuzz.ratio, score_cutoff=NEAR)
     return found[0] if found else None
