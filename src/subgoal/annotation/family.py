@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.template import Template, cost, loops, templates
+from subgoal.annotation.example import Chain, Example
+from subgoal.annotation.template import Template, cost
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,17 +67,16 @@ class _Chains:
         self.entries: list[tuple[int, int, float]] = []
         self.exits: list[tuple[int, int, float]] = []
 
-    def add(self, member: int, sequence: Sequence[Template]) -> None:
+    def add(self, member: int, chain: Chain) -> None:
         """Add a chain: a lead state that takes in anything, then one state a unit."""
-        chain, runs = loops(sequence)
-        lead = len(self.member)
-        start, end = lead + 1, lead + len(chain)
-        self.member += [member] * (len(chain) + 1)
+        size, lead = len(chain.units), len(self.member)
+        start, end = lead + 1, lead + size
+        self.member += [member] * (size + 1)
         self.template.append(-1)
-        self.template += [self.known.setdefault(one, len(self.known)) for one in chain]
+        self.template += [self.known.setdefault(one, len(self.known)) for one in chain.units]
         self.moves += [(state, state + 1, 1.0) for state in range(lead, end)]
         self.moves += [(state, state + 2, _LEAVE_OUT) for state in range(lead, end - 1)]
-        self.moves += [(start + last, start + first, _REPEAT) for first, last in runs]
+        self.moves += [(start + last, start + first, _REPEAT) for first, last in chain.runs]
         self.entries += [(member, lead, 1.0), (member, start, 1.0)]
         self.exits.append((end, member, 1.0))
         if end > start:
@@ -109,35 +108,24 @@ class Family:
     """Annotated paths, ready to be aligned with.
 
     Args:
-        annotated: Annotated paths of one task type; at least one.
+        examples: Annotated paths of one task type; at least one.
         others: Annotated paths of other types; their sub-goals stand in where the type has none
             that fits.
     """
 
-    def __init__(
-        self,
-        annotated: Sequence[AnnotatedTrajectory],
-        others: Sequence[AnnotatedTrajectory] = (),
-    ) -> None:
-        self.paths = (*annotated, *others)
+    def __init__(self, examples: Sequence[Example], others: Sequence[Example] = ()) -> None:
+        self.paths = (*examples, *others)
         self.members: list[Member] = []
         chains = _Chains()
         seen: set[tuple[object, ...]] = set()
         for index, path in enumerate(self.paths):
-            units, sequence = templates(path.trajectory)
-            for number, span in enumerate(path.spans):
-                inside = [
-                    template
-                    for unit, template in zip(units, sequence, strict=True)
-                    if span.first <= unit.last <= span.last
-                ]
-                kind = (span.subgoal.name, *(template.kind for template in loops(inside)[0]))
-                if not inside or (index >= len(annotated) and kind in seen):
+            for number, chain in enumerate(path.chains):
+                if not chain.units or (index >= len(examples) and chain.kind in seen):
                     continue
-                seen.add(kind)
-                chains.add(len(self.members), inside)
+                seen.add(chain.kind)
+                chains.add(len(self.members), chain)
                 self.members.append(Member(index, number))
-        self._shape(chains, len(annotated))
+        self._shape(chains, len(examples))
 
     def _shape(self, chains: _Chains, own_paths: int) -> None:
         members, states = len(self.members), len(chains.member)
@@ -147,7 +135,7 @@ class Family:
         self._within = _Flow(chains.moves, states, states)
         self._enter = _Flow(chains.entries, members, states)
         self._exit = _Flow(chains.exits, states, members)
-        names = [self.paths[one.path].spans[one.span].subgoal.name for one in self.members]
+        names = [self.paths[one.path].chains[one.span].name for one in self.members]
         self.names = tuple(sorted(set(names)))
         self._name: Ints = np.array([self.names.index(name) for name in names])
         path: Ints = np.array([one.path for one in self.members])

@@ -103,7 +103,7 @@ class Copied(NamedTuple):
     @property
     def trust(self) -> float:
         """How much the rule is believed before it is tried, 0..1."""
-        whole = _WHOLE_NAME * (self.source.kind in {"action", "answer"} and not self.source.short)
+        whole = _WHOLE_NAME * (self.source.kind in {"action", "answer"} and not self.source.form)
         return max(_LEAST, _TRUST[self.source.kind] + whole - self.change.doubt)
 
 

@@ -30,8 +30,8 @@ class Source(NamedTuple):
     """Which of its arguments, from 0."""
     which: int = 0
     """Which of the different names that stand there, from 0; -1 is the last."""
-    short: bool = False
-    """Without where the thing is or what it holds."""
+    form: int = 0
+    """0 the whole name, 1 without where the thing is, 2 also without what it holds."""
 
 
 class Path:
@@ -87,9 +87,8 @@ class Span:
                     continue
                 verb = phrase.verb if said.verb == phrase.verb else f"{phrase.verb}: {said.verb}"
                 for index, argument in enumerate(said.arguments):
-                    for brief in (False, True):
-                        here = found.setdefault(Source(kind, verb, index, short=brief), [])
-                        name = short(argument) if brief else argument
+                    for form, name in enumerate(_forms(argument)):
+                        here = found.setdefault(Source(kind, verb, index, form=form), [])
                         if name not in here:
                             here.append(name)
         for source, names in found.items():
@@ -110,3 +109,8 @@ class Span:
                         continue
                     for index, argument in enumerate(other.arguments):
                         self.names.setdefault(Source(kind, key, index), argument)
+
+
+def _forms(name: str) -> tuple[str, str, str]:
+    """Return a thing's name: whole, without its place, without what it holds either."""
+    return name, name.rpartition(" in ")[0] or name, short(name)

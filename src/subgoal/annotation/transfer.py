@@ -6,13 +6,14 @@ where it comes from in the annotated paths and read off there in the new one (`b
 certain both are is the confidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from subgoal.annotation.binding import Binder
+from subgoal.annotation.example import Example
 from subgoal.annotation.family import Family, Segment
 from subgoal.annotation.sources import Path, Span
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
@@ -29,21 +30,18 @@ _MOST_HEARD = 3
 class _Carrier:
     """The annotated paths of one task type, ready to be carried over."""
 
-    def __init__(
-        self, annotated: Sequence[AnnotatedTrajectory], others: Sequence[AnnotatedTrajectory]
-    ) -> None:
-        self._family = Family(annotated, others)
+    def __init__(self, examples: Sequence[Example], others: Sequence[Example]) -> None:
+        self._family = Family(examples, others)
         self._paths = self._family.paths
-        named = {span.subgoal.name for path in annotated for span in path.spans}
-        learnt: dict[int, list[Span]] = {}
-        spans: dict[int, Span] = {}
-        for number, (path, index) in enumerate(self._family.members):
-            # Other types teach arguments only where the type has no sub-goal of the name.
-            if path < len(annotated) or self._paths[path].spans[index].subgoal.name not in named:
-                if path not in learnt:
-                    learnt[path] = _spans(self._paths[path])
-                spans[number] = learnt[path][index]
-        self._binder = Binder(spans)
+        named = {chain.name for path in examples for chain in path.chains}
+        # Other types teach arguments only where the type has no sub-goal of the name.
+        self._binder = Binder(
+            {
+                number: self._paths[path].spans[index]
+                for number, (path, index) in enumerate(self._family.members)
+                if path < len(examples) or self._paths[path].chains[index].name not in named
+            }
+        )
 
     def carry_over(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         """Annotate a path."""
@@ -65,8 +63,8 @@ class _Carrier:
                 )
                 for (subgoal, _), one in zip(bound, segments, strict=True)
             ),
-            teacher=self._paths[0].teacher,
-            prompt_digest=self._paths[0].prompt_digest,
+            teacher=self._paths[0].annotated.teacher,
+            prompt_digest=self._paths[0].annotated.prompt_digest,
             transferred_from=self._heard(segments, steps),
             confidence=round(float(np.average(sure, weights=steps)), 4),
         )
@@ -92,21 +90,21 @@ class _Carrier:
             say[member.path] += vote
         order = sorted(range(len(say)), key=lambda path: -say[path])[:_MOST_HEARD]
         heard = [path for path in order if say[path] >= _HEARD] or order[:1]
-        return tuple(self._paths[path].trajectory.task.key for path in heard)
+        return tuple(self._paths[path].annotated.trajectory.task.key for path in heard)
 
 
 class TransferTeacher(Teacher):
     """Annotates a path from annotated paths of its task type.
 
     Args:
-        annotated: Annotated trajectories of any types. The other types' sub-goals stand in where
-            a path does what no annotated path of its type does.
+        examples: Annotated paths of any types. The other types' sub-goals stand in where a path
+            does what no annotated path of its type does.
     """
 
     name = "transfer"
 
-    def __init__(self, annotated: Sequence[AnnotatedTrajectory]) -> None:
-        self._annotated = tuple(annotated)
+    def __init__(self, examples: Iterable[AnnotatedTrajectory | Example]) -> None:
+        self._examples = [one if isinstance(one, Example) else Example(one) for one in examples]
         self._carriers: dict[tuple[str, str], _Carrier] = {}
 
     @override
@@ -116,14 +114,13 @@ class TransferTeacher(Teacher):
             raise TeacherFailed(f"{task.key}: a path without steps has no sub-goals")
         kind = (task.environment, task.name)
         if kind not in self._carriers:
-            own = [one for one in self._annotated if _kind(one) == kind]
+            world = [one for one in self._examples if one.kind[0] == task.environment]
+            own = [one for one in world if one.kind == kind]
             if not own:
-                raise TeacherFailed(f"{task.key}: no path of this task type is annotated")
-            others = [
-                one
-                for one in self._annotated
-                if one.trajectory.task.environment == task.environment and _kind(one) != kind
-            ]
+                raise TeacherFailed(
+                    f"{task.key}: there is no annotated path of this type to carry over from"
+                )
+            others = [one for one in world if one.kind != kind]
             self._carriers[kind] = _Carrier(own, others)
         return self._carriers[kind].carry_over(trajectory)
 
@@ -143,25 +140,3 @@ def transfer(
         TeacherFailed: No annotated path is of the path's type, or it has no steps.
     """
     return TransferTeacher(annotated).annotate(trajectory)
-
-
-def _kind(annotated: AnnotatedTrajectory) -> tuple[str, str]:
-    return annotated.trajectory.task.environment, annotated.trajectory.task.name
-
-
-def _spans(annotated: AnnotatedTrajectory) -> list[Span]:
-    path = Path(annotated.trajectory)
-    subgoals = [
-        Subgoal(
-            name=span.subgoal.name,
-            arguments=tuple(argument.lower() for argument in span.subgoal.arguments),
-        )
-        for span in annotated.spans
-    ]
-    spans = [
-        Span(path, one.first, one.last, subgoal)
-        for one, subgoal in zip(annotated.spans, subgoals, strict=True)
-    ]
-    for index, span in enumerate(spans):
-        span.see(subgoals[:index], subgoals[index + 1 :])
-    return spans
