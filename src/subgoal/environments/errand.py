@@ -230,6 +230,7 @@ class ErrandWorld(Environment):
             self.name, dict.fromkeys(TASK_TYPES, SPLIT_RANGES), simplifications=("easy",)
         )
         self._house: _House | None = None
+        self._closed = False
 
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
         """Return all tasks of a split: 100 train, 50 dev, 50 test variations a type."""
@@ -238,6 +239,8 @@ class ErrandWorld(Environment):
     def reset(self, task: Task) -> Observation:
         """Build the house of the task."""
         self._table.check(task)
+        if self._closed:
+            raise EnvironmentFailed("this world is closed: make another one")
         house = self._house = _build(task)
         task = task.model_copy(update={"description": house.description})
         return Observation(task=task, look=house.look(), inventory=house.inventory())
@@ -279,8 +282,8 @@ class ErrandWorld(Environment):
         return tuple(_Oracle(_build(task)).path)
 
     def close(self) -> None:
-        """Leave the house."""
-        self._house = None
+        """Leave the house for good."""
+        self._house, self._closed = None, True
 
     def _living(self) -> _House:
         if self._house is None:

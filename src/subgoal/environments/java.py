@@ -6,6 +6,7 @@ process dies with this one, however this one ends: the gateway exits when its st
 closed.
 """
 
+import os
 import select
 import shutil
 import socket
@@ -17,6 +18,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+
+from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
 
 from subgoal.errors import EnvironmentFailed
 
@@ -64,14 +67,15 @@ class JavaProcess:
 
     Args:
         name: What runs in it, for messages.
-        jar: Classes to load; must contain py4j's Java side.
+        jar: Classes to load.
         flags: Options of the Java virtual machine.
     """
 
     def __init__(self, name: str, jar: Path, flags: Sequence[str]) -> None:
         self.name = name
-        command = [find_java(), *flags, "-XX:+DisplayVMOutputToStderr", "-cp", str(jar)]
-        command += ["py4j.GatewayServer", "--die-on-broken-pipe", "0"]
+        classes = f"{find_jar_path()}{os.pathsep}{jar}"
+        command = [find_java(), *flags, "-XX:+DisplayVMOutputToStderr", "-cp", classes]
+        command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         # The engine writes a file where it stands: give it a place of its own.
         self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
         self._complaints = Path(self._place.name) / "stderr"
@@ -90,6 +94,11 @@ class JavaProcess:
         self._rest = b""
         self._connect()
         self._silence()
+
+    @property
+    def alive(self) -> bool:
+        """False once the process has failed or was closed: it is of no more use."""
+        return self._socket is not None
 
     def ask(self, *calls: Call, timeout: float) -> list[Answer]:
         """Make several calls in one exchange, in order.
@@ -122,32 +131,31 @@ class JavaProcess:
 
     def close(self) -> None:
         """End the process. May be called twice."""
+        self._process.kill()
+        self._process.wait()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        self._process.kill()
-        self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
         self._place.cleanup()
 
     def _connect(self) -> None:
-        """Wait for the port that the gateway prints, and connect to it."""
+        """Wait for the port and the password that the gateway prints, and connect with them."""
         output = self._process.stdout
         assert output is not None
         if not select.select([output], [], [], START_TIMEOUT)[0]:
             raise self._failure(f"did not start within {START_TIMEOUT:g} seconds")
-        port = output.readline()
+        port, password = output.readline(), output.readline().decode()
         if not port.strip().isdigit():
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
-            raise self._failure("could not start")
+            raise self._failure("could not start", wait=1.0)
         try:
             self._socket = socket.create_connection(("127.0.0.1", int(port)), START_TIMEOUT)
         except OSError as error:
             raise self._failure("could not be reached") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._exchange(f"A\n{password}", 1, START_TIMEOUT)
 
     def _silence(self) -> None:
         """Throw away what the engine prints: nobody reads it, and a full pipe would block it."""
@@ -164,31 +172,29 @@ class JavaProcess:
         return answer
 
     def _exchange(self, text: str, answers: int, timeout: float) -> list[str]:
-        if self._socket is None:
-            raise EnvironmentFailed(f"{self.name} is closed")
+        connection = self._socket
+        if connection is None:
+            raise EnvironmentFailed(f"the Java process of {self.name} has ended")
         try:
-            self._socket.settimeout(timeout)
-            self._socket.sendall(text.encode())
-            return [self._read_line() for _ in range(answers)]
+            connection.settimeout(timeout)
+            connection.sendall(text.encode(errors="replace"))
+            return [self._read_line(connection) for _ in range(answers)]
         except TimeoutError as error:
             raise self._failure(f"did not answer within {timeout:g} seconds") from error
         except OSError as error:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
-            raise self._failure("died") from error
+            raise self._failure("died", wait=1.0) from error
         except BaseException:
             # An interrupted exchange leaves answers on the wire that belong to no later question.
             self.close()
             raise
 
-    def _read_line(self) -> str:
-        assert self._socket is not None
+    def _read_line(self, connection: socket.socket) -> str:
         line, mark, rest = self._rest.partition(b"\n")
         chunks = [line]
         while not mark:
             if QUICK_ACK is not None:
-                self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
-            chunk = self._socket.recv(1 << 16)
+                connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+            chunk = connection.recv(1 << 16)
             if not chunk:
                 raise ConnectionResetError
             line, mark, rest = chunk.partition(b"\n")
@@ -203,7 +209,7 @@ class JavaProcess:
             if kind == "r":
                 # The exception itself is still in Java: ask what it says.
                 value = self._exchange(f"p\nr{value}\ne\n", 1, START_TIMEOUT)[0][3:]
-            raise self._failure(f"raised {_unescape(value).splitlines()[0][:300]}")
+            raise self._failure(f"raised {_unescape(value).partition(chr(10))[0][:300]}")
         match kind:
             case "s":
                 return _unescape(value)
@@ -220,14 +226,24 @@ class JavaProcess:
             case _:
                 return Reference(value)
 
-    def _failure(self, what: str) -> EnvironmentFailed:
-        """Build the error for a process that is of no more use, and end it."""
-        code = self._process.poll()
-        lines = self._complaints.read_text(errors="replace").strip().splitlines()
+    def _failure(self, what: str, wait: float = 0.0) -> EnvironmentFailed:
+        """Build the error for a process that is of no more use, and end it.
+
+        Args:
+            what: What went wrong.
+            wait: Seconds to wait for the process to end by itself, so that its exit code tells.
+        """
+        code, words = None, ""
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(wait)
+        with suppress(OSError):
+            words = self._complaints.read_text(errors="replace").strip().rpartition("\n")[2]
         self.close()
         ended = "" if code is None else f" (exit code {code})"
-        said = f"; its last words: {lines[-1][:200]}" if lines else ""
-        return EnvironmentFailed(f"the Java process of {self.name} {what}{ended}{said}")
+        said = f"; its last words: {words[:200]}" if words else ""
+        return EnvironmentFailed(
+            f"the Java process of {self.name} {what}{ended}{said}; the next reset starts another"
+        )
 
 
 def _argument(value: Argument) -> str:

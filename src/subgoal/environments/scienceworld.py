@@ -153,7 +153,7 @@ class ScienceWorld(Environment):
     @property
     def pid(self) -> int | None:
         """Process id of the Java process, or None where none runs."""
-        return self._java.pid if self._java is not None else None
+        return self._java.pid if self._java is not None and self._java.alive else None
 
     @override
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
@@ -257,7 +257,7 @@ class ScienceWorld(Environment):
         if self._closed:
             raise EnvironmentFailed("this ScienceWorld is closed: make another one")
         self._running = False
-        if self._java is None:
+        if self._java is None or not self._java.alive:
             self._java = java = JavaProcess("ScienceWorld", self._jar, self._flags)
             self._engine = java.create(_INTERFACE)
             (generator,) = self._ask(
@@ -268,15 +268,15 @@ class ScienceWorld(Environment):
 
     def _random_state(self) -> int:
         """Read the state of the random numbers: the last field serialized, before a mark."""
-        assert self._java is not None
-        buffer = self._java.create("java.io.ByteArrayOutputStream")
-        stream = self._java.create("java.io.ObjectOutputStream", buffer)
+        java = self._live()
+        buffer = java.create("java.io.ByteArrayOutputStream")
+        stream = java.create("java.io.ObjectOutputStream", buffer)
         *_, data = self._ask(
             (stream, "writeObject", (self._random,)),
             (stream, "flush", ()),
             (buffer, "toByteArray", ()),
         )
-        self._java.forget(stream, buffer)
+        java.forget(stream, buffer)
         assert isinstance(data, bytes)
         return int.from_bytes(data[-9:-1], "big")
 
@@ -288,22 +288,16 @@ class ScienceWorld(Environment):
         (items,) = self._ask(self._call(method))
         assert isinstance(items, Reference)
         (text,) = self._ask(("z:java.lang.String", "join", ("\n", items)))
-        assert self._java is not None
-        self._java.forget(items)
+        self._live().forget(items)
         return str(text).split("\n") if text else []
 
-    def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
-        if self._java is None:
+    def _live(self) -> JavaProcess:
+        if self._java is None or not self._java.alive:
             raise EnvironmentFailed("no task is loaded in this ScienceWorld: call reset first")
-        try:
-            return self._java.ask(*calls, timeout=timeout or self._timeout)
-        except BaseException as error:
-            # Whatever stopped the exchange, the process is of no more use.
-            self._java.close()
-            self._java, self._running = None, False
-            if isinstance(error, EnvironmentFailed):
-                raise EnvironmentFailed(f"{error}; call reset to start it again") from error
-            raise
+        return self._java
+
+    def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
+        return self._live().ask(*calls, timeout=timeout or self._timeout)
 
 
 def _impossible(task: Task) -> bool:
