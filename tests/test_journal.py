@@ -1,5 +1,7 @@
+from contextlib import suppress
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.errors import DataCorrupt
@@ -21,6 +23,7 @@ notes = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(notes=notes, data=st.data())
 def test_a_kill_at_any_byte_keeps_every_whole_record(tmp_path_factory, notes, data):
     folder = tmp_path_factory.mktemp("journal")
@@ -39,6 +42,19 @@ def test_a_kill_at_any_byte_keeps_every_whole_record(tmp_path_factory, notes, da
     assert list(journal(folder)) == [*notes[:kept], Note(key="new", text="after the kill")]
 
 
+def test_a_torn_line_longer_than_a_block_is_cut_off(tmp_path):
+    store = journal(tmp_path)
+    kept = Note(key="a", text="x" * 200_000)
+    store.append(kept)
+    store.append(kept)
+    store.close()
+    store.path.write_bytes(store.path.read_bytes()[:-1])
+    store.append(Note(key="b", text=""))
+    store.close()
+    assert list(journal(tmp_path)) == [kept, Note(key="b", text="")]
+
+
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(notes=notes, chance=st.randoms())
 def test_sealing_gives_the_same_bytes_in_any_order(tmp_path_factory, notes, chance):
     unique = list({note.key: note for note in notes}.values())
@@ -49,6 +65,8 @@ def test_sealing_gives_the_same_bytes_in_any_order(tmp_path_factory, notes, chan
             store.append(note)
         sealed.append(store.seal().read_bytes())
         assert store.sealed
+        assert list(store) == sorted(unique, key=lambda note: note.key)
+        assert store.seal().read_bytes() == sealed[-1]
         chance.shuffle(unique)
     assert sealed[0] == sealed[1]
 
@@ -56,10 +74,16 @@ def test_sealing_gives_the_same_bytes_in_any_order(tmp_path_factory, notes, chan
 def test_a_sealed_journal_can_be_appended_to(tmp_path):
     store = journal(tmp_path)
     store.append(Note(key="a", text="1"))
+    store.append(Note(key="b", text=""))
     store.seal()
     store.append(Note(key="a", text="2"))
+    assert not store.sealed
+    assert journal(tmp_path).by_key() == {
+        "a": Note(key="a", text="2"),
+        "b": Note(key="b", text=""),
+    }
     store.seal()
-    assert list(journal(tmp_path)) == [Note(key="a", text="2")]
+    assert list(journal(tmp_path)) == [Note(key="a", text="2"), Note(key="b", text="")]
 
 
 def test_a_damaged_line_is_named(tmp_path):
@@ -80,6 +104,53 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     store.close()
     with pytest.raises(DataCorrupt, match=r"should name subgoal\.other"):
         list(journal(tmp_path, "other"))
+
+
+@pytest.mark.parametrize("content", [b'{"format": "subgoal.other", "version": 1}\n', b"a letter"])
+def test_nothing_is_appended_to_a_file_of_another_kind(tmp_path, content):
+    store = journal(tmp_path)
+    store.path.write_bytes(content)
+    with pytest.raises(DataCorrupt, match=r"should name subgoal\.notes"):
+        store.append(Note(key="a", text=""))
+    with pytest.raises(DataCorrupt, match=r"should name subgoal\.notes"):
+        store.seal()
+    assert store.path.read_bytes() == content
+
+
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
+@given(notes=notes, data=st.data())
+def test_a_cut_sealed_file_is_refused(tmp_path_factory, notes, data):
+    store = journal(tmp_path_factory.mktemp("journal"))
+    for note in notes:
+        store.append(note)
+    whole = store.seal().read_bytes()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    store.sealed_path.write_bytes(whole[:cut])
+    with pytest.raises(DataCorrupt, match="is damaged"):
+        list(store)
+
+
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
+@given(data=st.data())
+def test_a_changed_bit_in_a_sealed_file_never_changes_a_record(tmp_path_factory, data):
+    store = journal(tmp_path_factory.mktemp("journal"))
+    notes = [Note(key=str(number), text=f"{number * number}") for number in range(9)]
+    for note in notes:
+        store.append(note)
+    whole = bytearray(store.seal().read_bytes())
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    store.sealed_path.write_bytes(whole)
+    with suppress(DataCorrupt):
+        assert list(store) == notes
+
+
+def test_bytes_after_the_end_of_a_sealed_file_are_refused(tmp_path):
+    store = journal(tmp_path)
+    store.append(Note(key="a", text=""))
+    path = store.seal()
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(DataCorrupt, match="something follows its end"):
+        list(store)
 
 
 def test_a_damaged_sealed_file_is_named(tmp_path):

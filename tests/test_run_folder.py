@@ -1,10 +1,11 @@
 import fcntl
+import os
 
 import pytest
 
 from subgoal.errors import RunFolderInvalid
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.run_folder import RunFolder, StageState, differences
 
 
 class Config(Record):
@@ -36,6 +37,49 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     assert run(folder, Config(tokens=2))
 
 
+def test_differences_name_only_what_differs():
+    old = {"a": 1, "train": {"tokens": 1000, "seed": 0}, "types": ["x"]}
+    new = {"a": 1, "train": {"tokens": 2000, "seed": 0}, "types": ["x", "y"], "b": "new"}
+    assert differences(old, new) == [
+        "b: None -> 'new'",
+        "train.tokens: 1000 -> 2000",
+        "types: ['x'] -> ['x', 'y']",
+    ]
+    assert differences(old, old) == []
+
+
+def test_another_input_is_refused_and_a_missing_one_is_named(tmp_path):
+    folder, source = RunFolder(tmp_path / "run"), tmp_path / "source"
+    with (
+        pytest.raises(RunFolderInvalid, match=r"reads .*source, which is missing"),
+        folder.stage("train", Config(), {"source": source}),
+    ):
+        pass
+    source.write_text("one")
+    with folder.stage("train", Config(), {"source": source}) as stage:
+        stage.finish({})
+    source.write_text("two")
+    with (
+        pytest.raises(RunFolderInvalid, match=r"input\.source: '"),
+        folder.stage("train", Config(), {"source": source}),
+    ):
+        pass
+
+
+def test_a_removed_stage_takes_its_outputs_along(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.stage("train", Config()) as stage:
+        (folder / "student").mkdir()
+        (folder / "log").write_text("loss")
+        (folder / "other").write_text("kept")
+        stage.finish({"student": folder / "student", "log": folder / "log"})
+    folder.remove_stage("train")
+    assert folder.manifest("train") is None
+    assert not (folder / "student").exists()
+    assert not (folder / "log").exists()
+    assert (folder / "other").exists()
+
+
 def test_an_interrupted_stage_goes_on(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
@@ -45,6 +89,19 @@ def test_an_interrupted_stage_goes_on(tmp_path):
     assert manifest.state is StageState.BEGUN
     with pytest.raises(RunFolderInvalid, match="was interrupted; first run `subgoal train"):
         folder.need("train", "train")
+    assert run(folder, Config())
+
+
+def test_a_stage_that_fails_after_it_finished_is_not_complete(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+
+    def finish_and_fail():
+        with folder.stage("train", Config()) as stage:
+            stage.finish({})
+            interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        finish_and_fail()
     assert run(folder, Config())
 
 
@@ -63,6 +120,24 @@ def test_two_processes_do_not_share_a_stage(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(RunFolderInvalid, match="another process"):
             run(folder, Config())
+    assert run(folder, Config())
+
+
+def test_a_running_stage_is_neither_run_twice_nor_removed(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    refused = pytest.raises(RunFolderInvalid, match=rf"\(pid {os.getpid()}\) is running .*'train'")
+
+    def work():
+        for attempt in (
+            lambda: run(RunFolder(folder.path), Config()),
+            lambda: folder.remove_stage("train"),
+            folder.remove,
+        ):
+            with refused:
+                attempt()
+
+    assert run(folder, Config(), work)
+    assert folder.need("train", "train")
 
 
 def test_a_damaged_manifest_is_named(tmp_path):
@@ -71,6 +146,8 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "train.stage.json").write_text("{")
     with pytest.raises(RunFolderInvalid, match=r"train\.stage\.json is damaged"):
         run(folder, Config())
+    folder.remove()
+    assert not tmp_path.exists()
 
 
 def test_only_run_folders_are_removed(tmp_path):

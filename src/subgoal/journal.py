@@ -7,10 +7,9 @@ with zstd to a temporary name, and renamed, so that the same records give the sa
 """
 
 import hashlib
-import io
 import json
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Generic, TypeVar
@@ -24,6 +23,7 @@ from subgoal.record import Record
 R = TypeVar("R", bound=Record)
 
 _LEVEL = 10
+_CHUNK = 65536
 
 
 @contextmanager
@@ -51,6 +51,22 @@ def file_digest(path: Path) -> str:
     """Return the first 16 hex digits of a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _unsealed_lines(path: Path) -> Generator[bytes]:
+    frame, rest = zstandard.ZstdDecompressor().decompressobj(), b""
+    with path.open("rb") as file:
+        while not frame.eof and (chunk := file.read(_CHUNK)):
+            *lines, rest = (rest + frame.decompress(chunk)).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        # the library reports neither of these, and records would be missing without a word
+        if not frame.eof:
+            raise zstandard.ZstdError("it ends too early")
+        if frame.unused_data or file.read(1):
+            raise zstandard.ZstdError("something follows its end")
+    if rest:
+        yield rest + b"\n"
 
 
 class Journal(Generic[R]):
@@ -88,6 +104,9 @@ class Journal(Generic[R]):
         """Write one record as one line, flushed to the operating system before returning.
 
         A sealed journal is unsealed first: its records move back to the plain file.
+
+        Raises:
+            DataCorrupt: The file that is there is of another kind or version.
         """
         if self._file is None:
             self._file = self._open_to_append()
@@ -106,6 +125,13 @@ class Journal(Generic[R]):
         self.path.unlink(missing_ok=True)
         self.sealed_path.unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Delete the records, where there are any."""
+        self.close()
+        # the plain file is the newer one: a kill in between must not bring the older one back
+        self.sealed_path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
     def __iter__(self) -> Iterator[R]:
         """Stream the records, oldest first. A torn last line is skipped.
 
@@ -116,11 +142,7 @@ class Journal(Generic[R]):
             with self.path.open("rb") as file:
                 yield from self._read(file, self.path)
         elif self.sealed_path.exists():
-            with (
-                self.sealed_path.open("rb") as raw,
-                zstandard.ZstdDecompressor().stream_reader(raw) as stream,
-            ):
-                yield from self._read(io.BufferedReader(stream), self.sealed_path)
+            yield from self._read(_unsealed_lines(self.sealed_path), self.sealed_path)
 
     def by_key(self) -> dict[str, R]:
         """Return all records by key, in the order in which their keys came first."""
@@ -131,7 +153,7 @@ class Journal(Generic[R]):
         self.close()
         records = self.by_key()
         with written_atomically(self.sealed_path) as file:
-            compressor = zstandard.ZstdCompressor(level=_LEVEL)
+            compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
             with compressor.stream_writer(file, closefd=False) as stream:
                 stream.write(self._line(self._header))
                 for key in sorted(records):
@@ -151,6 +173,8 @@ class Journal(Generic[R]):
                 file.write(self._line(self._header))
                 for record in kept:
                     file.write(record.model_dump_json().encode() + b"\n")
+        with self.path.open("rb") as file:
+            self._check_header(file.readline(), self.path)
         self._cut_torn_line()
         return self.path.open("ab")
 
@@ -159,7 +183,7 @@ class Journal(Generic[R]):
             end = file.seek(0, os.SEEK_END)
             keep, position = 0, end
             while position > 0 and keep == 0:
-                start = max(0, position - 65536)
+                start = max(0, position - _CHUNK)
                 file.seek(start)
                 keep = start + file.read(position - start).rfind(b"\n") + 1
                 keep = 0 if keep == start else keep
@@ -170,14 +194,12 @@ class Journal(Generic[R]):
                 keep = file.tell()
             file.truncate(keep)
 
-    def _read(self, file: IO[bytes], path: Path) -> Generator[R]:
+    def _read(self, lines: Iterable[bytes], path: Path) -> Generator[R]:
         try:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    return  # torn by a kill in mid-write; cut off at the next append
+            for number, line in enumerate(lines, start=1):
                 if number == 1:
                     self._check_header(line, path)
-                else:
+                elif line.endswith(b"\n"):  # else torn by a kill; cut off at the next append
                     yield self._parse(line, path, number)
         except zstandard.ZstdError as error:
             raise DataCorrupt(
@@ -185,6 +207,8 @@ class Journal(Generic[R]):
             ) from error
 
     def _check_header(self, line: bytes, path: Path) -> None:
+        if not line.endswith(b"\n") and self._line(self._header).startswith(line):
+            return  # torn by a kill; written again at the next append
         try:
             header = json.loads(line)
         except ValueError:
@@ -200,7 +224,11 @@ class Journal(Generic[R]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
+            repair = (
+                "delete it and run the stage that writes it again"
+                if path == self.sealed_path
+                else "delete the line to lose only that record"
+            )
             raise DataCorrupt(
-                f"{path} line {number} is damaged ({where}: {first['msg']}); "
-                "delete the line to lose only that record"
+                f"{path} line {number} is damaged ({where}: {first['msg']}); {repair}"
             ) from error

@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -80,9 +80,11 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
 class Stage:
     """A stage at work; made by `RunFolder.stage`."""
 
-    def __init__(self, folder: "RunFolder", manifest: StageManifest) -> None:
+    def __init__(self, folder: "RunFolder", manifest: StageManifest, fresh: bool) -> None:
         self._folder = folder
         self.manifest = manifest
+        self.fresh = fresh
+        """True where the stage had not begun before: whatever it finds of its own is stale."""
 
     @property
     def complete(self) -> bool:
@@ -149,20 +151,20 @@ class RunFolder:
             inputs: Files that it reads, by name.
 
         Raises:
-            RunFolderInvalid: It began with another configuration or other inputs, or another
-                process works in the folder.
+            RunFolderInvalid: It began with another configuration or other inputs, an input is
+                missing, or another process is running it.
         """
         asked = StageManifest(
             stage=name,
             state=StageState.BEGUN,
             config=config.model_dump(mode="json"),
-            inputs={key: file_digest(path) for key, path in (inputs or {}).items()},
+            inputs={key: self._input_digest(name, path) for key, path in (inputs or {}).items()},
         )
         with self._locked(name):
             before = self.manifest(name)
             if before is not None:
                 self._check_same(before, asked)
-            stage = Stage(self, before or asked)
+            stage = Stage(self, before or asked, fresh=before is None)
             if stage.complete:
                 yield stage
                 return
@@ -170,28 +172,45 @@ class RunFolder:
             start = time.monotonic()
             try:
                 yield stage
+            except BaseException:
+                stage.manifest = before or asked
+                raise
             finally:
                 seconds = stage.manifest.seconds + time.monotonic() - start
                 self._write(stage.manifest.model_copy(update={"seconds": round(seconds, 1)}))
 
     def remove_stage(self, name: str) -> None:
-        """Forget a stage and delete what it wrote, so that it can run again from scratch."""
-        manifest = self.manifest(name)
-        if manifest is None:
+        """Forget a stage and delete what it wrote, so that it can run again from scratch.
+
+        What an interrupted stage wrote is not known here; whoever writes it deletes it.
+
+        Raises:
+            RunFolderInvalid: Another process is running it.
+        """
+        if not self._manifest_file(name).exists():
             return
-        for output in manifest.outputs:
-            self._delete(self.path / output)
-        self._manifest_file(name).unlink()
+        with self._locked(name):
+            manifest = self.manifest(name)
+            if manifest is None:
+                return
+            for output in manifest.outputs:
+                self._delete(self.path / output)
+            self._manifest_file(name).unlink()
 
     def remove(self) -> None:
         """Delete the run folder.
 
         Raises:
-            RunFolderInvalid: It is not a run folder.
+            RunFolderInvalid: It is not a run folder, or another process is running a stage.
         """
-        if not self.manifests():
+        # by name alone: a folder with a damaged manifest can be removed too
+        stages = [file.name.removesuffix(_SUFFIX) for file in self.path.glob("*" + _SUFFIX)]
+        if not stages:
             raise RunFolderInvalid(f"{self.path} is no run folder; nothing was deleted")
-        shutil.rmtree(self.path)
+        with ExitStack() as locks:
+            for stage in sorted(stages):
+                locks.enter_context(self._locked(stage))
+            shutil.rmtree(self.path)
 
     @property
     def size(self) -> int:
@@ -200,6 +219,15 @@ class RunFolder:
 
     def _manifest_file(self, stage: str) -> Path:
         return self.path / f"{stage}{_SUFFIX}"
+
+    def _input_digest(self, stage: str, path: Path) -> str:
+        try:
+            return file_digest(path)
+        except FileNotFoundError as error:
+            raise RunFolderInvalid(
+                f"{self.path}: the stage '{stage}' reads {path}, which is missing; run the stage "
+                "that writes it again, with --restart"
+            ) from error
 
     def _read(self, file: Path) -> StageManifest:
         try:
