@@ -1,16 +1,27 @@
+import json
+
 import pytest
 import torch
+from safetensors import safe_open
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import RenderingName, Role
+from subgoal.datasets.rendering import Role
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
-from subgoal.errors import StudentInvalid, TrainingFailed
-from subgoal.training.batching import Batch, batches
-from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
-from subgoal.training.finetune import TrainingConfig, batch_loss, finetune, log
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.errors import TrainingFailed
+from subgoal.training.batching import Batch
+from subgoal.training.finetune import (
+    TrainingConfig,
+    finetune,
+    learning_rate,
+    log,
+    mean_loss,
+    share_used,
+)
+from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.resume import Position, checkpoints
 
-CONFIG = TrainingConfig(tokens=12_000, batch_tokens=1024, checkpoint_tokens=1)
+CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000, looks=3)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +34,21 @@ def examples(annotated, tokenizer):
     return build(annotated, Role.BOTH, DatasetConfig(context=512), tokenizer)
 
 
-def fresh(tokenizer):
-    return make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
+def fresh(tokenizer, more=0):
+    """A student of the same architecture, smaller than the smallest size."""
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=tokenizer.size + more,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=1,
+            num_key_value_heads=1,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.mark(Mark.PAD),
+        )
+    )
 
 
 def weights(model):
@@ -35,94 +59,150 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(examples, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("subgoal.training.finetune._LOG_STEPS", 2)
-    whole = fresh(tokenizer)
-    finetune(whole, examples, [], CONFIG, tmp_path / "whole", "whole")
-    count = 0
+def kill_at(monkeypatch, step):
+    """Let training die in its optimizer step number `step` of this attempt."""
+    plain, count = torch.optim.AdamW.step, 0
 
-    def fails_late(model, batch):
+    def step_or_die(self, *args, **kwargs):
         nonlocal count
         count += 1
-        if count == 6:
+        if count == step:
             raise Killed
-        return batch_loss(model, batch)
+        return plain(self, *args, **kwargs)
 
-    halved = fresh(tokenizer)
-    with monkeypatch.context() as patch:
-        patch.setattr("subgoal.training.finetune.batch_loss", fails_late)
-        with pytest.raises(Killed):
-            finetune(halved, examples, [], CONFIG, tmp_path / "halved", "halved")
+    monkeypatch.setattr(torch.optim.AdamW, "step", step_or_die)
+
+
+@pytest.mark.parametrize("attempts", [(2,), (7,), (4, 3)])
+def test_a_killed_run_goes_on_to_the_same_bits(
+    attempts, examples, tokenizer, tmp_path, monkeypatch
+):
+    whole = fresh(tokenizer)
+    expected = finetune(whole, examples[3:], examples[:3], CONFIG, tmp_path / "whole", "whole")
+    for step in attempts:
+        with monkeypatch.context() as patch:
+            kill_at(patch, step)
+            model = fresh(tokenizer)
+            with pytest.raises(Killed):
+                finetune(model, examples[3:], examples[:3], CONFIG, tmp_path / "cut", "cut")
     again = fresh(tokenizer)
-    outcome = finetune(again, examples, examples[:3], CONFIG, tmp_path / "halved", "again")
+    outcome = finetune(again, examples[3:], examples[:3], CONFIG, tmp_path / "cut", "again")
     assert torch.equal(weights(whole), weights(again))
-    assert outcome.at.tokens >= CONFIG.tokens
-    lines = list(log(tmp_path / "whole" / "log.jsonl"))
-    assert lines[-1].loss < lines[0].loss
+    assert (outcome.at.step, outcome.at.tokens) == (expected.at.step, expected.at.tokens)
+    assert (outcome.loss, outcome.dev_loss) == (expected.loss, expected.dev_loss)
+    steps = [line.step for line in log(tmp_path / "cut" / "log.jsonl")]
+    assert steps == sorted(set(steps))
+
+
+def test_training_lowers_the_loss_and_logs_it(examples, tokenizer, tmp_path):
+    looked = []
+    model, dev = fresh(tokenizer), examples[:3]
+    finetune(model, examples[3:], dev, CONFIG, tmp_path, "x", lambda _, line: looked.append(line))
+    lines = list(log(tmp_path / "log.jsonl"))
+    assert lines[-1].loss < 0.95 * lines[0].loss
+    assert [line for line in lines if line.dev_loss is not None] == looked
+    assert len(looked) == CONFIG.looks
+    assert lines[-1].dev_loss == mean_loss(LearnedLoss(model), dev, CONFIG.batch_tokens, 0)
+
+
+def test_checkpoints_are_few_whole_and_without_pickle(examples, tokenizer, tmp_path):
+    finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
+    kept = checkpoints(tmp_path / "checkpoints")
+    assert len(kept) == 2
+    for place in kept:
+        files = {"model.safetensors", "optimizer.safetensors", "position.json"}
+        assert {file.name for file in place.iterdir()} == files
+        assert json.loads((place / "position.json").read_text())["step"] == int(place.name)
+        with safe_open(place / "optimizer.safetensors", "pt") as file:
+            assert file.get_tensor("0.exp_avg_sq").sum() > 0
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "position.json"])
+def test_a_damaged_checkpoint_is_named(file, examples, tokenizer, tmp_path):
+    finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
+    last = checkpoints(tmp_path / "checkpoints")[-1]
+    (last / file).write_bytes((last / file).read_bytes()[:-9])
+    with pytest.raises(TrainingFailed, match=f"{last.name} cannot be used .* delete it"):
+        finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
+
+
+def test_a_checkpoint_of_another_model_is_refused(examples, tokenizer, tmp_path):
+    finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
+    other = fresh(tokenizer, more=1)
+    with pytest.raises(TrainingFailed, match="cannot be used"):
+        finetune(other, examples, [], CONFIG, tmp_path, "x")
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
+    examples, tokenizer, tmp_path
+):
+    model = fresh(tokenizer)
+
+    def spoil(*_):
+        with torch.no_grad():
+            model.lm_head.weight.fill_(torch.nan)
+
+    message = r"loss is nan at step .* lower training\.learning_rate .* last good checkpoint is"
+    with pytest.raises(TrainingFailed, match=message):
+        finetune(model, examples, examples[:1], CONFIG, tmp_path, "nan", spoil)
+    assert not weights(model).isfinite().all()
+    again = fresh(tokenizer)
+    finetune(again, examples, [], CONFIG, tmp_path, "again")
+    assert weights(again).isfinite().all()
+
+
+def test_a_time_budget_ends_in_time_and_counts_over_attempts(
+    examples, tokenizer, tmp_path, monkeypatch
+):
+    config = CONFIG.model_copy(
+        update={"tokens": 0, "minutes": 1 / 60, "checkpoint_tokens": 500, "looks": 0}
+    )
+    with monkeypatch.context() as patch:
+        kill_at(patch, 6)
+        with pytest.raises(Killed):
+            finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
+    before = Position.model_validate_json(
+        (checkpoints(tmp_path / "checkpoints")[-1] / "position.json").read_text()
+    )
+    assert 0 < before.seconds < 60
+    outcome = finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
+    assert outcome.at.seconds >= 1
+    assert outcome.at.step >= before.step
+
+
+def test_the_rate_rises_falls_and_follows_the_budget():
+    config = TrainingConfig(tokens=100, minutes=1, learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(config, used / 100) for used in range(101)]
+    assert max(rates) == pytest.approx(rates[10]) == 1.0
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.02)
+    assert share_used(config, Position(tokens=25)) == 0.25
+    assert share_used(config, Position(tokens=25, seconds=45)) == 0.75
+    assert share_used(config, Position(tokens=300)) == 1
 
 
 def test_padding_changes_no_loss(examples, tokenizer):
-    model = fresh(tokenizer).eval()
+    loss = LearnedLoss(fresh(tokenizer).eval(), Precision.FLOAT32)
     short, long = sorted(examples, key=lambda e: len(e.ids))[:: len(examples) - 1]
-    alone = [batch_loss(model, Batch([one], 0)).item() for one in (short, long)]
+    batches = [Batch(texts, 0) for texts in ([short], [long], [short, long])]
+    first, second, both = (loss(one.ids, one.learned).item() for one in batches)
     counts = [int(one.learned[1:].sum()) for one in (short, long)]
-    together = batch_loss(model, Batch([short, long], 0)).item()
-    mean = sum(a * n for a, n in zip(alone, counts, strict=True)) / sum(counts)
-    assert together == pytest.approx(mean, rel=1e-5)
+    mean = (first * counts[0] + second * counts[1]) / sum(counts)
+    assert both == pytest.approx(mean, rel=1e-5)
 
 
-def test_an_epoch_holds_every_example_once_in_an_order_of_its_own(examples):
-    def order(epoch):
-        return [row.tolist() for b in batches(examples, 1024, 0, 0, epoch) for row in b.ids]
-
-    assert order(0) == order(0) != order(1)
-    assert len(order(0)) == len(examples)
-    assert all(b.ids.numel() <= 1024 for b in batches(examples, 1024, 0, 0, 0))
-
-
-def test_a_loss_that_is_not_finite_stops(examples, tokenizer, tmp_path):
-    model = fresh(tokenizer)
-    with torch.no_grad():
-        model.lm_head.weight.fill_(torch.nan)
-    with pytest.raises(TrainingFailed, match="lower the learning rate"):
-        finetune(model, examples, [], CONFIG, tmp_path, "nan")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"tokens": 0}, "no budget"), ({"tokens": -1, "minutes": -1.0}, "no budget")],
+)
+def test_no_budget_is_said(change, message, examples, tokenizer, tmp_path):
+    config = CONFIG.model_copy(update=change)
+    with pytest.raises(TrainingFailed, match=message):
+        finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
 
 
 def test_nothing_to_learn_from_is_said(tokenizer, tmp_path):
     with pytest.raises(TrainingFailed, match="no examples"):
         finetune(fresh(tokenizer), [], [], CONFIG, tmp_path, "none")
-
-
-def card():
-    return StudentCard(
-        role=Role.BOTH,
-        rendering=RenderingName.FOLDED,
-        context=512,
-        data="",
-        parameters=1,
-        tokens=1,
-        loss=1.0,
-        dev_loss=None,
-        seconds=1.0,
-        seed=0,
-        trained_on=(),
-    )
-
-
-def test_a_student_survives_the_disk_and_damage_is_named(tokenizer, tmp_path):
-    model = fresh(tokenizer)
-    place = tmp_path / "student"
-    save_student(place, Student(model, tokenizer, card()))
-    again = load_student(place)
-    assert torch.equal(weights(model), weights(again.model))
-    assert again.card == card()
-    assert not list(place.glob("*.bin"))
-    StudentTokenizer.train(["a"], 270).save(place / "tokenizer.json")
-    with pytest.raises(StudentInvalid, match="different students"):
-        load_student(place)
-    (place / "model.safetensors").write_bytes(b"garbage")
-    with pytest.raises(StudentInvalid, match="is damaged"):
-        load_student(place)
-    (place / "student.json").unlink()
-    with pytest.raises(StudentInvalid, match=r"student\.json is missing"):
-        load_student(place)

@@ -1,21 +1,23 @@
-"""What training writes: student folders, and checkpoints from which a killed run goes on.
+"""Student folders: what training leaves behind and agents load.
 
-Weights and optimizer state are safetensors, everything else JSON; nothing is pickled. A folder is
-written under a temporary name and renamed, so it is whole or not there.
+    students/both/
+      model.safetensors, config.json   plain transformers loads them
+      tokenizer.json                   plain tokenizers loads it
+      student.json                     the card: role, rendering, what it was trained on
+
+A folder is written under a temporary name and renamed, so it is whole or not there.
 """
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from subgoal.datasets.rendering import RenderingName, Role
@@ -68,11 +70,15 @@ class Student:
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fill a folder under a temporary name, then put it in place of the old one."""
     temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}.old")
+    for remains in (temporary, old):
+        shutil.rmtree(remains, ignore_errors=True)
     temporary.mkdir(parents=True)
     fill(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
     temporary.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def save_student(folder: Path, student: Student) -> None:
@@ -86,83 +92,53 @@ def save_student(folder: Path, student: Student) -> None:
     write_folder(folder, fill)
 
 
-def load_student(folder: Path) -> Student:
+def load_student(folder: Path, role: Role | None = None) -> Student:
     """Load a student.
 
+    Args:
+        folder: Where `save_student` wrote it.
+        role: What it must have been trained for; None: anything.
+
     Raises:
-        StudentInvalid: The folder is missing or damaged, or its parts do not fit each other.
+        StudentInvalid: The folder is missing or damaged, its parts do not fit each other, or it
+            was trained for another role.
     """
     for name in (CARD, "config.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
     try:
         card = StudentCard.model_validate_json((folder / CARD).read_bytes())
-        model = LlamaForCausalLM.from_pretrained(folder, local_files_only=True)
-    except (ValidationError, ValueError, OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{CARD}, {where}: {first['msg']}"
         raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
+    if role is not None and card.role is not role:
+        raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
+    model = _load_model(folder)
     tokenizer = StudentTokenizer.load(folder / "tokenizer.json")
     if tokenizer.size != model.config.vocab_size:
         raise StudentInvalid(
             f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "
             f"{model.config.vocab_size}; they are of different students"
         )
-    return Student(model.eval(), tokenizer, card)
+    return Student(model, tokenizer, card)
 
 
-class Checkpoint(Record):
-    """Where a training run stood."""
-
-    epoch: int = 0
-    """Epochs begun, from 0."""
-    batch: int = 0
-    """Batches of this epoch that are done."""
-    step: int = 0
-    """Optimizer steps done."""
-    tokens: int = 0
-    """Tokens seen."""
-    seconds: float = 0.0
-    """Training time."""
-
-
-def save_checkpoint(
-    folder: Path, at: Checkpoint, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    """Write the weights, the optimizer's state and the position."""
-    state: dict[str, Any] = optimizer.state_dict()["state"]
-    tensors = {
-        f"{number}.{name}": value.contiguous()
-        for number, values in state.items()
-        for name, value in values.items()
-    }
-
-    def fill(place: Path) -> None:
-        weights = {name: w.contiguous() for name, w in model.named_parameters()}
-        save_file(weights, place / "model.safetensors")
-        save_file(tensors, place / "optimizer.safetensors")
-        (place / "position.json").write_text(at.model_dump_json())
-
-    write_folder(folder, fill)
-
-
-def load_checkpoint(
-    folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> Checkpoint:
-    """Restore model and optimizer in place; return the position.
-
-    Raises:
-        StudentInvalid: The checkpoint is damaged.
-    """
+def _load_model(folder: Path) -> LlamaForCausalLM:
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-        whole = optimizer.state_dict()
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in load_file(folder / "optimizer.safetensors").items():
-            number, name = key.split(".", 1)
-            state.setdefault(int(number), {})[name] = value
-        optimizer.load_state_dict({**whole, "state": state})
-        return Checkpoint.model_validate(json.loads((folder / "position.json").read_bytes()))
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        model, report = cast(
+            "tuple[LlamaForCausalLM, dict[str, Any]]",
+            AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            ),
+        )
+    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
+    wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
+    if wrong:
         raise StudentInvalid(
-            f"the checkpoint {folder} is damaged ({error}); delete it to train from the beginning"
-        ) from error
+            f"{folder} is damaged (model.safetensors has no fitting {wrong[0]}); train it again"
+        )
+    return model.eval()

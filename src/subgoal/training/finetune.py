@@ -1,30 +1,31 @@
-"""The training loop: batches in, weights out; a killed run goes on with the same result.
+"""The training loop: texts in, weights out; a killed run goes on with the same result.
 
-Only learned tokens go through the output layer, which for a small model and a large share of
-context is much of the work. The learning rate follows the share of the budget that is used, so a
-time budget works as a token budget does.
+The learning rate follows the share of the budget that is used, so a time budget works as a token
+budget does. Under a token budget the weights depend on the configuration alone: a run that was
+killed and goes on ends with the same bits as one that was not.
 """
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from subgoal.datasets.examples import Example
 from subgoal.errors import TrainingFailed
-from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
-from subgoal.training.batching import Batch, batches
-from subgoal.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from subgoal.training.batching import Batch, batch_plan
+from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.resume import Position, checkpoints, load_checkpoint, save_checkpoint
+from subgoal.training.training_log import LogLine, cut_log, log
 
 _LOG_STEPS = 20
+_LOG_SECONDS = 10.0
 
 
 class TrainingConfig(Record):
@@ -44,36 +45,24 @@ class TrainingConfig(Record):
     """AdamW's weight decay, on matrices only."""
     clip: float = 1.0
     """Largest norm of the gradient."""
+    precision: Precision = Precision.AUTO
+    """What matrices multiply in: `auto`, `float32` or `bfloat16`."""
+    threads: int = 0
+    """CPU threads; 0: all cores."""
+    looks: int = 4
+    """How often the loss on held-out texts is taken, evenly over the budget."""
+    look_tokens: int = 32_768
+    """Most tokens of held-out texts that are looked at."""
     checkpoint_tokens: int = 1_000_000
     """Tokens between checkpoints; 0: none."""
     seed: int = 0
     """Seed of the order of batches."""
 
 
-class LogLine(Record):
-    """One line of a training log."""
-
-    step: int
-    """Optimizer steps done."""
-    tokens: int
-    """Tokens seen."""
-    seconds: float
-    """Training time."""
-    loss: float
-    """Mean loss since the line before, nats a learned token."""
-    rate: float
-    """Learning rate."""
-
-
-def log(path: Path) -> Journal[LogLine]:
-    """Return the journal of a training run."""
-    return Journal(path, LogLine, "training-log", lambda line: f"{line.step:012}")
-
-
 class Outcome(Record):
     """How a training run ended."""
 
-    at: Checkpoint
+    at: Position
     """Where it stood."""
     loss: float
     """Mean loss over the last log interval, nats a learned token."""
@@ -83,15 +72,11 @@ class Outcome(Record):
     """Share of padding in the batches."""
 
 
-def batch_loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
-    """Return the mean loss of a batch's learned tokens, each predicted from those before it."""
-    hidden = model.model(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state
-    learned = batch.learned[:, 1:]
-    logits = model.lm_head(hidden[learned])
-    return cross_entropy(logits.float(), batch.ids[:, 1:][learned])
+OnDev = Callable[[LlamaForCausalLM, LogLine], None]
+"""Called after each look at held-out texts, with the model (in training) and the line logged."""
 
 
-def share_used(config: TrainingConfig, at: Checkpoint) -> float:
+def share_used(config: TrainingConfig, at: Position) -> float:
     """Return the share of the budget that is used, 0..1."""
     by_tokens = at.tokens / config.tokens if config.tokens else 0.0
     by_time = at.seconds / (60 * config.minutes) if config.minutes else 0.0
@@ -99,22 +84,23 @@ def share_used(config: TrainingConfig, at: Checkpoint) -> float:
 
 
 def learning_rate(config: TrainingConfig, used: float) -> float:
-    """Return the rate after a share of the budget: a linear rise, then a cosine to a tenth."""
+    """Return the rate after a share of the budget: a linear rise, then a cosine to a fiftieth."""
     if used < config.warmup:
-        return config.learning_rate * max(used / config.warmup, 0.01)
+        return config.learning_rate * max(used / config.warmup, 0.02)
     through = (used - config.warmup) / max(1e-9, 1 - config.warmup)
-    return config.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * through)))
+    return config.learning_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * through)))
 
 
-def dev_loss(model: LlamaForCausalLM, examples: Sequence[Example], config: TrainingConfig) -> float:
-    """Return the mean loss of the learned tokens of held-out texts."""
-    pad = model.config.pad_token_id or 0
+def mean_loss(model: LearnedLoss, texts: Sequence[Example], most: int, pad: int) -> float:
+    """Return the mean loss of the learned tokens of texts, in batches of at most `most` tokens."""
     total, count = 0.0, 0
-    with torch.inference_mode():
-        for batch in batches(examples, config.batch_tokens, pad, 0, 0):
+    with torch.no_grad():
+        for numbers in batch_plan([len(text.ids) for text in texts], most, 0, 0):
+            batch = Batch([texts[number] for number in numbers], pad)
             learned = int(batch.learned[:, 1:].sum())
-            total += batch_loss(model, batch).item() * learned
-            count += learned
+            device = model.student.device
+            loss = model(batch.ids.to(device), batch.learned.to(device))
+            total, count = total + loss.item() * learned, count + learned
     return total / max(1, count)
 
 
@@ -125,6 +111,7 @@ def finetune(
     config: TrainingConfig,
     work: Path,
     label: str,
+    on_dev: OnDev | None = None,
 ) -> Outcome:
     """Train a model in place.
 
@@ -133,97 +120,124 @@ def finetune(
         train: Texts to learn from.
         dev: Held-out texts; may be empty.
         config: Budget and hyper-parameters.
-        work: Folder of the checkpoint and the log; a checkpoint found there is gone on from.
+        work: Folder of the checkpoints and the log; from a checkpoint found there it goes on.
         label: What the progress bar says.
+        on_dev: Called after each look at held-out texts.
 
     Raises:
-        TrainingFailed: There is nothing to learn from, no budget, or the loss is not finite.
+        TrainingFailed: There is nothing to learn from, no budget, the loss is not finite, or a
+            checkpoint is damaged.
     """
     if not train:
         raise TrainingFailed("there are no examples to train on; annotate some trajectories first")
-    if not config.tokens and not config.minutes:
-        raise TrainingFailed("training has no budget: set tokens or minutes above 0")
-    run = _Run(model, config, work)
-    total = config.tokens or 60 * config.minutes
+    if config.tokens <= 0 and config.minutes <= 0:
+        raise TrainingFailed("training has no budget: set training.tokens or training.minutes")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    run = _Run(model, train, _sample(dev, config), config, work, on_dev)
     unit = "tokens" if config.tokens else "seconds"
-    with closing(run), Progress(label, total, unit, run.amount) as progress:
-        for batch in run.batches(train):
+    with closing(run), Progress(label, run.total, unit, run.amount) as progress:
+        for batch in run.batches():
             before = run.amount
-            note = run.learn(batch)
-            progress.advance(run.amount - before, note)
+            run.learn(batch)
+            progress.advance(run.amount - before, f"loss {run.recent_loss:.3f}")
     model.eval()
-    held_out = dev_loss(model, dev, config) if dev else None
-    return Outcome(at=run.at, loss=run.loss, dev_loss=held_out, padding=run.padding)
+    return run.outcome()
+
+
+def _sample(dev: Sequence[Example], config: TrainingConfig) -> list[Example]:
+    """Choose held-out texts, spread evenly, of at most `look_tokens` tokens in all."""
+    tokens = sum(len(text.ids) for text in dev)
+    stride = max(1, math.ceil(tokens / max(1, config.look_tokens)))
+    return list(dev[::stride])
 
 
 class _Run:
     """A training run's state."""
 
-    def __init__(self, model: LlamaForCausalLM, config: TrainingConfig, work: Path) -> None:
-        self._config, self._work = config, work
-        matrices = [p for p in model.parameters() if p.dim() > 1]
-        others = [p for p in model.parameters() if p.dim() <= 1]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": config.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
-        self._plain = model.train()
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        config: TrainingConfig,
+        work: Path,
+        on_dev: OnDev | None,
+    ) -> None:
+        self._train, self._dev, self._config, self._on_dev = train, dev, config, on_dev
+        self._student, self._pad = model.train(), model.config.pad_token_id or 0
         self._accelerator = Accelerator()
-        self._model, self._optimizer = self._accelerator.prepare(model, optimizer)
-        self._log = log(work / "log.jsonl")
-        self._recent: list[torch.Tensor] = []
-        self._cells = self._real = 0
-        self.loss = math.nan
-        self.at = Checkpoint()
-        if (work / "checkpoint").is_dir():
-            self.at = load_checkpoint(work / "checkpoint", self._plain, self._optimizer)
+        self._loss, self._optimizer = self._accelerator.prepare(
+            LearnedLoss(model, config.precision), _optimizer(model, config)
+        )
+        self._checkpoints = work / "checkpoints"
+        self.at = load_checkpoint(self._checkpoints, model, self._optimizer)
         self._saved = self.at.tokens
+        self._last = cut_log(work / "log.jsonl", self.at.step)
+        self._log = log(work / "log.jsonl")
+        self._logged = time.monotonic()
+        self._start = self._logged - self.at.seconds
+        self._losses: list[float] = []
+        self._dev_loss: float | None = None
+        self._cells = self._real = 0
+
+    @property
+    def total(self) -> float:
+        """The budget, in the unit of the progress bar."""
+        return self._config.tokens or 60 * self._config.minutes
+
+    @property
+    def amount(self) -> float:
+        """What is used of the budget."""
+        return self.at.tokens if self._config.tokens else self.at.seconds
+
+    @property
+    def recent_loss(self) -> float:
+        """Mean loss of the last steps."""
+        if self._losses:
+            return sum(self._losses) / len(self._losses)
+        return self._last.loss if self._last else math.nan
 
     def close(self) -> None:
         """Close the log."""
         self._log.close()
 
-    @property
-    def amount(self) -> float:
-        """What is used of the budget, in the unit of the progress bar."""
-        return self.at.tokens if self._config.tokens else self.at.seconds
+    def outcome(self) -> Outcome:
+        """Say how the run ended."""
+        padding = 1 - self._real / max(1, self._cells)
+        if self._dev and self._dev_loss is None:
+            self._dev_loss = self._look()
+        return Outcome(at=self.at, loss=self.recent_loss, dev_loss=self._dev_loss, padding=padding)
 
-    @property
-    def padding(self) -> float:
-        """Share of padding in the batches of this attempt."""
-        return 1 - self._real / max(1, self._cells)
-
-    def batches(self, train: Sequence[Example]) -> Iterator[Batch]:
-        """Yield batches, epoch after epoch, from where the checkpoint stood to the budget's end."""
-        pad = self._plain.config.pad_token_id or 0
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches, epoch after epoch, from where the run stands to the budget's end."""
+        lengths = [len(text.ids) for text in self._train]
         while True:
-            epoch = self.at.epoch
-            chosen = batches(train, self._config.batch_tokens, pad, self._config.seed, epoch)
-            for number, batch in enumerate(chosen):
-                if number < self.at.batch:
-                    continue
+            plan = batch_plan(lengths, self._config.batch_tokens, self._config.seed, self.at.epoch)
+            for numbers in plan[self.at.batch :]:
                 if share_used(self._config, self.at) >= 1:
                     return
-                yield batch
-            self.at = self.at.model_copy(update={"epoch": epoch + 1, "batch": 0})
+                yield Batch([self._train[number] for number in numbers], self._pad)
+            self.at = self.at.model_copy(update={"epoch": self.at.epoch + 1, "batch": 0})
 
-    def learn(self, batch: Batch) -> str | None:
-        """Take one optimizer step; return a note for the progress bar now and then."""
-        start = time.monotonic()
-        rate = learning_rate(self._config, share_used(self._config, self.at))
+    def learn(self, batch: Batch) -> None:
+        """Take one optimizer step; log, look and save when it is time.
+
+        Raises:
+            TrainingFailed: The loss or the gradient is not finite; no weight was changed.
+        """
+        used = share_used(self._config, self.at)
+        rate = learning_rate(self._config, used)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        loss = batch_loss(self._model, batch)
+        device = self._accelerator.device
+        loss = self._loss(batch.ids.to(device), batch.learned.to(device))
         self._accelerator.backward(loss)
-        self._accelerator.clip_grad_norm_(self._plain.parameters(), self._config.clip)
+        norm = self._accelerator.clip_grad_norm_(self._student.parameters(), self._config.clip)
+        self._check_finite(loss.item(), math.inf if norm is None else float(norm))
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._recent.append(loss.detach())
+        self._losses.append(loss.item())
         self._cells += batch.ids.numel()
         self._real += batch.tokens
         self.at = self.at.model_copy(
@@ -231,27 +245,62 @@ class _Run:
                 "batch": self.at.batch + 1,
                 "step": self.at.step + 1,
                 "tokens": self.at.tokens + batch.tokens,
-                "seconds": self.at.seconds + time.monotonic() - start,
+                "seconds": time.monotonic() - self._start,
             }
         )
-        return self._noted(rate)
+        self._note(rate, used)
 
-    def _noted(self, rate: float) -> str | None:
-        if self.at.step % _LOG_STEPS and share_used(self._config, self.at) < 1:
-            return None
-        self.loss = torch.stack(self._recent).mean().item()
-        self._recent.clear()
-        if not math.isfinite(self.loss):
-            raise TrainingFailed(
-                f"the loss is {self.loss} at step {self.at.step}; lower the learning rate "
-                f"({self._config.learning_rate:g}). The last checkpoint is kept in {self._work}"
-            )
-        at = self.at
-        self._log.append(
-            LogLine(step=at.step, tokens=at.tokens, seconds=at.seconds, loss=self.loss, rate=rate)
+    def _check_finite(self, loss: float, norm: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        kept = checkpoints(self._checkpoints)
+        last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient is {norm}"
+        raise TrainingFailed(
+            f"{what} at step {self.at.step + 1}; lower training.learning_rate "
+            f"({self._config.learning_rate:g}) and train again; {last}"
         )
-        every = self._config.checkpoint_tokens
-        if every and at.tokens - self._saved >= every:
-            save_checkpoint(self._work / "checkpoint", at, self._plain, self._optimizer)
+
+    def _note(self, rate: float, used_before: float) -> None:
+        """Log, look and save when it is time."""
+        config, at, used = self._config, self.at, share_used(self._config, self.at)
+        ended = used >= 1
+        look = bool(self._dev) and int(used * config.looks) > int(used_before * config.looks)
+        save = bool(config.checkpoint_tokens) and (
+            at.tokens - self._saved >= config.checkpoint_tokens
+        )
+        slow = time.monotonic() - self._logged >= _LOG_SECONDS
+        if not (ended or look or save or slow or at.step % _LOG_STEPS == 0):
+            return
+        if look:
+            self._dev_loss = self._look()
+        line = LogLine(
+            step=at.step,
+            tokens=at.tokens,
+            seconds=round(at.seconds, 3),
+            loss=self.recent_loss,
+            rate=rate,
+            dev_loss=self._dev_loss if look else None,
+        )
+        self._log.append(line)
+        self._last, self._logged = line, time.monotonic()
+        self._losses.clear()
+        if save:
+            save_checkpoint(self._checkpoints, at, self._student, self._optimizer)
             self._saved = at.tokens
-        return f"loss {self.loss:.3f}"
+        if look and self._on_dev is not None:
+            self._on_dev(self._student, line)
+
+    def _look(self) -> float:
+        loss = LearnedLoss(self._student, self._config.precision)
+        return mean_loss(loss, self._dev, self._config.batch_tokens, self._pad)
+
+
+def _optimizer(model: LlamaForCausalLM, config: TrainingConfig) -> torch.optim.Optimizer:
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    others = [weight for weight in model.parameters() if weight.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)

@@ -29,11 +29,11 @@ class Shape(NamedTuple):
 
 
 SHAPES = {
-    Size.NANO: Shape(4, 128, 4, 384),
+    Size.NANO: Shape(4, 128, 2, 352),
     Size.MICRO: Shape(6, 256, 4, 704),
-    Size.SMALL: Shape(8, 512, 8, 1536),
+    Size.SMALL: Shape(8, 512, 8, 1408),
 }
-"""The shape of each size; wide rather than deep, which is faster on a CPU."""
+"""The shape of each size; heads 64 wide, which a CPU computes faster than more of 32."""
 
 
 class StudentConfig(Record):

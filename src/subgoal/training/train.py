@@ -1,9 +1,11 @@
 """The stage `train`: annotations in, student folders out; needs no world.
 
-The roles that make one agent share the budget: `planner` and `executor` get half of what `both`
-or `flat` gets, so that agents are compared at the same cost.
+Each student is a stage of its own (`train-both`, `train-flat`), resumable. The roles that make
+one agent share the budget: `planner` and `executor` get half of what `both` or `flat` gets, so
+that agents are compared at the same cost.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,10 @@ from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
-from subgoal.errors import TrainingFailed
-from subgoal.journal import file_digest
+from subgoal.errors import ConfigInvalid, TrainingFailed
+from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.run_folder import RunFolder, digest_of
 from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.student import StudentConfig, make_student
@@ -34,6 +36,9 @@ class TrainConfig(Record):
     """Which model."""
     training: TrainingConfig = TrainingConfig()
     """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
+    annotations: Path | None = None
+    """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
+    folder's own."""
 
 
 class _OneStudent(Record):
@@ -78,9 +83,7 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
         RunFolderInvalid: There are no annotations, or a student has another configuration.
         TrainingFailed: There is nothing to train on, or the loss is not finite.
     """
-    store = annotate.journal(folder)
-    if not store.exists:
-        folder.need("annotate", "annotate")
+    store, source = _annotations(config, folder)
     data: _Data | None = None
     cards: dict[str, StudentCard] = {}
     for role in config.roles:
@@ -91,16 +94,17 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
             training=_share(config.training, role),
         )
         place = students_folder(folder, role)
-        inputs = {store.sealed_path.name: store.sealed_path}
-        with folder.stage(f"train-{role}", one, inputs) as stage:
+        work = folder / "training" / role
+        with folder.stage(f"train-{role}", one, {source.name: source}) as stage:
             if not stage.complete:
-                data = data or _read(config.dataset, folder)
-                student = _train_one(one, data, folder / "training" / role)
+                data = data or _read(config.dataset, store, source)
+                student = _train_one(one, data, work)
                 save_student(place, student)
                 stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
-        cards[role] = load_student(place).card
+        shutil.rmtree(work / "checkpoints", ignore_errors=True)
+        cards[role] = load_student(place, role).card
     return TrainSummary(
-        read=store.sealed_path,
+        read=source,
         written={role: students_folder(folder, role) for role in config.roles},
         cards=cards,
     )
@@ -113,22 +117,44 @@ def _share(training: TrainingConfig, role: Role) -> TrainingConfig:
     return training.model_copy(update=half)
 
 
-def _read(config: DatasetConfig, folder: RunFolder) -> _Data:
+def _annotations(
+    config: TrainConfig, folder: RunFolder
+) -> tuple[Journal[AnnotatedTrajectory], Path]:
+    """Return the annotations to train on, and the file that holds them."""
     store = annotate.journal(folder)
-    kept = [one for one in store if one.confidence >= config.min_confidence]
+    path = config.annotations
+    if path is not None:
+        if not path.is_file():
+            raise ConfigInvalid(f"train.annotations: there is no file {path}")
+        place = path.with_suffix("") if path.suffix == ".zst" else path
+        store = Journal(place, AnnotatedTrajectory, "annotations", lambda a: a.trajectory.task.key)
+    elif not store.sealed:
+        folder.need("annotate", "annotate")
+    return store, path or store.sealed_path
+
+
+def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Path) -> _Data:
+    kept = [one for one in store.by_key().values() if one.confidence >= config.min_confidence]
     if not kept:
-        raise TrainingFailed(f"{store.sealed_path} holds no annotation of enough confidence")
+        raise TrainingFailed(
+            f"{source} holds no annotation of confidence {config.min_confidence:g} or more; "
+            "annotate some trajectories, or lower train.dataset.min_confidence"
+        )
     training, dev = hold_out(kept, config.dev_share)
-    path = folder / "tokenizer.json"
-    if path.exists():
-        tokenizer = StudentTokenizer.load(path)
-    else:
-        tokenizer = StudentTokenizer.train(corpus(training), config.vocabulary)
-        tokenizer.save(path)
-    return _Data(training, dev, tokenizer, file_digest(store.sealed_path))
+    tokenizer = StudentTokenizer.train(corpus(training), config.vocabulary)
+    return _Data(training, dev, tokenizer, file_digest(source))
+
+
+def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
+    """Delete what an interrupted training of another configuration or other data left behind."""
+    run, file = f"{digest_of(one.model_dump(mode='json'))} {data.digest}\n", work / "run"
+    if not file.exists() or file.read_text() != run:
+        shutil.rmtree(work, ignore_errors=True)
+        write_text(file, run)
 
 
 def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
+    _begin(work, one, data)
     tokenizer = data.tokenizer
     model = make_student(one.student, tokenizer.size, tokenizer.mark(Mark.PAD), one.dataset.context)
     outcome = finetune(
