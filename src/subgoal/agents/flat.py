@@ -4,7 +4,6 @@ from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
-from subgoal.datasets.rendering import Seen
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import Environment, Observation, StepResult
 
@@ -18,12 +17,12 @@ class FlatAgent(Agent):
 
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
+        self._world: Environment | None = None
 
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world
-        seen = Seen(opening.look, opening.inventory)
-        self._seat.context.open(opening.task.description, seen)
+        self._seat.context.open(opening.task.description, opening.look, opening.inventory)
 
     @override
     def act(self) -> Turn:
@@ -32,8 +31,9 @@ class FlatAgent(Agent):
 
     @override
     def observe(self, action: str, result: StepResult) -> None:
+        look = self._world.look() if self._world and result.entered else None
         self._seat.context.act(action)
-        self._seat.context.observe(result.observation, result.entered, self._world)
+        self._seat.context.observe(result.observation, look)
 
     @override
     def close(self) -> None:

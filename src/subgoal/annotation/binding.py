@@ -21,6 +21,8 @@ _ANY = 0.1
 """Say of an annotated span of the same name."""
 _SAME_VERBS = 0.5
 """Added where its steps have the same verbs."""
+_VOTES = 20.0
+"""Shared out among the annotated spans as they resemble the new one, place in the path included."""
 _DOUBT = 0.3
 """Weight of the rule's own trust against what was seen."""
 
@@ -69,7 +71,7 @@ class Binder:
         """
         table = self._table(span.subgoal.name)
         same = np.array([_SAME_VERBS * (other.verbs == span.verbs) for other in table.spans])
-        weight = _ANY + same + votes[self._spans[span.subgoal.name]]
+        weight = _ANY + same + _VOTES * votes[self._spans[span.subgoal.name]]
         right, wrong = table.right @ weight, table.wrong @ weight
         score = (right + _DOUBT * table.trust) / (right + wrong + _DOUBT)
         best: dict[tuple[int, int], tuple[float, str | tuple[str, ...]]] = {}

@@ -14,6 +14,7 @@ _LONGEST_CHANGE = 4
 _LONGEST_QUOTE = 6
 _SHORTEST_WORD = 3
 _TRUST = {"action": 0.9, "answer": 0.92, "room": 0.8, "before": 0.6, "after": 0.5}
+_INSIDE = frozenset({"action", "answer"})
 _WHOLE_NAME = 0.01
 _ADDED = 0.12
 _DROPPED = 0.05
@@ -42,12 +43,16 @@ class Change(NamedTuple):
         return " ".join(part for part in (self.add_left, name, self.add_right) if part) or None
 
     @property
+    def replaced(self) -> int:
+        """At how many ends words stand for others."""
+        return bool(self.drop_left and self.add_left) + bool(self.drop_right and self.add_right)
+
+    @property
     def doubt(self) -> float:
         """How much less the rule is trusted for the change."""
         added = len(self.add_left.split()) + len(self.add_right.split())
         dropped = len(self.drop_left.split()) + len(self.drop_right.split())
-        replaced = bool(self.drop_left and self.add_left) + bool(self.drop_right and self.add_right)
-        return _ADDED * added + _DROPPED * dropped + _REPLACED * replaced
+        return _ADDED * added + _DROPPED * dropped + _REPLACED * self.replaced
 
 
 class Constant(NamedTuple):
@@ -66,22 +71,35 @@ class Constant(NamedTuple):
 
 
 class Quoted(NamedTuple):
-    """Words of the task description, between the words before and the word after."""
+    """Words of the task description, between the words before and the words after."""
 
     left: tuple[str, ...]
-    right: str
+    """Words before; empty where the number of words is fixed."""
+    right: tuple[str, ...]
+    """Words after; empty at the end."""
+    size: int
+    """Number of words; 0 where the words before tell where they begin."""
     change: Change
 
     def value(self, span: Span) -> str | None:
         """Return what the description of the span's task says there."""
-        words, size = span.path.words, len(self.left)
-        for start in range(size, len(words)):
-            if tuple(words[start - size : start]) != self.left:
+        words, before = span.path.words, len(self.left)
+        if self.size:
+            for end in range(self.size, len(words)):
+                if self._ends(words, end):
+                    return self.change.apply(" ".join(words[end - self.size : end]))
+            return None
+        for start in range(before, len(words)):
+            if tuple(words[start - before : start]) != self.left:
                 continue
             for end in range(start + 1, min(start + _LONGEST_QUOTE, len(words)) + 1):
-                if (words[end] if end < len(words) else "") == self.right:
+                if self._ends(words, end):
                     return self.change.apply(" ".join(words[start:end]))
         return None
+
+    def _ends(self, words: list[str], end: int) -> bool:
+        """Tell whether the words after are at `end` (the description's, where there are none)."""
+        return tuple(words[end : end + max(1, len(self.right))]) == self.right
 
     @property
     def trust(self) -> float:
@@ -103,7 +121,7 @@ class Copied(NamedTuple):
     @property
     def trust(self) -> float:
         """How much the rule is believed before it is tried, 0..1."""
-        whole = _WHOLE_NAME * (self.source.kind in {"action", "answer"} and not self.source.form)
+        whole = _WHOLE_NAME * (self.source.kind in _INSIDE and not self.source.form)
         return max(_LEAST, _TRUST[self.source.kind] + whole - self.change.doubt)
 
 
@@ -126,7 +144,8 @@ def explain(span: Span, argument: str) -> Iterator[Rule]:
     """Yield every rule that gives the argument at the span."""
     for source, name in span.names.items():
         change = _change(name, argument)
-        if change is not None:
+        # Words replaced in a name from elsewhere would be a coincidence, not a rule.
+        if change is not None and not (change.replaced and source.kind not in _INSIDE):
             yield Copied(source, change)
     yield from _quotes(span.path.words, argument.split())
     yield Constant(argument)
@@ -171,8 +190,11 @@ def _quotes(words: list[str], argument: list[str]) -> Iterator[Quoted]:
                 if words[start : start + size] != part:
                     continue
                 found = True
-                right = words[start + size] if start + size < len(words) else ""
+                after = words[start + size : start + size + 2]
                 for context in (1, 2):
-                    yield Quoted(tuple(words[max(0, start - context) : start]), right, change)
+                    left = tuple(words[max(0, start - context) : start])
+                    yield Quoted(left, tuple(after[:1]), 0, change)
+                if after:
+                    yield Quoted((), tuple(after), size, change)
         if found:
             return

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from subgoal.annotation.recorded import recorded_actions
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import show_collected
 from subgoal.run_folder import RunFolder
@@ -25,8 +24,7 @@ def run_stage(options: CollectOptions) -> CollectSummary:
     folder = RunFolder(options.run)
     if options.restart:
         folder.remove_stage("collect")
-    recorded = recorded_actions(options.collect.environment)
-    summary = collect(options.collect, folder, recorded, options.worlds)
+    summary = collect(options.collect, folder, options.worlds)
     show_collected(summary)
     return summary
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from subgoal.annotation.annotate import annotate
-from subgoal.annotation.recorded import recorded_actions
 from subgoal.cli.config import ExperimentConfig, save_config
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import say, show_annotated, show_collected, show_trained
@@ -49,10 +48,9 @@ def command(words: Sequence[str]) -> None:
 def _stages(
     config: ExperimentConfig, options: RunOptions, folder: RunFolder
 ) -> dict[str, Callable[[], None]]:
-    recorded = recorded_actions(config.collect.environment)
     return {
         "1/4 collect: oracle paths become trajectories": lambda: show_collected(
-            collect(config.collect, folder, recorded, options.worlds)
+            collect(config.collect, folder, options.worlds)
         ),
         "2/4 annotate: the teacher sets sub-goals": lambda: show_annotated(
             annotate(config.annotate, folder)

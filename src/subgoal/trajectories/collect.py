@@ -1,35 +1,37 @@
 """Collecting: oracle paths are replayed in the world and stored as trajectories.
 
 Replaying is cheap; making an oracle path can take the engine a minute. So known paths come
-first: actions that a teacher annotated, then the paths that ship with the package, then the
-world's own oracle. Which variations are collected is nested: the first 10 are among the first 20.
+first: a user's own, then those that recorded annotations are of, then those that ship with the
+package, then the world's own oracle. Which variations are collected is nested: the first 10 are
+among the first 20.
 """
 
-import gzip
-import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from subgoal.environments.environment import Environment, StopReason, Task
 from subgoal.environments.pool import Pool, affordable
 from subgoal.environments.registry import make
-from subgoal.errors import DataCorrupt, EnvironmentFailed, TaskUnknown, nearest
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.trajectories.storage import (
+    Paths,
+    journal,
+    read_paths,
+    recorded_paths,
+    shipped_paths,
+)
 from subgoal.trajectories.trajectory import Step, Trajectory
 
-FILE = "trajectories.jsonl"
-"""The journal's name in a run folder; sealed it ends in `.zst`."""
-
-KnownPath = tuple[str, tuple[str, ...]]
-"""Where the actions come from (`recorded`, `shipped`, `file`) and the actions."""
+_TRIES = 2
+"""How often a path is tried before it is given up: a world that died is started again."""
 
 
 class PathSource(StrEnum):
@@ -60,6 +62,17 @@ class CollectConfig(Record):
     """A JSONL file of your own expert paths (fields task, variation, actions); they come first."""
     known_only: bool = False
     """Leave out variations without a known path instead of asking the world's oracle (slow)."""
+    max_moves: int = 2000
+    """A replay stops after this many moves of the world."""
+
+
+class CollectFailure(Record):
+    """Why a task has no trajectory."""
+
+    key: str
+    """The task's key."""
+    reason: str
+    """One sentence."""
 
 
 class CollectSummary(Record):
@@ -75,17 +88,51 @@ class CollectSummary(Record):
     """Those that solve their task; the others are kept and marked."""
     by_type: dict[str, int]
     """Trajectories by task type."""
+    solved_by_type: dict[str, int] = {}
+    """Those that solve their task, by task type."""
     failed: dict[str, str] = {}
     """Why a path could not be had, by task key."""
+    seconds: float = 0.0
+    """Wall-clock seconds, over all attempts."""
 
 
-def journal(folder: RunFolder) -> Journal[Trajectory]:
-    """Return the run folder's journal of trajectories."""
-    return Journal(folder / FILE, Trajectory, "trajectories", lambda path: path.task.key)
+class _Known(NamedTuple):
+    """A path that need not be made."""
+
+    rank: int
+    """Which are chosen first."""
+    source: str
+    actions: tuple[str, ...]
 
 
-def replay(world: Environment, task: Task, actions: Sequence[str], source: str) -> Trajectory:
+class _Plan(NamedTuple):
+    """What is done for one task."""
+
+    task: Task
+    known: _Known | None
+
+
+def failures(folder: RunFolder) -> Journal[CollectFailure]:
+    """Return the run folder's journal of tasks without a trajectory."""
+    return Journal(
+        folder / "collect_failures.jsonl", CollectFailure, "collect-failures", lambda one: one.key
+    )
+
+
+def replay(
+    world: Environment, task: Task, actions: Sequence[str], source: str, max_moves: int = 2000
+) -> Trajectory:
     """Replay actions from the task's beginning, up to the one that ends the episode.
+
+    Args:
+        world: A live world.
+        task: The task that the actions are for.
+        actions: Elementary actions.
+        source: Where they come from.
+        max_moves: The replay stops after this many moves of the world.
+
+    Returns:
+        The trajectory; `stop_reason` is `path_end` where the actions ended before the world did.
 
     Raises:
         EnvironmentFailed: The world died.
@@ -108,8 +155,8 @@ def replay(world: Environment, task: Task, actions: Sequence[str], source: str) 
                 entered=result.entered,
             )
         )
-        if result.stop_reason is not None:
-            stop = result.stop_reason
+        if result.stop_reason is not None or result.moves >= max_moves:
+            stop = result.stop_reason or StopReason.STEP_LIMIT
             break
         look, inventory = world.look(), world.inventory()
     return Trajectory(
@@ -121,135 +168,127 @@ def replay(world: Environment, task: Task, actions: Sequence[str], source: str) 
     )
 
 
-def read_paths(path: Path, source: str = "file") -> dict[tuple[str, int], KnownPath]:
-    """Read a JSONL file (or .gz) of paths: `task`, `variation`, `actions` a line.
-
-    Raises:
-        DataCorrupt: A line is damaged.
-    """
-    opened = gzip.open if path.suffix == ".gz" else open
-    found: dict[tuple[str, int], KnownPath] = {}
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                found[row["task"], int(row["variation"])] = (source, tuple(row["actions"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataCorrupt(
-                    f"{path} line {number} is no path with task, variation and actions: {error}"
-                ) from error
-    return found
-
-
-@cache
-def shipped_paths(environment: str) -> Mapping[tuple[str, int], KnownPath]:
-    """Return the oracle paths that ship with the package, by type and variation."""
-    place = resources.files("subgoal.trajectories") / "oracle_paths" / f"{environment}.jsonl.gz"
-    with resources.as_file(place) as path:
-        return read_paths(path, "shipped") if path.exists() else {}
-
-
-def choose(tasks: Sequence[Task], config: CollectConfig, known: Mapping[str, int]) -> list[Task]:
-    """Choose the variations to collect: best-known first, then spread over the type by chance.
-
-    Args:
-        tasks: All tasks of the split.
-        config: How many, of which types.
-        known: Rank by task key (0 first); tasks that are not in it come last.
-
-    Raises:
-        TaskUnknown: A type is not the world's.
-    """
-    names = list(dict.fromkeys(task.name for task in tasks))
-    for name in config.types:
-        if name not in names:
-            raise TaskUnknown(f"there is no task type '{name}'{nearest(name, names)}")
-    chosen: list[Task] = []
-    for name in config.types or names:
-        mine = [task for task in tasks if task.name == name]
-        random.Random(name).shuffle(mine)
-        mine.sort(key=lambda task: known.get(task.key, 99))
-        if config.known_only:
-            mine = [task for task in mine if task.key in known]
-        chosen += mine[: config.per_type]
-    return chosen
-
-
 def collect(
-    config: CollectConfig,
-    folder: RunFolder,
-    recorded: Mapping[tuple[str, int], KnownPath] | None = None,
-    worlds: int | Literal["auto"] = "auto",
+    config: CollectConfig, folder: RunFolder, worlds: int | Literal["auto"] = "auto"
 ) -> CollectSummary:
     """Run the stage `collect`: replay, store, seal. A second call does only what is missing.
 
     Args:
         config: What to collect.
         folder: The run folder.
-        recorded: Actions that a teacher annotated, by type and variation: the first choice.
         worlds: How many worlds side by side; does not change the result.
+
+    Raises:
+        TaskUnknown: A task type, the split or the simplification is not the world's.
+        ConfigInvalid: The file of own paths cannot be used.
+        RunFolderInvalid: The stage was run with another configuration, or runs now.
     """
-    paths: dict[tuple[str, int], KnownPath] = {}
-    if config.source is PathSource.SHIPPED:
-        paths |= {**shipped_paths(config.environment), **(recorded or {})}
-    if config.paths is not None:
-        paths |= read_paths(config.paths)
-    ranks = {"file": 0, "recorded": 1}
-    with make(config.environment) as world:
-        tasks = world.tasks(config.split, config.simplifications)
-    known = {
-        task.key: ranks.get(paths[task.name, task.variation][0], 2)
-        for task in tasks
-        if (task.name, task.variation) in paths
-    }
-    chosen = choose(tasks, config, known)
-    store = journal(folder)
-    failed: dict[str, str] = {}
-    with folder.stage("collect", config) as stage:
+    plans = _plans(config)
+    store, bad = journal(folder), failures(folder)
+    inputs = {"paths": config.paths} if config.paths is not None else {}
+    with folder.stage("collect", config, inputs) as stage:
         if not stage.complete:
+            bad.clear()
+            if stage.fresh:
+                store.clear()
             held = store.by_key()
-            missing = [task for task in chosen if task.key not in held]
+            missing = [plan for plan in plans if plan.task.key not in held]
             with (
-                Progress("collect", len(chosen), "paths", len(chosen) - len(missing)) as progress,
+                Progress("collect", len(plans), "paths", len(plans) - len(missing)) as progress,
                 Pool(config.environment, min(affordable(worlds), max(1, len(missing)))) as pool,
             ):
-                for key, found in pool.map(_collector(paths), missing):
+                limits = [config.max_moves] * len(missing)
+                for found in pool.map(_carry_out, zip(missing, limits, strict=True)):
                     if isinstance(found, Trajectory):
                         store.append(found)
                     else:
-                        failed[key] = found
-                    progress.advance(note=key)
-            stage.finish({store.sealed_path.name: store.seal()}, paths=len(store.by_key()))
-    return _summary(store, config, failed)
+                        bad.append(found)
+                    progress.advance()
+            outputs = {one.sealed_path.name: one.seal() for one in (store, bad)}
+            stage.finish(outputs, paths=len(store.by_key()), failed=len(bad.by_key()))
+    return _summary(config, folder)
 
 
-def _collector(
-    paths: Mapping[tuple[str, int], KnownPath],
-) -> Callable[[Environment, Task], tuple[str, Trajectory | str]]:
-    def one(world: Environment, task: Task) -> tuple[str, Trajectory | str]:
+def _plans(config: CollectConfig) -> list[_Plan]:
+    """Choose the tasks: those with a known path first, then spread over the type by chance.
+
+    Raises:
+        TaskUnknown: A type is not the world's.
+    """
+    with make(config.environment) as world:
+        tasks = world.tasks(config.split, config.simplifications)
+    names = list(dict.fromkeys(task.name for task in tasks))
+    for name in config.types:
+        if name not in names:
+            raise TaskUnknown(
+                f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
+            )
+    known = _known(config)
+    plans: list[_Plan] = []
+    for name in dict.fromkeys(config.types or names):
+        mine = [
+            _Plan(task, known.get((name, task.variation))) for task in tasks if task.name == name
+        ]
+        # One fixed order whatever is asked for, so that few are among many.
+        random.Random(name).shuffle(mine)
+        mine.sort(key=_rank)
+        plans += [plan for plan in mine if plan.known or not config.known_only][: config.per_type]
+    return plans
+
+
+def _rank(plan: _Plan) -> int:
+    return plan.known.rank if plan.known else 99
+
+
+def _known(config: CollectConfig) -> dict[tuple[str, int], _Known]:
+    """Return the path to replay for each type and variation that has a known one."""
+    lists: list[tuple[str, Paths]] = []
+    if config.paths is not None:
+        lists.append(("file", read_paths(config.paths)))
+        for path in lists[0][1].values():
+            if path.environment not in {"", config.environment}:
+                raise ConfigInvalid(
+                    f"{config.paths} has a path of the world '{path.environment}', but "
+                    f"'{config.environment}' is collected from"
+                )
+    if config.source is PathSource.SHIPPED:
+        lists.append(("recorded", recorded_paths(config.environment)))
+        lists.append(("shipped", shipped_paths(config.environment)))
+    known: dict[tuple[str, int], _Known] = {}
+    for rank, (source, paths) in enumerate(lists):
+        for key, path in paths.items():
+            if path.simplifications in {"", config.simplifications}:
+                known.setdefault(key, _Known(rank, source, path.actions))
+    return known
+
+
+def _carry_out(world: Environment, work: tuple[_Plan, int]) -> Trajectory | CollectFailure:
+    (task, known), max_moves = work
+    reason = ""
+    for _ in range(_TRIES):
         try:
-            known = paths.get((task.name, task.variation))
-            source, actions = known or ("oracle", tuple(world.oracle_path(task)))
-            return task.key, replay(world, task, actions, source)
+            source = known.source if known else "oracle"
+            actions = known.actions if known else world.oracle_path(task)
+            return replay(world, task, actions, source, max_moves)
         except EnvironmentFailed as error:
-            return task.key, str(error)
+            reason = str(error)
+    return CollectFailure(key=task.key, reason=reason)
 
-    return one
 
-
-def _summary(
-    store: Journal[Trajectory], config: CollectConfig, failed: Mapping[str, str]
-) -> CollectSummary:
-    by_type: dict[str, int] = {}
-    solved = 0
+def _summary(config: CollectConfig, folder: RunFolder) -> CollectSummary:
+    store = journal(folder)
+    paths: Counter[str] = Counter()
+    solved: Counter[str] = Counter()
     for trajectory in store:
-        by_type[trajectory.task.name] = by_type.get(trajectory.task.name, 0) + 1
-        solved += trajectory.stop_reason is StopReason.SOLVED
+        paths[trajectory.task.name] += 1
+        solved[trajectory.task.name] += trajectory.stop_reason is StopReason.SOLVED
     return CollectSummary(
         read=str(config.paths or f"{config.source} paths of {config.environment}"),
         written=store.sealed_path,
-        paths=sum(by_type.values()),
-        solved=solved,
-        by_type=by_type,
-        failed=dict(failed),
+        paths=paths.total(),
+        solved=solved.total(),
+        by_type=dict(paths),
+        solved_by_type=dict(solved),
+        failed={one.key: one.reason for one in failures(folder)},
+        seconds=folder.need("collect", "collect").seconds,
     )

@@ -1,0 +1,125 @@
+"""Where trajectories and oracle paths are kept: the run folder's journal, and lists of actions.
+
+A list of actions is small and replays to the same trajectory, so it is what ships with the
+package, what users bring, and what can be exported.
+"""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from subgoal.errors import ConfigInvalid, DataCorrupt
+from subgoal.journal import Journal, written_atomically
+from subgoal.run_folder import RunFolder
+from subgoal.trajectories.trajectory import Trajectory
+
+FILE = "trajectories.jsonl"
+"""The journal's name in a run folder; sealed it ends in `.zst`."""
+
+
+class OraclePath(BaseModel):
+    """Elementary actions that solve a task; one line of a path list. Other fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    environment: str = ""
+    """Name of the world; empty: the one that is collected from."""
+    task: str
+    """Task type."""
+    variation: int
+    """Variation number."""
+    split: str = ""
+    """Its split; empty: not said."""
+    simplifications: str = ""
+    """The setting that the path was made under; a path of the plain world is tried under any."""
+    actions: tuple[str, ...]
+    """Elementary actions, in order."""
+
+
+Paths = Mapping[tuple[str, int], OraclePath]
+"""Oracle paths by task type and variation."""
+
+
+def journal(folder: RunFolder) -> Journal[Trajectory]:
+    """Return the run folder's journal of trajectories."""
+    return Journal(folder / FILE, Trajectory, "trajectories", lambda path: path.task.key)
+
+
+def read_paths(path: Path) -> dict[tuple[str, int], OraclePath]:
+    """Read a list of oracle paths (JSONL, or JSONL.gz).
+
+    Raises:
+        ConfigInvalid: The file cannot be read.
+        DataCorrupt: A line is no path with task, variation and actions, or repeats another's task.
+    """
+    try:
+        return _read_paths(path, str(path))
+    except (OSError, EOFError) as error:
+        raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
+
+
+def write_paths(trajectories: Iterable[Trajectory], path: Path) -> int:
+    """Write the actions of trajectories as a list that `read_paths` reads; return how many."""
+    count = 0
+    with written_atomically(path) as file:
+        for trajectory in trajectories:
+            task = trajectory.task
+            row = OraclePath(
+                environment=task.environment,
+                task=task.name,
+                variation=task.variation,
+                split=task.split,
+                simplifications=task.simplifications,
+                actions=trajectory.actions,
+            )
+            file.write(row.model_dump_json().encode() + b"\n")
+            count += 1
+    return count
+
+
+@cache
+def shipped_paths(environment: str) -> Paths:
+    """Return the oracle paths of a world that ship with the package."""
+    return _shipped(f"{environment}.jsonl.gz")
+
+
+@cache
+def recorded_paths(environment: str) -> Paths:
+    """Return the paths of a world that the recorded annotations are of."""
+    return _shipped(f"{environment}.recorded.jsonl.gz")
+
+
+def _shipped(name: str) -> Paths:
+    place = resources.files("subgoal.trajectories") / "oracle_paths" / name
+    return _read_paths(place, name) if place.is_file() else {}
+
+
+def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], OraclePath]:
+    found: dict[tuple[str, int], OraclePath] = {}
+    for number, line in enumerate(_lines(place), start=1):
+        try:
+            path = OraclePath.model_validate(json.loads(line))
+        except (ValueError, ValidationError) as error:
+            raise DataCorrupt(
+                f"{name} line {number} is no path with task, variation and actions: {error}"
+            ) from error
+        key = (path.task, path.variation)
+        if key in found:
+            raise DataCorrupt(f"{name} line {number} is a second path of {path.task} {key[1]}")
+        found[key] = path
+    return found
+
+
+def _lines(place: Path | Traversable) -> Iterator[bytes]:
+    with place.open("rb") as raw:
+        if place.name.endswith(".gz"):
+            with gzip.open(raw) as file:
+                yield from file
+        else:
+            yield from raw
