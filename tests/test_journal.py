@@ -1,7 +1,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.errors import DataCorrupt
@@ -23,6 +23,7 @@ notes = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(notes=notes, data=st.data())
 def test_a_kill_at_any_byte_keeps_every_whole_record(tmp_path_factory, notes, data):
     folder = tmp_path_factory.mktemp("journal")
@@ -53,6 +54,7 @@ def test_a_torn_line_longer_than_a_block_is_cut_off(tmp_path):
     assert list(journal(tmp_path)) == [kept, Note(key="b", text="")]
 
 
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(notes=notes, chance=st.randoms())
 def test_sealing_gives_the_same_bytes_in_any_order(tmp_path_factory, notes, chance):
     unique = list({note.key: note for note in notes}.values())
@@ -115,6 +117,7 @@ def test_nothing_is_appended_to_a_file_of_another_kind(tmp_path, content):
     assert store.path.read_bytes() == content
 
 
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(notes=notes, data=st.data())
 def test_a_cut_sealed_file_is_refused(tmp_path_factory, notes, data):
     store = journal(tmp_path_factory.mktemp("journal"))
@@ -127,6 +130,7 @@ def test_a_cut_sealed_file_is_refused(tmp_path_factory, notes, data):
         list(store)
 
 
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
 @given(data=st.data())
 def test_a_changed_bit_in_a_sealed_file_never_changes_a_record(tmp_path_factory, data):
     store = journal(tmp_path_factory.mktemp("journal"))

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import Context, RenderingName, Role, Target
+from subgoal.datasets.rendering import SAME, Context, RenderingName, Role, Seen, Target, plain
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.errors import ConfigInvalid
 
 
 @pytest.fixture(scope="module")
@@ -28,40 +31,89 @@ def spans_of(context, wanted):
     return found
 
 
+def marks_of(tokenizer):
+    return {tokenizer.mark(mark) for mark in Mark}
+
+
 def spell(tokenizer, ids):
     return tokenizer._tokenizer.decode(ids, skip_special_tokens=False)
 
 
 def played(tokenizer, rendering, role, limit=1024):
     context = Context(tokenizer, rendering, role, limit)
-    context.open("Find the ball.", "the hall", "nothing")
+    context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
-    context.observe("You move to the kitchen.", "the kitchen")
-    context.done("the kitchen, seen again", "nothing")
+    context.observe("You move to the kitchen.", True, Seen("the kitchen", "nothing"))
+    context.done(Seen("the kitchen, seen again", "nothing"))
     context.goal("pick_up(ball)")
     context.act("pick up ball")
-    context.observe("You have it.")
-    context.done()
+    context.observe("You have it.", False, Seen("the kitchen", "a ball"))
     context.complete()
     return context
 
 
+GOALS = ["<|goal|>navigate_to(kitchen)<|end|>", "<|goal|>pick_up(ball)<|end|>", "<|complete|>"]
+ACTS = [
+    "<|act|>go to kitchen<|end|>",
+    "<|done|>",
+    "<|act|>pick up ball<|end|>",
+    "<|done|>",
+]
+
+
 @pytest.mark.parametrize("rendering", list(RenderingName))
-def test_the_loss_is_on_goals_and_actions_alone(tokenizer, rendering):
-    context = played(tokenizer, rendering, Role.BOTH)
-    goals = spans_of(context, Target.GOAL)
-    acts = spans_of(context, Target.ACT)
-    assert goals == [
-        "<|goal|>navigate_to(kitchen)<|end|>",
-        "<|goal|>pick_up(ball)<|end|>",
-        "<|complete|>",
+@pytest.mark.parametrize("role", [Role.PLANNER, Role.EXECUTOR, Role.BOTH])
+def test_the_loss_is_on_goals_and_actions_alone(tokenizer, rendering, role):
+    context = played(tokenizer, rendering, role)
+    assert spans_of(context, Target.GOAL) == GOALS
+    hidden = role is Role.PLANNER and rendering is RenderingName.FOLDED
+    assert spans_of(context, Target.ACT) == (["<|done|>"] * 2 if hidden else ACTS)
+
+
+def test_a_transcript_token_by_token(tokenizer):
+    (text,) = played(tokenizer, RenderingName.TRANSCRIPT, Role.BOTH).finished
+    expected = [
+        ("<|task|>Find the ball.", Target.CONTEXT),
+        ("<|inventory|>nothing", Target.CONTEXT),
+        ("<|room|>the hall", Target.CONTEXT),
+        ("<|goal|>navigate_to(kitchen)<|end|>", Target.GOAL),
+        ("<|act|>go to kitchen<|end|>", Target.ACT),
+        ("<|observe|>You move to the kitchen.", Target.CONTEXT),
+        ("<|room|>the kitchen", Target.CONTEXT),
+        ("<|done|>", Target.ACT),
+        ("<|goal|>pick_up(ball)<|end|>", Target.GOAL),
+        ("<|act|>pick up ball<|end|>", Target.ACT),
+        ("<|observe|>You have it.", Target.CONTEXT),
+        ("<|done|>", Target.ACT),
+        ("<|complete|>", Target.GOAL),
     ]
-    assert acts == [
+    assert spell(tokenizer, text.ids) == "".join(piece for piece, _ in expected)
+    starts = [i for i, number in enumerate(text.ids) if number in marks_of(tokenizer)]
+    starts = [i for i in starts if text.ids[i] != tokenizer.mark(Mark.END)]
+    for (piece, target), first, end in zip(
+        expected, starts, [*starts[1:], len(text.ids)], strict=True
+    ):
+        assert spell(tokenizer, text.ids[first:end]) == piece
+        assert set(text.targets[first:end]) == {target}
+
+
+def test_a_flat_text_has_actions_alone(tokenizer):
+    context = Context(tokenizer, RenderingName.FOLDED, Role.FLAT, 1024)
+    context.open("Find the ball.", Seen("the hall", "nothing"))
+    for action in ("go to kitchen", "pick up ball"):
+        context.act(action)
+        context.observe("Well.", False, Seen("the hall", "nothing"))
+    context.close()
+    (text,) = context.finished
+    assert spell(tokenizer, text.ids) == (
+        "<|task|>Find the ball.<|inventory|>nothing<|room|>the hall"
+        "<|act|>go to kitchen<|end|><|observe|>Well."
+        "<|act|>pick up ball<|end|><|observe|>Well."
+    )
+    assert spans_of(context, Target.ACT) == [
         "<|act|>go to kitchen<|end|>",
-        "<|done|>",
         "<|act|>pick up ball<|end|>",
-        "<|done|>",
     ]
 
 
@@ -70,7 +122,7 @@ def test_a_folded_text_holds_only_its_own_steps(tokenizer):
         spell(tokenizer, text.ids)
         for text in played(tokenizer, RenderingName.FOLDED, Role.BOTH).finished
     ]
-    assert len(texts) == 3
+    assert len(texts) == 2
     assert "<|act|>go to kitchen" not in texts[1]
     assert "<|completed|>navigate_to(kitchen) (1 steps): You move to the kitchen." in texts[1]
     assert "the kitchen, seen again" in texts[1]
@@ -113,7 +165,137 @@ def test_a_long_text_is_reopened_and_nothing_is_learned_twice(annotated, tokeniz
             assert goal in example.ids[: acts[0]]
 
 
-def test_text_is_cut_by_a_named_rule_only(tokenizer):
-    context = Context(tokenizer, RenderingName.TRANSCRIPT, Role.FLAT, 4096)
-    context.open("task", "room " * 500, "")
-    assert "..." in spell(tokenizer, context.ids)
+class Asked:
+    """A view that counts how often it is asked."""
+
+    def __init__(self, room="the hall", carried="nothing"):
+        self.room, self.carried, self.count = room, carried, 0
+
+    def look(self):
+        self.count += 1
+        return self.room
+
+    def inventory(self):
+        self.count += 1
+        return self.carried
+
+
+def test_the_world_is_asked_only_for_what_the_text_needs(tokenizer):
+    now = Asked()
+    context = Context(tokenizer, RenderingName.TRANSCRIPT, Role.BOTH, 1024)
+    context.open("Find the ball.", Seen("the hall", "nothing"))
+    context.goal("pick_up(ball)")
+    context.act("pick up ball")
+    context.observe("You have it.", False, now)
+    context.done(now)
+    assert now.count == 0
+    context.goal("navigate_to(kitchen)")
+    context.act("go to kitchen")
+    context.observe("You move to the kitchen.", True, now)
+    assert now.count == 1
+
+
+@pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
+def test_a_reopened_text_shows_what_is_seen_now(tokenizer, role):
+    context = Context(tokenizer, RenderingName.TRANSCRIPT, role, 300)
+    context.open("Find the ball.", Seen("the hall", "nothing"))
+    if role is Role.BOTH:
+        context.goal("pick_up(ball)")
+    for number in range(40):
+        context.act(f"look at ball {number}")
+        context.observe(f"a ball {number}", False, Seen(f"a hall {number}", f"ball {number}"))
+    context.close()
+    assert len(context.finished) > 2
+    for text in context.finished[1:]:
+        assert text.reopened
+        shown = spell(tokenizer, text.ids)
+        latest = text.targets.index(Target.ACT)
+        before = spell(tokenizer, text.ids[:latest])
+        number = before.rsplit("<|observe|>a ball ", 1)[1]
+        assert f"<|inventory|>ball {number}<|room|>a hall {number}" in shown
+        assert ("<|goal|>pick_up(ball)<|end|>" in before) == (role is Role.BOTH)
+
+
+answers = st.builds(lambda text, times: text * times, st.text(max_size=8), st.integers(0, 300))
+moments = st.tuples(st.text(max_size=40), answers, st.booleans(), st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(moments, max_size=25), rendering=st.sampled_from(list(RenderingName)))
+def test_no_text_exceeds_the_limit_and_nothing_is_learned_twice(tokenizer, rendering, steps):
+    limit, seen = 700, Seen("a room", "things")
+    context = Context(tokenizer, rendering, Role.BOTH, limit)
+    context.open("a task", seen)
+    context.goal("first(goal)")
+    written = ["<|goal|>first(goal)<|end|>"]
+    for number, (words, observation, entered, ends) in enumerate(steps):
+        action = words.encode()[:20].decode(errors="ignore")
+        context.act(action)
+        context.observe(observation, entered, seen)
+        written.append(f"<|act|>{action}<|end|>")
+        if ends:
+            context.done(seen)
+            context.goal(f"goal({number})")
+            written += ["<|done|>", f"<|goal|>goal({number})<|end|>"]
+    context.close()
+    learned = [
+        number
+        for text in context.finished
+        for number, target in zip(text.ids, text.targets, strict=True)
+        if target is not Target.CONTEXT
+    ]
+    assert spell(tokenizer, learned) == "".join(written)
+    for text in context.finished:
+        assert len(text.ids) <= limit
+        assert text.ids[0] == tokenizer.mark(Mark.TASK)
+        acts = [i for i, number in enumerate(text.ids) if number == tokenizer.mark(Mark.ACT)]
+        assert not acts or tokenizer.mark(Mark.GOAL) in text.ids[: acts[0]]
+
+
+def test_many_completed_subgoals_are_shortened_oldest_first(tokenizer):
+    now = Seen("a room", "things")
+    context = Context(tokenizer, RenderingName.FOLDED, Role.BOTH, 600)
+    context.open("a task", now)
+    for number in range(60):
+        context.goal(f"goal({number})")
+        context.act("wait")
+        context.observe(f"answer {number}", False, now)
+        context.done(now)
+    shown = spell(tokenizer, context.ids)
+    assert "<|completed|>goal(59) (1 steps): answer 59" in shown
+    assert "answer 0" not in shown
+    assert max(len(text.ids) for text in context.finished) <= 600
+
+
+def test_what_is_cut_lies_in_the_middle():
+    room = "In it, you see: " + "a thing, " * 500 + "a door to the hall"
+    shown = plain(room)
+    assert len(shown) < 1600
+    assert shown.startswith("In it, you see: a thing")
+    assert shown.endswith("a door to the hall")
+    assert plain("a\n\tb\n") == "a; b"
+
+
+def test_an_answer_that_repeats_the_room_is_short(tokenizer):
+    context = Context(tokenizer, RenderingName.TRANSCRIPT, Role.FLAT, 1024)
+    context.open("a task", Seen("a room with\na ball", "nothing"))
+    for observation in ("a room with\na ball", "a room with\na ball and a cup"):
+        context.act("look around")
+        context.observe(observation, False, Seen("", ""))
+    shown = spell(tokenizer, context.ids)
+    assert f"<|observe|>{SAME}<|act|>" in shown
+    assert shown.endswith("<|observe|>a room with; a ball and a cup")
+
+
+def test_steps_can_be_dropped(annotated, tokenizer):
+    whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
+    config = DatasetConfig(drop=("look around",))
+    dropped = build(annotated, Role.BOTH, config, tokenizer)
+    words = "<|act|>look around"
+    assert any(words in spell(tokenizer, one.ids) for one in whole)
+    assert not any(words in spell(tokenizer, one.ids) for one in dropped)
+
+
+def test_a_context_that_is_too_small_is_refused(annotated, tokenizer):
+    with pytest.raises(ConfigInvalid, match="context = 120 is too small"):
+        build(annotated, Role.BOTH, DatasetConfig(context=120), tokenizer)

@@ -4,6 +4,7 @@ from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
+from subgoal.datasets.rendering import Seen
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import Environment, Observation, StepResult
 
@@ -17,12 +18,12 @@ class FlatAgent(Agent):
 
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
-        self._world: Environment | None = None
 
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world
-        self._seat.context.open(opening.task.description, opening.look, opening.inventory)
+        seen = Seen(opening.look, opening.inventory)
+        self._seat.context.open(opening.task.description, seen)
 
     @override
     def act(self) -> Turn:
@@ -31,9 +32,8 @@ class FlatAgent(Agent):
 
     @override
     def observe(self, action: str, result: StepResult) -> None:
-        look = self._world.look() if self._world and result.entered else None
         self._seat.context.act(action)
-        self._seat.context.observe(result.observation, look)
+        self._seat.context.observe(result.observation, result.entered, self._world)
 
     @override
     def close(self) -> None:

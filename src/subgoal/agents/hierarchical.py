@@ -15,6 +15,7 @@ from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.action import take_apart
 from subgoal.annotation.subgoal import Subgoal
+from subgoal.datasets.rendering import Seen
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import Environment, Observation, StepResult
 from subgoal.errors import AnnotationInvalid
@@ -85,15 +86,15 @@ class HierarchicalAgent(Agent):
         self._planner, self._executor = planner, executor
         self._seats = [planner] if planner is executor else [planner, executor]
         self._disturbance = disturbance
-        self._world: Environment | None = None
         self._goal: str | None = None
         self._steps = 0
 
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world
+        seen = Seen(opening.look, opening.inventory)
         for seat in self._seats:
-            seat.context.open(opening.task.description, opening.look, opening.inventory)
+            seat.context.open(opening.task.description, seen)
 
     @override
     def act(self) -> Turn:
@@ -111,11 +112,10 @@ class HierarchicalAgent(Agent):
 
     @override
     def observe(self, action: str, result: StepResult) -> None:
-        look = self._world.look() if self._world and result.entered else None
         self._steps += 1
         for seat in self._seats:
             seat.context.act(action)
-            seat.context.observe(result.observation, look)
+            seat.context.observe(result.observation, result.entered, self._world)
 
     @override
     def close(self) -> None:
@@ -129,7 +129,7 @@ class HierarchicalAgent(Agent):
     def _plan(self) -> Turn:
         # The world says when the task is complete, so the planner always has a next sub-goal.
         _, planned = yield from self._planner.write((Mark.GOAL,))
-        if self._disturbance is not None and self._world is not None:
+        if self._disturbance is not None:
             planned = self._disturbance.replace(planned, self._world)
         self._goal, self._steps = planned, 0
         for seat in self._seats:
@@ -138,8 +138,5 @@ class HierarchicalAgent(Agent):
 
     def _end_subgoal(self) -> None:
         self._goal = None
-        look = inventory = None
-        if self._world is not None and any(seat.context.folds for seat in self._seats):
-            look, inventory = self._world.look(), self._world.inventory()
         for seat in self._seats:
-            seat.context.done(look, inventory)
+            seat.context.done(self._world)

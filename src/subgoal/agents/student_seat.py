@@ -3,13 +3,10 @@
 from collections.abc import Generator, Sequence
 
 from subgoal.agents.agent import Ask
-from subgoal.datasets.rendering import Context, RenderingName, Role
+from subgoal.datasets.rendering import TURN_LIMIT, Context, RenderingName, Role
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.record import Record
-
-TURN_LIMIT = 48
-"""Most tokens of a sub-goal or an action."""
 
 
 class Decoding(Record):

@@ -30,6 +30,7 @@ _JUMP_SAME_BEFORE = 4 * math.exp(-2.0)
 _JUMP = math.exp(-4.0)
 _JUMP_OTHER_TYPE = math.exp(-6.0)
 _LIKELY = 0.5
+_KNOWN = math.exp(-2.0)
 
 
 class Member(NamedTuple):
@@ -51,7 +52,7 @@ class Segment(NamedTuple):
     name: str
     """The sub-goal's function name."""
     certainty: float
-    """Probability of its boundaries and name, 0..1."""
+    """Probability of its boundaries and name, 0..1; less for units unlike any annotated one."""
     votes: Floats
     """(M,) share of each of the family's M members in it; sums to 1."""
 
@@ -161,22 +162,26 @@ class Family:
         mass, begins, scale = self._forward(fit)
         likelihood = self._backward(fit, scale)
         total = float(mass[-1] @ likelihood[-1])
-        member = self._by_member(mass * likelihood / total)
+        state = mass * likelihood / total
+        member = self._by_member(state)
+        known = (state * np.minimum(1.0, fit / _KNOWN)).sum(axis=1)
         begin = (begins * likelihood).sum(axis=1) / total
         likely = [unit for unit in range(1, len(sequence)) if begin[unit] > _LIKELY]
         return [
-            self._segment(first, after - 1, member[first:after], begin)
+            self._segment(first, after - 1, member[first:after], begin, known[first:after])
             for first, after in pairwise([0, *likely, len(sequence)])
         ]
 
-    def _segment(self, first: int, last: int, member: Floats, begin: Floats) -> Segment:
+    def _segment(
+        self, first: int, last: int, member: Floats, begin: Floats, known: Floats
+    ) -> Segment:
         votes: Floats = member.mean(axis=0)
         name = np.zeros((len(member), len(self.names)))
         np.add.at(name.T, self._name, member.T)
         best = int(np.log(name + 1e-9).sum(axis=0).argmax())
         inside = 1 - begin[first + 1 : last + 1]
         edges = [begin[first] if first else 1.0, begin[last + 1] if last + 1 < len(begin) else 1.0]
-        certainty = float(min([*edges, *inside]) * name[:, best].mean())
+        certainty = float(min([*edges, *inside]) * (name[:, best] * known).mean())
         return Segment(first, last, self.names[best], min(1.0, certainty), votes / votes.sum())
 
     def _fit(self, sequence: Sequence[Template]) -> Floats:

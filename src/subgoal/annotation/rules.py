@@ -56,13 +56,15 @@ class Change(NamedTuple):
 
 
 class Constant(NamedTuple):
-    """The same words whatever the path."""
+    """The same words whatever the path, unless they were of one path's task alone."""
 
     text: str
+    quoted: frozenset[str]
+    """Those of the words that the task description says too."""
 
-    def value(self, span: Span) -> str | None:  # noqa: ARG002
-        """Return the text."""
-        return self.text
+    def value(self, span: Span) -> str | None:
+        """Return the text, where the span's task has the words as well."""
+        return self.text if self.quoted <= set(span.path.words) else None
 
     @property
     def trust(self) -> float:
@@ -148,7 +150,7 @@ def explain(span: Span, argument: str) -> Iterator[Rule]:
         if change is not None and not (change.replaced and source.kind not in _INSIDE):
             yield Copied(source, change)
     yield from _quotes(span.path.words, argument.split())
-    yield Constant(argument)
+    yield Constant(argument, frozenset(argument.split()) & set(span.path.words))
 
 
 def _change(name: str, argument: str) -> Change | None:

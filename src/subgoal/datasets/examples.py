@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.rendering import LEARNED, Context, RenderingName, Role, Text, plain
+from subgoal.datasets.rendering import LEARNED, Context, RenderingName, Role, Seen, Text, plain
 from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.errors import ConfigInvalid
 from subgoal.record import Record
+from subgoal.trajectories.trajectory import Step
 
 
 class DatasetConfig(Record):
@@ -25,6 +27,9 @@ class DatasetConfig(Record):
     """Leave out annotations below this confidence (0..1)."""
     dev_share: float = 0.05
     """Share of each type's variations held out for the dev loss."""
+    drop: tuple[str, ...] = ()
+    """Leave steps out whose action begins with one of these; the paper drops `look around` and
+    `close door`."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,12 @@ def build(
     config: DatasetConfig,
     tokenizer: StudentTokenizer,
 ) -> list[Example]:
-    """Build the examples of a role: the same `Context` that agents use, driven by what was done."""
-    return [
+    """Build the examples of a role: the same `Context` that agents use, driven by what was done.
+
+    Raises:
+        ConfigInvalid: The context is too small for a path: no rule could shorten its text enough.
+    """
+    examples = [
         Example(
             ids=np.array(text.ids, np.int32),
             learned=np.isin(text.targets, list(LEARNED[role])),
@@ -75,32 +84,43 @@ def build(
             reopened=text.reopened,
         )
         for one in annotated
-        for text in _texts(one, Context(tokenizer, config.rendering, role, config.context))
+        for text in _texts(one, Context(tokenizer, config.rendering, role, config.context), config)
         if any(target in LEARNED[role] for target in text.targets)
     ]
+    longest = max(examples, key=lambda example: len(example.ids), default=None)
+    if longest is not None and len(longest.ids) > config.context:
+        raise ConfigInvalid(
+            f"train.dataset.context = {config.context} is too small: a text of {longest.key} has "
+            f"{len(longest.ids)} tokens and cannot be shortened; raise it"
+        )
+    return examples
 
 
-def _texts(one: AnnotatedTrajectory, context: Context) -> list[Text]:
+def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) -> list[Text]:
     steps = one.trajectory.steps
-    context.open(one.trajectory.task.description, steps[0].look, steps[0].inventory)
-    for span in one.spans if context.has_goals else ():
-        context.goal(str(span.subgoal))
-        _play(context, one, span.first, span.last)
-        if span.last < len(steps):
-            after = steps[span.last]
-            context.done(after.look, after.inventory)
-    if context.has_goals:
-        context.done()
-        context.complete()
-    else:
-        _play(context, one, 1, len(steps))
+    # After the last step nothing was seen; what was seen before it stands in.
+    views = [Seen(step.look, step.inventory) for step in (*steps, steps[-1])]
+    kept = [i for i, step in enumerate(steps) if not step.action.startswith(config.drop)]
+    context.open(one.trajectory.task.description, views[0])
+    if not context.has_goals:
+        _play(context, steps, views, kept)
         context.close()
+        return context.finished
+    for span in one.spans:
+        mine = [i for i in kept if span.first <= i + 1 <= span.last]
+        if not mine:
+            continue
+        context.goal(str(span.subgoal))
+        _play(context, steps, views, mine)
+        if mine[-1] != kept[-1]:
+            context.done(views[span.last])
+    context.complete()
     return context.finished
 
 
-def _play(context: Context, one: AnnotatedTrajectory, first: int, last: int) -> None:
-    steps = one.trajectory.steps
-    for index in range(first - 1, last):
-        context.act(steps[index].action)
-        entered = steps[index].entered and index + 1 < len(steps)
-        context.observe(steps[index].observation, steps[index + 1].look if entered else None)
+def _play(
+    context: Context, steps: Sequence[Step], views: Sequence[Seen], chosen: Iterable[int]
+) -> None:
+    for i in chosen:
+        context.act(steps[i].action)
+        context.observe(steps[i].observation, steps[i].entered, views[i + 1])

@@ -10,7 +10,7 @@ A text is a row of segments, each introduced by a mark (one special token):
     <|act|>pick up thermometer<|end|>              written by the executor
     <|observe|>You move the thermometer to the inventory.
     <|done|>                                       the executor: the sub-goal has ended (END_SG())
-    <|complete|>                                   the planner: nothing is left (complete_task())
+    <|complete|>                                   the planner: it was the last (complete_task())
 
 Three renderings of an episode (paper, section 3.2, has the third):
 
@@ -19,6 +19,17 @@ Three renderings of an episode (paper, section 3.2, has the third):
   observation; each sub-goal begins a text of its own.
 - `window`: the last ten steps, encoded again at every step (for encoder-decoder students).
 
+Rules that shorten a text, the same in training and in play:
+
+- `cut`: what lies in the middle of a very long answer or room is left out; a room ends with its
+  doors, so its end is kept.
+- `same`: an answer that only repeats the room as it was last shown (`look around`) is `SAME`.
+- `reopen`: where the next turn would not fit, the text ends and a new one begins: task, completed
+  sub-goals, inventory and room as they are now, the current sub-goal, and its last steps. So an
+  action always stands in one text with its task and its sub-goal.
+
+The score is not in the text: students need no world that gives partial scores.
+
 `Context` builds the text step by step. The datasets drive it with what was done, the agents with
 what the student decides: the token ids are the same by construction.
 """
@@ -26,17 +37,23 @@ what the student decides: the token ids are the same by construction.
 import re
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Protocol
 
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 
-KEPT_STEPS = 8
+KEPT_STEPS = 10
 """Most steps of the current sub-goal that a reopened text keeps, as far as they fit (`reopen`)."""
-RESERVE = 256
-"""Tokens kept free for the next turn and its answer, so that a text stays within the limit."""
-OBSERVATION_LIMIT = 600
-"""Characters of an observation or room that are shown; the rest is cut off (rule `cut`)."""
+TURN_LIMIT = 48
+"""Most tokens of a sub-goal or an action that a student writes."""
+RESERVE = 2 * TURN_LIMIT + 8
+"""Tokens kept free for what is written between two answers of the world: the end of a sub-goal,
+the next one, and an action."""
+ANSWER_LIMIT = 1500
+"""Characters of an answer or a room that are shown (`cut`)."""
 FOLDED_LIMIT = 120
 """Characters of a completed sub-goal's last observation that are shown."""
+SAME = "Nothing has changed."
+"""Stands for an answer that repeats the room (`same`)."""
 
 _BREAKS = re.compile(r"\s*[\n\t]\s*")
 
@@ -83,10 +100,44 @@ LEARNED = {
 """The loss classes that each role learns."""
 
 
-def plain(text: str, limit: int = OBSERVATION_LIMIT) -> str:
-    """Put text on one line and cut it to `limit` characters."""
+def plain(text: str, limit: int = ANSWER_LIMIT) -> str:
+    """Put text on one line, and leave its middle out beyond `limit` characters (`cut`)."""
     line = _BREAKS.sub("; ", text.strip())
-    return line if len(line) <= limit else line[:limit] + "..."
+    half = limit // 2
+    return line if len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
+
+
+class View(Protocol):
+    """What can be seen now; a world is one. Asked only when a text needs it."""
+
+    def look(self) -> str:
+        """Describe the room."""
+        ...
+
+    def inventory(self) -> str:
+        """Describe what the agent carries."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A view that was taken before.
+
+    Attributes:
+        room: The room.
+        carried: What the agent carried.
+    """
+
+    room: str
+    carried: str
+
+    def look(self) -> str:
+        """Return the room."""
+        return self.room
+
+    def inventory(self) -> str:
+        """Return what the agent carried."""
+        return self.carried
 
 
 @dataclass(frozen=True)
@@ -111,8 +162,8 @@ class Context:
         tokenizer: Gives ids to marks and text.
         rendering: How the episode becomes text.
         role: Whose text it is.
-        limit: Most tokens of a text; one that would grow longer is reopened: task, completed
-            sub-goals, inventory, room, current sub-goal and its last steps begin a new text.
+        limit: Most tokens of a text (`reopen`). Only a task, room, inventory and sub-goal that
+            are together longer than that can exceed it.
     """
 
     def __init__(
@@ -126,15 +177,15 @@ class Context:
         self.targets: list[Target] = []
         self.finished: list[Text] = []
         self._reopened = False
-        self._description = self._look = self._inventory = self._goal = ""
-        self._completed: list[str] = []
-        self._steps: list[tuple[str, str, str]] = []
+        self._description = self._room = self._goal = ""
+        self._completed: list[tuple[str, str]] = []
+        self._steps: list[tuple[str, str]] = []
         self._count = 0
 
-    def open(self, description: str, look: str, inventory: str) -> None:
+    def open(self, description: str, now: View) -> None:
         """Begin the episode."""
-        self._description, self._look, self._inventory = description, look, inventory
-        self._opening()
+        self._description = description
+        self._opening(now)
 
     def goal(self, subgoal: str) -> None:
         """The planner has set a sub-goal."""
@@ -143,97 +194,118 @@ class Context:
 
     def act(self, action: str) -> None:
         """The executor has picked an action."""
-        self._steps.append((action, "", ""))
+        self._steps.append((action, ""))
         self._count += 1
-        self._write_act(action, Target.ACT)
+        if not self._plans_only:
+            self._add(Mark.ACT, action, Target.ACT)
 
-    def observe(self, observation: str, look: str | None = None) -> None:
-        """The world has answered the last action; `look` where another room was entered."""
-        action, _, _ = self._steps[-1]
-        self._steps[-1] = (action, observation, look or "")
+    def observe(self, observation: str, entered: bool, now: View) -> None:
+        """The world has answered the last action.
+
+        Args:
+            observation: The answer.
+            entered: True where the action led into another place, whose room is then shown.
+            now: What can be seen after the action.
+        """
+        self._steps[-1] = (self._steps[-1][0], observation)
         del self._steps[:-KEPT_STEPS]
-        self._look = look or self._look
-        self._write_answer(observation, look or "")
-        if len(self.ids) + RESERVE > self._limit:
-            self._close()
-            self._reopened = True
-            self._opening()
-            if self._goal:
-                self._add(Mark.GOAL, self._goal, Target.CONTEXT)
-            for old, answer, room in self._fitting_steps():
-                self._write_act(old, Target.CONTEXT)
-                self._write_answer(answer, room)
+        if self._plans_only:
+            return
+        answer = self._answer(observation)
+        if entered:
+            answer += self._show_room(now)
+        if len(self.ids) + len(answer) + RESERVE > self._limit:
+            self._reopen(now)
+        else:
+            self._extend(answer)
 
-    def done(self, look: str | None = None, inventory: str | None = None) -> None:
+    def done(self, now: View) -> None:
         """The current sub-goal has ended; a text that folds begins anew with what is seen now."""
         self._add(Mark.DONE, None, Target.ACT)
         last = plain(self._steps[-1][1], FOLDED_LIMIT) if self._steps else ""
-        self._completed.append(f"{self._goal} ({self._count} steps): {last}")
+        self._completed.append((self._goal, f"{self._goal} ({self._count} steps): {last}"))
         self._goal, self._steps = "", []
         if self.folds:
-            self._look, self._inventory = look or self._look, inventory or self._inventory
-            self._close()
-            self._opening()
+            self.close()
+            self._opening(now)
 
     def complete(self) -> None:
-        """The planner says that nothing is left; the text is finished."""
+        """The current sub-goal has ended and was the last one; the text is finished."""
+        self._add(Mark.DONE, None, Target.ACT)
         self._add(Mark.COMPLETE, None, Target.GOAL)
         self.close()
 
     def close(self) -> None:
-        """The episode has ended."""
-        self._close()
+        """The episode, or its current text, has ended."""
+        if self.ids:
+            self.finished.append(Text(tuple(self.ids), tuple(self.targets), self._reopened))
+        self.ids, self.targets, self._reopened = [], [], False
 
-    def _opening(self) -> None:
+    def _reopen(self, now: View) -> None:
+        self.close()
+        self._reopened = True
+        self._opening(now)
+        if self._goal:
+            self._add(Mark.GOAL, self._goal)
+        for segments in self._latest_steps():
+            self._extend(segments)
+
+    def _opening(self, now: View) -> None:
         self._add(Mark.TASK, self._description)
+        seen = self._segment(Mark.INVENTORY, plain(now.inventory())) + self._show_room(now)
         if self.folds or self._reopened:
-            for line in self._shown_completed():
-                self._add(Mark.COMPLETED, line)
-        self._add(Mark.INVENTORY, plain(self._inventory))
-        self._add(Mark.ROOM, plain(self._look))
+            self._extend(self._completed_lines(self._free(len(seen)) // 2))
+        self._extend(seen)
 
-    def _shown_completed(self) -> list[str]:
-        """The latest completed sub-goals that fit into half of the text."""
-        budget, shown = self._limit // 2, list[str]()
-        for line in reversed(self._completed):
-            budget -= len(self._tokenizer.encode(line)) + 1
+    def _free(self, more: int = 0) -> int:
+        return self._limit - RESERVE - len(self.ids) - more
+
+    def _completed_lines(self, budget: int) -> list[int]:
+        """The completed sub-goals, as far as the budget goes: older ones by name only, or not."""
+        lines = list[list[int]]()
+        for name, line in reversed(self._completed):
+            whole, bare = (self._segment(Mark.COMPLETED, text) for text in (line, name))
+            shown = whole if len(whole) <= budget // 2 else bare
+            budget -= len(shown)
             if budget < 0:
                 break
-            shown.insert(0, line)
-        return shown
+            lines.insert(0, shown)
+        return [number for line in lines for number in line]
 
-    def _fitting_steps(self) -> list[tuple[str, str, str]]:
-        """The latest steps that leave room for as much again; at least the last one."""
-        budget = (self._limit - len(self.ids)) // 2
-        kept = list[tuple[str, str, str]]()
-        for step in reversed(self._steps):
-            budget -= sum(len(self._tokenizer.encode(plain(part))) + 2 for part in step)
+    def _latest_steps(self) -> list[list[int]]:
+        """The latest steps, in at most half of the free tokens; the last is cut to fit."""
+        budget, kept = self._free() // 2, list[list[int]]()
+        for action, observation in reversed(self._steps):
+            act = self._segment(Mark.ACT, action, ended=True)
+            step = act + self._answer(observation)
+            if not kept:
+                step = step[: max(len(act) + 1, self._free())]
+            budget -= len(step)
             if kept and budget < 0:
                 break
             kept.insert(0, step)
         return kept
 
-    def _write_act(self, action: str, target: Target) -> None:
-        if not self._plans_only:
-            self._add(Mark.ACT, action, target)
+    def _show_room(self, now: View) -> list[int]:
+        self._room = plain(now.look())
+        return self._segment(Mark.ROOM, self._room)
 
-    def _write_answer(self, observation: str, look: str) -> None:
-        if not self._plans_only:
-            self._add(Mark.OBSERVE, plain(observation))
-            if look:
-                self._add(Mark.ROOM, plain(look))
+    def _answer(self, observation: str) -> list[int]:
+        answer = plain(observation)
+        return self._segment(Mark.OBSERVE, SAME if answer == self._room else answer)
 
     @property
     def _plans_only(self) -> bool:
         """A planner whose text folds never sees the steps: they come back folded."""
         return self.folds and self._role is Role.PLANNER
 
-    def _add(self, mark: Mark, text: str | None, target: Target | None = None) -> None:
-        ids = self._tokenizer.segment(mark, text, ended=target is not None)
-        self.ids += ids
-        self.targets += [target or Target.CONTEXT] * len(ids)
+    def _segment(self, mark: Mark, text: str | None, ended: bool = False) -> list[int]:
+        return self._tokenizer.segment(mark, text, ended)
 
-    def _close(self) -> None:
-        if self.ids:
-            self.finished.append(Text(tuple(self.ids), tuple(self.targets), self._reopened))
-        self.ids, self.targets, self._reopened = [], [], False
+    def _add(self, mark: Mark, text: str | None, target: Target = Target.CONTEXT) -> None:
+        written = target is not Target.CONTEXT or mark is Mark.GOAL
+        self._extend(self._segment(mark, text, ended=written), target)
+
+    def _extend(self, ids: list[int], target: Target = Target.CONTEXT) -> None:
+        self.ids += ids
+        self.targets += [target] * len(ids)

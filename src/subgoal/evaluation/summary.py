@@ -117,8 +117,8 @@ def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
     for name, played_by in episodes.items():
         if {episode.key for episode in played_by} != most:
             notes.append(
-                f"{name} has played {len(played_by)} tasks and another agent {len(most)}: it is "
-                "compared only with agents that played the same ones"
+                f"{name} has played other tasks than the rest ({len(played_by)} against "
+                f"{len(most)}): it is compared only with agents that played the same ones"
             )
         broken = sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in played_by)
         if broken:

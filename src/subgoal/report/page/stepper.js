@@ -125,7 +125,7 @@
     at("action").textContent = row[ACTION];
     at("predicted").textContent = row[PREDICTED] ? `the agent said: ${row[PREDICTED]}` : "";
     at("answer").textContent = row[ANSWER];
-    at("meta").textContent = `score ${row[SCORE]}, ${row[MOVES]} moves` +
+    at("meta").textContent = `score ${row[SCORE]}, ${row[MOVES]} ${row[MOVES] === 1 ? "move" : "moves"}` +
       (row[ACCEPTED] ? "" : ", not an action of the world");
     const here = spans().findIndex((span) => span.begin <= step && step <= span.end);
     [...at("bands").children].forEach((band, place) => band.classList.toggle("now", place === here));
