@@ -25,11 +25,15 @@ WORLD_BYTES = 500 * 2**20
 
 
 def affordable(worlds: int | Literal["auto"]) -> int:
-    """Return how many worlds to run: one a core for `auto`, never more than free memory allows."""
+    """Return how many worlds to run: for `auto` one a core, as far as free memory allows.
+
+    A number is taken as it is: some worlds need far less than `WORLD_BYTES`.
+    """
     if worlds != "auto":
         return max(1, worlds)
     fit = int(psutil.virtual_memory().available * 0.8 / WORLD_BYTES)
-    return max(1, min(os.cpu_count() or 1, fit))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, fit))
 
 
 class Pool:

@@ -34,16 +34,15 @@ def make(name: str, **options: Any) -> Environment:
         raise ConfigInvalid(f"there is no world '{name}'{hint}")
     module, kind, extra = WORLDS[name]
     try:
-        adapter = getattr(import_module(module), kind)
+        return getattr(import_module(module), kind)(**options)
     except ModuleNotFoundError as error:
-        if not extra or (error.name or "").startswith("subgoal"):
+        missing = (error.name or "").partition(".")[0]
+        if not extra or missing in {"", "subgoal"}:
             raise
         raise EnvironmentFailed(
-            f"world '{name}' needs the package '{error.name}', which is not installed;"
+            f"world '{name}' needs the package '{missing}', which is not installed;"
             f" run: pip install 'subgoal[{extra}]'"
         ) from error
-    try:
-        return adapter(**options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise

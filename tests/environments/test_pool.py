@@ -1,0 +1,120 @@
+"""The pool: every item is worked on, worlds are shared and bounded, broken ones are replaced."""
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from subgoal.environments import pool as pool_module
+from subgoal.environments.environment import Environment, Task
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool, affordable
+from subgoal.errors import EnvironmentFailed
+
+
+def _solve(world: Environment, task: Task) -> tuple[str, int]:
+    path = world.oracle_path(task)
+    world.reset(task)
+    return task.key, [world.step(action).score for action in path][-1]
+
+
+def _die(world: Environment, task: Task) -> None:
+    raise EnvironmentFailed(f"it died in {task.key}")
+
+
+@pytest.mark.parametrize("worlds", [1, 3])
+def test_every_item_is_worked_on_once(worlds: int) -> None:
+    tasks = ErrandWorld().tasks("dev")
+    with Pool("errand", worlds) as pool:
+        results = list(pool.map(_solve, tasks))
+    assert sorted(results) == sorted((task.key, 100) for task in tasks)
+
+
+def test_items_are_fetched_as_they_are_needed() -> None:
+    fetched: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            fetched.append(number)
+            yield number
+
+    def twice(_: Environment, number: int) -> int:
+        return 2 * number
+
+    with Pool("errand", 2) as pool:
+        results = pool.map(twice, items())
+        next(results)
+        assert len(fetched) <= 2 * pool.size
+        assert len(list(results)) == 999
+
+
+def test_no_more_worlds_than_asked_for_are_made() -> None:
+    seen: set[int] = set()
+    together = threading.Barrier(2, timeout=10)
+
+    def note(world: Environment, first: bool) -> None:
+        seen.add(id(world))
+        if first:
+            together.wait()  # two worlds are lent at once
+
+    with Pool("errand", 2) as pool:
+        list(pool.map(note, [True, True] + [False] * 30))
+    assert len(seen) == 2
+
+
+def test_a_world_that_fails_is_closed_and_replaced() -> None:
+    with Pool("errand", 1) as pool:
+        with pool.world() as first:
+            task = first.tasks("train")[0]
+            first.reset(task)
+        assert list(pool.map(lambda world, _: world is first, [0])) == [True]
+        with pytest.raises(EnvironmentFailed, match="it died"):
+            list(pool.map(_die, [task]))
+        with pytest.raises(EnvironmentFailed, match="closed"):
+            first.reset(task)
+        with pool.world() as second:
+            assert second.reset(task).look
+
+
+def test_a_world_that_cannot_be_made_does_not_use_up_a_place() -> None:
+    with Pool("erand", 1) as pool:
+        for _ in range(3):
+            with pytest.raises(Exception, match="did you mean 'errand'"), pool.world():
+                pass
+
+
+def test_lent_worlds_step_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def step(world: Environment) -> str:
+        together.wait()
+        return world.step("look around").observation
+
+    with Pool("errand", 2) as pool, pool.world() as first, pool.world() as second:
+        tasks = first.tasks("train")
+        looks = [first.reset(tasks[0]).look, second.reset(tasks[1]).look]
+        futures = [pool.submit(lambda world=world: step(world)) for world in (first, second)]
+        assert [future.result(timeout=10) for future in futures] == looks
+
+
+def test_a_closed_pool_closes_its_worlds_and_lends_none() -> None:
+    with Pool("errand", 2) as pool, pool.world() as world:
+        task = world.tasks("train")[0]
+    with pytest.raises(EnvironmentFailed, match="closed"):
+        world.reset(task)
+    with pytest.raises(EnvironmentFailed, match="pool of worlds is closed"), pool.world():
+        pass
+
+
+def test_auto_is_bounded_by_cores_and_by_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def machine(cores: int, gigabytes: float) -> int | str:
+        monkeypatch.setattr(pool_module.os, "sched_getaffinity", lambda _: range(cores))
+        memory = SimpleNamespace(available=int(gigabytes * 2**30))
+        monkeypatch.setattr(pool_module.psutil, "virtual_memory", lambda: memory)
+        return affordable("auto")
+
+    assert machine(cores=2, gigabytes=64) == 2
+    assert machine(cores=64, gigabytes=8) == 13
+    assert machine(cores=64, gigabytes=0.1) == 1
+    assert affordable(5) == 5
