@@ -1,0 +1,114 @@
+"""The configuration of a teacher behind an OpenAI-compatible endpoint."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from subgoal.annotation.path_alignment import Alignment
+from subgoal.record import Record
+
+
+class Structured(StrEnum):
+    """How the endpoint is made to reply with JSON."""
+
+    AUTO = "auto"
+    """By a JSON schema, and where the endpoint refuses that, by the prompt alone."""
+    SCHEMA = "schema"
+    """By a JSON schema."""
+    PROMPT = "prompt"
+    """By the prompt alone."""
+
+
+class Mode(StrEnum):
+    """How requests travel."""
+
+    LIVE = "live"
+    """One by one, several at a time."""
+    BATCH = "batch"
+    """Through the endpoint's batch API: slower, often at half the price."""
+
+
+class EndpointConfig(Record):
+    """How the endpoint is reached; nothing here changes what it replies."""
+
+    base_url: str = "https://api.openai.com/v1"
+    """Where it is: a hosted API, or a vLLM, Ollama or llama.cpp server."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the API key; a server of one's own may need none."""
+    headers: dict[str, str] = {}
+    """Extra headers of every request."""
+    concurrency: int = Field(default=8, ge=1)
+    """Most requests under way at a time."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """The endpoint's limit of requests a minute; None: no limit of our own."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    """The endpoint's limit of tokens a minute; None: no limit of our own."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds to wait for a whole reply."""
+    attempts: int = Field(default=6, ge=1)
+    """Times a request is sent before its path is given up; a refusal for good is not repeated."""
+    backoff: float = Field(default=1.0, ge=0)
+    """Seconds before the second attempt; doubled each time, unless the server says how long."""
+    longest_wait: float = Field(default=60.0, ge=0)
+    """Most seconds between two attempts."""
+    poll: float = Field(default=30.0, gt=0)
+    """Seconds between two looks at a batch."""
+
+
+class Budget(Record):
+    """Where the stage stops asking; counted over all interruptions of the run."""
+
+    max_cost: float | None = Field(default=None, ge=0)
+    """Most money, in the price table's currency."""
+    max_calls: int | None = Field(default=None, ge=0)
+    """Most requests (those that the server refused are free)."""
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Most tokens, read and written."""
+
+
+class OpenAIConfig(Record):
+    """Which model annotates, and how it is asked."""
+
+    model: str = ""
+    """The model's name at the endpoint, such as `gpt-4.1-mini`."""
+    temperature: float | None = 0.0
+    """Sampling temperature; None leaves it to the endpoint (some models refuse any)."""
+    reasoning_effort: str | None = None
+    """Reasoning effort, for models that have one: `minimal`, `low`, `medium`, `high`."""
+    seed: int | None = None
+    """Sampling seed, for endpoints that have one."""
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of a reply; None leaves it to the endpoint."""
+    structured: Structured = Structured.AUTO
+    """How the endpoint is made to reply with JSON."""
+    mode: Mode = Mode.LIVE
+    """How requests travel."""
+    prompt: Path | None = None
+    """A prompt file; None is the package's own."""
+    examples: int = Field(default=0, ge=0)
+    """Annotated paths of the same type that the prompt shows (recorded ones)."""
+    answer: int = Field(default=120, ge=0)
+    """Characters shown of each of the world's answers; 0 shows the actions alone."""
+    rounds: int = Field(default=3, ge=1)
+    """Times a path, or what is left of it, is asked about before it is a failure."""
+    alignment: Alignment = Alignment.EDIT
+    """How actions that a reply repeats are aligned with the path."""
+    tokenizer: str = ""
+    """A `tokenizer.json` or a tiktoken encoding; empty: the model's own, else an estimate."""
+    prices: dict[str, tuple[float, float]] = {}
+    """Money for a million input and a million output tokens, by model."""
+    batch_price: float = Field(default=0.5, ge=0)
+    """What a batch costs, as a share of the price table's money."""
+    ledger: Path | None = None
+    """The ledger of replies; None is the user's own, which all runs share; `run` is the run's."""
+    endpoint: EndpointConfig = EndpointConfig()
+    """How the endpoint is reached."""
+    budget: Budget = Budget()
+    """Where the stage stops asking."""
+
+    def deciding(self) -> "OpenAIConfig":
+        """Return this configuration without what cannot change an annotation."""
+        kept = {"endpoint", "budget", "prices", "ledger", "tokenizer", "mode", "batch_price"}
+        defaults = OpenAIConfig()
+        return self.model_copy(update={name: getattr(defaults, name) for name in kept})

@@ -1,0 +1,260 @@
+"""The openai teacher against the faulty server, over a real socket."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from subgoal.annotation import openai_teacher
+from subgoal.annotation.faults import Fault, FaultRates
+from subgoal.annotation.ledger import Ledger
+from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
+from subgoal.annotation.openai_teacher import OpenAITeacher
+from subgoal.annotation.recorded import recorded_annotations
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
+from subgoal.errors import ConfigInvalid, SubgoalError, TeacherFailed
+
+MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9]
+ANNOTATED = MANY[::7]
+PATHS = [one.trajectory for one in ANNOTATED]
+QUICK = {"port": 0, "slow_seconds": 1.0, "retry_after": 0.01}
+
+
+def config_for(server: TeacherServer, **changes) -> OpenAIConfig:
+    endpoint = EndpointConfig(
+        base_url=server.base_url,
+        timeout=0.6,
+        backoff=0.01,
+        poll=0.01,
+        attempts=8,
+        **changes.pop("endpoint", {}),
+    )
+    return OpenAIConfig(model="rehearsal", endpoint=endpoint, **changes)
+
+
+def outcomes(teacher: OpenAITeacher, paths=PATHS, **options):
+    return {path.task.key: one for path, one in teacher.annotate_many(paths, **options)}
+
+
+def plain(annotated: AnnotatedTrajectory):
+    return [(str(span.subgoal), span.first, span.last) for span in annotated.spans]
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+@pytest.mark.parametrize("schemas", [True, False])
+def test_without_faults_all_is_as_recorded(tmp_path: Path, mode: str, schemas: bool):
+    server = TeacherServer(ServerConfig(port=0, schemas=schemas), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        found = outcomes(OpenAITeacher(config_for(server, mode=mode), ledger))
+        assert {key: plain(one) for key, one in found.items()} == {
+            one.trajectory.task.key: plain(one) for one in ANNOTATED
+        }
+        assert ledger.totals().answered == len(PATHS) == server.delivered.replies
+        assert server.delivered.repeated == 0
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+def test_with_faults_every_path_ends_and_the_ledger_is_right(tmp_path: Path, mode: str):
+    paths = [one.trajectory for one in MANY]
+    faults = FaultRates.spread(0.3)
+    server = TeacherServer(ServerConfig.model_validate({**QUICK, "faults": faults}), MANY)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        teacher = OpenAITeacher(config_for(server, mode=mode, prices={"r": (1, 2)}), ledger)
+        found = outcomes(teacher, paths)
+        assert set(found) == {path.task.key for path in paths}
+        annotated = [one for one in found.values() if isinstance(one, AnnotatedTrajectory)]
+        assert len(annotated) >= 0.9 * len(paths)
+        assert all(str(one) for one in found.values() if isinstance(one, SubgoalError))
+        totals, delivered = ledger.totals(), server.delivered
+        assert set(delivered.faults) == set(Fault)
+        assert 0.2 < sum(delivered.faults.values()) / delivered.requests < 0.4
+        assert totals.answered == delivered.replies
+        assert totals.input_tokens == delivered.input_tokens
+        assert totals.output_tokens == delivered.output_tokens
+        assert delivered.repeated == 0
+        share = 0.5 if mode == "batch" else 1.0
+        money = (totals.input_tokens + 2 * totals.output_tokens) / 1e6 * share
+        assert totals.cost == pytest.approx(money)
+        # Asked again, everything comes from the ledger.
+        again = outcomes(OpenAITeacher(config_for(server, mode=mode), ledger), paths)
+        assert server.delivered.replies == delivered.replies
+        assert {key for key, one in again.items() if isinstance(one, AnnotatedTrajectory)} >= {
+            key for key, one in found.items() if isinstance(one, AnnotatedTrajectory)
+        }
+
+
+def test_another_number_gets_a_new_reply(tmp_path: Path):
+    server = TeacherServer(ServerConfig(port=0), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        teacher = OpenAITeacher(config_for(server), ledger)
+        outcomes(teacher, PATHS[:3])
+        outcomes(teacher, PATHS[:3], again={PATHS[0].task.key: 1})
+        assert server.delivered.replies == 4
+
+
+def test_one_path_asked_twice_at_once_is_sent_once(tmp_path: Path):
+    server = TeacherServer(ServerConfig(port=0, seconds=0.05), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        found = list(OpenAITeacher(config_for(server), ledger).annotate_many([PATHS[0]] * 5))
+        assert len(found) == 5
+        assert server.delivered.replies == 1
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+@pytest.mark.parametrize(
+    "limits", [{"max_calls": 5}, {"max_tokens": 8000}, {"max_cost": 0.02}], ids=min
+)
+def test_a_budget_stops_before_it_is_passed(tmp_path: Path, limits: dict[str, float], mode: str):
+    server = TeacherServer(ServerConfig(port=0), ANNOTATED)
+    budget, prices = Budget.model_validate(limits), {"rehearsal": (4.0, 4.0)}
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server, budget=budget, prices=prices, mode=mode)
+        found = outcomes(OpenAITeacher(config, ledger))
+        refused = [one for one in found.values() if isinstance(one, SubgoalError)]
+        assert 0 < len(refused) < len(PATHS)
+        assert all("budget" in str(one) for one in refused)
+        totals = ledger.totals()
+        assert totals.calls <= limits.get("max_calls", totals.calls)
+        assert totals.input_tokens + totals.output_tokens <= 1.1 * limits.get("max_tokens", 1e9)
+        assert totals.cost <= 1.1 * limits.get("max_cost", 1e9)
+        # With more to spend it goes on, and what was paid for is not paid for again.
+        wider = config.model_copy(update={"budget": Budget()})
+        rest = outcomes(OpenAITeacher(wider, ledger))
+        assert not any(isinstance(one, SubgoalError) for one in rest.values())
+        assert server.delivered.replies == len(PATHS)
+
+
+def test_a_limit_of_money_needs_a_price(tmp_path: Path):
+    with (
+        Ledger(tmp_path / "l.sqlite", "run") as ledger,
+        pytest.raises(ConfigInvalid, match="price"),
+    ):
+        OpenAITeacher(OpenAIConfig(model="m", budget=Budget(max_cost=1)), ledger)
+
+
+def test_the_key_is_in_no_file_and_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    key = "sk-very-secret-1234567890"
+    monkeypatch.setenv("MY_KEY", key)
+    server = TeacherServer(ServerConfig(port=0, key="another"), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server, endpoint={"key_variable": "MY_KEY"})
+        with pytest.raises(TeacherFailed) as caught:
+            outcomes(OpenAITeacher(config, ledger))
+        said = str(caught.value)
+    assert "Incorrect API key provided: ***" in said
+    assert "rehearsal" in said
+    assert key not in said
+    assert key not in config.model_dump_json()
+    for file in tmp_path.iterdir():
+        assert key.encode() not in file.read_bytes()
+
+
+def test_the_right_key_and_headers_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    server = TeacherServer(ServerConfig(port=0, key="right"), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server, endpoint={"headers": {"X-Mine": "1"}}, temperature=None)
+        assert len(outcomes(OpenAITeacher(config, ledger), PATHS[:1])) == 1
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        with pytest.raises(ConfigInvalid, match="name the teacher's model"):
+            OpenAITeacher(OpenAIConfig(), ledger)
+        with pytest.raises(TeacherFailed, match="OPENAI_API_KEY"):
+            OpenAITeacher(OpenAIConfig(model="m"), ledger)
+        monkeypatch.setitem(sys.modules, "openai", None)
+        with pytest.raises(TeacherFailed, match=r"subgoal\[teacher\]"):
+            OpenAITeacher(OpenAIConfig(model="m"), ledger)
+
+
+def test_a_server_that_says_when_is_obeyed(tmp_path: Path):
+    faults = FaultRates(busy=1.0)
+    server = TeacherServer(ServerConfig(port=0, faults=faults, retry_after=0.4), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server)
+        few = config.endpoint.model_copy(update={"attempts": 2, "timeout": 5.0})
+        start = time.monotonic()
+        [found] = outcomes(
+            OpenAITeacher(config.model_copy(update={"endpoint": few}), ledger), PATHS[:1]
+        ).values()
+        assert time.monotonic() - start >= 0.4
+        assert "no reply in 2 attempts: status 429" in str(found)
+        assert ledger.totals().refused == 2
+
+
+def test_a_server_that_is_not_there_fails_its_paths_by_name(tmp_path: Path):
+    with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        endpoint = EndpointConfig(base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.01)
+        teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint), ledger)
+        with pytest.raises(TeacherFailed, match="Connection error"):
+            teacher.annotate(PATHS[0])
+        assert ledger.totals().lost == 2
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from subgoal.annotation.ledger import Ledger
+from subgoal.annotation.openai_teacher import OpenAITeacher
+from subgoal.annotation.openai_config import OpenAIConfig
+sys.path.insert(0, {tests!r})
+from test_openai_teacher import PATHS
+config = OpenAIConfig.model_validate_json(Path({config!r}).read_text())
+with Ledger(Path({ledger!r}), "run") as ledger:
+    for _ in OpenAITeacher(config, ledger).annotate_many(PATHS):
+        pass
+"""
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+def test_after_a_kill_no_reply_is_lost_or_asked_again(tmp_path: Path, mode: str):
+    server = TeacherServer(ServerConfig(port=0, seconds=0.05, polls=20), ANNOTATED)
+    with server:
+        config = config_for(server, mode=mode, endpoint={"concurrency": 4})
+        (tmp_path / "config.json").write_text(config.model_dump_json())
+        script = SCRIPT.format(
+            tests=str(Path(__file__).parent),
+            config=str(tmp_path / "config.json"),
+            ledger=str(tmp_path / "l.sqlite"),
+        )
+        process = subprocess.Popen([sys.executable, "-c", script])
+        while process.poll() is None and server.delivered.requests < 12:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        delivered = server.delivered.replies
+        with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+            kept = ledger.totals()
+            assert kept.answered < len(PATHS)
+            assert delivered - 4 <= kept.answered <= delivered
+            found = outcomes(OpenAITeacher(config, ledger))
+            assert all(isinstance(one, AnnotatedTrajectory) for one in found.values())
+        # Only what was under way at the kill is asked again.
+        assert server.delivered.repeated <= delivered - kept.answered
+        assert len(server.batches) == (mode == "batch")
+
+
+def test_the_sdk_is_not_loaded_before_it_is_needed():
+    script = "import sys, subgoal.annotation.openai_teacher; assert 'openai' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_it_can_be_used_where_a_loop_runs_already(tmp_path: Path):
+    server = TeacherServer(ServerConfig(port=0), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        teacher = OpenAITeacher(config_for(server), ledger)
+
+        async def notebook():
+            return await asyncio.to_thread(lambda: 1)
+
+        assert asyncio.run(notebook()) == 1
+        assert openai_teacher is not None
+        assert plain(teacher.annotate(PATHS[0])) == plain(ANNOTATED[0])
