@@ -9,6 +9,7 @@ closed.
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -97,8 +98,8 @@ class JavaProcess:
 
     @property
     def alive(self) -> bool:
-        """False once the process has failed or was closed: it is of no more use."""
-        return self._socket is not None
+        """False once the process has ended, failed or was closed: it is of no more use."""
+        return self._socket is not None and self._process.poll() is None
 
     def ask(self, *calls: Call, timeout: float) -> list[Answer]:
         """Make several calls in one exchange, in order.
@@ -174,7 +175,9 @@ class JavaProcess:
     def _exchange(self, text: str, answers: int, timeout: float) -> list[str]:
         connection = self._socket
         if connection is None:
-            raise EnvironmentFailed(f"the Java process of {self.name} has ended")
+            raise EnvironmentFailed(
+                f"the Java process of {self.name} has ended; the next reset starts another"
+            )
         try:
             connection.settimeout(timeout)
             connection.sendall(text.encode(errors="replace"))
@@ -239,11 +242,18 @@ class JavaProcess:
         with suppress(OSError):
             words = self._complaints.read_text(errors="replace").strip().rpartition("\n")[2]
         self.close()
-        ended = "" if code is None else f" (exit code {code})"
+        ended = "" if code is None else f" ({_ending(code)})"
         said = f"; its last words: {words[:200]}" if words else ""
         return EnvironmentFailed(
             f"the Java process of {self.name} {what}{ended}{said}; the next reset starts another"
         )
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended: the system kills with SIGKILL where memory runs out."""
+    if code >= 0:
+        return f"exit code {code}"
+    return f"killed by {signal.Signals(-code).name}"
 
 
 def _argument(value: Argument) -> str:

@@ -258,6 +258,8 @@ class ScienceWorld(Environment):
             raise EnvironmentFailed("this ScienceWorld is closed: make another one")
         self._running = False
         if self._java is None or not self._java.alive:
+            if self._java is not None:
+                self._java.close()
             self._java = java = JavaProcess("ScienceWorld", self._jar, self._flags)
             self._engine = java.create(_INTERFACE)
             (generator,) = self._ask(
@@ -292,7 +294,7 @@ class ScienceWorld(Environment):
         return str(text).split("\n") if text else []
 
     def _live(self) -> JavaProcess:
-        if self._java is None or not self._java.alive:
+        if self._java is None:
             raise EnvironmentFailed("no task is loaded in this ScienceWorld: call reset first")
         return self._java
 

@@ -1,0 +1,84 @@
+"""The ScienceWorld adapter when its Java process is killed or hangs, and its memory."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from subgoal.environments.environment import Task
+from subgoal.environments.scienceworld import ScienceWorld
+from subgoal.errors import EnvironmentFailed
+
+QUICK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")
+SLOW = Task(
+    environment="scienceworld", name="mendelian-genetics-known-plant", variation=0, split="train"
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[ScienceWorld]:
+    with ScienceWorld() as world:
+        yield world
+
+
+def process(world: ScienceWorld) -> psutil.Process:
+    assert world.pid is not None
+    return psutil.Process(world.pid)
+
+
+def test_a_killed_java_process_is_named_and_the_world_can_be_reset(world: ScienceWorld) -> None:
+    opening = world.reset(QUICK)
+    answer = world.step("open door")
+    killed = process(world)
+    killed.kill()
+    with pytest.raises(EnvironmentFailed) as failure:
+        world.step("look around")
+    assert str(failure.value) == (
+        "the Java process of ScienceWorld died (killed by SIGKILL); the next reset starts another"
+    )
+    with pytest.raises(EnvironmentFailed, match="has ended; the next reset starts another"):
+        world.step("look around")
+    assert world.pid is None
+    assert world.reset(QUICK) == opening
+    assert world.step("open door") == answer
+    assert process(world) != killed
+
+
+def test_a_java_process_that_was_killed_between_episodes_is_replaced(world: ScienceWorld) -> None:
+    opening = world.reset(QUICK)
+    killed = process(world)
+    killed.kill()
+    killed.wait()  # a child of this process, which is reaped here or by the world
+    assert world.pid is None
+    assert world.reset(QUICK) == opening
+
+
+def test_a_kill_in_the_middle_of_an_oracle_path_is_named(world: ScienceWorld) -> None:
+    world.reset(QUICK)
+    killer = threading.Timer(0.5, process(world).kill)
+    killer.start()
+    with pytest.raises(EnvironmentFailed, match=r"ScienceWorld died \(killed by SIGKILL\)"):
+        world.oracle_path(SLOW)  # takes ten seconds and more
+    killer.join()
+    assert world.oracle_path(QUICK)
+
+
+def test_a_world_that_hangs_does_not_block_for_ever(
+    world: ScienceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.reset(QUICK)
+    stopped = process(world)
+    monkeypatch.setattr(world, "_timeout", 0.3)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    with pytest.raises(EnvironmentFailed) as failure:
+        world.step("look around")
+    assert str(failure.value) == (
+        "the Java process of ScienceWorld did not answer within 0.3 seconds; "
+        "the next reset starts another"
+    )
+    assert not stopped.is_running()
+    monkeypatch.undo()
+    assert world.reset(QUICK).look
