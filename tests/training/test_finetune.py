@@ -19,6 +19,7 @@ from subgoal.training.finetune import (
     share_used,
 )
 from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.optimizer import OptimizerName, make_optimizers
 from subgoal.training.resume import Position, checkpoints
 
 CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000, looks=3)
@@ -73,20 +74,22 @@ def kill_at(monkeypatch, step):
     monkeypatch.setattr(torch.optim.AdamW, "step", step_or_die)
 
 
+@pytest.mark.parametrize("optimizer", list(OptimizerName))
 @pytest.mark.parametrize("attempts", [(2,), (7,), (4, 3)])
 def test_a_killed_run_goes_on_to_the_same_bits(
-    attempts, examples, tokenizer, tmp_path, monkeypatch
+    attempts, optimizer, examples, tokenizer, tmp_path, monkeypatch
 ):
+    config = CONFIG.model_copy(update={"optimizer": optimizer, "reading": 0.4})
     whole = fresh(tokenizer)
-    expected = finetune(whole, examples[3:], examples[:3], CONFIG, tmp_path / "whole", "whole")
+    expected = finetune(whole, examples[3:], examples[:3], config, tmp_path / "whole", "whole")
     for step in attempts:
         with monkeypatch.context() as patch:
             kill_at(patch, step)
             model = fresh(tokenizer)
             with pytest.raises(Killed):
-                finetune(model, examples[3:], examples[:3], CONFIG, tmp_path / "cut", "cut")
+                finetune(model, examples[3:], examples[:3], config, tmp_path / "cut", "cut")
     again = fresh(tokenizer)
-    outcome = finetune(again, examples[3:], examples[:3], CONFIG, tmp_path / "cut", "again")
+    outcome = finetune(again, examples[3:], examples[:3], config, tmp_path / "cut", "again")
     assert torch.equal(weights(whole), weights(again))
     assert (outcome.at.step, outcome.at.tokens) == (expected.at.step, expected.at.tokens)
     assert (outcome.loss, outcome.dev_loss) == (expected.loss, expected.dev_loss)
@@ -114,7 +117,7 @@ def test_checkpoints_are_few_whole_and_without_pickle(examples, tokenizer, tmp_p
         assert {file.name for file in place.iterdir()} == files
         assert json.loads((place / "position.json").read_text())["step"] == int(place.name)
         with safe_open(place / "optimizer.safetensors", "pt") as file:
-            assert file.get_tensor("0.exp_avg_sq").sum() > 0
+            assert file.get_tensor("1.0.exp_avg_sq").sum() > 0
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
@@ -181,6 +184,42 @@ def test_the_rate_rises_falls_and_follows_the_budget():
     assert share_used(config, Position(tokens=25)) == 0.25
     assert share_used(config, Position(tokens=25, seconds=45)) == 0.75
     assert share_used(config, Position(tokens=300)) == 1
+
+
+@pytest.mark.parametrize("name", list(OptimizerName))
+def test_every_weight_has_one_optimizer(name, tokenizer):
+    model = fresh(tokenizer)
+    groups = [
+        group for one in make_optimizers(name, model, 1e-3, 0.1) for group in one.param_groups
+    ]
+    held = [id(weight) for group in groups for weight in group["params"]]
+    assert sorted(held) == sorted(id(weight) for weight in model.parameters())
+    for group in groups:
+        if group["weight_decay"]:
+            assert all(weight.dim() == 2 for weight in group["params"])
+
+
+def test_without_muon_the_way_out_is_said(tokenizer, monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(TrainingFailed, match=r"no Muon; install torch 2\.9 .* 'adamw'"):
+        make_optimizers(OptimizerName.MUON, fresh(tokenizer), 1e-3, 0.1)
+
+
+def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer, tmp_path):
+    counts = []
+
+    class Seen(LearnedLoss):
+        def forward(self, ids, learned):
+            counts.append((int(learned.sum()), int((ids != 0).sum())))
+            return super().forward(ids, learned)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("subgoal.training.finetune.LearnedLoss", Seen)
+        config = CONFIG.model_copy(update={"reading": 0.5})
+        finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
+    half = len(counts) // 2
+    assert all(learned == real for learned, real in counts[: half - 1])
+    assert all(learned < real for learned, real in counts[half + 1 :])
 
 
 def test_padding_changes_no_loss(examples, tokenizer):

@@ -15,7 +15,7 @@ from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.action import take_apart
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.datasets.rendering import Seen
+from subgoal.datasets.rendering import Seen, functional
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import Environment, Observation, StepResult
 from subgoal.errors import AnnotationInvalid
@@ -128,7 +128,8 @@ class HierarchicalAgent(Agent):
 
     def _plan(self) -> Turn:
         # The world says when the task is complete, so the planner always has a next sub-goal.
-        _, planned = yield from self._planner.write((Mark.GOAL,))
+        _, written = yield from self._planner.write((Mark.GOAL,))
+        planned = functional(written)
         if self._disturbance is not None:
             planned = self._disturbance.replace(planned, self._world)
         self._goal, self._steps = planned, 0

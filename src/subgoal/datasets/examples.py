@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.rendering import LEARNED, Context, RenderingName, Role, Seen, Text, plain
+from subgoal.datasets.rendering import (
+    LEARNED,
+    Context,
+    RenderingName,
+    Role,
+    Seen,
+    Text,
+    plain,
+    spelled,
+)
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid
 from subgoal.record import Record
@@ -62,7 +71,7 @@ def corpus(annotated: Iterable[AnnotatedTrajectory]) -> Iterable[str]:
             if before is not None and before.entered:
                 yield plain(step.look)
         for span in one.spans:
-            yield str(span.subgoal)
+            yield spelled(str(span.subgoal))
 
 
 def build(

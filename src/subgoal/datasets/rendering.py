@@ -6,7 +6,7 @@ A text is a row of segments, each introduced by a mark (one special token):
     <|completed|>navigate_to(kitchen) (2 steps): You move to the kitchen.
     <|inventory|>In your inventory, you see: an orange
     <|room|>This room is called the kitchen. ...
-    <|goal|>pick_up(thermometer)<|end|>            written by the planner
+    <|goal|>pick_up( thermometer)<|end|>           written by the planner
     <|act|>pick up thermometer<|end|>              written by the executor
     <|observe|>You move the thermometer to the inventory.
     <|done|>                                       the executor: the sub-goal has ended (END_SG())
@@ -107,6 +107,19 @@ def plain(text: str, limit: int = ANSWER_LIMIT) -> str:
     return line if len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
 
 
+def spelled(subgoal: str) -> str:
+    """Write a sub-goal as texts have it: a space before its first argument.
+
+    So the tokens of a name are the same in a sub-goal as anywhere else, and can be copied.
+    """
+    return subgoal.replace("(", "( ", 1)
+
+
+def functional(text: str) -> str:
+    """Return the sub-goal of a text: what `spelled` was given."""
+    return text.replace("( ", "(", 1)
+
+
 class View(Protocol):
     """What can be seen now; a world is one. Asked only when a text needs it."""
 
@@ -189,8 +202,8 @@ class Context:
 
     def goal(self, subgoal: str) -> None:
         """The planner has set a sub-goal."""
-        self._goal, self._steps, self._count = subgoal, [], 0
-        self._add(Mark.GOAL, subgoal, Target.GOAL)
+        self._goal, self._steps, self._count = spelled(subgoal), [], 0
+        self._add(Mark.GOAL, self._goal, Target.GOAL)
 
     def act(self, action: str) -> None:
         """The executor has picked an action."""

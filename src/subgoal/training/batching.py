@@ -28,17 +28,20 @@ class Batch:
     Attributes:
         ids: Token ids, int64 (texts, length), padded on the right.
         learned: True where the token is in the loss, bool (texts, length).
+        real: True where the token is no padding, bool (texts, length).
         tokens: Tokens that are no padding.
     """
 
     def __init__(self, examples: Sequence[Example], pad: int) -> None:
         length = max(len(example.ids) for example in examples)
         ids = np.full((len(examples), length), pad, np.int64)
-        learned = np.zeros((len(examples), length), np.bool_)
+        learned, real = np.zeros((2, len(examples), length), np.bool_)
         for row, example in enumerate(examples):
             ids[row, : len(example.ids)] = example.ids
             learned[row, : len(example.ids)] = example.learned
-        self.ids, self.learned = torch.from_numpy(ids), torch.from_numpy(learned)
+            real[row, : len(example.ids)] = True
+        self.ids = torch.from_numpy(ids)
+        self.learned, self.real = torch.from_numpy(learned), torch.from_numpy(real)
         self.tokens = sum(len(example.ids) for example in examples)
 
 

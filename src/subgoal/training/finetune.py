@@ -21,6 +21,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.training.batching import Batch, batch_plan
 from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.optimizer import OptimizerName, make_optimizers
 from subgoal.training.resume import Position, checkpoints, load_checkpoint, save_checkpoint
 from subgoal.training.training_log import LogLine, cut_log, log
 
@@ -41,8 +42,13 @@ class TrainingConfig(Record):
     """Peak learning rate."""
     warmup: float = 0.05
     """Share of the budget over which the learning rate rises; then it falls as a cosine."""
+    optimizer: OptimizerName = OptimizerName.MUON
+    """`muon` or `adamw`."""
+    reading: float = 0.0
+    """Share of the budget, at its beginning, in which every token of a text is learned, not goals
+    and actions alone: a model from scratch learns to copy names from what it reads."""
     weight_decay: float = 0.1
-    """AdamW's weight decay, on matrices only."""
+    """Weight decay, on matrices only."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     precision: Precision = Precision.AUTO
@@ -167,11 +173,12 @@ class _Run:
         self._train, self._dev, self._config, self._on_dev = train, dev, config, on_dev
         self._student, self._pad = model.train(), model.config.pad_token_id or 0
         self._accelerator = Accelerator()
-        self._loss, self._optimizer = self._accelerator.prepare(
-            LearnedLoss(model, config.precision), _optimizer(model, config)
+        self._loss, *self._optimizers = self._accelerator.prepare(
+            LearnedLoss(model, config.precision),
+            *make_optimizers(config.optimizer, model, config.learning_rate, config.weight_decay),
         )
         self._checkpoints = work / "checkpoints"
-        self.at = load_checkpoint(self._checkpoints, model, self._optimizer)
+        self.at = load_checkpoint(self._checkpoints, model, self._optimizers)
         self._saved = self.at.tokens
         self._last = cut_log(work / "log.jsonl", self.at.step)
         self._log = log(work / "log.jsonl")
@@ -228,15 +235,18 @@ class _Run:
         """
         used = share_used(self._config, self.at)
         rate = learning_rate(self._config, used)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         device = self._accelerator.device
-        loss = self._loss(batch.ids.to(device), batch.learned.to(device))
+        learned = batch.real if used < self._config.reading else batch.learned
+        loss = self._loss(batch.ids.to(device), learned.to(device))
         self._accelerator.backward(loss)
         norm = self._accelerator.clip_grad_norm_(self._student.parameters(), self._config.clip)
         self._check_finite(loss.item(), math.inf if norm is None else float(norm))
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         self._losses.append(loss.item())
         self._cells += batch.ids.numel()
         self._real += batch.tokens
@@ -286,7 +296,7 @@ class _Run:
         self._last, self._logged = line, time.monotonic()
         self._losses.clear()
         if save:
-            save_checkpoint(self._checkpoints, at, self._student, self._optimizer)
+            save_checkpoint(self._checkpoints, at, self._student, self._optimizers)
             self._saved = at.tokens
         if look and self._on_dev is not None:
             self._on_dev(self._student, line)
@@ -294,13 +304,3 @@ class _Run:
     def _look(self) -> float:
         loss = LearnedLoss(self._student, self._config.precision)
         return mean_loss(loss, self._dev, self._config.batch_tokens, self._pad)
-
-
-def _optimizer(model: LlamaForCausalLM, config: TrainingConfig) -> torch.optim.Optimizer:
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    others = [weight for weight in model.parameters() if weight.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)

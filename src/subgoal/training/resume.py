@@ -8,6 +8,7 @@ generator is needed: the order of batches follows from the seed and the position
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -37,19 +38,23 @@ class Position(Record):
 
 
 def save_checkpoint(
-    folder: Path, at: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path,
+    at: Position,
+    model: torch.nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
-    """Write the weights, the optimizer's state and the position; delete the oldest checkpoint.
+    """Write the weights, the optimizers' state and the position; delete the oldest checkpoint.
 
     Args:
         folder: The folder of all checkpoints of the run.
         at: Where the run stands.
         model: The student.
-        optimizer: Its optimizer.
+        optimizers: Its optimizers.
     """
     weights = {name: weight.detach() for name, weight in model.named_parameters()}
     moments = {
-        f"{number}.{name}": value
+        f"{which}.{number}.{name}": value
+        for which, optimizer in enumerate(optimizers)
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }
@@ -70,9 +75,9 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(
-    folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> Position:
-    """Restore model and optimizer in place from the last checkpoint; return its position.
+    """Restore model and optimizers in place from the last checkpoint; return its position.
 
     Returns:
         The position; the beginning where there is no checkpoint.
@@ -92,13 +97,14 @@ def load_checkpoint(
         with torch.no_grad():
             for name, weight in own.items():
                 weight.copy_(weights[name])
-        state: dict[int, dict[str, torch.Tensor]] = {}
+        states = [dict[int, dict[str, torch.Tensor]]() for _ in optimizers]
         for key, value in load_file(place / "optimizer.safetensors").items():
-            number, name = key.split(".", 1)
-            state.setdefault(int(number), {})[name] = value
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+            which, number, name = key.split(".", 2)
+            states[int(which)].setdefault(int(number), {})[name] = value
+        for optimizer, state in zip(optimizers, states, strict=True):
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         return Position.model_validate_json((place / "position.json").read_bytes())
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, IndexError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingFailed(
             f"the checkpoint {place} cannot be used ({reason}); delete it to go on from the one "

@@ -1,0 +1,59 @@
+"""The optimizers that students are trained with."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import torch
+
+from subgoal.errors import TrainingFailed
+
+
+class OptimizerName(StrEnum):
+    """How weights follow their gradients."""
+
+    MUON = "muon"
+    """Muon for the matrices between layers, AdamW for embeddings and norms: fewer tokens to the
+    same loss (K. Jordan et al., 2024). Needs torch 2.9."""
+    ADAMW = "adamw"
+    """AdamW for all weights."""
+
+
+def make_optimizers(
+    name: OptimizerName, model: torch.nn.Module, rate: float, weight_decay: float
+) -> list[torch.optim.Optimizer]:
+    """Make the optimizers of a model's weights; each weight belongs to one of them.
+
+    Args:
+        name: Which kind.
+        model: The student.
+        rate: Learning rate; Muon's updates are scaled so that AdamW's rates fit it.
+        weight_decay: Of matrices; embeddings, which few tokens touch in a step, and norms have
+            none under Muon, and norms none under AdamW.
+
+    Raises:
+        TrainingFailed: This torch has no Muon.
+    """
+    tables = {id(part.weight) for part in model.modules() if isinstance(part, torch.nn.Embedding)}
+    weights = list(model.parameters())
+    others = [weight for weight in weights if weight.dim() <= 1]
+    if name is OptimizerName.ADAMW:
+        matrices = [weight for weight in weights if weight.dim() > 1]
+        return [_adamw([(matrices, weight_decay), (others, 0.0)], rate)]
+    if not hasattr(torch.optim, "Muon"):
+        raise TrainingFailed(
+            f"torch {torch.__version__} has no Muon; install torch 2.9 or later, or set "
+            "training.optimizer = 'adamw'"
+        )
+    inner = [weight for weight in weights if weight.dim() > 1 and id(weight) not in tables]
+    rest = [weight for weight in weights if weight.dim() <= 1 or id(weight) in tables]
+    muon = torch.optim.Muon(
+        inner, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return [muon, _adamw([(rest, 0.0)], rate)]
+
+
+def _adamw(
+    groups: Sequence[tuple[list[torch.nn.Parameter], float]], rate: float
+) -> torch.optim.Optimizer:
+    made = [{"params": weights, "weight_decay": decay} for weights, decay in groups]
+    return torch.optim.AdamW(made, lr=rate, betas=(0.9, 0.98), fused=True)
