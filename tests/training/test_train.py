@@ -1,55 +1,26 @@
 import pytest
 import torch
 
-from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig
 from subgoal.datasets.rendering import Role
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
-from subgoal.journal import Journal, file_digest
+from subgoal.journal import file_digest
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import load_student
-from subgoal.training.finetune import TrainingConfig
-from subgoal.training.train import TrainConfig, train
-
-TINY = TrainConfig(
-    roles=(Role.BOTH,),
-    dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
-    training=TrainingConfig(
-        tokens=2_000, batch_tokens=512, checkpoint_tokens=500, looks=1, look_tokens=500
-    ),
-)
+from subgoal.training.train import train
 
 
-@pytest.fixture
-def source(annotated, tmp_path):
-    journal = Journal(
-        tmp_path / "given" / "annotations.jsonl",
-        AnnotatedTrajectory,
-        "annotations",
-        lambda one: one.trajectory.task.key,
-    )
-    for one in annotated:
-        journal.append(one)
-    return journal.seal()
+def changed(tiny, **training):
+    new = tiny.training.model_copy(update=training)
+    return tiny.model_copy(update={"training": new})
 
 
-@pytest.fixture
-def config(source):
-    return TINY.model_copy(update={"annotations": source})
-
-
-def changed(config, **training):
-    new = config.training.model_copy(update=training)
-    return config.model_copy(update={"training": new})
-
-
-def test_a_file_of_annotations_is_enough(config, source, tmp_path):
+def test_a_file_of_annotations_is_enough(tiny, source, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    summary = train(config, folder)
+    summary = train(tiny, folder)
     card = summary.cards[Role.BOTH]
     assert summary.read == source
     assert card.data == file_digest(source)
-    assert card.tokens >= TINY.training.tokens
+    assert card.tokens >= tiny.training.tokens
     assert card.dev_loss is not None
     student = load_student(folder / "students" / "both", Role.BOTH)
     assert student.card == card
@@ -60,33 +31,33 @@ def test_a_file_of_annotations_is_enough(config, source, tmp_path):
     assert not (folder / "training" / "both" / "checkpoints").exists()
 
 
-def test_a_pair_shares_the_budget_of_one(config, tmp_path):
+def test_a_pair_shares_the_budget_of_one(tiny, tmp_path):
     roles = (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
-    cards = train(config.model_copy(update={"roles": roles}), RunFolder(tmp_path / "run")).cards
-    budget = TINY.training.tokens
+    cards = train(tiny.model_copy(update={"roles": roles}), RunFolder(tmp_path / "run")).cards
+    budget = tiny.training.tokens
     for role, share in zip(roles, (0.5, 0.5, 1), strict=True):
         assert budget * share <= cards[role].tokens < budget * share + 512
 
 
-def test_a_complete_stage_is_not_trained_again(config, tmp_path):
+def test_a_complete_stage_is_not_trained_again(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    train(config, folder)
+    train(tiny, folder)
     weights = folder / "students" / "both" / "model.safetensors"
     before = weights.stat().st_mtime_ns
-    train(config, folder)
+    train(tiny, folder)
     assert weights.stat().st_mtime_ns == before
     with pytest.raises(RunFolderInvalid, match=r"training\.seed: 0 -> 1"):
-        train(changed(config, seed=1), folder)
+        train(changed(tiny, seed=1), folder)
 
 
 def test_an_interrupted_stage_goes_on_but_not_with_another_configuration(
-    config, tmp_path, monkeypatch
+    tiny, tmp_path, monkeypatch
 ):
     def interrupt(folder):
         with monkeypatch.context() as patch:
             patch.setattr("subgoal.training.train.save_student", fail)
             with pytest.raises(KeyboardInterrupt):
-                train(config, folder)
+                train(tiny, folder)
 
     def fail(*_):
         raise KeyboardInterrupt
@@ -96,25 +67,25 @@ def test_an_interrupted_stage_goes_on_but_not_with_another_configuration(
         return len(log.read_text().splitlines()) - 1
 
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
-    train(config, whole)
+    train(tiny, whole)
     interrupt(cut)
-    train(config, cut)
+    train(tiny, cut)
     assert steps(cut) == steps(whole)
     models = [load_student(f / "students" / "both").model for f in (whole, cut)]
     assert torch.equal(models[0].lm_head.weight, models[1].lm_head.weight)
     other = RunFolder(tmp_path / "other")
     interrupt(other)
     other.remove_stage("train-both")
-    card = train(changed(config, tokens=1_000), other).cards[Role.BOTH]
+    card = train(changed(tiny, tokens=1_000), other).cards[Role.BOTH]
     assert 1_000 <= card.tokens < 1_600
 
 
-def test_what_is_missing_is_said(config, tmp_path):
+def test_what_is_missing_is_said(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(RunFolderInvalid, match="`subgoal annotate"):
-        train(TINY, folder)
+        train(tiny.model_copy(update={"annotations": None}), folder)
     with pytest.raises(ConfigInvalid, match=r"there is no file .*nowhere"):
-        train(TINY.model_copy(update={"annotations": tmp_path / "nowhere"}), folder)
-    strict = TINY.dataset.model_copy(update={"min_confidence": 1.5})
+        train(tiny.model_copy(update={"annotations": tmp_path / "nowhere"}), folder)
+    strict = tiny.dataset.model_copy(update={"min_confidence": 1.5})
     with pytest.raises(TrainingFailed, match="min_confidence"):
-        train(config.model_copy(update={"dataset": strict}), folder)
+        train(tiny.model_copy(update={"dataset": strict}), folder)

@@ -36,6 +36,8 @@ class DatasetConfig(Record):
     """Leave out annotations below this confidence (0..1)."""
     dev_share: float = 0.05
     """Share of each type's variations held out for the dev loss."""
+    renamed: int = 0
+    """Copies of the training paths in which names have changed places (`datasets.renaming`)."""
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""

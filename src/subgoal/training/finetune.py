@@ -54,7 +54,7 @@ class TrainingConfig(Record):
     precision: Precision = Precision.AUTO
     """What matrices multiply in: `auto`, `float32` or `bfloat16`."""
     threads: int = 0
-    """CPU threads; 0: all cores."""
+    """CPU threads, at most; 0: all cores."""
     looks: int = 4
     """How often the loss on held-out texts is taken, evenly over the budget."""
     look_tokens: int = 32_768
@@ -139,7 +139,7 @@ def finetune(
     if config.tokens <= 0 and config.minutes <= 0:
         raise TrainingFailed("training has no budget: set training.tokens or training.minutes")
     if config.threads:
-        torch.set_num_threads(config.threads)
+        torch.set_num_threads(min(config.threads, torch.get_num_threads()))
     run = _Run(model, train, _sample(dev, config), config, work, on_dev)
     unit = "tokens" if config.tokens else "seconds"
     with closing(run), Progress(label, run.total, unit, run.amount) as progress:

@@ -10,18 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.renaming import renamed
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, digest_of
+from subgoal.run_folder import RunFolder, StageState, digest_of
 from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
+from subgoal.training.side_by_side import Order, train_side_by_side
 from subgoal.training.student import StudentConfig, make_student
 
 
@@ -39,6 +43,9 @@ class TrainConfig(Record):
     annotations: Path | None = None
     """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
     folder's own."""
+    side_by_side: bool = True
+    """Train the students at the same time where there is no GPU, each with its share of the
+    cores; false: one after another, each with all."""
 
 
 class _OneStudent(Record):
@@ -77,13 +84,16 @@ def students_folder(folder: RunFolder, role: Role) -> Path:
 
 
 def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
-    """Run the stage: one student after another, each resumable.
+    """Run the stage: each student is resumable.
 
     Raises:
         RunFolderInvalid: There are no annotations, or a student has another configuration.
         TrainingFailed: There is nothing to train on, or the loss is not finite.
     """
     store, source = _annotations(config, folder)
+    orders = _orders(config, folder)
+    if len(orders) > 1:
+        train_side_by_side(orders)
     data: _Data | None = None
     cards: dict[str, StudentCard] = {}
     for role in config.roles:
@@ -108,6 +118,23 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
         written={role: students_folder(folder, role) for role in config.roles},
         cards=cards,
     )
+
+
+def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
+    """Say what processes of their own are to train; nothing where one process does better."""
+    manifests = [(role, folder.manifest(f"train-{role}")) for role in config.roles]
+    open_roles = [
+        role for role, one in manifests if one is None or one.state is not StageState.COMPLETE
+    ]
+    cores = config.training.threads or torch.get_num_threads()
+    if not config.side_by_side or torch.cuda.is_available() or cores < len(open_roles):
+        return []
+    asked = config.model_dump(mode="json", exclude={"roles"})
+    threads = cores // max(1, len(open_roles))
+    return [
+        Order(config={**asked, "roles": [role]}, folder=folder.path, threads=threads)
+        for role in open_roles
+    ]
 
 
 def _share(training: TrainingConfig, role: Role) -> TrainingConfig:
@@ -142,7 +169,8 @@ def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Pa
         )
     training, dev = hold_out(kept, config.dev_share)
     tokenizer = StudentTokenizer.train(corpus(training), config.vocabulary)
-    return _Data(training, dev, tokenizer, file_digest(source))
+    paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
+    return _Data(paths, dev, tokenizer, file_digest(source))
 
 
 def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
@@ -176,6 +204,6 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
         dev_loss=outcome.dev_loss,
         seconds=round(outcome.at.seconds, 1),
         seed=one.training.seed,
-        trained_on=tuple(a.trajectory.task.key for a in data.train),
+        trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
     )
     return Student(model, tokenizer, card)

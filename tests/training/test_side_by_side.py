@@ -1,0 +1,72 @@
+"""Students trained in processes of their own: the same as one after another."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from subgoal.datasets.rendering import Role
+from subgoal.errors import TrainingFailed
+from subgoal.progress import Update
+from subgoal.run_folder import RunFolder
+from subgoal.training import side_by_side
+from subgoal.training.checkpoint import load_student
+from subgoal.training.side_by_side import Failure, Order, train_side_by_side
+from subgoal.training.train import students_folder, train
+
+ROLES = (Role.PLANNER, Role.EXECUTOR)
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+
+def weights(folder, role):
+    model = load_student(students_folder(folder, role), role).model
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_the_students_are_those_of_one_after_another(tiny, two_cores, tmp_path, capfd):
+    one = tiny.model_copy(update={"roles": ROLES, "side_by_side": False})
+    apart = tiny.model_copy(update={"roles": ROLES})
+    first, second = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "apart")
+    train(one, first)
+    capfd.readouterr()
+    summary = train(apart, second)
+    shown = capfd.readouterr().err
+    for role in ROLES:
+        assert re.search(rf"train {role}: 1,\d+/1,000 tokens", shown)
+        assert summary.cards[role].tokens >= 1_000
+        assert torch.equal(weights(first, role), weights(second, role))
+    manifests = [first.manifest("train-planner"), second.manifest("train-planner")]
+    assert manifests[0] is not None
+    assert manifests[1] is not None
+    assert manifests[0].config == manifests[1].config
+
+
+def test_an_error_of_a_process_is_the_stage_s(tiny, two_cores, tmp_path):
+    strict = tiny.dataset.model_copy(update={"min_confidence": 1.1})
+    broken = tiny.model_copy(update={"roles": ROLES, "dataset": strict})
+    with pytest.raises(TrainingFailed, match=r"no annotation of confidence 1\.1 or more"):
+        train(broken, RunFolder(tmp_path / "run"))
+
+
+def test_a_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
+    config = tiny.model_dump(mode="json", exclude={"roles"})
+    order = Order(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
+    popen = subprocess.Popen
+    dies = [sys.executable, "-c", "import os; os.read(0, 9); os.abort()"]
+    monkeypatch.setattr(side_by_side.subprocess, "Popen", lambda _, **kinds: popen(dies, **kinds))
+    with pytest.raises(TrainingFailed, match="a training process ended with exit code -6"):
+        train_side_by_side([order])
+
+
+def test_lines_are_told_apart():
+    update = Update(label="train both", total=10, unit="tokens", done=3)
+    failure = Failure(error="TrainingFailed", message="the loss is nan")
+    with pytest.raises(ValueError, match="label"):
+        Update.model_validate_json(failure.model_dump_json())
+    assert Update.model_validate_json(update.model_dump_json()) == update
