@@ -1,0 +1,76 @@
+"""Progress: plain lines, rows of a board, and updates for another process."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from subgoal import progress
+from subgoal.progress import Board, Progress, Update, clock
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is printed, without a terminal."""
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=text, force_terminal=False, width=200))
+    return text
+
+
+def update(label, done, **more):
+    return Update(label=label, total=10, unit="paths", done=done, **more)
+
+
+def test_a_line_says_rate_and_time_left():
+    line = str(update("collect", 4, rate=2.0, seconds=62, note="loss 1.2"))
+    assert line == "collect: 4/10 paths, 2.0/s, 1:02 elapsed, 0:03 left; loss 1.2"
+    assert str(update("collect", 0)) == "collect: 0/10 paths, 0.0/s, 0:00 elapsed, 0:00 left"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3723, "1:02:03")])
+def test_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_without_a_terminal_there_are_few_lines(shown):
+    with Progress("collect", 1000, "paths") as work:
+        for _ in range(1000):
+            work.advance()
+    (line,) = shown.getvalue().splitlines()
+    assert line.startswith("collect: 1,000/1,000 paths, ")
+
+
+def test_pieces_side_by_side_have_a_line_each(shown, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Board() as board:
+        for second in range(25):
+            now[0] = float(second)
+            board.show(update("planner", second, seconds=second))
+            board.show(update("executor", second, seconds=second))
+        board.show(update("planner", 25, seconds=25, ended=True))
+    lines = shown.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["planner", "executor"] * 2 + ["planner"]
+
+
+def test_on_a_terminal_each_piece_has_a_row(monkeypatch):
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=text, force_terminal=True, width=120))
+    with Board() as board:
+        board.show(update("planner", 3, rate=1.5, note="loss 0.5"))
+        board.show(update("executor", 10))
+    assert "planner" in text.getvalue()
+    assert "1.5 paths/s" in text.getvalue()
+    assert "10/10" in text.getvalue()
+
+
+def test_updates_go_to_another_process(shown, monkeypatch):
+    told = []
+    monkeypatch.setattr(progress, "_receiver", told.append)
+    with Progress("train both", 100, "tokens", 10) as work:
+        for _ in range(90):
+            work.advance(1, "loss 1")
+    assert shown.getvalue() == ""
+    assert told[0].done == 10
+    assert (told[-1].done, told[-1].ended, told[-1].note) == (100, True, "loss 1")
+    assert len(told) < 10
