@@ -1,8 +1,6 @@
 """The openai teacher against the faulty server, over a real socket."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.annotation import openai_teacher
+from subgoal.annotation.endpoint import Endpoint, probe
 from subgoal.annotation.faults import Fault, FaultRates
 from subgoal.annotation.ledger import Ledger
 from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
@@ -42,7 +40,8 @@ def outcomes(teacher: OpenAITeacher, paths=PATHS, **options):
     return {path.task.key: one for path, one in teacher.annotate_many(paths, **options)}
 
 
-def plain(annotated: AnnotatedTrajectory):
+def plain(annotated: AnnotatedTrajectory | SubgoalError):
+    assert isinstance(annotated, AnnotatedTrajectory), annotated
     return [(str(span.subgoal), span.first, span.last) for span in annotated.spans]
 
 
@@ -169,10 +168,10 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(ConfigInvalid, match="name the teacher's model"):
             OpenAITeacher(OpenAIConfig(), ledger)
         with pytest.raises(TeacherFailed, match="OPENAI_API_KEY"):
-            OpenAITeacher(OpenAIConfig(model="m"), ledger)
+            OpenAITeacher(OpenAIConfig(model="m"), ledger).annotate(PATHS[0])
         monkeypatch.setitem(sys.modules, "openai", None)
         with pytest.raises(TeacherFailed, match=r"subgoal\[teacher\]"):
-            OpenAITeacher(OpenAIConfig(model="m"), ledger)
+            OpenAITeacher(OpenAIConfig(model="m"), ledger).annotate(PATHS[0])
 
 
 def test_a_server_that_says_when_is_obeyed(tmp_path: Path):
@@ -199,62 +198,45 @@ def test_a_server_that_is_not_there_fails_its_paths_by_name(tmp_path: Path):
         assert ledger.totals().lost == 2
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from subgoal.annotation.ledger import Ledger
-from subgoal.annotation.openai_teacher import OpenAITeacher
-from subgoal.annotation.openai_config import OpenAIConfig
-sys.path.insert(0, {tests!r})
-from test_openai_teacher import PATHS
-config = OpenAIConfig.model_validate_json(Path({config!r}).read_text())
-with Ledger(Path({ledger!r}), "run") as ledger:
-    for _ in OpenAITeacher(config, ledger).annotate_many(PATHS):
-        pass
-"""
-
-
-@pytest.mark.parametrize("mode", ["live", "batch"])
-def test_after_a_kill_no_reply_is_lost_or_asked_again(tmp_path: Path, mode: str):
-    server = TeacherServer(ServerConfig(port=0, seconds=0.05, polls=20), ANNOTATED)
-    with server:
-        config = config_for(server, mode=mode, endpoint={"concurrency": 4})
-        (tmp_path / "config.json").write_text(config.model_dump_json())
-        script = SCRIPT.format(
-            tests=str(Path(__file__).parent),
-            config=str(tmp_path / "config.json"),
-            ledger=str(tmp_path / "l.sqlite"),
-        )
-        process = subprocess.Popen([sys.executable, "-c", script])
-        while process.poll() is None and server.delivered.requests < 12:
-            time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        delivered = server.delivered.replies
-        with Ledger(tmp_path / "l.sqlite", "run") as ledger:
-            kept = ledger.totals()
-            assert kept.answered < len(PATHS)
-            assert delivered - 4 <= kept.answered <= delivered
-            found = outcomes(OpenAITeacher(config, ledger))
-            assert all(isinstance(one, AnnotatedTrajectory) for one in found.values())
-        # Only what was under way at the kill is asked again.
-        assert server.delivered.repeated <= delivered - kept.answered
-        assert len(server.batches) == (mode == "batch")
-
-
 def test_the_sdk_is_not_loaded_before_it_is_needed():
     script = "import sys, subgoal.annotation.openai_teacher; assert 'openai' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_it_can_be_used_where_a_loop_runs_already(tmp_path: Path):
+def test_where_a_loop_runs_already_a_thread_does_it(tmp_path: Path):
     server = TeacherServer(ServerConfig(port=0), ANNOTATED)
+
+    def annotated() -> AnnotatedTrajectory:
+        with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+            return OpenAITeacher(config_for(server), ledger).annotate(PATHS[0])
+
+    async def notebook() -> AnnotatedTrajectory:
+        with pytest.raises(TeacherFailed, match="to_thread"):
+            annotated()
+        return await asyncio.to_thread(annotated)
+
+    with server:
+        assert plain(asyncio.run(notebook())) == plain(ANNOTATED[0])
+
+
+def test_a_secret_header_comes_from_the_environment(tmp_path: Path, monkeypatch):
+    with pytest.raises(TeacherFailed, match="MY_TOKEN"):
+        Endpoint(OpenAIConfig(model="m", endpoint=EndpointConfig(
+            base_url="http://127.0.0.1:9/v1", headers={"X-Token": "$MY_TOKEN"})))  # fmt: skip
+    monkeypatch.setenv("MY_TOKEN", "hush-hush")
+    server = TeacherServer(ServerConfig(port=0, key="other"), ANNOTATED)
+    headers = {"Authorization": "$MY_TOKEN"}
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        teacher = OpenAITeacher(config_for(server), ledger)
+        teacher = OpenAITeacher(config_for(server, endpoint={"headers": headers}), ledger)
+        with pytest.raises(TeacherFailed, match=r"provided: \*\*\*"):
+            teacher.annotate(PATHS[0])
 
-        async def notebook():
-            return await asyncio.to_thread(lambda: 1)
 
-        assert asyncio.run(notebook()) == 1
-        assert openai_teacher is not None
-        assert plain(teacher.annotate(PATHS[0])) == plain(ANNOTATED[0])
+def test_an_endpoint_is_probed_in_one_line():
+    with TeacherServer(ServerConfig(port=0)) as server:
+        config = config_for(server)
+        assert probe(config) == f"{server.base_url} serves 'rehearsal'"
+        with pytest.raises(TeacherFailed, match="serves rehearsal, not 'gpt'"):
+            probe(config.model_copy(update={"model": "gpt"}))
+    with pytest.raises(TeacherFailed, match="does not answer"):
+        probe(config)

@@ -1,18 +1,22 @@
 """The stage `annotate`: sub-goals on every collected trajectory, or a named failure."""
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 
+from pydantic import Field
+
+from subgoal.annotation.failure import AnnotationFailure, FailureKind
+from subgoal.annotation.openai_config import OpenAIConfig
+from subgoal.annotation.openai_stage import Forecast, PaidTeacher, forecast
 from subgoal.annotation.recorded import RecordedTeacher
 from subgoal.annotation.scripted import ScriptedTeacher
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teacher import Teacher
 from subgoal.annotation.transfer import TransferTeacher
 from subgoal.environments.environment import StopReason
-from subgoal.errors import AnnotationInvalid, TeacherFailed
-from subgoal.journal import Journal
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, TeacherFailed
+from subgoal.journal import Journal, write_text
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -21,6 +25,7 @@ from subgoal.trajectories.trajectory import Trajectory
 
 FILE = "annotations.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
+_RETRIES = "annotation_retries.json"
 
 
 class TeacherKind(StrEnum):
@@ -30,13 +35,15 @@ class TeacherKind(StrEnum):
     """Real LLM annotations that ship with the package."""
     SCRIPTED = "scripted"
     """A deterministic segmentation, for any world, without a model."""
+    OPENAI = "openai"
+    """A language model behind any OpenAI-compatible endpoint."""
 
 
 TEACHERS: dict[TeacherKind, type[Teacher]] = {
     TeacherKind.RECORDED: RecordedTeacher,
     TeacherKind.SCRIPTED: ScriptedTeacher,
 }
-"""The teacher's class by kind."""
+"""The class of each teacher that is free."""
 
 
 class AnnotateConfig(Record):
@@ -44,42 +51,20 @@ class AnnotateConfig(Record):
 
     teacher: TeacherKind = TeacherKind.RECORDED
     """Who annotates."""
+    per_type: int | None = Field(default=None, ge=1)
+    """Paths of each task type that the openai teacher is asked about, the first ones; None: all."""
     transfer: bool = True
     """Carry annotations over to paths of the same task type that the teacher did not annotate."""
     min_confidence: float = 0.0
     """Leave out transferred annotations below this confidence (0..1)."""
+    openai: OpenAIConfig = OpenAIConfig()
+    """The model of the openai teacher, and how it is asked."""
 
-
-class AnnotationFailure(Record):
-    """Why a trajectory has no annotation."""
-
-    key: str
-    """The task's key."""
-    reason: str
-    """One sentence."""
-
-
-class AnnotateSummary(Record):
-    """What `annotate` did."""
-
-    read: Path
-    """The trajectories' file."""
-    written: Path
-    """The sealed annotations."""
-    direct: int
-    """Annotated by the teacher."""
-    transferred: int
-    """Carried over."""
-    failed: int
-    """Left out, each with its reason in `annotation_failures.jsonl.zst`."""
-    reasons: tuple[AnnotationFailure, ...]
-    """The first ten failures."""
-    confidence: float
-    """Mean confidence of the transferred ones; 1 where there are none."""
-    subgoals: int
-    """Sub-goals in all."""
-    samples: tuple[AnnotatedTrajectory, ...]
-    """Five annotated paths chosen by chance, to be read."""
+    def deciding(self) -> "AnnotateConfig":
+        """Return this configuration without what may change while a run goes on."""
+        paid = self.teacher is TeacherKind.OPENAI
+        openai = self.openai.deciding() if paid else OpenAIConfig()
+        return self.model_copy(update={"openai": openai})
 
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
@@ -100,91 +85,188 @@ def failures(folder: RunFolder) -> Journal[AnnotationFailure]:
 
 
 def annotate_all(
-    trajectories: Iterable[Trajectory], config: AnnotateConfig
+    trajectories: Iterable[Trajectory], config: AnnotateConfig, paid: PaidTeacher | None = None
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     """Annotate trajectories: by the teacher where it can, else by transfer.
 
+    Args:
+        trajectories: The paths.
+        config: Who annotates.
+        paid: The openai teacher at work; None makes one where the configuration wants it.
+
     Returns:
-        The annotations, and a failure with its reason for every trajectory without one.
+        The annotations, and a failure with its reason for every trajectory without one, and for
+        those that the openai teacher was asked about and that transfer annotated instead.
+
+    Raises:
+        ConfigInvalid, TeacherFailed: The openai teacher cannot be asked at all.
     """
-    teacher = TEACHERS[config.teacher]()
-    direct: list[AnnotatedTrajectory] = []
-    rest: list[tuple[Trajectory, str]] = []
+    solved: list[Trajectory] = []
     failed: list[AnnotationFailure] = []
     for path in trajectories:
-        if path.stop_reason is not StopReason.SOLVED:
+        if path.stop_reason is StopReason.SOLVED:
+            solved.append(path)
+        else:
             reason = f"the path ends at a score of {path.final_score}; only solved ones are used"
-            failed.append(AnnotationFailure(key=path.task.key, reason=reason))
-            continue
-        try:
-            direct.append(teacher.annotate(path))
-        except (TeacherFailed, AnnotationInvalid) as error:
-            rest.append((path, str(error)))
-    if not config.transfer:
-        failed += [AnnotationFailure(key=path.task.key, reason=why) for path, why in rest]
-        return direct, failed
-    carried, left = _carry_over(direct, rest, config.min_confidence)
-    return direct + carried, failed + left
+            failed.append(_failure(path, reason, FailureKind.PATH))
+    if config.teacher is TeacherKind.OPENAI:
+        paid = paid or PaidTeacher(config.openai)
+        paid.ask(chosen(solved, config))
+        direct, refused = paid.annotated, paid.failed
+    else:
+        direct, refused = _by_free_teacher(TEACHERS[config.teacher](), solved)
+    reasons = {failure.key: failure for failure in refused}
+    done = {one.trajectory.task.key for one in direct}
+    rest = [path for path in solved if path.task.key not in done]
+    if config.transfer and rest:
+        carried, left = _carry_over(direct, rest, reasons, config.min_confidence)
+        return direct + carried, failed + left
+    not_asked = "the teacher was not asked about it"
+    left = [reasons.get(path.task.key) or _failure(path, not_asked) for path in rest]
+    return direct, failed + left
 
 
-def _carry_over(
-    direct: Sequence[AnnotatedTrajectory],
-    rest: Sequence[tuple[Trajectory, str]],
-    min_confidence: float,
-) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
-    teacher = TransferTeacher(direct)
-    carried: list[AnnotatedTrajectory] = []
-    failed: list[AnnotationFailure] = []
-    with Progress("annotate", len(rest), "paths") as progress:
-        for path, why in rest:
-            progress.advance()
-            try:
-                found = teacher.annotate(path)
-            except TeacherFailed as error:
-                failed.append(AnnotationFailure(key=path.task.key, reason=f"{why}; {error}"))
-                continue
-            if found.confidence >= min_confidence:
-                carried.append(found)
-                continue
-            reason = f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"
-            failed.append(AnnotationFailure(key=path.task.key, reason=reason))
-    return carried, failed
+def chosen(solved: Sequence[Trajectory], config: AnnotateConfig) -> list[Trajectory]:
+    """Return the paths that the openai teacher is asked about."""
+    by_type: dict[str, list[Trajectory]] = {}
+    for path in solved:
+        by_type.setdefault(path.task.name, []).append(path)
+    return [path for paths in by_type.values() for path in paths[: config.per_type]]
 
 
-def annotate(config: AnnotateConfig, folder: RunFolder) -> AnnotateSummary:
+def annotate(
+    config: AnnotateConfig, folder: RunFolder, retry_failed: bool = False
+) -> AnnotateSummary:
     """Run the stage: read the trajectories, write annotations and failures.
+
+    Args:
+        config: Who annotates.
+        folder: The run folder.
+        retry_failed: Take up the paths that the teacher failed on; those that are annotated are
+            not asked about again.
 
     Raises:
         RunFolderInvalid: `collect` is not complete, or the stage has another configuration.
+        ConfigInvalid, TeacherFailed: The openai teacher cannot be asked at all.
     """
     folder.need("collect", "collect")
     source = collect.journal(folder)
     store, bad = journal(folder), failures(folder)
-    with folder.stage("annotate", config, {source.sealed_path.name: source.sealed_path}) as stage:
+    inputs = {source.sealed_path.name: source.sealed_path}
+    if retry_failed:
+        with folder.stage("annotate", config.deciding(), inputs) as stage:
+            complete = stage.complete
+        if complete:
+            _take_up(folder)
+    with folder.stage("annotate", config.deciding(), inputs) as stage:
         if not stage.complete:
-            annotated, failed = annotate_all(source, config)
+            paid = None
+            if config.teacher is TeacherKind.OPENAI:
+                run = str(folder.path.resolve())
+                paid = PaidTeacher(config.openai, run, _retries(folder).again)
+            annotated, failed = annotate_all(source, config, paid)
+            store.clear()  # of what an interrupted attempt wrote
+            bad.clear()
             for one in annotated:
                 store.append(one)
             for failure in failed:
                 bad.append(failure)
             outputs = {store.sealed_path.name: store.seal(), bad.sealed_path.name: bad.seal()}
-            stage.finish(outputs, annotated=len(annotated), failed=len(failed))
-    return _summary(folder)
+            used = paid.counts if paid else {}
+            stage.finish(outputs, annotated=len(annotated), failed=len(failed), **used)
+    counts = dict(stage.manifest.counts)
+    used = {name: counts[name] for name in counts if name not in {"annotated", "failed"}}
+    return summarize(list(store), list(bad), source.sealed_path, store.sealed_path, used)
 
 
-def _summary(folder: RunFolder) -> AnnotateSummary:
-    annotated, failed = list(journal(folder)), list(failures(folder))
-    carried = [one for one in annotated if one.transferred_from]
-    confidence = sum(one.confidence for one in carried) / len(carried) if carried else 1.0
-    samples = random.Random(0).sample(annotated, min(5, len(annotated)))
-    return AnnotateSummary(
-        read=collect.journal(folder).sealed_path,
-        written=journal(folder).sealed_path,
-        direct=len(annotated) - len(carried),
-        transferred=len(carried),
-        failed=len(failed),
-        reasons=tuple(failed[:10]),
-        confidence=confidence,
-        subgoals=sum(len(one.spans) for one in annotated),
-        samples=tuple(samples),
-    )
+def dry_run(config: AnnotateConfig, folder: RunFolder) -> Forecast:
+    """Estimate what the stage would send, without sending anything.
+
+    Raises:
+        RunFolderInvalid: `collect` is not complete.
+        ConfigInvalid: The teacher is free, or its configuration is wrong.
+    """
+    if config.teacher is not TeacherKind.OPENAI:
+        raise ConfigInvalid(f"the {config.teacher} teacher is free: nothing would be sent")
+    folder.need("collect", "collect")
+    solved = [path for path in collect.journal(folder) if path.stop_reason is StopReason.SOLVED]
+    return forecast(chosen(solved, config), config.openai)
+
+
+class _Retries(Record):
+    again: dict[str, int] = {}
+    """How often a path was taken up after replies that were no annotation, by its task's key."""
+
+
+def _retries(folder: RunFolder) -> _Retries:
+    place = folder / _RETRIES
+    return _Retries.model_validate_json(place.read_bytes()) if place.exists() else _Retries()
+
+
+def _take_up(folder: RunFolder) -> None:
+    """Open the complete stage again; replies that were of no use will be asked for anew."""
+    taken = [failure for failure in failures(folder) if failure.kind.retried]
+    if not taken:
+        return
+    again = dict(_retries(folder).again)
+    for failure in taken:
+        # Where no reply came, what the ledger has of the conversation still holds.
+        if failure.kind is FailureKind.REPLY:
+            again[failure.key] = again.get(failure.key, 0) + 1
+    write_text(folder / _RETRIES, _Retries(again=again).model_dump_json(indent=2) + "\n")
+    folder.remove_stage("annotate")
+
+
+def _by_free_teacher(
+    teacher: Teacher, paths: Sequence[Trajectory]
+) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
+    annotated: list[AnnotatedTrajectory] = []
+    failed: list[AnnotationFailure] = []
+    for path in paths:
+        try:
+            annotated.append(teacher.annotate(path))
+        except (TeacherFailed, AnnotationInvalid) as error:
+            failed.append(_failure(path, str(error)))
+    return annotated, failed
+
+
+def _carry_over(
+    direct: Sequence[AnnotatedTrajectory],
+    rest: Sequence[Trajectory],
+    reasons: Mapping[str, AnnotationFailure],
+    min_confidence: float,
+) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
+    """Carry annotations over to the rest; what the paid teacher failed on stays recorded."""
+    teacher = TransferTeacher(direct)
+    carried: list[AnnotatedTrajectory] = []
+    failed: list[AnnotationFailure] = []
+    with Progress("carry over", len(rest), "paths") as progress:
+        for path in rest:
+            progress.advance()
+            before = reasons.get(path.task.key)
+            try:
+                found = teacher.annotate(path)
+            except TeacherFailed as error:
+                failed.append(_also(before, path, str(error)))
+                continue
+            if found.confidence < min_confidence:
+                reason = f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"
+                failed.append(_also(before, path, reason))
+                continue
+            carried.append(found)
+            if before is not None and before.kind.retried:
+                failed.append(before.model_copy(update={"carried": True}))
+    return carried, failed
+
+
+def _also(before: AnnotationFailure | None, path: Trajectory, reason: str) -> AnnotationFailure:
+    """Return the failure of a path that transfer failed on too."""
+    if before is None:
+        return _failure(path, reason)
+    return before.model_copy(update={"reason": f"{before.reason}; {reason}"})
+
+
+def _failure(
+    path: Trajectory, reason: str, kind: FailureKind = FailureKind.TRANSFER
+) -> AnnotationFailure:
+    return AnnotationFailure(key=path.task.key, type=path.task.name, reason=reason, kind=kind)

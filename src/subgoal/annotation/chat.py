@@ -31,6 +31,8 @@ class Requests:
     """
 
     def __init__(self, config: OpenAIConfig) -> None:
+        if not config.model:
+            raise ConfigInvalid("name the teacher's model: --annotate.openai.model NAME")
         self.config = config
         self.counter = TokenCounter.of(config.model, config.tokenizer)
         share = config.batch_price if config.mode is Mode.BATCH else 1.0
@@ -43,18 +45,11 @@ class Requests:
                 "[annotate.openai.prices], as money for a million input and output tokens"
             )
 
-    def of(self, task: str, question: Question, again: int = 0) -> Request:
-        """Make a request.
-
-        Args:
-            task: Key of the task that the question is about.
-            question: The question.
-            again: How often its path was taken up after a failure; a new number, a new reply.
-        """
+    def of(self, task: str, question: Question) -> Request:
+        """Make a request of a question about a task, given by its key."""
         config = self.config
         identity = {
             "messages": question.messages,
-            "again": again,
             "model": config.model,
             "at": config.endpoint.base_url,
             "temperature": config.temperature,
@@ -133,7 +128,7 @@ class Chat:
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.cached = 0
 
-    async def ask(self, task: str, question: Question, again: int = 0) -> Reply:
+    async def ask(self, task: str, question: Question) -> Reply:
         """Get the reply to a question, from the ledger or the endpoint.
 
         Raises:
@@ -141,7 +136,7 @@ class Chat:
             QuestionRefused: The endpoint does not answer it, or not within the attempts allowed.
             TeacherFailed: The endpoint answers no question.
         """
-        request = self._requests.of(task, question, again)
+        request = self._requests.of(task, question)
         async with self._asking[request.key]:
             known = self._ledger.find(request.key)
             if known is not None:

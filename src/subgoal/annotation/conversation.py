@@ -19,6 +19,10 @@ from subgoal.trajectories.trajectory import Trajectory
 
 _MOST_SEGMENTS = 3
 _LEAST_COVERED = 0.5
+_TAKEN_UP = (
+    "This is attempt {count}: earlier replies could not be used. Check that the pairs are in order "
+    "and that the last one ends at {last}."
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Conversation:
         prompt: What the teacher reads.
         rounds: Most times that the path, or what is left of it, is asked about.
         alignment: How actions that a reply lists are aligned with the path.
+        again: How often the path was taken up after a failure. The questions say so: the same
+            ones would get the same replies.
     """
 
     def __init__(
@@ -47,15 +53,17 @@ class Conversation:
         prompt: Prompt,
         rounds: int = 3,
         alignment: Alignment = Alignment.EDIT,
+        again: int = 0,
     ) -> None:
         self.trajectory = trajectory
         self._prompt = prompt
         self._rounds = rounds
         self._alignment = alignment
+        self._again = again
         self._spans: tuple[SubgoalSpan, ...] = ()
         self._reason = "the path has no steps"
         whole = (1, len(trajectory.steps))
-        self._open = [Question(whole, prompt.ask(trajectory))] if trajectory.steps else []
+        self._open = [self._question(whole, prompt.ask(trajectory))] if trajectory.steps else []
         self._replies: dict[tuple[int, int], str] = {}
 
     @property
@@ -124,7 +132,15 @@ class Conversation:
         self._spans = tuple(_joined(spans, question.segment))
 
     def _ask_segment(self, segment: tuple[int, int]) -> Question:
-        return Question(segment, self._prompt.ask_segment(self.trajectory, self._spans, segment))
+        messages = self._prompt.ask_segment(self.trajectory, self._spans, segment)
+        return self._question(segment, messages)
+
+    def _question(self, segment: tuple[int, int], messages: Messages) -> Question:
+        if not self._again:
+            return Question(segment, messages)
+        *before, last = messages
+        note = _TAKEN_UP.format(count=self._again + 1, last=segment[1])
+        return Question(segment, [*before, {**last, "content": f"{last['content']}\n{note}"}])
 
 
 def _left_open(spans: Sequence[SubgoalSpan], length: int) -> list[tuple[int, int]]:

@@ -28,6 +28,7 @@ _TRY_AGAIN = {408, 409, 425, 429}
 _FOR_GOOD = {401, 402, 403, 404}
 _SERVER_ERROR = 500
 _SHOWN = 300
+_LISTED = 3
 
 SCHEMA: dict[str, Any] = {
     "type": "json_schema",
@@ -105,14 +106,15 @@ class Endpoint:
                 "the openai teacher needs the SDK: pip install 'subgoal[teacher]'"
             ) from error
         self._config = config
-        self._key = _key_of(config)
+        key, headers = _key_of(config), _headers_of(config)
+        self._secrets = [key, *(headers[name] for name in _from_environment(config))]
         self._schema = config.structured is not Structured.PROMPT
         self.client: Any = self.sdk.AsyncOpenAI(
-            api_key=self._key or "none",
+            api_key=key or "none",
             base_url=config.endpoint.base_url,
             timeout=config.endpoint.timeout,
             max_retries=0,
-            default_headers=config.endpoint.headers,
+            default_headers=headers,
         )
 
     def body(self, messages: Messages) -> dict[str, Any]:
@@ -188,13 +190,53 @@ class Endpoint:
         return QuestionRefused(f"status {status}: {said}")
 
     def clean(self, text: str) -> str:
-        """Blot the API key out of a text, and shorten it."""
-        text = text.replace(self._key, "***") if self._key else text
+        """Blot the secrets out of a text, and shorten it."""
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "***")
         return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+    async def models(self) -> list[str]:
+        """Return the names of the models that the endpoint serves.
+
+        Raises:
+            Unanswered: It is busy or out of reach.
+            TeacherFailed: It refuses, such as for a wrong key.
+        """
+        page = await self.call(self.client.models.list())
+        return [str(model.id) for model in page.data]
 
     async def close(self) -> None:
         """Close all connections."""
         await self.client.close()
+
+
+def probe(config: OpenAIConfig) -> str:
+    """Ask an endpoint for its models, which costs nothing; return what it says in one line.
+
+    Raises:
+        ConfigInvalid: No model is named.
+        TeacherFailed: It does not answer, or refuses; or it does not serve the model.
+    """
+
+    async def ask() -> list[str]:
+        endpoint = Endpoint(config)
+        try:
+            return await endpoint.models()
+        finally:
+            await endpoint.close()
+
+    where = config.endpoint.base_url
+    try:
+        served = asyncio.run(ask())
+    except Unanswered as error:
+        raise TeacherFailed(f"{where} does not answer: {error}") from error
+    if config.model in served or f"{config.model}:latest" in served:
+        return f"{where} serves '{config.model}'"
+    listed = ", ".join(served[:_LISTED]) or "no model"
+    raise TeacherFailed(
+        f"{where} answers, but serves {listed}{', ...' * (len(served) > _LISTED)}, "
+        f"not '{config.model}'"
+    )
 
 
 def read_completion(completion: Any) -> Answer:
@@ -227,6 +269,21 @@ def _key_of(config: OpenAIConfig) -> str:
             "server of your own with --annotate.openai.endpoint.base-url"
         )
     return key
+
+
+def _from_environment(config: OpenAIConfig) -> dict[str, str]:
+    """Return the environment variable of each header whose value is `$NAME`."""
+    headers = config.endpoint.headers.items()
+    return {name: value[1:] for name, value in headers if value.startswith("$")}
+
+
+def _headers_of(config: OpenAIConfig) -> dict[str, str]:
+    headers = dict(config.endpoint.headers)
+    for name, variable in _from_environment(config).items():
+        if variable not in os.environ:
+            raise TeacherFailed(f"set the environment variable {variable}, for header '{name}'")
+        headers[name] = os.environ[variable]
+    return headers
 
 
 def _wait_of(headers: Any) -> float | None:

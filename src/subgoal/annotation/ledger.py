@@ -27,20 +27,20 @@ CREATE TABLE IF NOT EXISTS attempts (
     run TEXT NOT NULL,
     task TEXT NOT NULL,
     model TEXT NOT NULL,
-    messages TEXT NOT NULL,
     state TEXT NOT NULL,
     sent_at REAL NOT NULL,
     ended_at REAL,
     expected_input INTEGER NOT NULL,
     expected_output INTEGER NOT NULL,
     expected_cost REAL NOT NULL,
-    reply TEXT,
     finish TEXT,
     input_tokens INTEGER NOT NULL DEFAULT 0,
     output_tokens INTEGER NOT NULL DEFAULT 0,
     cost REAL NOT NULL DEFAULT 0,
     error TEXT NOT NULL DEFAULT '',
-    batch TEXT NOT NULL DEFAULT ''
+    batch TEXT NOT NULL DEFAULT '',
+    messages TEXT NOT NULL,  -- long texts last: totals need not read past them
+    reply TEXT
 );
 CREATE INDEX IF NOT EXISTS attempts_by_key ON attempts (key) WHERE state = 'answered';
 CREATE INDEX IF NOT EXISTS attempts_by_run ON attempts (run, state);

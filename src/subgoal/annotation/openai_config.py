@@ -37,7 +37,7 @@ class EndpointConfig(Record):
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the API key; a server of one's own may need none."""
     headers: dict[str, str] = {}
-    """Extra headers of every request."""
+    """Extra headers of every request; a value `$NAME` is read from the environment."""
     concurrency: int = Field(default=8, ge=1)
     """Most requests under way at a time."""
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -57,7 +57,7 @@ class EndpointConfig(Record):
 
 
 class Budget(Record):
-    """Where the stage stops asking; counted over all interruptions of the run."""
+    """Where the stage stops asking; counted over all that the run folder has asked."""
 
     max_cost: float | None = Field(default=None, ge=0)
     """Most money, in the price table's currency."""
@@ -101,14 +101,14 @@ class OpenAIConfig(Record):
     batch_price: float = Field(default=0.5, ge=0)
     """What a batch costs, as a share of the price table's money."""
     ledger: Path | None = None
-    """The ledger of replies; None is the user's own, which all runs share; `run` is the run's."""
+    """The ledger of replies; None is `teacher.sqlite` in the user's cache folder."""
     endpoint: EndpointConfig = EndpointConfig()
     """How the endpoint is reached."""
     budget: Budget = Budget()
     """Where the stage stops asking."""
 
     def deciding(self) -> "OpenAIConfig":
-        """Return this configuration without what cannot change an annotation."""
+        """Return this configuration without what may change while a run goes on."""
         kept = {"endpoint", "budget", "prices", "ledger", "tokenizer", "mode", "batch_price"}
         defaults = OpenAIConfig()
         return self.model_copy(update={name: getattr(defaults, name) for name in kept})

@@ -6,6 +6,8 @@ time, or as batches. Whatever happens, every path ends annotated or with the rea
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
 
 from typing_extensions import override
 
@@ -19,7 +21,7 @@ from subgoal.annotation.prompt import Prompt
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teacher import Teacher
-from subgoal.errors import AnnotationInvalid, SubgoalError
+from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
 from subgoal.trajectories.trajectory import Trajectory
 
 Outcome = tuple[Trajectory, AnnotatedTrajectory | SubgoalError]
@@ -37,8 +39,7 @@ class OpenAITeacher(Teacher):
         cached: How many questions the ledger answered.
 
     Raises:
-        ConfigInvalid: The configuration names no model, a wrong prompt file or tokenizer.
-        TeacherFailed: The SDK or the API key is missing.
+        ConfigInvalid: The configuration names no model, or a wrong tokenizer.
     """
 
     def __init__(self, config: OpenAIConfig, ledger: Ledger) -> None:
@@ -47,7 +48,6 @@ class OpenAITeacher(Teacher):
         self.cached = 0
         self._requests = Requests(config)
         self._prompts: dict[str, Prompt] = {}
-        Endpoint(config)  # what is missing is named before anything else is done
 
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
@@ -66,8 +66,11 @@ class OpenAITeacher(Teacher):
             again: How often a path was taken up after a failure, by its task's key.
 
         Raises:
-            TeacherFailed: The endpoint answers nobody: a wrong key, no such model.
+            ConfigInvalid: The configuration names a wrong prompt file.
+            TeacherFailed: The SDK or the API key is missing, or the endpoint answers nobody: a
+                wrong key, no such model.
         """
+        _check_no_loop()
         with asyncio.Runner() as runner:
             outcomes = self._outcomes(list(trajectories), again or {})
 
@@ -106,12 +109,11 @@ class OpenAITeacher(Teacher):
 
         async def converse(path: Trajectory) -> Outcome:
             async with places:
-                conversation = self._conversation(path)
-                task = path.task.key
+                conversation, task = self._conversation(path, again), path.task.key
                 try:
                     while questions := conversation.questions:
                         for question in questions:
-                            reply = await chat.ask(task, question, again.get(task, 0))
+                            reply = await chat.ask(task, question)
                             conversation.answer(question, reply.text)
                 except (BudgetReached, QuestionRefused) as error:
                     return path, error
@@ -132,14 +134,14 @@ class OpenAITeacher(Teacher):
         self, endpoint: Endpoint, paths: Sequence[Trajectory], again: Mapping[str, int]
     ) -> AsyncGenerator[Outcome]:
         desk = BatchDesk(endpoint, self._requests, self._ledger)
-        talks = [self._conversation(path) for path in paths]
+        talks = [self._conversation(path, again) for path in paths]
         while talks:
             asked = {
-                (index, question.segment): self._requests.of(task, question, again.get(task, 0))
+                (index, question.segment): self._requests.of(talk.trajectory.task.key, question)
                 for index, talk in enumerate(talks)
                 for question in talk.questions
-                for task in [talk.trajectory.task.key]
             }
+            self.cached += sum(self._ledger.find(one.key) is not None for one in asked.values())
             replies = await desk.ask_all(list(asked.values()))
             going: list[Conversation] = []
             for index, talk in enumerate(talks):
@@ -158,18 +160,30 @@ class OpenAITeacher(Teacher):
                     yield self._outcome(talk)
             talks = going
 
-    def _conversation(self, path: Trajectory) -> Conversation:
+    def _conversation(
+        self, path: Trajectory, again: Mapping[str, int] = MappingProxyType({})
+    ) -> Conversation:
         config, world = self._config, path.task.environment
         if world not in self._prompts:
             examples = recorded_annotations(world) if config.examples else ()
             self._prompts[world] = Prompt(config.prompt, examples, config.examples, config.answer)
-        return Conversation(path, self._prompts[world], config.rounds, config.alignment)
+        taken_up = again.get(path.task.key, 0)
+        return Conversation(path, self._prompts[world], config.rounds, config.alignment, taken_up)
 
     def _outcome(self, conversation: Conversation) -> Outcome:
         try:
             return conversation.trajectory, conversation.annotation(self.name)
         except AnnotationInvalid as error:
             return conversation.trajectory, error
+
+
+def _check_no_loop() -> None:
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise TeacherFailed(
+            "the openai teacher runs an event loop of its own; where one runs already, as in a "
+            "notebook, call it in a thread: await asyncio.to_thread(annotate, config, folder)"
+        )
 
 
 async def _closed(outcomes: AsyncGenerator[Outcome]) -> None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
-from subgoal.annotation.annotate import AnnotateConfig, annotate
+from subgoal.annotation.annotate import AnnotateConfig, annotate, dry_run
 from subgoal.cli.options import StageOptions, read_options
-from subgoal.cli.output import show_annotated
+from subgoal.cli.output import show_annotated, show_forecast
 from subgoal.run_folder import RunFolder
 
 
 class AnnotateOptions(StageOptions):
     """Set sub-goals on the trajectories with a teacher, and carry them over to the rest."""
 
+    dry_run: bool = False
+    """Count calls, tokens and money of the openai teacher, and send nothing."""
+    retry_failed: bool = False
+    """Ask the openai teacher again about the paths that it failed on, and only about those."""
     samples: int = 5
     """Annotated paths to print."""
     annotate: AnnotateConfig = AnnotateConfig()
@@ -21,6 +25,9 @@ def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(AnnotateOptions, "annotate", words, ["annotate"])
     folder = RunFolder(options.run)
+    if options.dry_run:
+        show_forecast(dry_run(options.annotate, folder), options.annotate.openai)
+        return
     if options.restart:
         folder.remove_stage("annotate")
-    show_annotated(annotate(options.annotate, folder), options.samples)
+    show_annotated(annotate(options.annotate, folder, options.retry_failed), options.samples)

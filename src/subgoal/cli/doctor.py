@@ -4,20 +4,31 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from importlib import metadata, util
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import tyro
 
+from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
+from subgoal.annotation.endpoint import probe
 from subgoal.annotation.recorded import recorded_actions
+from subgoal.cli.config import config_for
+from subgoal.cli.options import DEFAULT_RUN
 from subgoal.cli.output import out, say
 from subgoal.environments.pool import affordable
 from subgoal.errors import SubgoalError
 from subgoal.record import Record
+from subgoal.run_folder import RunFolder
 
 
 class DoctorOptions(Record):
     """Check Java, the worlds, torch, threads, memory, a GPU and the teacher."""
+
+    run: Path = DEFAULT_RUN
+    """The run folder whose configuration names the teacher."""
+    config: Path | None = None
+    """A TOML configuration; without it the run folder's own is used, else the defaults."""
 
 
 class Finding(NamedTuple):
@@ -83,7 +94,12 @@ def _gpu() -> Finding:
     return Finding(True, "none; nano and micro students train on the CPU in minutes to hours")
 
 
-def _teacher() -> Finding:
+def _teacher(config: AnnotateConfig) -> Finding:
+    if config.teacher is TeacherKind.OPENAI:
+        try:
+            return Finding(True, probe(config.openai))
+        except SubgoalError as error:
+            return Finding(False, str(error))
     count = len(recorded_actions("scienceworld"))
     if not count:
         return Finding(False, "the recorded annotations are missing; install subgoal again")
@@ -97,15 +113,16 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "threads": _threads,
     "memory": _memory,
     "GPU": _gpu,
-    "teacher": _teacher,
 }
-"""Every check by what it looks at."""
+"""Every check of the machine by what it looks at."""
 
 
 def command(words: Sequence[str]) -> None:
     """Run the verb; exits with 1 where something that is needed is missing."""
-    tyro.cli(DoctorOptions, prog="subgoal doctor", args=words)
+    options = tyro.cli(DoctorOptions, prog="subgoal doctor", args=words)
+    config = config_for(options.config, RunFolder(options.run))
     findings = {name: check() for name, check in CHECKS.items()}
+    findings["teacher"] = _teacher(config.annotate)
     for name, finding in findings.items():
         mark = "ok " if finding.fine else "NO "
         out.print(mark, style="green" if finding.fine else "bold red", end=" ")

@@ -16,6 +16,7 @@ VERBS = {
     "report": "write the comparison as a table and one HTML file",
     "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",
+    "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
     "doctor": "check Java, torch, memory, a GPU and the teacher",
 }
 """Every verb and what it does, in the order of the main job."""

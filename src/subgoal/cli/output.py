@@ -1,13 +1,15 @@
 """How results are printed: to standard output, world and model text never read as markup."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from subgoal.annotation.annotate import AnnotateSummary
+from subgoal.annotation.openai_config import OpenAIConfig
+from subgoal.annotation.openai_stage import Forecast
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.summary import AnnotateSummary, TypeSummary
 from subgoal.training.train import TrainSummary
 from subgoal.trajectories.collect import CollectSummary
 
@@ -15,6 +17,7 @@ out = Console()
 """Standard output."""
 
 _SHOWN_ACTIONS = 4
+_SHOWN_NAMES = 6
 
 
 def say(text: str, style: str = "") -> None:
@@ -46,10 +49,56 @@ def show_annotated(summary: AnnotateSummary, samples: int = 5) -> None:
         "bold",
     )
     for failure in summary.reasons:
-        say(f"  left out {failure.key}: {failure.reason}", "yellow")
+        how = "carried over to" if failure.carried else "left out"
+        say(f"  {how} {failure.key}: {failure.reason}", "yellow")
+    if summary.retriable:
+        say(f"  the teacher failed on {summary.retriable} paths; --retry-failed asks again")
+    show_types(summary.types)
+    if summary.used:
+        say(_used(summary.used))
     for one in summary.samples[:samples]:
         _show_path(one)
     files(str(summary.read), str(summary.written))
+
+
+def show_types(types: Sequence[TypeSummary]) -> None:
+    """Print a table of annotations by task type, and the function names of each."""
+    table = Table("type", "teacher", "carried", "mended", "failed", "sub-goals", "steps each")
+    for row in types:
+        counts = (row.direct, row.transferred, row.repaired, row.failed)
+        means = (f"{row.subgoals_a_path:.1f}", f"{row.steps_a_subgoal:.1f}")
+        table.add_row(Text(row.type), *map(str, counts), *means)
+    out.print(table)
+    for row in types:
+        names = [f"{name} {count}" for name, count in row.names.items()]
+        more = [f"{len(names) - _SHOWN_NAMES} more"] if len(names) > _SHOWN_NAMES else []
+        say(f"  {row.type}: {', '.join(names[:_SHOWN_NAMES] + more)}", "dim")
+
+
+def _used(used: Mapping[str, float]) -> str:
+    return (
+        f"paid for {used['answered']:,.0f} replies ({used['cached']:,.0f} came from the ledger): "
+        f"{used['input_tokens']:,.0f} tokens read, {used['output_tokens']:,.0f} written, cost "
+        f"{used['cost']:.4g}; {used['refused']:,.0f} requests refused, {used['lost']:,.0f} lost"
+    )
+
+
+def show_forecast(forecast: Forecast, config: OpenAIConfig) -> None:
+    """Print what a dry run found."""
+    say(
+        f"dry run: {forecast.calls} calls to '{config.model}' about {forecast.paths} paths; the "
+        f"ledger answers {forecast.cached}; nothing was sent",
+        "bold",
+    )
+    estimated = forecast.counter == "estimate"
+    how = "an estimate, no tokenizer of the model is known" if estimated else forecast.counter
+    say(f"  input   {forecast.input_tokens:,} tokens (counted by {how})")
+    say(f"  output  about {forecast.output_tokens:,} tokens, without what a model thinks")
+    if forecast.cost is None:
+        say(f"  cost    unknown: '{config.model}' is not in [annotate.openai.prices]", "yellow")
+    else:
+        say(f"  cost    {forecast.cost:.4g} by the price table")
+    say("  a reply that must be asked again costs more; --annotate.openai.budget sets limits")
 
 
 def _show_path(one: AnnotatedTrajectory) -> None:

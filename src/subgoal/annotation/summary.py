@@ -1,0 +1,122 @@
+"""What the stage `annotate` did, as a whole and by task type."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from subgoal.annotation.failure import AnnotationFailure
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.record import Record
+
+
+class TypeSummary(Record):
+    """The annotations of one task type."""
+
+    type: str
+    """The task type."""
+    direct: int
+    """Paths that the teacher annotated."""
+    transferred: int
+    """Paths that an annotation was carried over to."""
+    repaired: int
+    """Paths whose reply was mended."""
+    failed: int
+    """Paths that the teacher was asked about and did not annotate, and paths left out."""
+    subgoals_a_path: float
+    """Mean number of sub-goals of a path."""
+    steps_a_subgoal: float
+    """Mean number of steps of a sub-goal."""
+    names: dict[str, int]
+    """How often each function name occurs, the most frequent first."""
+
+
+class AnnotateSummary(Record):
+    """What `annotate` did."""
+
+    read: Path
+    """The trajectories' file."""
+    written: Path
+    """The sealed annotations."""
+    direct: int
+    """Annotated by the teacher."""
+    transferred: int
+    """Carried over."""
+    failed: int
+    """Left out, each with its reason in `annotation_failures.jsonl.zst`."""
+    retriable: int
+    """Paths that the teacher failed on, which `--retry-failed` takes up."""
+    reasons: tuple[AnnotationFailure, ...]
+    """The first ten failures."""
+    confidence: float
+    """Mean confidence of the transferred ones; 1 where there are none."""
+    subgoals: int
+    """Sub-goals in all."""
+    samples: tuple[AnnotatedTrajectory, ...]
+    """Five annotated paths chosen by chance, to be read."""
+    types: tuple[TypeSummary, ...]
+    """One row a task type."""
+    used: dict[str, float]
+    """Calls, tokens and money of a paid teacher; empty for others."""
+
+
+def summarize(
+    annotated: Sequence[AnnotatedTrajectory],
+    failed: Sequence[AnnotationFailure],
+    read: Path,
+    written: Path,
+    used: Mapping[str, float],
+) -> AnnotateSummary:
+    """Summarize the stage.
+
+    Args:
+        annotated: All annotations.
+        failed: All failures.
+        read: The trajectories' file.
+        written: The annotations' file.
+        used: What a paid teacher used.
+    """
+    carried = [one for one in annotated if one.transferred_from]
+    confidence = sum(one.confidence for one in carried) / len(carried) if carried else 1.0
+    left_out = [one for one in failed if not one.carried]
+    return AnnotateSummary(
+        read=read,
+        written=written,
+        direct=len(annotated) - len(carried),
+        transferred=len(carried),
+        failed=len(left_out),
+        retriable=sum(one.kind.retried for one in failed),
+        reasons=tuple(sorted(failed, key=lambda one: one.carried)[:10]),
+        confidence=confidence,
+        subgoals=sum(len(one.spans) for one in annotated),
+        samples=tuple(random.Random(0).sample(annotated, min(5, len(annotated)))),
+        types=tuple(_by_type(annotated, failed)),
+        used=dict(used),
+    )
+
+
+def _by_type(
+    annotated: Sequence[AnnotatedTrajectory], failed: Sequence[AnnotationFailure]
+) -> list[TypeSummary]:
+    paths: defaultdict[str, list[AnnotatedTrajectory]] = defaultdict(list)
+    for one in annotated:
+        paths[one.trajectory.task.name].append(one)
+    failures = Counter(failure.type for failure in failed)
+    return [_row(name, paths[name], failures[name]) for name in sorted({*paths, *failures})]
+
+
+def _row(name: str, annotated: Sequence[AnnotatedTrajectory], failed: int) -> TypeSummary:
+    spans = [span for one in annotated for span in one.spans]
+    steps = sum(len(one.trajectory.steps) for one in annotated)
+    names = Counter(span.subgoal.name for span in spans)
+    transferred = sum(bool(one.transferred_from) for one in annotated)
+    return TypeSummary(
+        type=name,
+        direct=len(annotated) - transferred,
+        transferred=transferred,
+        repaired=sum(any(span.repaired for span in one.spans) for one in annotated),
+        failed=failed,
+        subgoals_a_path=len(spans) / max(1, len(annotated)),
+        steps_a_subgoal=steps / max(1, len(spans)),
+        names=dict(names.most_common()),
+    )
