@@ -17,6 +17,7 @@ from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
+from subgoal.annotation.action import head
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.template import Template, loops, templates
 from subgoal.annotation.transfer import TransferTeacher
@@ -25,7 +26,7 @@ from subgoal.trajectories.trajectory import Trajectory
 
 _MOST_COMPARED = 400
 """Paths of a type among which medoids are sought; more would cost time and change little."""
-_DESCRIPTION = 0.5
+_DESCRIPTION = 1.0
 """Weight of how the descriptions differ beside how the steps differ."""
 
 
@@ -138,7 +139,7 @@ def distances(paths: Sequence[Trajectory]) -> NDArray[np.float64]:
 
 
 def _tokens(sequence: Sequence[Template]) -> list[str]:
-    return [" ".join((one.verb, *(thing.name for thing in one.things))) for one in sequence]
+    return [" ".join((one.verb, *(head(thing.name) for thing in one.things))) for one in sequence]
 
 
 def _apart(sequences: Sequence[Sequence[str]]) -> NDArray[np.float64]:

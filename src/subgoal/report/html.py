@@ -13,7 +13,7 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from subgoal.evaluation.compare import PairedDifference
@@ -57,17 +57,10 @@ def json_text(value: object) -> Markup:
 
 
 def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
-    templates = Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script, style = _part("stepper.js"), _part("page.css")
+    script, style = part("stepper.js"), part("page.css")
     digest = hashlib.sha256(script.encode()).digest()
     lines = line_chart(data.curves)
-    return templates.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         data=data,
         results=[_shown(result) for result in data.results],
         colours=_colours(data),
@@ -84,7 +77,20 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _part(name: str) -> str:
+def template(name: str) -> Template:
+    """Return a template of the folder `page` that escapes whatever is put into it."""
+    templates = Environment(
+        loader=FunctionLoader(part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template(name)
+
+
+def part(name: str) -> str:
+    """Return the text of a file of the folder `page`."""
     return (resources.files("subgoal.report") / "page" / name).read_text(encoding="utf-8")
 
 

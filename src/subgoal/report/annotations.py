@@ -1,0 +1,232 @@
+"""One self-contained HTML page to read annotated paths, beside another teacher's annotation.
+
+There is no script in it: paths open and close as the browser's own disclosure elements do, by
+mouse or keyboard. Every text of the world or a model is escaped by the template.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from subgoal.annotation.fidelity import Fidelity, fidelity
+from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.report.html import part, template
+from subgoal.trajectories.trajectory import Step
+
+HUES = 8
+"""How many colours of sub-goals the page's style has."""
+
+
+class Cell(NamedTuple):
+    """A sub-goal beside the rows of its steps."""
+
+    text: str
+    rows: int
+    """Rows of steps that it stands beside."""
+    hue: str
+    """Class of its colour, the same for all of its function name."""
+    steps: str
+    """Its first and last step."""
+    repaired: bool
+    agrees: bool
+    """True where the other annotation has the same sub-goal on the same steps."""
+
+
+class Row(NamedTuple):
+    """Steps with the same action, one after another, within a sub-goal of either annotation."""
+
+    steps: str
+    action: str
+    answer: str
+    """The world's answer to the last of them."""
+    score: int
+    ours: Cell | None
+    """The sub-goal that begins here."""
+    theirs: Cell | None
+
+
+class PathView(NamedTuple):
+    """An annotated path as it is shown."""
+
+    key: str
+    variation: int
+    description: str
+    how: str
+    """Who annotated it, and how surely where it was carried over."""
+    agreement: Fidelity | None
+    """None where the other teacher has no annotation of it."""
+    rows: list[Row]
+
+
+class TypeView(NamedTuple):
+    """The paths of a task type."""
+
+    name: str
+    agreement: Fidelity | None
+    paths: list[PathView]
+
+
+def annotations_page(
+    title: str,
+    annotated: Iterable[AnnotatedTrajectory],
+    others: Iterable[AnnotatedTrajectory] = (),
+    beside: str = "",
+    limit: int = 60,
+) -> str:
+    """Return the page.
+
+    Args:
+        title: What was annotated, such as the run folder's name.
+        annotated: Annotated paths.
+        others: Another teacher's annotations; those of the same steps stand beside ours.
+        beside: Who the other teacher is.
+        limit: Most paths to show: the first of every type before the second of any. The figures
+            are of all.
+    """
+    ours = list(annotated)
+    theirs = _of_the_same_steps(ours, others)
+    hues = _hues([*ours, *theirs.values()])
+    shown = _first_of_each_type(ours, limit)
+    types = [
+        TypeView(
+            name,
+            _agreement([one for one in ours if one.trajectory.task.name == name], theirs),
+            [_path(one, theirs.get(one.trajectory.task.key), hues) for one in paths],
+        )
+        for name, paths in shown.items()
+    ]
+    return template("annotations.html.j2").render(
+        title=title,
+        beside=beside,
+        types=types,
+        paths=len(ours),
+        shown=sum(len(one.paths) for one in types),
+        compared=len(theirs),
+        agreement=_agreement(ours, theirs),
+        style=Markup(part("page.css") + part("annotations.css")),  # noqa: S704 - our own files
+    )
+
+
+def _of_the_same_steps(
+    ours: Sequence[AnnotatedTrajectory], others: Iterable[AnnotatedTrajectory]
+) -> dict[str, AnnotatedTrajectory]:
+    actions = {one.trajectory.task.key: one.trajectory.actions for one in ours}
+    return {
+        one.trajectory.task.key: one
+        for one in others
+        if actions.get(one.trajectory.task.key) == one.trajectory.actions
+    }
+
+
+def _first_of_each_type(
+    annotated: Sequence[AnnotatedTrajectory], limit: int
+) -> dict[str, list[AnnotatedTrajectory]]:
+    rank: dict[str, int] = {}
+    ranked: list[tuple[int, int]] = []
+    for index, one in enumerate(annotated):
+        name = one.trajectory.task.name
+        rank[name] = rank.get(name, -1) + 1
+        ranked.append((rank[name], index))
+    shown: dict[str, list[AnnotatedTrajectory]] = {}
+    for index in sorted(index for _, index in sorted(ranked)[:limit]):
+        shown.setdefault(annotated[index].trajectory.task.name, []).append(annotated[index])
+    return dict(sorted(shown.items()))
+
+
+def _hues(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, str]:
+    names = dict.fromkeys(span.subgoal.name for one in annotated for span in one.spans)
+    return {name: f"g{number % HUES}" for number, name in enumerate(names)}
+
+
+def _agreement(
+    ours: Sequence[AnnotatedTrajectory], theirs: Mapping[str, AnnotatedTrajectory]
+) -> Fidelity | None:
+    pairs = [
+        (one.spans, theirs[one.trajectory.task.key].spans)
+        for one in ours
+        if one.trajectory.task.key in theirs
+    ]
+    return fidelity(pairs) if pairs else None
+
+
+def _path(
+    one: AnnotatedTrajectory, other: AnnotatedTrajectory | None, hues: Mapping[str, str]
+) -> PathView:
+    task = one.trajectory.task
+    spans = other.spans if other else ()
+    how = f"{one.teacher}, carried over" if one.transferred_from else one.teacher
+    if one.transferred_from:
+        how += f", confidence {one.confidence:.2f}"
+    return PathView(
+        key=task.key,
+        variation=task.variation,
+        description=task.description,
+        how=how,
+        agreement=fidelity([(one.spans, other.spans)]) if other else None,
+        rows=_rows(one.trajectory.steps, one.spans, spans, hues),
+    )
+
+
+def _rows(
+    steps: Sequence[Step],
+    ours: Sequence[SubgoalSpan],
+    theirs: Sequence[SubgoalSpan],
+    hues: Mapping[str, str],
+) -> list[Row]:
+    mine, other = _numbers(ours), _numbers(theirs)
+    runs = [
+        list(run)
+        for _, run in groupby(
+            range(1, len(steps) + 1),
+            key=lambda step: (mine.get(step), other.get(step), steps[step - 1].action),
+        )
+    ]
+    rows_of = {run[0]: number for number, run in enumerate(runs)} | {len(steps) + 1: len(runs)}
+    left = _cells(ours, theirs, rows_of, hues)
+    right = _cells(theirs, ours, rows_of, hues)
+    return [
+        Row(
+            steps=_range(run[0], run[-1]),
+            action=steps[run[0] - 1].action,
+            answer=" ".join(steps[run[-1] - 1].observation.split()),
+            score=steps[run[-1] - 1].score,
+            ours=left.get(run[0]),
+            theirs=right.get(run[0]),
+        )
+        for run in runs
+    ]
+
+
+def _numbers(spans: Sequence[SubgoalSpan]) -> dict[int, int]:
+    return {
+        step: number
+        for number, span in enumerate(spans)
+        for step in range(span.first, span.last + 1)
+    }
+
+
+def _cells(
+    spans: Sequence[SubgoalSpan],
+    others: Sequence[SubgoalSpan],
+    rows_of: Mapping[int, int],
+    hues: Mapping[str, str],
+) -> dict[int, Cell]:
+    """Return the cell of each span by its first step."""
+    same = {(str(span.subgoal).lower(), span.first, span.last) for span in others}
+    return {
+        span.first: Cell(
+            text=str(span.subgoal),
+            rows=rows_of[span.last + 1] - rows_of[span.first],
+            hue=hues[span.subgoal.name],
+            steps=_range(span.first, span.last),
+            repaired=span.repaired,
+            agrees=not others or (str(span.subgoal).lower(), span.first, span.last) in same,
+        )
+        for span in spans
+    }
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
