@@ -3,14 +3,16 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
 
 from subgoal.environments.environment import Task
-from subgoal.environments.scienceworld import ScienceWorld
+from subgoal.environments.scienceworld import VARIATIONS, ScienceWorld
 from subgoal.errors import EnvironmentFailed
+from subgoal.trajectories.storage import shipped_paths
 
 QUICK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")
 SLOW = Task(
@@ -82,3 +84,51 @@ def test_a_world_that_hangs_does_not_block_for_ever(
     assert not stopped.is_running()
     monkeypatch.undo()
     assert world.reset(QUICK).look
+
+
+@contextmanager
+def peak_memory(watched: psutil.Process) -> Generator[list[int]]:
+    """Yield a list that holds the most resident bytes of the process when the block has ended."""
+    ended, peak = threading.Event(), [0]
+
+    def watch() -> None:
+        with suppress(psutil.NoSuchProcess):
+            while not ended.wait(0.02):
+                peak[0] = max(peak[0], watched.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_world_stays_within_its_memory_over_loads_of_all_types_play_and_oracle_paths() -> None:
+    paths = {path.task: path for path in shipped_paths("scienceworld").values()}
+    with ScienceWorld() as world:
+        tasks = {task.key: task for task in world.tasks("train")}
+        chosen = [tasks[f"scienceworld/{name}/{paths[name].variation}"] for name in VARIATIONS]
+        assert len(chosen) == 30
+        world.reset(chosen[0])
+        peaks: dict[str, float] = {}
+        with peak_memory(process(world)) as peak:
+            for task in chosen:
+                world.reset(task)
+            peaks["loads"] = peak[0] / 1e6
+            for task in chosen:
+                world.reset(task)
+                world.valid_actions()
+                for action in paths[task.name].actions:
+                    if world.step(action).stop_reason is not None:
+                        break
+                    world.look()
+            peaks["play"] = peak[0] / 1e6
+            for task in chosen:
+                assert world.oracle_path(task)
+            peaks["oracle paths"] = peak[0] / 1e6
+    print(f"the most MB that were resident up to the end of each part: {peaks}")  # noqa: T201
+    assert peaks["loads"] > 100
+    assert peaks["oracle paths"] <= 500
