@@ -80,6 +80,28 @@ def test_a_removed_stage_takes_its_outputs_along(tmp_path):
     assert (folder / "other").exists()
 
 
+def test_a_stage_that_has_lost_an_output_runs_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+
+    def write(text):
+        with folder.stage("train", Config()) as stage:
+            if stage.complete:
+                return
+            (folder / "student").write_text(text)
+            stage.finish({"student": folder / "student"})
+
+    write("one")
+    write("two")
+    assert (folder / "student").read_text() == "one"
+    (folder / "student").unlink()
+    assert [manifest.state for manifest in folder.manifests()] == [StageState.LOST]
+    with pytest.raises(RunFolderInvalid, match="has lost student; first run `subgoal train"):
+        folder.need("train", "train")
+    write("three")
+    assert (folder / "student").read_text() == "three"
+    assert folder.need("train", "train")
+
+
 def test_an_interrupted_stage_goes_on(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):

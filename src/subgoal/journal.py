@@ -119,12 +119,6 @@ class Journal(Generic[R]):
             self._file.close()
             self._file = None
 
-    def remove(self) -> None:
-        """Delete the journal, plain or sealed."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-        self.sealed_path.unlink(missing_ok=True)
-
     def clear(self) -> None:
         """Delete the records, where there are any."""
         self.close()

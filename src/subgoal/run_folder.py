@@ -6,8 +6,8 @@
 
 A stage is one piece of the main job (`collect`, `annotate`, `train`, `evaluate`, `report`). It
 writes a manifest when it begins and again when it completes. A stage that is complete with the
-same configuration and inputs is not run again; one of another configuration is refused, with
-the difference shown; an interrupted one goes on.
+same configuration and inputs is not run again, unless a file that it wrote is gone; one of another
+configuration is refused, with the difference shown; an interrupted one goes on.
 """
 
 import fcntl
@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from subgoal.errors import RunFolderInvalid
 from subgoal.journal import file_digest, write_text
+from subgoal.progress import console
 from subgoal.record import Record
 
 _SUFFIX = ".stage.json"
@@ -38,6 +39,8 @@ class StageState(StrEnum):
     """It runs, or was interrupted; the same command goes on."""
     COMPLETE = "complete"
     """All its outputs are there."""
+    LOST = "lost"
+    """It was complete, but an output is gone; the same command writes it again."""
 
 
 class StageManifest(Record):
@@ -132,7 +135,10 @@ class RunFolder:
         """
         manifest = self.manifest(stage)
         if manifest is None or manifest.state is not StageState.COMPLETE:
-            state = "has not run" if manifest is None else "was interrupted"
+            state = "has not run"
+            if manifest is not None:
+                gone = ", ".join(self._missing(manifest))
+                state = f"has lost {gone}" if gone else "was interrupted"
             raise RunFolderInvalid(
                 f"{self.path}: the stage '{stage}' {state}; first run "
                 f"`subgoal {verb} --run {self.path}`"
@@ -164,6 +170,10 @@ class RunFolder:
             before = self.manifest(name)
             if before is not None:
                 self._check_same(before, asked)
+                if before.state is StageState.LOST:
+                    gone = ", ".join(self._missing(before))
+                    console.print(f"{name}: {gone} is missing and is written again", markup=False)
+                    before = before.model_copy(update={"state": StageState.BEGUN})
             stage = Stage(self, before or asked, fresh=before is None)
             if stage.complete:
                 yield stage
@@ -226,16 +236,23 @@ class RunFolder:
         except FileNotFoundError as error:
             raise RunFolderInvalid(
                 f"{self.path}: the stage '{stage}' reads {path}, which is missing; run the stage "
-                "that writes it again, with --restart"
+                "that writes it again"
             ) from error
 
     def _read(self, file: Path) -> StageManifest:
         try:
-            return StageManifest.model_validate_json(file.read_bytes())
+            manifest = StageManifest.model_validate_json(file.read_bytes())
         except ValidationError as error:
             raise RunFolderInvalid(
                 f"{file} is damaged ({error.errors()[0]['msg']}); delete it and run the stage again"
             ) from error
+        if manifest.state is StageState.COMPLETE and self._missing(manifest):
+            return manifest.model_copy(update={"state": StageState.LOST})
+        return manifest
+
+    def _missing(self, manifest: StageManifest) -> list[str]:
+        """Name the outputs of a stage that are gone."""
+        return [name for name in manifest.outputs if not (self.path / name).exists()]
 
     def _write(self, manifest: StageManifest) -> None:
         write_text(self._manifest_file(manifest.stage), manifest.model_dump_json(indent=2) + "\n")
@@ -244,10 +261,12 @@ class RunFolder:
         changed = differences(before.config, asked.config)
         changed += differences(before.inputs, asked.inputs, "input")
         if changed:
+            verb = asked.stage.partition("-")[0]
             raise RunFolderInvalid(
                 f"{self.path}: the stage '{asked.stage}' was run with another configuration "
-                f"({'; '.join(changed)}). Choose another folder with --run, or give --restart to "
-                "delete what this stage wrote and run it again"
+                f"({'; '.join(changed)}). Choose another folder with --run, or give "
+                f"`subgoal {verb}` the option --restart to delete what this stage wrote and run it "
+                "again"
             )
 
     @contextmanager

@@ -1,5 +1,6 @@
 """The command on the tiny world, as a user would call it."""
 
+import shutil
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_another_configuration_is_refused_with_the_difference(folder, capfd):
     said = refused(["collect", "--run", str(folder / "run"), "--collect.per-type", "5"], capfd)
     assert "per_type: 4 -> 5" in said
     assert "--restart" in said
+
+
+def test_a_damaged_student_is_named(folder, tmp_path, capfd):
+    run = shutil.copytree(folder / "run", tmp_path / "run")
+    weights = run / "students/both/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    said = refused(["play", "--run", str(run), "--task", "fetch"], capfd)
+    assert str(weights.parent) in said
+    weights.unlink()
+    said = refused(["evaluate", "--run", str(run)], capfd)
+    assert f"{weights}, which is missing" in said or str(weights.parent) in said
 
 
 def test_play_shows_subgoals_and_the_end(folder, capfd):

@@ -1,6 +1,7 @@
 """The stage `annotate`: sub-goals on every collected trajectory, or a named failure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from enum import StrEnum
 
 from pydantic import Field
@@ -167,10 +168,11 @@ def annotate(
             annotated, failed = annotate_all(source, config, paid)
             store.clear()  # of what an interrupted attempt wrote
             bad.clear()
-            for one in annotated:
-                store.append(one)
-            for failure in failed:
-                bad.append(failure)
+            with closing(store), closing(bad):
+                for one in annotated:
+                    store.append(one)
+                for failure in failed:
+                    bad.append(failure)
             outputs = {store.sealed_path.name: store.seal(), bad.sealed_path.name: bad.seal()}
             used = paid.counts if paid else {}
             stage.finish(outputs, annotated=len(annotated), failed=len(failed), **used)

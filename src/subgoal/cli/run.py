@@ -24,6 +24,9 @@ class RunOptions(WorldOptions, ExperimentConfig):
     An interrupted run goes on where it stopped; a complete stage is not run again.
     """
 
+    restart: bool = False
+    """Delete the whole run folder, and begin again."""
+
 
 def command(words: Sequence[str]) -> None:
     """Run the verb."""

@@ -7,6 +7,7 @@ import tyro
 from rich.table import Table
 
 from subgoal.cli.output import out, say
+from subgoal.errors import RunFolderInvalid
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
 
@@ -36,13 +37,19 @@ def _list(place: Path) -> None:
     found = sorted(path for path in place.glob("*") if path.is_dir()) if place.is_dir() else []
     for path in found:
         folder = RunFolder(path)
-        stages = folder.manifests()
+        size = f"{folder.size / 1e6:.1f} MB"
+        try:
+            stages = folder.manifests()
+        except RunFolderInvalid as error:
+            say(str(error), "yellow")
+            table.add_row(str(path), "", "damaged", size, "")
+            continue
         if not stages:
             continue
         complete = [m.stage for m in stages if m.state is StageState.COMPLETE]
         begun = [m.stage for m in stages if m.state is StageState.BEGUN]
+        begun += [f"{m.stage} (lost a file)" for m in stages if m.state is StageState.LOST]
         seconds = sum(manifest.seconds for manifest in stages)
-        size = f"{folder.size / 1e6:.1f} MB"
         table.add_row(
             str(path), ", ".join(complete), ", ".join(begun) or "-", size, f"{seconds:.0f}"
         )

@@ -123,11 +123,11 @@ def _play_all(
         for role in shop.roles(name)
     }
     stage_name = f"evaluate-{config.protocol}-{name}"
-    if folder.manifest(stage_name) is None:
-        store.remove()  # left over from an evaluation that was forgotten
     with folder.stage(stage_name, one, inputs) as stage:
         if stage.complete:
             return
+        if stage.fresh:
+            store.clear()  # left over from an evaluation that was forgotten
         scores = _play_missing(name, tasks, factory, rules, pool, store)
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(

@@ -9,6 +9,7 @@ among the first 20.
 import random
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -194,6 +195,8 @@ def collect(
             held = store.by_key()
             missing = [plan for plan in plans if plan.task.key not in held]
             with (
+                closing(store),
+                closing(bad),
                 Progress("collect", len(plans), "paths", len(plans) - len(missing)) as progress,
                 Pool(config.environment, min(affordable(worlds), max(1, len(missing)))) as pool,
             ):

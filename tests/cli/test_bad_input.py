@@ -1,0 +1,235 @@
+"""Each kind of bad input through the command: one sentence, exit code 2, nothing half written."""
+
+import json
+import shutil
+
+import pytest
+
+from subgoal.cli.main import main
+from subgoal.journal import Journal
+from subgoal.trajectories import collect
+
+ERRAND = ("--collect.environment", "errand", "--collect.per-type", "2")
+SCRIPTED = ("--annotate.teacher", "scripted", "--samples", "0")
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    run = tmp_path_factory.mktemp("bad") / "run"
+    main(["collect", "--run", str(run), *ERRAND])
+    main(["annotate", "--run", str(run), *SCRIPTED])
+    return run
+
+
+@pytest.fixture
+def run(collected, tmp_path):
+    return shutil.copytree(collected, tmp_path / "run")
+
+
+@pytest.fixture
+def said(capfd):
+    """Run the command; return its exit code and what it said on standard error, as one line."""
+
+    def call(*words):
+        capfd.readouterr()
+        try:
+            main([str(word) for word in words])
+            code = 0
+        except SystemExit as stopped:
+            code = stopped.code
+        text = " ".join(capfd.readouterr().err.split())
+        assert "Traceback" not in text
+        return code, text
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[colect]\nper_type = 1", "unknown key 'colect', did you mean 'collect'?"),
+        ("[collect]\nper_typ = 1", "unknown key 'collect.per_typ', did you mean 'per_type'?"),
+        ("[collect]\nper_type = -", "cannot be read as TOML"),
+        ("[collect]\nper_type = 'many'", "'collect.per_type' = 'many' is wrong"),
+        ("[annotate]\nteacher = 'nobody'", "'annotate.teacher' = 'nobody' is wrong"),
+    ],
+)
+def test_a_wrong_configuration_file(tmp_path, said, text, message):
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    for verb in ("run", "collect"):
+        code, words = said(verb, "--run", tmp_path / "run", "--config", file)
+        assert code == 2
+        assert message in words
+        assert str(file) in words
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--config", "none.toml"), "there is no configuration file none.toml"),
+        (("--collect.paths", "none.jsonl"), "the list of paths none.jsonl cannot be read: "),
+        (("--collect.types", "fetsh"), "has no task type 'fetsh', did you mean 'fetch'?"),
+        (("--collect.split", "tran"), "has no split 'tran', did you mean 'train'?"),
+        (("--collect.simplifications", "eazy"), "has no simplification 'eazy'"),
+        (("--collect.environment", "erand"), "there is no world 'erand', did you mean 'errand'?"),
+        (("--collect.per-typ", "3"), "--collect.per-type"),
+        (("--collect.per-type", "many"), "Error parsing --collect.per-type"),
+    ],
+)
+def test_a_wrong_option(tmp_path, said, words, message):
+    code, text = said("collect", "--run", tmp_path / "run", *ERRAND, *words)
+    assert code == 2
+    assert message in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_type_of_scienceworld_that_does_not_exist(tmp_path, said):
+    for words in (
+        ("collect", "--run", tmp_path / "run", "--collect.types", "bole"),
+        ("play", "--run", tmp_path / "run", "--task", "bole", "--agent", "oracle"),
+    ):
+        code, text = said(*words)
+        assert code == 2
+        assert "no task type 'bole'" in text
+        assert "did you mean 'boil'?" in text
+
+
+def test_own_paths_with_a_damaged_line(tmp_path, said):
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"task": "fetch", "variation": 0, "actions": []}) + "\n{\n")
+    code, text = said("collect", "--run", tmp_path / "run", *ERRAND, "--collect.paths", own)
+    assert code == 2
+    assert f"{own} line 2 is no path with task, variation and actions" in text
+
+
+def test_a_damaged_file_is_named(run, said):
+    sealed = run / "trajectories.jsonl.zst"
+    content = bytearray(sealed.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    sealed.write_bytes(content)
+    code, text = said("annotate", "--run", run, *SCRIPTED, "--restart")
+    assert code == 2
+    assert f"{sealed} is damaged" in text
+    assert "delete it and run the stage that writes it again" in text
+
+
+def test_a_damaged_line_of_an_unfinished_file_is_named(tmp_path, monkeypatch, said):
+    run = tmp_path / "run"
+    interrupt(monkeypatch, said, run, after=3)
+    plain = run / "trajectories.jsonl"
+    lines = plain.read_bytes().splitlines(keepends=True)
+    plain.write_bytes(b"".join([*lines[:2], b"{}\n", *lines[3:]]))
+    code, text = said("collect", "--run", run, *ERRAND)
+    assert code == 2
+    assert f"{plain} line 3 is damaged (task: Field required)" in text
+    assert "delete the line to lose only that record" in text
+
+
+def test_a_file_that_was_deleted_is_written_again(run, said):
+    sealed = run / "trajectories.jsonl.zst"
+    content = sealed.read_bytes()
+    sealed.unlink()
+    code, text = said("annotate", "--run", run, *SCRIPTED)
+    assert code == 2
+    assert (
+        f"the stage 'collect' has lost {sealed.name}; first run `subgoal collect --run {run}`"
+        in text
+    )
+    code, text = said("collect", "--run", run, *ERRAND)
+    assert code == 0
+    assert f"collect: {sealed.name} is missing and is written again" in text
+    assert sealed.read_bytes() == content
+    assert said("collect", "--run", run, *ERRAND) == (0, "")
+
+
+def test_another_configuration_is_refused_with_the_difference(run, said):
+    before = {file: file.read_bytes() for file in run.glob("*.zst")}
+    code, text = said("collect", "--run", run, *ERRAND, "--collect.types", "fetch")
+    assert code == 2
+    assert "(types: [] -> ['fetch'])" in text
+    assert "Choose another folder with --run, or give `subgoal collect` the" in text
+    assert "option --restart to delete what this stage wrote and run it again" in text
+    assert {file: file.read_bytes() for file in run.glob("*.zst")} == before
+
+
+def test_an_interrupted_stage_says_so_and_goes_on(tmp_path, monkeypatch, said):
+    run = tmp_path / "run"
+    assert interrupt(monkeypatch, said, run, after=3) == (
+        130,
+        "interrupted; the same command goes on where it stopped",
+    )
+    code, text = said("annotate", "--run", run, *SCRIPTED)
+    assert code == 2
+    assert "the stage 'collect' was interrupted; first run `subgoal collect" in text
+    code, text = said("collect", "--run", run, *ERRAND)
+    assert code == 0
+    assert "6/6 paths" in text
+    assert len(collect.journal(collect.RunFolder(run)).by_key()) == 6
+
+
+@pytest.mark.parametrize("verb", ["collect", "annotate"])
+def test_a_restart_keeps_nothing_of_the_old_configuration(run, monkeypatch, said, verb):
+    options = {"collect": ERRAND, "annotate": SCRIPTED}
+    others = {
+        "collect": (*ERRAND, "--collect.types", "fetch"),
+        "annotate": ("--annotate.teacher", "recorded", "--annotate.no-transfer"),
+    }
+    file = {"collect": "trajectories.jsonl.zst", "annotate": "annotations.jsonl.zst"}[verb]
+    interrupt(monkeypatch, said, run, 3, verb, *options[verb], "--restart")
+    assert (run / file).with_suffix("").exists()
+    assert said(verb, "--run", run, *others[verb])[0] == 2
+    code, _ = said(verb, "--run", run, *others[verb], "--restart")
+    assert code == 0
+    fresh = run.with_name("fresh")
+    if verb == "annotate":
+        main(["collect", "--run", str(fresh), *ERRAND])
+    main([verb, "--run", str(fresh), *others[verb]])
+    assert (run / file).read_bytes() == (fresh / file).read_bytes()
+
+
+def interrupt(monkeypatch, said, run, after, verb="collect", *options):
+    """Press Ctrl-C when a stage has stored `after` records; return its code and last words."""
+    append, stored = Journal.append, []
+
+    def counted(self, record):
+        append(self, record)
+        stored.append(record)
+        if len(stored) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", counted)
+        code, text = said(verb, "--run", run, *(options or ERRAND))
+    return code, text[text.find("interrupted") :]
+
+
+def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch, capfd):
+    place = run.parent
+    interrupt(monkeypatch, said, place / "half", after=2)
+    lost = shutil.copytree(run, place / "lost")
+    (lost / "annotations.jsonl.zst").unlink()
+    damaged = shutil.copytree(run, place / "damaged")
+    (damaged / "collect.stage.json").write_text("{")
+    (place / "other").mkdir()
+    monkeypatch.setenv("COLUMNS", "200")
+    main(["runs", "--folder", str(place)])
+    rows = {line.split("\u2502")[1].split("/")[-1].strip(): line for line in table(capfd)}
+    assert rows.keys() == {"run", "half", "lost", "damaged"}
+    assert all(" MB" in row for row in rows.values())
+    assert "collect, annotate" in rows["run"]
+    assert [cell.strip() for cell in rows["half"].split("\u2502")[2:4]] == ["", "collect"]
+    assert "annotate (lost a file)" in rows["lost"]
+    assert "damaged" in rows["damaged"].split("\u2502")[3]
+
+    assert said("runs", "--remove", place / "half", damaged)[0] == 0
+    assert sorted(path.name for path in place.iterdir()) == ["lost", "other", "run"]
+    code, text = said("runs", "--remove", place / "other")
+    assert code == 2
+    assert f"{place / 'other'} is no run folder; nothing was deleted" in text
+    assert (place / "other").exists()
+
+
+def table(capfd):
+    return [line for line in capfd.readouterr().out.splitlines() if line.startswith("\u2502")]
