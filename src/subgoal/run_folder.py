@@ -189,6 +189,21 @@ class RunFolder:
                 seconds = stage.manifest.seconds + time.monotonic() - start
                 self._write(stage.manifest.model_copy(update={"seconds": round(seconds, 1)}))
 
+    @contextmanager
+    def amend(self, name: str) -> Generator[Stage]:
+        """Change what a complete stage wrote; the block does it and calls `finish`.
+
+        Stages that have read the former outputs are refused when they are run again, as their
+        inputs have changed.
+
+        Raises:
+            RunFolderInvalid: The stage is not complete, or another process is running it.
+        """
+        with self._locked(name):
+            stage = Stage(self, self.need(name, name), fresh=False)
+            yield stage
+            self._write(stage.manifest)
+
     def remove_stage(self, name: str) -> None:
         """Forget a stage and delete what it wrote, so that it can run again from scratch.
 

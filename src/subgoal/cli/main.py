@@ -11,6 +11,7 @@ VERBS = {
     "run": "the main job: collect, annotate, train, evaluate, report",
     "collect": "replay oracle paths in the world and store them as trajectories",
     "annotate": "set sub-goals on the trajectories with a teacher, carry them over to the rest",
+    "edit": "correct annotations by hand: a text file out, and back in",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
     "report": "write the comparison as a table and one HTML file",

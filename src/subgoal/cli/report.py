@@ -1,17 +1,35 @@
-"""`subgoal report`: write the comparison."""
+"""`subgoal report`: write the comparison, or the page of annotated paths."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from subgoal.annotation import annotate
+from subgoal.annotation.recorded import recorded_annotations
+from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import out, say
+from subgoal.errors import ConfigInvalid
+from subgoal.report.annotations import write_annotations
 from subgoal.report.terminal import rendered
 from subgoal.report.write import ReportConfig, report
 from subgoal.run_folder import RunFolder
 
+_RECORDED = "recorded"
+
 
 class ReportOptions(StageOptions):
-    """Print the comparison and write it as one HTML file that needs no network."""
+    """Print the comparison and write it as one HTML file that needs no network.
 
+    With --annotations, write a page to read the annotated paths instead.
+    """
+
+    annotations: bool = False
+    """Write `annotations.html`, the annotated paths."""
+    against: str = ""
+    """Another teacher to show beside them: a run folder that annotated the same paths, or
+    `recorded` for the annotations that ship with the package."""
+    paths: int = 60
+    """Annotated paths to show: the first of every type before the second of any."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 
@@ -19,7 +37,13 @@ class ReportOptions(StageOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(ReportOptions, "report", words, ["report"])
-    write_report(options.report, RunFolder(options.run))
+    folder = RunFolder(options.run)
+    if options.annotations:
+        _write_annotations(folder, options.against, options.paths)
+    elif options.against:
+        raise ConfigInvalid("--against stands another teacher beside --annotations; give both")
+    else:
+        write_report(options.report, folder)
 
 
 def write_report(config: ReportConfig, folder: RunFolder) -> None:
@@ -28,3 +52,30 @@ def write_report(config: ReportConfig, folder: RunFolder) -> None:
     for result in written.data.results:
         out.print(rendered(result))
     say(f"the report lies in {written.page}", "bold green")
+
+
+def _write_annotations(folder: RunFolder, against: str, paths: int) -> None:
+    folder.need("annotate", "annotate")
+    annotated = list(annotate.journal(folder))
+    page, agreement = write_annotations(
+        folder, annotated, _others(annotated, against), against, paths
+    )
+    if agreement:
+        say(
+            f"boundary F1 {agreement.boundary_f1:.3f}, names {agreement.names:.1%}, exact "
+            f"{agreement.exact:.1%} against {against}, over {agreement.paths} paths"
+        )
+    elif against:
+        say(f"{against} has no annotation of the same steps", "yellow")
+    say(f"the annotated paths lie in {page}", "bold green")
+
+
+def _others(annotated: Sequence[AnnotatedTrajectory], against: str) -> list[AnnotatedTrajectory]:
+    if not against:
+        return []
+    if against == _RECORDED:
+        worlds = {one.trajectory.task.environment for one in annotated}
+        return [one for world in sorted(worlds) for one in recorded_annotations(world)]
+    other = RunFolder(Path(against))
+    other.need("annotate", "annotate")
+    return list(annotate.journal(other))

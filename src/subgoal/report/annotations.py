@@ -6,13 +6,16 @@ mouse or keyboard. Every text of the world or a model is escaped by the template
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from subgoal.annotation.fidelity import Fidelity, fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.journal import write_text
 from subgoal.report.html import part, template
+from subgoal.run_folder import RunFolder
 from subgoal.trajectories.trajectory import Step
 
 HUES = 8
@@ -68,6 +71,23 @@ class TypeView(NamedTuple):
     paths: list[PathView]
 
 
+def write_annotations(
+    folder: RunFolder,
+    annotated: Sequence[AnnotatedTrajectory],
+    others: Sequence[AnnotatedTrajectory] = (),
+    beside: str = "",
+    limit: int = 60,
+) -> tuple[Path, Fidelity | None]:
+    """Write `annotations.html` into a run folder; arguments as for `annotations_page`.
+
+    Returns:
+        The page, and the agreement with the other teacher where it annotated the same steps.
+    """
+    page = folder / "annotations.html"
+    write_text(page, annotations_page(folder.path.name, annotated, others, beside, limit))
+    return page, _agreement(annotated, _of_the_same_steps(annotated, others))
+
+
 def annotations_page(
     title: str,
     annotated: Iterable[AnnotatedTrajectory],
@@ -82,13 +102,13 @@ def annotations_page(
         annotated: Annotated paths.
         others: Another teacher's annotations; those of the same steps stand beside ours.
         beside: Who the other teacher is.
-        limit: Most paths to show: the first of every type before the second of any. The figures
-            are of all.
+        limit: Most paths to show: the first of every type before the second of any, and those
+            that differ the most first. The figures are of all.
     """
     ours = list(annotated)
     theirs = _of_the_same_steps(ours, others)
     hues = _hues([*ours, *theirs.values()])
-    shown = _first_of_each_type(ours, limit)
+    shown = _first_of_each_type(sorted(ours, key=lambda one: _exact(one, theirs)), limit)
     types = [
         TypeView(
             name,
@@ -149,6 +169,12 @@ def _agreement(
         if one.trajectory.task.key in theirs
     ]
     return fidelity(pairs) if pairs else None
+
+
+def _exact(one: AnnotatedTrajectory, theirs: Mapping[str, AnnotatedTrajectory]) -> float:
+    """Return the share of steps with the same sub-goal; 1 where there is nothing to compare."""
+    agreement = _agreement([one], theirs)
+    return agreement.exact if agreement else 1.0
 
 
 def _path(

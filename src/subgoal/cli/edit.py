@@ -1,0 +1,52 @@
+"""`subgoal edit`: correct annotations by hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subgoal.annotation.edit import edit_in, edit_out
+from subgoal.cli.options import DEFAULT_RUN
+from subgoal.cli.output import say
+from subgoal.errors import ConfigInvalid
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+
+
+class EditOptions(Record):
+    """Write annotated paths as a text file to edit (--out), and take it back in (--in)."""
+
+    run: Path = DEFAULT_RUN
+    """The run folder."""
+    out: Path | None = None
+    """The text file to write."""
+    edited: Annotated[Path | None, tyro.conf.arg(name="in")] = None
+    """The edited text file to take in."""
+    types: tuple[str, ...] = ()
+    """With --out: only paths of these task types."""
+    below: float | None = None
+    """With --out: only paths whose confidence is lower than this."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = tyro.cli(
+        EditOptions, prog="subgoal edit", description=EditOptions.__doc__, args=words
+    )
+    folder = RunFolder(options.run)
+    if (options.out is None) == (options.edited is None):
+        raise ConfigInvalid("give either --out FILE to write or --in FILE to take back")
+    if options.out is not None:
+        count = edit_out(folder, options.out, options.types, options.below)
+        say(f"{count} annotated paths lie in {options.out}")
+        say(f"edit it, then: subgoal edit --run {options.run} --in {options.out}")
+    elif options.edited is not None:
+        changed = edit_in(folder, options.edited)
+        say(f"{len(changed)} paths were changed by hand" if changed else "nothing was changed")
+        for one in changed[:20]:
+            say(f"  {one.trajectory.task.key}")
+        if len(changed) > 20:
+            say(f"  and {len(changed) - 20} more")
+        if changed:
+            say("students that were trained before: subgoal train --restart trains them anew")
