@@ -14,14 +14,15 @@ from subgoal.annotation.annotate import (
     AnnotateConfig,
     TeacherKind,
     annotate,
-    annotate_all,
     dry_run,
     failures,
     journal,
 )
 from subgoal.annotation.failure import FailureKind
 from subgoal.annotation.faults import FaultRates
+from subgoal.annotation.ledger import Ledger
 from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
+from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TeacherFailed
@@ -135,11 +136,26 @@ def test_a_budget_stops_the_stage_and_more_of_it_goes_on(folder: RunFolder):
         assert server.delivered.replies == 20
 
 
-def test_only_the_first_of_each_type_are_asked(folder: RunFolder):
+def test_a_core_of_each_type_is_asked_and_carried_over(folder: RunFolder):
     with faulty() as server:
-        summary = annotate(config_for(server, folder, per_type=4), folder)
+        config = config_for(server, folder, select=SelectionConfig(core=4))
+        assert dry_run(config, folder).calls == 12
+        summary = annotate(config, folder)
         assert server.delivered.replies == summary.direct == 12
     assert summary.transferred == 3 * (PER_TYPE - 4)
+
+
+def test_the_least_certain_follow_until_the_budget(folder: RunFolder):
+    select = SelectionConfig(core=1, target_confidence=1.0, round_size=2)
+    with faulty() as server:
+        openai = {"budget": Budget(max_calls=6)}
+        summary = annotate(config_for(server, folder, select=select, openai=openai), folder)
+        assert server.delivered.replies == summary.direct == 6
+        assert summary.retriable == 1  # the round that the budget ended
+        # Taken up with more to spend, the same paths are chosen, and none is paid for twice.
+        more = config_for(server, folder, select=select, openai={"budget": Budget(max_calls=8)})
+        assert annotate(more, folder, retry_failed=True).direct == 8
+        assert server.delivered.replies == 8
 
 
 def test_replies_are_shared_by_runs(folder: RunFolder, collected: Path, tmp_path: Path):
@@ -172,9 +188,12 @@ def test_a_dry_run_sends_nothing_and_is_near_the_truth(folder: RunFolder):
 
 def test_another_model_is_another_configuration_another_endpoint_is_not(folder: RunFolder):
     with faulty() as server:
-        config = config_for(server, folder, per_type=1)
+        config = config_for(server, folder, select=SelectionConfig(core=1))
         annotate(config, folder)
-        annotate(config_for(server, folder, per_type=1, endpoint={"concurrency": 2}), folder)
+        annotate(
+            config_for(server, folder, select=SelectionConfig(core=1), endpoint={"concurrency": 2}),
+            folder,
+        )
         other = config.openai.model_copy(update={"temperature": 1.0})
         with pytest.raises(RunFolderInvalid, match=r"temperature: 0.0 -> 1.0"):
             annotate(config.model_copy(update={"openai": other}), folder, retry_failed=True)
@@ -184,7 +203,7 @@ def test_a_full_or_locked_ledger_is_named(folder: RunFolder):
     with faulty() as server:
         config = config_for(server, folder)
         ledger = folder.path / "cache" / "ledger.sqlite"
-        annotate_all([], config)
+        Ledger(ledger, "run").close()
         connection = sqlite3.connect(ledger)
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON attempts "
                            "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END")  # fmt: skip

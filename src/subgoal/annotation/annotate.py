@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
 
-from pydantic import Field
-
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_stage import Forecast, PaidTeacher, forecast
 from subgoal.annotation.recorded import RecordedTeacher
 from subgoal.annotation.scripted import ScriptedTeacher
+from subgoal.annotation.selection import Selection, SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teacher import Teacher
@@ -52,8 +51,8 @@ class AnnotateConfig(Record):
 
     teacher: TeacherKind = TeacherKind.RECORDED
     """Who annotates."""
-    per_type: int | None = Field(default=None, ge=1)
-    """Paths of each task type that the openai teacher is asked about, the first ones; None: all."""
+    select: SelectionConfig = SelectionConfig()
+    """Which paths the openai teacher is asked about."""
     transfer: bool = True
     """Carry annotations over to paths of the same task type that the teacher did not annotate."""
     min_confidence: float = 0.0
@@ -112,7 +111,9 @@ def annotate_all(
             failed.append(_failure(path, reason, FailureKind.PATH))
     if config.teacher is TeacherKind.OPENAI:
         paid = paid or PaidTeacher(config.openai)
-        paid.ask(chosen(solved, config))
+        selection = Selection(config.select, solved)
+        while not paid.stopped and (asked := selection.next(paid.annotated)):
+            paid.ask(asked)
         direct, refused = paid.annotated, paid.failed
     else:
         direct, refused = _by_free_teacher(TEACHERS[config.teacher](), solved)
@@ -125,14 +126,6 @@ def annotate_all(
     not_asked = "the teacher was not asked about it"
     left = [reasons.get(path.task.key) or _failure(path, not_asked) for path in rest]
     return direct, failed + left
-
-
-def chosen(solved: Sequence[Trajectory], config: AnnotateConfig) -> list[Trajectory]:
-    """Return the paths that the openai teacher is asked about."""
-    by_type: dict[str, list[Trajectory]] = {}
-    for path in solved:
-        by_type.setdefault(path.task.name, []).append(path)
-    return [path for paths in by_type.values() for path in paths[: config.per_type]]
 
 
 def annotate(
@@ -184,6 +177,8 @@ def annotate(
 def dry_run(config: AnnotateConfig, folder: RunFolder) -> Forecast:
     """Estimate what the stage would send, without sending anything.
 
+    Where paths are chosen in rounds, these are the first round's: the others depend on it.
+
     Raises:
         RunFolderInvalid: `collect` is not complete.
         ConfigInvalid: The teacher is free, or its configuration is wrong.
@@ -192,7 +187,7 @@ def dry_run(config: AnnotateConfig, folder: RunFolder) -> Forecast:
         raise ConfigInvalid(f"the {config.teacher} teacher is free: nothing would be sent")
     folder.need("collect", "collect")
     solved = [path for path in collect.journal(folder) if path.stop_reason is StopReason.SOLVED]
-    return forecast(chosen(solved, config), config.openai)
+    return forecast(Selection(config.select, solved).next(), config.openai)
 
 
 class _Retries(Record):

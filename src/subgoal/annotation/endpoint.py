@@ -30,28 +30,23 @@ _SERVER_ERROR = 500
 _SHOWN = 300
 _LISTED = 3
 
-SCHEMA: dict[str, Any] = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "subgoals",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            "properties": {
-                "subgoals": {
-                    "type": "array",
-                    "items": {
-                        "type": "array",
-                        "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-                    },
-                }
-            },
-            "required": ["subgoals"],
-            "additionalProperties": False,
-        },
+_PAIRS: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "array",
+        "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        "minItems": 2,
+        "maxItems": 2,
     },
 }
-"""The form of a reply: pairs in an object, since endpoints want an object at the top."""
+"""The form of a reply as the prompt and its examples have it: a list of pairs."""
+_WRAPPED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"subgoals": _PAIRS},
+    "required": ["subgoals"],
+    "additionalProperties": False,
+}
+"""The same for endpoints that want an object at the top."""
 
 
 class Answer(Record):
@@ -128,7 +123,7 @@ class Endpoint:
             "reasoning_effort": config.reasoning_effort,
             "seed": config.seed,
             "max_completion_tokens" if hosted else "max_tokens": config.max_output_tokens,
-            "response_format": SCHEMA if self._schema else None,
+            "response_format": _form(_WRAPPED if hosted else _PAIRS) if self._schema else None,
         }
         return {name: value for name, value in body.items() if value is not None}
 
@@ -258,6 +253,11 @@ def read_completion(completion: Any) -> Answer:
         )
     except (AttributeError, KeyError, IndexError, TypeError, ValidationError) as error:
         raise Unanswered("the reply is no chat completion", AttemptState.LOST) from error
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    named = {"name": "subgoals", "strict": True, "schema": schema}
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _key_of(config: OpenAIConfig) -> str:

@@ -26,7 +26,6 @@ class PaidTeacher:
         again: How often a path was taken up after a failure, by its task's key.
 
     Attributes:
-        annotated: What the teacher annotated.
         failed: Why it did not annotate other paths that it was asked about.
         totals: What the run has used so far, over all its interruptions.
         cached: How many replies came from the ledger.
@@ -36,7 +35,7 @@ class PaidTeacher:
         self, config: OpenAIConfig, run: str = "", again: Mapping[str, int] | None = None
     ) -> None:
         self._config, self._run, self._again = config, run, dict(again or {})
-        self.annotated: list[AnnotatedTrajectory] = []
+        self._annotated: dict[str, AnnotatedTrajectory] = {}
         self.failed: list[AnnotationFailure] = []
         self.totals = Totals()
         self.cached = 0
@@ -64,13 +63,23 @@ class PaidTeacher:
             ) from error
 
     @property
+    def annotated(self) -> list[AnnotatedTrajectory]:
+        """What the teacher annotated, in an order that does not depend on who was first."""
+        return [self._annotated[key] for key in sorted(self._annotated)]
+
+    @property
+    def stopped(self) -> bool:
+        """True where the budget is used up."""
+        return any(failure.kind is FailureKind.BUDGET for failure in self.failed)
+
+    @property
     def note(self) -> str:
         """How it stands, in a few words."""
-        repaired = sum(any(span.repaired for span in one.spans) for one in self.annotated)
+        repaired = sum(any(span.repaired for span in one.spans) for one in self._annotated.values())
         used = self.totals
         tokens = used.input_tokens + used.output_tokens
         return (
-            f"{len(self.annotated)} done, {len(self.failed)} failed, {repaired} repaired, "
+            f"{len(self._annotated)} done, {len(self.failed)} failed, {repaired} repaired, "
             f"{self.cached} replies from the ledger, {used.answered} paid, {tokens:,} tokens, "
             f"cost {used.cost:.4g}"
         )
@@ -82,7 +91,7 @@ class PaidTeacher:
 
     def _take(self, path: Trajectory, outcome: AnnotatedTrajectory | SubgoalError) -> None:
         if isinstance(outcome, AnnotatedTrajectory):
-            self.annotated.append(outcome)
+            self._annotated[path.task.key] = outcome
             return
         task = path.task
         failure = AnnotationFailure(

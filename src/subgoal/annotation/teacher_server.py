@@ -159,7 +159,7 @@ class TeacherServer(ThreadingHTTPServer):
         if asked is not None:
             spans = self._known.spans(asked)
             text = render_pairs(spans)
-            if "response_format" in body:
+            if _wants_object(body):
                 text = f'{{"subgoals": {text}}}'
             first = asked.part[0] - asked.first
             text = faulty_text(fault, text, spans, asked.actions[first:], chance)
@@ -323,6 +323,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+
+
+def _wants_object(body: dict[str, Any]) -> bool:
+    asked = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
+    return asked.get("type") == "object"
 
 
 def _store(server: TeacherServer, content_type: str, body: bytes) -> dict[str, Any]:

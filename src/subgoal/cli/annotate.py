@@ -26,7 +26,8 @@ def command(words: Sequence[str]) -> None:
     options = read_options(AnnotateOptions, "annotate", words, ["annotate"])
     folder = RunFolder(options.run)
     if options.dry_run:
-        show_forecast(dry_run(options.annotate, folder), options.annotate.openai)
+        said, config = dry_run(options.annotate, folder), options.annotate
+        show_forecast(said, config.openai, config.select)
         return
     if options.restart:
         folder.remove_stage("annotate")

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_stage import Forecast
+from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, TypeSummary
 from subgoal.training.train import TrainSummary
@@ -83,7 +84,7 @@ def _used(used: Mapping[str, float]) -> str:
     )
 
 
-def show_forecast(forecast: Forecast, config: OpenAIConfig) -> None:
+def show_forecast(forecast: Forecast, config: OpenAIConfig, select: SelectionConfig) -> None:
     """Print what a dry run found."""
     say(
         f"dry run: {forecast.calls} calls to '{config.model}' about {forecast.paths} paths; the "
@@ -99,6 +100,8 @@ def show_forecast(forecast: Forecast, config: OpenAIConfig) -> None:
     else:
         say(f"  cost    {forecast.cost:.4g} by the price table")
     say("  a reply that must be asked again costs more; --annotate.openai.budget sets limits")
+    if select.core is not None and select.target_confidence > 0:
+        say("  more paths follow, until transfer to the others is certain enough")
 
 
 def _show_path(one: AnnotatedTrajectory) -> None:
