@@ -20,9 +20,11 @@ from subgoal.annotation.annotate import (
 )
 from subgoal.annotation.failure import FailureKind
 from subgoal.annotation.faults import FaultRates
+from subgoal.annotation.hand import PERSON, corrections
 from subgoal.annotation.ledger import Ledger
 from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
 from subgoal.annotation.selection import SelectionConfig
+from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TeacherFailed
@@ -120,6 +122,21 @@ def test_what_the_teacher_fails_on_is_carried_over_and_stays_recorded(folder: Ru
     assert all(failure.carried for failure in carried)
     assert all(failure.kind is FailureKind.REPLY for failure in carried)
     assert (summary.failed, summary.transferred) == (0, len(carried))
+
+
+def test_what_a_person_corrected_stays_when_failures_are_taken_up(folder: RunFolder):
+    with faulty(broken=0.3) as server:
+        config = config_for(server, folder, transfer=False, openai={"rounds": 1})
+        annotate(config, folder)
+        one = next(iter(journal(folder)))
+        length = len(one.trajectory.steps)
+        spans = (SubgoalSpan(subgoal=Subgoal(name="do_all"), first=1, last=length),)
+        kept = corrections(folder)
+        kept.append(one.model_copy(update={"spans": spans, "teacher": PERSON}))
+        kept.seal()
+        annotate(config, folder, retry_failed=True)
+    after = journal(folder).by_key()[one.trajectory.task.key]
+    assert (after.teacher, after.spans) == (PERSON, spans)
 
 
 def test_a_budget_stops_the_stage_and_more_of_it_goes_on(folder: RunFolder):

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subgoal.annotation.faults import Fault, faulty_text
 from subgoal.annotation.path_alignment import Alignment
+from subgoal.annotation.prompt import render_pairs
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.reply import read_partly, read_reply, well_formed
 from subgoal.annotation.subgoal import SubgoalSpan, check_spans
@@ -297,6 +299,24 @@ def test_most_replies_with_few_faults_are_mended() -> None:
     ends = [check_faulty(0.03, seed) for seed in range(200)]
     assert ends.count("failed") <= 12
     assert ends.count("true") >= 160
+
+
+NUMBERED = (Fault.TRUNCATED, Fault.BROKEN, Fault.COVERAGE)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(NUMBERED), st.integers(0, 2**32))
+def test_numbered_replies_with_faults_are_read_as_far_as_they_hold(fault: Fault, seed: int) -> None:
+    chance = random.Random(seed)
+    true = chance.choice(ANNOTATIONS)
+    actions = true.trajectory.actions
+    reply = faulty_text(fault, render_pairs(true.spans), true.spans, actions, chance)
+    spans = outcome(reply, actions)
+    # A number that is wrong but possible cannot be told, nor a comma lost inside a name.
+    if spans and fault is not Fault.COVERAGE and not any(span.repaired for span in spans):
+        assert [(one.subgoal.name, one.last) for one in spans] == [
+            (one.subgoal.name, one.last) for one in true.spans
+        ]
 
 
 @pytest.mark.slow

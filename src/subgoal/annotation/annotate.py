@@ -162,7 +162,7 @@ def annotate(
             store.clear()  # of what an interrupted attempt wrote
             bad.clear()
             with closing(store), closing(bad):
-                for one in annotated:
+                for one in corrected(annotated, folder):
                     store.append(one)
                 for failure in failed:
                     bad.append(failure)
