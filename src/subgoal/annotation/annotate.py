@@ -5,6 +5,7 @@ from contextlib import closing
 from enum import StrEnum
 
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
+from subgoal.annotation.hand import corrected
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_stage import Forecast, PaidTeacher, forecast
 from subgoal.annotation.recorded import RecordedTeacher
