@@ -83,7 +83,10 @@ class Binder:
             value = span.lists.get(rule.source) if isinstance(rule, Listed) else rule.value(span)
             if value:
                 best[arity, argument] = (float(score[index]), value)
-        return self._choose(table, weight, best)
+        arguments, sure = self._choose(table, weight, best)
+        if not arguments and span.reached and all(one.subgoal.arguments for one in table.spans):
+            return (span.reached,), 0.0
+        return arguments, sure
 
     @staticmethod
     def _choose(

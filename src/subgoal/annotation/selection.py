@@ -1,10 +1,10 @@
 """Which paths are worth a teacher's reply: a diverse core of each type, then the least certain.
 
 The core of a task type are medoids: the paths to which all others of the type are nearest, by the
-edit distance of their folded steps and of their task descriptions (the first phase of partitioning
-around medoids, Kaufman and Rousseeuw 1990). After them come, round by round, the paths whose
-transferred annotation is the least certain, until all that is left is certain enough or the count
-is reached.
+edit distance of their folded steps and of the words that not all of the type's task descriptions
+share (the first phase of partitioning around medoids, Kaufman and Rousseeuw 1990). After them come,
+round by round, the paths whose transferred annotation is the least certain, until all that is left
+is certain enough or the count is reached.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from subgoal.annotation.action import head
+from subgoal.annotation.action import WALK, head
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.template import Template, loops, templates
 from subgoal.annotation.transfer import TransferTeacher
@@ -26,7 +26,7 @@ from subgoal.trajectories.trajectory import Trajectory
 
 _MOST_COMPARED = 400
 """Paths of a type among which medoids are sought; more would cost time and change little."""
-_DESCRIPTION = 1.0
+_DESCRIPTION = 0.6
 """Weight of how the descriptions differ beside how the steps differ."""
 
 
@@ -135,11 +135,18 @@ def distances(paths: Sequence[Trajectory]) -> NDArray[np.float64]:
     """Return (P, P) how unlike each two paths are, from 0 for equal ones."""
     steps = [_tokens(loops(templates(path)[1])[0]) for path in paths]
     words = [path.task.description.lower().split() for path in paths]
-    return _apart(steps) + _DESCRIPTION * _apart(words)
+    everywhere = set[str].intersection(*map(set, words)) if words else set[str]()
+    telling = [[word for word in some if word not in everywhere] for some in words]
+    return _apart(steps) + _DESCRIPTION * _apart(telling)
 
 
 def _tokens(sequence: Sequence[Template]) -> list[str]:
-    return [" ".join((one.verb, *(head(thing.name) for thing in one.things))) for one in sequence]
+    """Return verbs with the nouns of their things; walks only tell where the path began."""
+    return [
+        " ".join((one.verb, *(head(thing.name) for thing in one.things)))
+        for one in sequence
+        if one.verb != WALK
+    ]
 
 
 def _apart(sequences: Sequence[Sequence[str]]) -> NDArray[np.float64]:

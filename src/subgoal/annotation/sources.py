@@ -76,6 +76,11 @@ class Span:
             Source("room", "start"): path.rooms[first - 1],
             Source("room", "end"): path.rooms[last],
         }
+        named = [
+            phrase.arguments[-1] for phrase in path.phrases[first - 1 : last] if phrase.arguments
+        ]
+        self.reached = short(named[-1]) if named else path.rooms[last]
+        """What the last action that names anything names: where no better source is known."""
         self._gather(first, last)
 
     def _gather(self, first: int, last: int) -> None:
