@@ -11,7 +11,7 @@ import pytest
 from subgoal.annotation.endpoint import Endpoint, probe
 from subgoal.annotation.faults import Fault, FaultRates
 from subgoal.annotation.ledger import Ledger
-from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
+from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig, Structured
 from subgoal.annotation.openai_teacher import OpenAITeacher
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
@@ -240,3 +240,19 @@ def test_an_endpoint_is_probed_in_one_line():
             probe(config.model_copy(update={"model": "gpt"}))
     with pytest.raises(TeacherFailed, match="does not answer"):
         probe(config)
+
+
+def test_a_request_holds_what_is_set_in_the_endpoints_own_terms(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    config = OpenAIConfig(model="m", max_output_tokens=9, temperature=None, reasoning_effort="low")
+    hosted = Endpoint(config).body([])
+    assert set(hosted) == {
+        *("model", "messages", "reasoning_effort", "max_completion_tokens", "response_format")
+    }
+    assert hosted["response_format"]["json_schema"]["schema"]["type"] == "object"
+    own = EndpointConfig(base_url="http://127.0.0.1:9/v1")
+    body = Endpoint(config.model_copy(update={"endpoint": own, "seed": 3})).body([])
+    assert (body["max_tokens"], body["seed"]) == (9, 3)
+    assert body["response_format"]["json_schema"]["schema"]["type"] == "array"
+    plain_json = config.model_copy(update={"structured": Structured.PROMPT})
+    assert "response_format" not in Endpoint(plain_json).body([])

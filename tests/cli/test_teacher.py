@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from subgoal.cli.config import load_config
 from subgoal.cli.main import main
 
 SERVER = "from subgoal.cli.main import main; main()"
@@ -112,6 +113,13 @@ def test_wrong_rates_are_named(words: list[str], reason: str, capfd):
         main(["teacher-server", *words])
     assert stopped.value.code == 2
     assert reason in capfd.readouterr().err
+
+
+def test_the_documented_configuration_is_valid(tmp_path: Path):
+    document = Path(__file__).parents[2] / "docs" / "teacher.md"
+    (tmp_path / "c.toml").write_text(document.read_text().split("```toml")[1].split("```")[0])
+    config = load_config(tmp_path / "c.toml").annotate
+    assert config.openai.model in config.openai.prices
 
 
 def test_a_dry_run_of_a_free_teacher_says_so(run: Path, capfd):
