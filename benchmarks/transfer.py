@@ -123,13 +123,25 @@ def overall(
     return found
 
 
+def types_by_count(found: dict[int | None, list[Pair]]) -> Iterator[str]:
+    """Give boundary F1, names and exact sub-goals in percent, by type and annotated paths."""
+    names = ("all others" if count is None else str(count) for count in found)
+    yield f"| type | {' | '.join(names)} |"
+    yield "|---" * (len(found) + 1) + "|"
+    groups = [by_type(pairs) for pairs in found.values()]
+    for name in groups[0]:
+        figures = [_figures(compared(group[name])) for group in groups]
+        cells = [" / ".join(f"{100 * figure:.0f}" for figure in some) for some in figures]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def types_below_goal(pairs: Sequence[Pair], goal: tuple[float, float, float]) -> Iterator[str]:
     for name, group in by_type(pairs).items():
         found = compared(group)
         if any(is_ < wanted for is_, wanted in zip(_figures(found), goal, strict=True)):
             yield (
-                row(name, found, found.exact).rpartition("| ")[0].rstrip()[:-1]
-                + f"| {worst(group)} |"
+                f"| {name} | {found.boundary_f1:.3f} | {found.names:.1%} | {found.exact:.1%} "
+                f"| {worst(group)} |"
             )
 
 
@@ -217,6 +229,8 @@ def main() -> None:
         groups[one.trajectory.task.name].append(Example(one))
     print(f"{len(annotated)} paths of {len(groups)} types, {options.folds} folds by variation\n")
     found = overall(list(groups.values()), options.folds, options.chances)
+    print("\nBoundary F1 / names / exact sub-goals in percent, core:\n")
+    print("\n".join(types_by_count(found)))
     for count, goal in GOALS.items():
         name = "all others" if count is None else f"{count} paths a type, core"
         print(f"\nTypes below {goal[0]}, {goal[1]:.0%}, {goal[2]:.0%} ({name}):\n")

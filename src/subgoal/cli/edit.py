@@ -43,7 +43,7 @@ def command(words: Sequence[str]) -> None:
         say(f"edit it, then: subgoal edit --run {options.run} --in {options.out}")
     elif options.edited is not None:
         changed = edit_in(folder, options.edited)
-        say(f"{len(changed)} paths were changed by hand" if changed else "nothing was changed")
+        say(f"changed by hand: {len(changed) or 'nothing'}")
         for one in changed[:20]:
             say(f"  {one.trajectory.task.key}")
         if len(changed) > 20:
