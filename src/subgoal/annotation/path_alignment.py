@@ -95,7 +95,7 @@ def owners(
     left = np.array([codes[item] for item in items])
     right = np.array([codes[action] for action in path])
     if alignment is Alignment.DTW:
-        matches = np.argwhere(_warped(costs[left][:, right]))
+        matches = np.argwhere(_warped(costs[np.ix_(left, right)]))
         return _agreed(matches, groups, len(path), np.array([], dtype=np.int64))
     matches, lost = _near_minimal(left, right, costs, cut_off)
     return _agreed(matches, groups, len(path), lost)
@@ -200,11 +200,16 @@ def _warped(cost: Matrix) -> NDArray[np.bool_]:
     items, steps = cost.shape
     total = np.full((items + 1, steps + 1), np.inf, dtype=np.float32)
     total[0, 0] = 0
+    price, best = cost.ravel(), total.ravel()
     for diagonal in range(items + steps - 1):  # the cells of an anti-diagonal are independent
-        rows = np.arange(max(0, diagonal - steps + 1), min(items, diagonal + 1), dtype=np.int64)
-        columns = diagonal - rows
-        sides = np.minimum(total[rows, columns + 1], total[rows + 1, columns])
-        total[rows + 1, columns + 1] = cost[rows, columns] + np.minimum(sides, total[rows, columns])
+        first, last = max(0, diagonal - steps + 1), min(items - 1, diagonal)
+        begin, end = diagonal + first * steps, diagonal + last * steps + 1
+        stay = best[begin + 1 : end + 1 : steps]
+        move = best[begin + steps + 1 : end + steps + 1 : steps]
+        here = best[begin + steps + 2 : end + steps + 2 : steps]
+        np.minimum(stay, move, out=here)
+        np.minimum(here, best[begin:end:steps], out=here)
+        here += price[begin - first : end - last : max(1, steps - 1)]
     matched = np.zeros(cost.shape, dtype=np.bool_)
     item, step = items, steps
     while item and step:
