@@ -4,6 +4,7 @@ import pytest
 
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.selection import Selection, SelectionConfig, distances, medoids
+from subgoal.annotation.transfer import TransferTeacher
 
 RECORDED = {one.trajectory.task.key: one for one in recorded_annotations("scienceworld")}
 TYPES = ("boil", "find-plant", "lifespan-longest-lived")
@@ -55,11 +56,27 @@ def test_rounds_go_on_until_all_that_is_left_is_certain():
     assert len(keys) == len(set(keys)) < len(PATHS)
     assert rounds[0] == 3
     assert len(rounds) > 1
-    from subgoal.annotation.transfer import TransferTeacher
-
     teacher = TransferTeacher(annotated)
     left = [path for path in PATHS if path.task.key not in keys]
     assert all(teacher.annotate(path).confidence >= 0.8 for path in left)
+
+
+def test_only_types_with_new_annotations_are_measured_again(monkeypatch):
+    measured = []
+    carry_over = TransferTeacher.annotate
+
+    def watched(self, path):
+        measured.append(path.task.name)
+        return carry_over(self, path)
+
+    monkeypatch.setattr(TransferTeacher, "annotate", watched)
+    selection = Selection(SelectionConfig(core=1, target_confidence=1, round_size=1), PATHS)
+    annotated = answer(selection.next())
+    asked = selection.next(annotated)
+    assert set(measured) == set(TYPES)
+    measured.clear()
+    selection.next([*annotated, *answer(asked)])
+    assert set(measured) == {asked[0].task.name}
 
 
 def test_a_type_whose_paths_failed_gets_others_but_not_for_ever():

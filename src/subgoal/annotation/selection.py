@@ -56,6 +56,8 @@ class Selection:
         self._config = config
         self._paths = {path.task.key: path for path in paths}
         self._given: set[str] = set()
+        self._confidence: dict[str, tuple[int, float]] = {}
+        """Annotated paths of its type when a path's confidence was taken, and the confidence."""
         self._begun = False
 
     def next(self, annotated: Sequence[AnnotatedTrajectory] = ()) -> list[Trajectory]:
@@ -90,12 +92,26 @@ class Selection:
         known = {_type(one.trajectory) for one in annotated}
         chosen = self._instead([path for path in left if _type(path) not in known])
         if self._config.target_confidence > 0:
-            teacher = TransferTeacher(annotated)
-            carried = [teacher.annotate(path) for path in left if _type(path) in known]
-            unsure = [one for one in carried if one.confidence < self._config.target_confidence]
-            unsure.sort(key=lambda one: one.confidence)
-            chosen += _in_turn(_by_type([one.trajectory for one in unsure]))
+            self._measure([path for path in left if _type(path) in known], annotated)
+            sure = {
+                path.task.key: self._confidence.get(path.task.key, (0, 1.0))[1] for path in left
+            }
+            unsure = [path for path in left if sure[path.task.key] < self._config.target_confidence]
+            unsure.sort(key=lambda path: sure[path.task.key])
+            chosen += _in_turn(_by_type(unsure))
         return chosen[: self._config.round_size]
+
+    def _measure(
+        self, paths: Sequence[Trajectory], annotated: Sequence[AnnotatedTrajectory]
+    ) -> None:
+        """Take the confidence of paths whose type has more annotated paths than when last taken."""
+        counts = Counter(_type(one.trajectory) for one in annotated)
+        teacher = TransferTeacher(annotated)
+        for path in paths:
+            count = counts[_type(path)]
+            if self._confidence.get(path.task.key, (0, 0.0))[0] < count:
+                found = teacher.annotate(path).confidence
+                self._confidence[path.task.key] = (count, found)
 
     def _instead(self, left: Sequence[Trajectory]) -> list[Trajectory]:
         """Return one more path of each type whose paths all failed; at most as many as its core."""
