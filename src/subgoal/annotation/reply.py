@@ -19,7 +19,14 @@ from dataclasses import replace
 from subgoal.annotation.listed_reply import listed_subgoals
 from subgoal.annotation.mending import Reading, mend
 from subgoal.annotation.numbered_reply import Listing, Numbering, drafts, numbered_owners
-from subgoal.annotation.path_alignment import Alignment, normal, owners
+from subgoal.annotation.path_alignment import (
+    DOUBTFUL,
+    MISSING,
+    Alignment,
+    Ownership,
+    normal,
+    owners,
+)
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
 from subgoal.errors import AnnotationInvalid
 
@@ -127,9 +134,23 @@ def _listed(draft: Listing, actions: Sequence[str], first: int, alignment: Align
         whole = ((first, first + length - 1),)
         return Reading(segments=whole, reason="the reply lists many more actions than the path has")
     subgoals = [well_formed(text) for text in draft.texts]
-    ownership = owners(draft.items, actions, alignment, draft.cut_off)
+    ownership = _doubted(owners(draft.items, actions, alignment, draft.cut_off), draft, actions)
     reading = _explained(mend(ownership, subgoals, first), draft.texts, subgoals)
     return replace(reading, spans=_marked(reading, draft, actions, first))
+
+
+def _doubted(ownership: Ownership, draft: Listing, actions: Sequence[str]) -> Ownership:
+    """Doubt the steps that a sub-goal lists, where it got none and a neighbour or nobody did."""
+    path, owned = [normal(action) for action in actions], list(ownership.owners)
+    open_texts = {path[step] for step, owner in enumerate(owned) if owner == DOUBTFUL}
+    for index, group in enumerate(draft.items):
+        items = {normal(item) for item in group} - open_texts
+        if not items or index in ownership.owners:
+            continue
+        for step, owner in enumerate(ownership.owners):
+            if owner in {MISSING, index - 1, index + 1} and path[step] in items:
+                owned[step] = DOUBTFUL
+    return replace(ownership, owners=tuple(owned))
 
 
 def _marked(
