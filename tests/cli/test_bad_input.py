@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from subgoal.cli.main import main
+from subgoal.cli.output import out
 from subgoal.journal import Journal
 from subgoal.trajectories import collect
 
@@ -213,7 +214,7 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
     damaged = shutil.copytree(run, place / "damaged")
     (damaged / "collect.stage.json").write_text("{")
     (place / "other").mkdir()
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     main(["runs", "--folder", str(place)])
     rows = {line.split("\u2502")[1].split("/")[-1].strip(): line for line in table(capfd)}
     assert rows.keys() == {"run", "half", "lost", "damaged"}
