@@ -1,12 +1,13 @@
 """Steps a second: this package's ScienceWorld, the engine's own Python class, the engine alone.
 
-    python benchmarks/world_step.py [steps a type] [rounds]
+    python benchmarks/world_step.py [steps a path] [rounds]
 
-The three replay the same oracle paths of five task types, each in a Java process of its own with
-the same flags, in turns after every action, so that noise hits all alike. Adapter and class give
-look and inventory with every step; `engine` is its bare `step`, which looks and takes inventory
-for its own history before it acts. The last line is the ratio of the adapter's rate to the
-class's.
+The three replay the same oracle paths, each in a Java process of its own with the same flags, in
+turns after every action, so that noise hits all alike. The five task types are every sixth of the
+engine's thirty; of each the first shipped paths are played whole, up to 100 steps. Adapter and
+class give look and inventory with every step; `engine` is its bare `step`, which looks and takes
+inventory for its own history before it acts. The last line is the ratio of the adapter's rate to
+the class's.
 """
 
 import os
@@ -22,16 +23,10 @@ from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.environment import Task
 from subgoal.environments.java import JavaProcess
-from subgoal.environments.scienceworld import JVM_FLAGS, ScienceWorld
+from subgoal.environments.scienceworld import JVM_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.trajectories.storage import shipped_paths
 
-TYPES = (
-    "find-animal",
-    "use-thermometer",
-    "grow-plant",
-    "test-conductivity",
-    "inclined-plane-determine-angle",
-)
+TYPES = tuple(VARIATIONS)[::6]
 
 Player = tuple[Callable[[Task], object], Callable[[str], object]]
 """How to load a task, and how to take a step."""
@@ -91,12 +86,13 @@ def replay(players: dict[str, Player], task: Task, actions: Sequence[str]) -> di
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     known = shipped_paths("scienceworld")
     with adapter() as first, own_class() as second, engine() as third:
         players = {"adapter": first, "class": second, "engine": third}
-        totals, steps = dict.fromkeys(players, 0.0), 0
+        by_type = {name: dict.fromkeys(players, 0.0) for name in TYPES}
+        counts = dict.fromkeys(TYPES, 0)
         for number in range(-1, rounds):  # round -1 warms the Java compilers up and is not counted
             for name in TYPES:
                 variation = [v for task, v in known if task == name][max(0, number)]
@@ -106,11 +102,19 @@ def main() -> None:
                 )
                 seconds = replay(players, task, actions)
                 if number >= 0:
-                    steps += len(actions)
-                    totals = {key: totals[key] + seconds[key] for key in totals}
-    print(f"{'':10} {'steps/s':>9} {'ms/step':>9}   ({steps} steps over {len(TYPES)} types)")
-    for key, value in totals.items():
-        print(f"{key:10} {steps / value:9.1f} {1000 * value / steps:9.2f}")
+                    counts[name] += len(actions)
+                    for key, value in seconds.items():
+                        by_type[name][key] += value
+    steps = sum(counts.values())
+    totals = {key: sum(by_type[name][key] for name in TYPES) for key in players}
+    print(f"{'ms a step':44} {'steps':>6}" + "".join(f" {key:>9}" for key in players))
+    for name in TYPES:
+        row = "".join(f" {1000 * by_type[name][key] / counts[name]:9.1f}" for key in players)
+        print(f"{name:44} {counts[name]:6}{row}")
+    row = "".join(f" {1000 * totals[key] / steps:9.1f}" for key in players)
+    print(f"{'all':44} {steps:6}{row}")
+    row = "".join(f" {steps / totals[key]:9.1f}" for key in players)
+    print(f"{'steps a second':44} {'':6}{row}")
     print(f"adapter time over the engine's step alone: {totals['adapter'] / totals['engine']:.2f}")
     print(f"ratio {totals['class'] / totals['adapter']:.2f}")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.language_models.engine import Generation
-from subgoal.language_models.transformers_engine import TransformersEngine
+from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
 from subgoal.training.student import StudentConfig, make_student
 
 MODEL = make_student(StudentConfig(), 300, 0, 256).eval()
@@ -97,3 +97,15 @@ def test_sampling_follows_its_seed():
         return engine.generate([one])[0].ids
 
     assert sample(1) == sample(1) != sample(2)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "asked", "threads"), [(10**6, 0, 1), (10**8, 0, 4), (10**6, 3, 3), (10**6, 9, 4)]
+)
+def test_a_small_model_computes_with_few_threads(parameters, asked, threads, monkeypatch):
+    now = [4]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: now.__setitem__(0, count))
+    with cpu_threads(parameters, asked):
+        assert now == [threads]
+    assert now == [4]

@@ -1,6 +1,7 @@
 """Agents by name, built from a run folder's students."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
 from subgoal.errors import StudentInvalid
 from subgoal.language_models.engine import Engine
-from subgoal.language_models.transformers_engine import TransformersEngine
+from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
 from subgoal.training.checkpoint import Student, StudentCard, load_student
 
 AgentFactory = Callable[[Task, Environment], Agent]
@@ -62,6 +63,12 @@ class AgentShop:
     def cards(self) -> Mapping[Role, StudentCard]:
         """The cards of the students loaded so far."""
         return {role: student.card for role, (student, _) in self._loaded.items()}
+
+    def threads(self, name: AgentName, asked: int = 0) -> AbstractContextManager[None]:
+        """Compute with as many CPU threads as an agent's students are worth, in a `with` block."""
+        loaded = [self._loaded[role] for role in self.roles(name) if role in self._loaded]
+        largest = max((student.card.parameters for student, _ in loaded), default=0)
+        return cpu_threads(largest, asked)
 
     def roles(self, name: AgentName) -> tuple[Role, ...]:
         """Return the roles of the students that an agent needs."""

@@ -44,6 +44,8 @@ class EvaluateConfig(Record):
     """Who plays."""
     decoding: Decoding = Decoding()
     """How students write."""
+    threads: int = 0
+    """CPU threads that students compute with; 0: one for each 16M parameters."""
 
 
 class _OneAgent(Record):
@@ -128,7 +130,8 @@ def _play_all(
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
-        scores = _play_missing(name, tasks, factory, rules, pool, store)
+        with shop.threads(name, config.threads):
+            scores = _play_missing(name, tasks, factory, rules, pool, store)
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
             {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))

@@ -6,7 +6,8 @@ a step costs its new tokens, whatever the lengths of the streams. The forward pa
 weights of the transformers module; a test shows that its logits are those of the module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,28 @@ class _Layer:
     after: torch.Tensor
     gate_up: torch.Tensor
     down: torch.Tensor
+
+
+_PARAMETERS_A_THREAD = 16_000_000
+
+
+@contextmanager
+def cpu_threads(parameters: int, asked: int = 0) -> Generator[None]:
+    """Compute with as many CPU threads as a model is worth, until the block ends.
+
+    The matrices of a small model are too small to be shared out: waiting for one another takes
+    longer than computing, and the worlds need the other cores.
+
+    Args:
+        parameters: Those of the model.
+        asked: How many threads; 0: one for each 16M parameters. Never more than there were.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, asked or 1 + parameters // _PARAMETERS_A_THREAD))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class LlamaForward:
