@@ -1,5 +1,6 @@
 """How results are printed: to standard output, world and model text never read as markup."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -16,6 +17,8 @@ from subgoal.trajectories.collect import CollectSummary
 
 out = Console()
 """Standard output."""
+if not out.is_terminal and "COLUMNS" not in os.environ:
+    out.width = 120  # a file has no width; tables of 80 columns would cut names off
 
 _SHOWN_ACTIONS = 4
 _SHOWN_NAMES = 6

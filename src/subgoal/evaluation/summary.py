@@ -6,11 +6,12 @@ The journals are all there is: a summary is computed from them alone, so agents 
 and an unfinished evaluation can be read.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from subgoal.environments.environment import StopReason
-from subgoal.environments.protocol import NUMBERS, PROTOCOLS, protocol
+from subgoal.environments.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison, compare
 from subgoal.evaluation.episode import Episode
@@ -108,8 +109,17 @@ def summarize(
         rules=str(rules),
         agents=tuple(agent_scores(name, e, rules, seed) for name, e in episodes.items()),
         comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
-        notes=tuple(_notes(episodes, most)),
+        notes=(*_count_notes(episodes, rules), *_notes(episodes, most)),
     )
+
+
+def _count_notes(episodes: dict[str, list[Episode]], rules: Protocol) -> list[str]:
+    """Say so where not as many variations were played as the protocol names."""
+    types = [Counter(one.task.name for one in played_by) for played_by in episodes.values()]
+    largest = max(count for counts in types for count in counts.values())
+    said = f"not the {rules.per_type} of the protocol '{rules.name}'"
+    note = f"{largest} variations of a type were played at most, {said}"
+    return [] if largest == rules.per_type else [note]
 
 
 def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
