@@ -189,11 +189,12 @@ def test_a_server_that_says_when_is_obeyed(tmp_path: Path):
         assert ledger.totals().refused == 2
 
 
-def test_a_server_that_is_not_there_fails_its_paths_by_name(tmp_path: Path):
+def test_a_server_that_is_not_there_is_named(tmp_path: Path):
     with Ledger(tmp_path / "l.sqlite", "run") as ledger:
         endpoint = EndpointConfig(base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.01)
         teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint), ledger)
-        with pytest.raises(TeacherFailed, match="Connection error"):
+        message = r"127\.0\.0\.1:9/v1 has answered no request in 2 attempts .*ConnectError.* start"
+        with pytest.raises(TeacherFailed, match=message):
             teacher.annotate(PATHS[0])
         assert ledger.totals().lost == 2
 
@@ -256,3 +257,14 @@ def test_a_request_holds_what_is_set_in_the_endpoints_own_terms(monkeypatch: pyt
     assert body["response_format"]["json_schema"]["schema"]["type"] == "array"
     plain_json = config.model_copy(update={"structured": Structured.PROMPT})
     assert "response_format" not in Endpoint(plain_json).body([])
+
+
+def test_an_endpoint_that_is_not_there_ends_the_stage_at_once(tmp_path: Path):
+    with TeacherServer(ServerConfig(port=0), ANNOTATED) as server:
+        config = config_for(server)
+    with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        with pytest.raises(
+            TeacherFailed, match=r"has answered no request in \d+ attempts .* start"
+        ):
+            outcomes(OpenAITeacher(config, ledger))
+        assert ledger.totals().answered == 0

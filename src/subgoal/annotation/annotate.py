@@ -261,10 +261,13 @@ def _also(before: AnnotationFailure | None, path: Trajectory, reason: str) -> An
     """Return the failure of a path that transfer failed on too."""
     if before is None:
         return _failure(path, reason)
-    return before.model_copy(update={"reason": f"{before.reason}; {reason}"})
+    why = reason.removeprefix(f"{path.task.key}: ")
+    return before.model_copy(update={"reason": f"{before.reason}; {why}"})
 
 
 def _failure(
     path: Trajectory, reason: str, kind: FailureKind = FailureKind.TRANSFER
 ) -> AnnotationFailure:
-    return AnnotationFailure(key=path.task.key, type=path.task.name, reason=reason, kind=kind)
+    key = path.task.key
+    why = reason.removeprefix(f"{key}: ")
+    return AnnotationFailure(key=key, type=path.task.name, reason=why, kind=kind)

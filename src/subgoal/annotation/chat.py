@@ -127,6 +127,7 @@ class Chat:
         self._pace = Pace(limits.requests_per_minute, limits.tokens_per_minute)
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.cached = 0
+        self._heard = False
 
     async def ask(self, task: str, question: Question) -> Reply:
         """Get the reply to a question, from the ledger or the endpoint.
@@ -155,6 +156,7 @@ class Chat:
                 answer = await self._endpoint.send(question.messages)
             except Unanswered as error:
                 self._ledger.failed(number, error.state, str(error))
+                self._heard |= error.state is AttemptState.REFUSED
                 reason = str(error)
                 await self._pause(attempt, error.wait)
             except TeacherFailed as error:
@@ -163,8 +165,15 @@ class Chat:
             else:
                 reply = self._requests.reply(request, answer)
                 self._ledger.answered(number, reply)
+                self._heard = True
                 return reply
-        raise QuestionRefused(f"{request.task}: no reply in {limits.attempts} attempts: {reason}")
+        if not self._heard:
+            raise TeacherFailed(
+                f"{limits.base_url} has answered no request in {limits.attempts} attempts "
+                f"({reason}); start the server or mend annotate.openai.endpoint.base_url, and run "
+                "the same command again"
+            )
+        raise QuestionRefused(f"no reply in {limits.attempts} attempts: {reason}")
 
     async def _pause(self, attempt: int, wait: float | None) -> None:
         limits = self._config.endpoint

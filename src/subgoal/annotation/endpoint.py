@@ -159,7 +159,8 @@ class Endpoint:
             wait = _wait_of(error.response.headers)
             raise self.refusal(status, str(error.message), schema, wait) from error
         except (sdk.OpenAIError, ValueError, OSError) as error:
-            message = self.clean(f"the reply broke off ({type(error).__name__}: {error})")
+            cause = error.__cause__ or error
+            message = self.clean(f"no whole reply came, {type(cause).__name__}: {cause}")
             raise Unanswered(message, AttemptState.LOST) from error
 
     def refusal(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from subgoal.annotation.annotate import AnnotateConfig, annotate, dry_run
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import show_annotated, show_forecast
+from subgoal.errors import TeacherFailed
 from subgoal.run_folder import RunFolder
 
 
@@ -31,4 +32,7 @@ def command(words: Sequence[str]) -> None:
         return
     if options.restart:
         folder.remove_stage("annotate")
-    show_annotated(annotate(options.annotate, folder, options.retry_failed), options.samples)
+    summary = annotate(options.annotate, folder, options.retry_failed)
+    show_annotated(summary, options.samples)
+    if not summary.direct + summary.transferred:
+        raise TeacherFailed("no path was annotated; the reasons are above")

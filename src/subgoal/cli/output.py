@@ -48,8 +48,9 @@ def show_annotated(summary: AnnotateSummary, samples: int = 5) -> None:
     """Print what `annotate` did, and some annotated paths to read."""
     say(
         f"annotated {summary.direct + summary.transferred} paths with {summary.subgoals} "
-        f"sub-goals: {summary.direct} by the teacher, {summary.transferred} by transfer "
-        f"(mean confidence {summary.confidence:.2f}), {summary.failed} left out",
+        f"sub-goals: {summary.direct} by the teacher, {summary.transferred} by transfer"
+        + (f" (mean confidence {summary.confidence:.2f})" if summary.transferred else "")
+        + f", {summary.failed} left out",
         "bold",
     )
     for failure in summary.reasons:
