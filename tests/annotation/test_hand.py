@@ -83,6 +83,7 @@ def line_of(file, text):
     ("before", "after", "reason", "at"),
     [
         ("- pick_up(thermometer)", "- pick up thermometer", "is no sub-goal", "- pick up"),
+        ("- pick_up(thermometer)", "- pick_up((thermometer)", "a bracket that is", "- pick_up(("),
         ("- pick_up(thermometer)", "pick_up(thermometer)", "is neither", "pick_up(therm"),
         ("    2 go to kitchen", "    2 go to hallway", "step 2 is 'go to kitchen'", "hallway"),
         ("    2 go to kitchen\n", "", "step 2 is expected here, not 3", "3 look around"),

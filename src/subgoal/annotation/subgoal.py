@@ -34,8 +34,19 @@ class Subgoal(Record):
         match = _FORM.fullmatch(text)
         if match is None:
             raise AnnotationInvalid(f"{text!r} is no sub-goal of the form name(argument, ...)")
+        if not _balanced(match[2]):
+            raise AnnotationInvalid(f"{text!r} has a bracket that is not closed, or not opened")
         arguments = tuple(part.strip() for part in match[2].split(",") if part.strip())
         return cls(name=match[1], arguments=arguments)
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for mark in text:
+        depth += (mark == "(") - (mark == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 class SubgoalSpan(Record):
