@@ -9,8 +9,8 @@ from subgoal.agents.grounding import ground
 from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import LEARNED, RenderingName, Role
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.rendering import LEARNED, RenderingName, Role, TextFormat
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.environments.environment import StepResult, StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.language_models.engine import Generated
@@ -20,7 +20,7 @@ from subgoal.training.student import StudentConfig, make_student
 
 @pytest.fixture(scope="module")
 def tokenizer(annotated):
-    return StudentTokenizer.train(corpus(annotated), 500)
+    return MarkTokenizer.train(corpus(annotated), 500)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def engine(tokenizer):
 
 
 def seat(engine, tokenizer, role, rendering=RenderingName.FOLDED, limit=512):
-    return StudentSeat(engine, tokenizer, rendering, role, limit, Decoding())
+    form = TextFormat(rendering=rendering, context=limit)
+    return StudentSeat(engine, tokenizer, form, role, Decoding())
 
 
 def follow(agent, one, tokenizer, world, compute=False):
@@ -90,7 +91,8 @@ def test_an_agent_reads_in_play_what_its_student_read_in_training(
                 # The last answer may still open a text, to learn the end in.
                 assert played == trained[: len(played)]
                 assert 1 <= len(trained) - len(played) <= 2
-                assert trained[len(played)][: len(mine.context.ids)] == mine.context.ids
+                growing = list(mine.context.prompt(()))
+                assert trained[len(played)][: len(growing)] == growing
     if limit == 350 and (flat or rendering is RenderingName.TRANSCRIPT):
         assert reopened
 
@@ -103,9 +105,9 @@ def test_every_token_is_computed_once(annotated, tokenizer, engine):
             follow(HierarchicalAgent(mine, mine), one, tokenizer, world, compute=True)
             last = len(tokenizer.segment(Mark.ACT, one.trajectory.actions[-1], True))
             assert not mine.context.finished
-            assert engine.computed_tokens - before == len(mine.context.ids)
+            assert engine.computed_tokens - before == len(mine.context.prompt(()))
             assert mine._stream is not None
-            assert len(mine._stream.ids) == len(mine.context.ids) + last
+            assert len(mine._stream.ids) == len(mine.context.prompt(())) + last
 
 
 def test_disturbed_subgoals_are_drawn_from_where_they_should_be():

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import (
     SAME,
-    Context,
     RenderingName,
     Role,
     Seen,
@@ -15,13 +14,21 @@ from subgoal.datasets.rendering import (
     plain,
     spelled,
 )
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.datasets.transcript import Transcript
+from subgoal.environments.environment import StepResult
 from subgoal.errors import ConfigInvalid
+
+
+def heard(observation, entered):
+    return StepResult(
+        observation=observation, score=0, moves=1, accepted=True, entered=entered, stop_reason=None
+    )
 
 
 @pytest.fixture(scope="module")
 def tokenizer(annotated):
-    return StudentTokenizer.train(corpus(annotated), 600)
+    return MarkTokenizer.train(corpus(annotated), 600)
 
 
 def spans_of(context, wanted):
@@ -50,15 +57,15 @@ def spell(tokenizer, ids):
 
 
 def played(tokenizer, rendering, role, limit=1024):
-    context = Context(tokenizer, rendering, role, limit)
+    context = Transcript(tokenizer, rendering, role, limit)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
-    context.observe("You move to the kitchen.", True, Seen("the kitchen", "nothing"))
+    context.observe(heard("You move to the kitchen.", True), Seen("the kitchen", "nothing"))
     context.done(Seen("the kitchen, seen again", "nothing"))
     context.goal("pick_up(ball)")
     context.act("pick up ball")
-    context.observe("You have it.", False, Seen("the kitchen", "a ball"))
+    context.observe(heard("You have it.", False), Seen("the kitchen", "a ball"))
     context.complete()
     return context
 
@@ -109,11 +116,11 @@ def test_a_transcript_token_by_token(tokenizer):
 
 
 def test_a_flat_text_has_actions_alone(tokenizer):
-    context = Context(tokenizer, RenderingName.FOLDED, Role.FLAT, 1024)
+    context = Transcript(tokenizer, RenderingName.FOLDED, Role.FLAT, 1024)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     for action in ("go to kitchen", "pick up ball"):
         context.act(action)
-        context.observe("Well.", False, Seen("the hall", "nothing"))
+        context.observe(heard("Well.", False), Seen("the hall", "nothing"))
     context.close()
     (text,) = context.finished
     assert spell(tokenizer, text.ids) == (
@@ -192,28 +199,30 @@ class Asked:
 
 def test_the_world_is_asked_only_for_what_the_text_needs(tokenizer):
     now = Asked()
-    context = Context(tokenizer, RenderingName.TRANSCRIPT, Role.BOTH, 1024)
+    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, Role.BOTH, 1024)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("pick_up(ball)")
     context.act("pick up ball")
-    context.observe("You have it.", False, now)
+    context.observe(heard("You have it.", False), now)
     context.done(now)
     assert now.count == 0
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
-    context.observe("You move to the kitchen.", True, now)
+    context.observe(heard("You move to the kitchen.", True), now)
     assert now.count == 1
 
 
 @pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
 def test_a_reopened_text_shows_what_is_seen_now(tokenizer, role):
-    context = Context(tokenizer, RenderingName.TRANSCRIPT, role, 300)
+    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, role, 300)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     if role is Role.BOTH:
         context.goal("pick_up(ball)")
     for number in range(40):
         context.act(f"look at ball {number}")
-        context.observe(f"a ball {number}", False, Seen(f"a hall {number}", f"ball {number}"))
+        context.observe(
+            heard(f"a ball {number}", False), Seen(f"a hall {number}", f"ball {number}")
+        )
     context.close()
     # The last text may hold no action yet.
     texts = [text for text in context.finished[1:] if Target.ACT in text.targets]
@@ -236,14 +245,14 @@ moments = st.tuples(st.text(max_size=40), answers, st.booleans(), st.booleans())
 @given(steps=st.lists(moments, max_size=25), rendering=st.sampled_from(list(RenderingName)))
 def test_no_text_exceeds_the_limit_and_nothing_is_learned_twice(tokenizer, rendering, steps):
     limit, seen = 700, Seen("a room", "things")
-    context = Context(tokenizer, rendering, Role.BOTH, limit)
+    context = Transcript(tokenizer, rendering, Role.BOTH, limit)
     context.open("a task", seen)
     context.goal("first(goal)")
     written = ["<|goal|>first( goal)<|end|>"]
     for number, (words, observation, entered, ends) in enumerate(steps):
         action = words.encode()[:20].decode(errors="ignore")
         context.act(action)
-        context.observe(observation, entered, seen)
+        context.observe(heard(observation, entered), seen)
         written.append(f"<|act|>{action}<|end|>")
         if ends:
             context.done(seen)
@@ -266,12 +275,12 @@ def test_no_text_exceeds_the_limit_and_nothing_is_learned_twice(tokenizer, rende
 
 def test_many_completed_subgoals_are_shortened_oldest_first(tokenizer):
     now = Seen("a room", "things")
-    context = Context(tokenizer, RenderingName.FOLDED, Role.BOTH, 600)
+    context = Transcript(tokenizer, RenderingName.FOLDED, Role.BOTH, 600)
     context.open("a task", now)
     for number in range(60):
         context.goal(f"goal({number})")
         context.act("wait")
-        context.observe(f"answer {number}", False, now)
+        context.observe(heard(f"answer {number}", False), now)
         context.done(now)
     shown = spell(tokenizer, context.ids)
     assert "<|completed|>goal( 59) (1 steps): answer 59" in shown
@@ -289,11 +298,11 @@ def test_what_is_cut_lies_in_the_middle():
 
 
 def test_an_answer_that_repeats_the_room_is_short(tokenizer):
-    context = Context(tokenizer, RenderingName.TRANSCRIPT, Role.FLAT, 1024)
+    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, Role.FLAT, 1024)
     context.open("a task", Seen("a room with\na ball", "nothing"))
     for observation in ("a room with\na ball", "a room with\na ball and a cup"):
         context.act("look around")
-        context.observe(observation, False, Seen("", ""))
+        context.observe(heard(observation, False), Seen("", ""))
     shown = spell(tokenizer, context.ids)
     assert f"<|observe|>{SAME}<|act|>" in shown
     assert shown.endswith("<|observe|>a room with; a ball and a cup")

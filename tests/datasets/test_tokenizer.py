@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgoal.datasets.splits import check_leaks, hold_out
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.errors import DataLeak, StudentInvalid
 
-TOKENIZER = StudentTokenizer.train(["go to kitchen", "open door to kitchen"] * 3, 400)
+TOKENIZER = MarkTokenizer.train(["go to kitchen", "open door to kitchen"] * 3, 400)
 
 
 @given(st.text(max_size=60))
@@ -23,12 +23,12 @@ def test_text_that_spells_a_mark_stays_text(mark, before, after):
 
 
 def test_it_survives_the_disk(tmp_path):
-    TOKENIZER.save(tmp_path / "tokenizer.json")
-    again = StudentTokenizer.load(tmp_path / "tokenizer.json")
+    TOKENIZER.save(tmp_path)
+    again = MarkTokenizer.load(tmp_path)
     assert again.encode("go to <|act|>") == TOKENIZER.encode("go to <|act|>")
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(StudentInvalid, match="is no tokenizer"):
-        StudentTokenizer.load(tmp_path / "tokenizer.json")
+        MarkTokenizer.load(tmp_path)
 
 
 def test_a_leak_is_refused(annotated):

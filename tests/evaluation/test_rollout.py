@@ -11,8 +11,8 @@ from subgoal.agents import student_seat
 from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.scripted import OracleAgent, RandomActionAgent
-from subgoal.datasets.rendering import RenderingName, Role
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.environments import registry
 from subgoal.environments.environment import Environment, StepResult, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
@@ -54,15 +54,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> AgentShop:
     """Untrained students: what they write is varied nonsense, but always the same."""
     folder: Path = tmp_path_factory.mktemp("students")
     worlds = [ErrandWorld().reset(task) for task in _tasks()]
-    tokenizer = StudentTokenizer.train([opening.look for opening in worlds], 400)
+    tokenizer = MarkTokenizer.train([opening.look for opening in worlds], 400)
     for role in (Role.BOTH, Role.FLAT):
         model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
         for weights in model.parameters():
             torch.nn.init.normal_(weights, 0, 0.2)
         card = StudentCard(
             role=role,
-            rendering=RenderingName.FOLDED,
-            context=512,
+            form=TextFormat(context=512),
             data="",
             parameters=0,
             tokens=0,

@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import Role
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.errors import TrainingFailed
 from subgoal.training.batching import Batch
 from subgoal.training.finetune import (
@@ -27,7 +27,7 @@ CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000,
 
 @pytest.fixture(scope="module")
 def tokenizer(annotated):
-    return StudentTokenizer.train(corpus(annotated), 500)
+    return MarkTokenizer.train(corpus(annotated), 500)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ class FlatAgent(Agent):
     @override
     def observe(self, action: str, result: StepResult) -> None:
         self._seat.context.act(action)
-        self._seat.context.observe(result.observation, result.entered, self._world)
+        self._seat.context.observe(result, self._world)
 
     @override
     def close(self) -> None:

@@ -115,7 +115,7 @@ class HierarchicalAgent(Agent):
         self._steps += 1
         for seat in self._seats:
             seat.context.act(action)
-            seat.context.observe(result.observation, result.entered, self._world)
+            seat.context.observe(result, self._world)
 
     @override
     def close(self) -> None:

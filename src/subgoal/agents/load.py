@@ -120,11 +120,11 @@ class AgentShop:
                 f"{self._folder / role} holds a student trained as {student.card.role}, not {role}"
             )
         # A text may go past its limit by one turn before it is reopened.
-        self._loaded[role] = (student, TransformersEngine(student.model, 2 * student.card.context))
+        self._loaded[role] = (
+            student,
+            TransformersEngine(student.model, 2 * student.card.form.context),
+        )
 
     def _seat(self, role: Role) -> StudentSeat:
         student, engine = self._loaded[role]
-        card = student.card
-        return StudentSeat(
-            engine, student.tokenizer, card.rendering, role, card.context, self._decoding
-        )
+        return StudentSeat(engine, student.tokenizer, student.card.form, role, self._decoding)

@@ -3,7 +3,8 @@
 from collections.abc import Generator, Sequence
 
 from subgoal.agents.agent import Ask
-from subgoal.datasets.rendering import TURN_LIMIT, Context, RenderingName, Role
+from subgoal.datasets.context import make_context
+from subgoal.datasets.rendering import TURN_LIMIT, Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.record import Record
@@ -26,9 +27,8 @@ class StudentSeat:
     Args:
         engine: Its model.
         tokenizer: Its tokenizer.
-        rendering: The text format it was trained on.
+        form: The text format it was trained on.
         role: What it was trained for.
-        limit: Most tokens of its text.
         decoding: How it writes.
     """
 
@@ -36,12 +36,11 @@ class StudentSeat:
         self,
         engine: Engine,
         tokenizer: StudentTokenizer,
-        rendering: RenderingName,
+        form: TextFormat,
         role: Role,
-        limit: int,
         decoding: Decoding,
     ) -> None:
-        self.context = Context(tokenizer, rendering, role, limit)
+        self.context = make_context(tokenizer, form, role)
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
         self._stream: Stream | None = None
         self._turns = 0
@@ -54,24 +53,21 @@ class StudentSeat:
         """
         if self._stream is None:
             self._stream = self._engine.open()
-        self._stream.replace(self.context.ids)
+        self._stream.replace(self.context.prompt(first))
         self._turns += 1
-        starts = tuple(self._tokenizer.mark(mark) for mark in first)
-        alone = {self._tokenizer.mark(Mark.DONE), self._tokenizer.mark(Mark.COMPLETE)}
         answer = yield Ask(
             self._engine,
             Generation(
                 stream=self._stream,
-                stop=frozenset({self._tokenizer.mark(Mark.END), *alone}),
+                stop=self._tokenizer.stops,
                 limit=TURN_LIMIT,
-                first=starts,
+                first=self._tokenizer.starts(first),
                 temperature=self._decoding.temperature,
                 beams=self._decoding.beams,
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
         )
-        chosen = first[starts.index(answer.ids[0])]
-        return chosen, self._tokenizer.decode(answer.ids[1:]).strip()
+        return self._tokenizer.read(answer.ids, first)
 
     def close(self) -> None:
         """Free the stream."""

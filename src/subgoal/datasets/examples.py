@@ -7,31 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.context import make_context
 from subgoal.datasets.rendering import (
     LEARNED,
     Context,
-    RenderingName,
     Role,
     Seen,
     Text,
+    TextFormat,
     plain,
     spelled,
 )
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid
-from subgoal.record import Record
 from subgoal.trajectories.trajectory import Step
 
 
-class DatasetConfig(Record):
+class DatasetConfig(TextFormat):
     """How annotated trajectories become examples."""
 
-    rendering: RenderingName = RenderingName.FOLDED
-    """How an episode becomes text for planner and executor; the flat agent reads transcripts."""
     vocabulary: int = 2048
     """Tokens of the tokenizer, at most."""
-    context: int = 1024
-    """Most tokens of a text; a longer one is reopened (rule `reopen`)."""
     min_confidence: float = 0.0
     """Leave out annotations below this confidence (0..1)."""
     dev_share: float = 0.05
@@ -41,6 +37,11 @@ class DatasetConfig(Record):
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""
+
+    @property
+    def form(self) -> TextFormat:
+        """What of it decides the text of an episode, in play too."""
+        return TextFormat(**{name: getattr(self, name) for name in TextFormat.model_fields})
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def build(
             reopened=text.reopened,
         )
         for one in annotated
-        for text in _texts(one, Context(tokenizer, config.rendering, role, config.context), config)
+        for text in _texts(one, make_context(tokenizer, config.form, role), config)
         if any(target in LEARNED[role] for target in text.targets)
     ]
     longest = max(examples, key=lambda example: len(example.ids), default=None)
@@ -134,4 +135,4 @@ def _play(
 ) -> None:
     for i in chosen:
         context.act(steps[i].action)
-        context.observe(steps[i].observation, steps[i].entered, views[i + 1])
+        context.observe(steps[i], views[i + 1])

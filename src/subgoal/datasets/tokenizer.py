@@ -1,11 +1,17 @@
-"""The students' tokenizer: byte-level BPE trained on the corpus; no text is unknown to it."""
+"""The contract of a student's tokenizer, and the one of students from scratch.
 
-from collections.abc import Iterable
+A tokenizer knows how the segments of a text are told apart. The embedded one does it by marks, one
+special token each; others may spell them in words, or speak through a chat template.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from typing_extensions import override
 
 from subgoal.errors import StudentInvalid
 from subgoal.journal import write_text
@@ -27,11 +33,86 @@ class Mark(StrEnum):
     END = "<|end|>"
 
 
-class StudentTokenizer:
-    """Gives token ids to marks and text.
+class Speaker(StrEnum):
+    """Who wrote a segment."""
 
-    Each piece of text is encoded on its own, so token boundaries do not depend on neighbours, and
-    text that spells a mark stays text.
+    WORLD = "world"
+    """The task, what is seen, the world's answers: read, not learned."""
+    STUDENT = "student"
+    """Sub-goals and actions."""
+
+
+class StudentTokenizer(ABC):
+    """Gives token ids to segments, and reads what a student wrote.
+
+    Each piece of text is encoded on its own, so token boundaries do not depend on neighbours: the
+    ids of a text are the same whether it was written at once (training) or grew (play).
+    """
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of tokens."""
+
+    @property
+    @abstractmethod
+    def pad(self) -> int:
+        """Id of the padding token."""
+
+    @property
+    @abstractmethod
+    def stops(self) -> frozenset[int]:
+        """Ids that end what a student writes."""
+
+    @abstractmethod
+    def segment(self, mark: Mark, text: str | None, ended: bool) -> list[int]:
+        """Return the ids of a segment.
+
+        Args:
+            mark: What kind of segment.
+            text: Its text; None for a mark that stands alone.
+            ended: True where the student must write its end (sub-goals and actions).
+        """
+
+    @abstractmethod
+    def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:
+        """Return the ids that may come first in a turn that begins with one of the marks.
+
+        Empty where any may. The ids of two marks differ.
+        """
+
+    @abstractmethod
+    def read(self, ids: Sequence[int], marks: Sequence[Mark]) -> tuple[Mark, str]:
+        """Read what a student wrote: the mark it chose, and the text after it.
+
+        Args:
+            ids: What was generated; at least one.
+            marks: The marks it could choose from, as given to `starts`.
+        """
+
+    def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
+        """Return the ids between two segments where the speaker changes (chat templates).
+
+        Args:
+            before: Who spoke before; None at the beginning of a text.
+            now: Who speaks next.
+        """
+        del before, now
+        return []
+
+    @abstractmethod
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids, without marks."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files into a folder."""
+
+
+class MarkTokenizer(StudentTokenizer):
+    """Byte-level BPE trained on the corpus, with one special token a mark.
+
+    No text is unknown to it, and text that spells a mark stays text.
 
     Args:
         tokenizer: A tokenizer of the `tokenizers` library that has every mark.
@@ -52,7 +133,7 @@ class StudentTokenizer:
         self.encode = lru_cache(maxsize=100_000)(self._encode)
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int) -> "StudentTokenizer":
+    def train(cls, texts: Iterable[str], vocabulary: int) -> "MarkTokenizer":
         """Train byte-level BPE with at most `vocabulary` tokens, marks and bytes included."""
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
@@ -73,12 +154,13 @@ class StudentTokenizer:
         return cls(tokenizer)
 
     @classmethod
-    def load(cls, path: Path) -> "StudentTokenizer":
-        """Read `tokenizer.json`.
+    def load(cls, folder: Path) -> "MarkTokenizer":
+        """Read a folder's `tokenizer.json`.
 
         Raises:
             StudentInvalid: The file is missing, damaged, or another format's.
         """
+        path = folder / "tokenizer.json"
         try:
             return cls(Tokenizer.from_file(str(path)))
         except StudentInvalid:
@@ -86,28 +168,47 @@ class StudentTokenizer:
         except Exception as error:  # the library raises bare exceptions
             raise StudentInvalid(f"{path} is no tokenizer: {error}") from error
 
-    def save(self, path: Path) -> None:
-        """Write `tokenizer.json`."""
-        write_text(path, self._tokenizer.to_str())
+    @override
+    def save(self, folder: Path) -> None:
+        write_text(folder / "tokenizer.json", self._tokenizer.to_str())
 
     @property
+    @override
     def size(self) -> int:
-        """Number of tokens."""
         return self._tokenizer.get_vocab_size()
+
+    @property
+    @override
+    def pad(self) -> int:
+        return self._marks[Mark.PAD]
+
+    @property
+    @override
+    def stops(self) -> frozenset[int]:
+        return frozenset(self._marks[mark] for mark in (Mark.END, Mark.DONE, Mark.COMPLETE))
 
     def mark(self, mark: Mark) -> int:
         """Return a mark's id."""
         return self._marks[mark]
 
+    @override
     def segment(self, mark: Mark, text: str | None, ended: bool) -> list[int]:
-        """Return the ids of a mark and its text; `ended` adds the end mark where there is text."""
         if text is None:
             return [self._marks[mark]]
         ids = [self._marks[mark], *self.encode(text)]
         return [*ids, self._marks[Mark.END]] if ended else ids
 
+    @override
+    def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:
+        return tuple(self._marks[mark] for mark in marks)
+
+    @override
+    def read(self, ids: Sequence[int], marks: Sequence[Mark]) -> tuple[Mark, str]:
+        chosen = next((mark for mark in marks if self._marks[mark] == ids[0]), marks[0])
+        return chosen, self.decode(ids[1:]).strip()
+
+    @override
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids, without marks."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def _encode(self, text: str) -> tuple[int, ...]:

@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from subgoal.datasets.rendering import RenderingName, Role
-from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import StudentInvalid
 from subgoal.record import Record
 
@@ -36,10 +36,8 @@ class StudentCard(Record):
 
     role: Role
     """What it does."""
-    rendering: RenderingName
+    form: TextFormat
     """The text format it reads."""
-    context: int
-    """Most tokens of a text."""
     data: str
     """Digest of the annotations it was trained on."""
     parameters: int
@@ -86,7 +84,7 @@ def save_student(folder: Path, student: Student) -> None:
 
     def fill(place: Path) -> None:
         student.model.save_pretrained(place)
-        student.tokenizer.save(place / "tokenizer.json")
+        student.tokenizer.save(place)
         (place / CARD).write_text(student.card.model_dump_json(indent=2) + "\n")
 
     write_folder(folder, fill)
@@ -116,7 +114,7 @@ def load_student(folder: Path, role: Role | None = None) -> Student:
     if role is not None and card.role is not role:
         raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
     model = _load_model(folder)
-    tokenizer = StudentTokenizer.load(folder / "tokenizer.json")
+    tokenizer = MarkTokenizer.load(folder)
     if tokenizer.size != model.config.vocab_size:
         raise StudentInvalid(
             f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "

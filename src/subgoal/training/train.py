@@ -18,7 +18,7 @@ from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.renaming import renamed
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
@@ -168,7 +168,7 @@ def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Pa
             "annotate some trajectories, or lower train.dataset.min_confidence"
         )
     training, dev = hold_out(kept, config.dev_share)
-    tokenizer = StudentTokenizer.train(corpus(training), config.vocabulary)
+    tokenizer = MarkTokenizer.train(corpus(training), config.vocabulary)
     paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
     return _Data(paths, dev, tokenizer, file_digest(source))
 
@@ -184,7 +184,7 @@ def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
 def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
     _begin(work, one, data)
     tokenizer = data.tokenizer
-    model = make_student(one.student, tokenizer.size, tokenizer.mark(Mark.PAD), one.dataset.context)
+    model = make_student(one.student, tokenizer.size, tokenizer.pad, one.dataset.context)
     outcome = finetune(
         model,
         build(data.train, one.role, one.dataset, tokenizer),
@@ -195,8 +195,7 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
     )
     card = StudentCard(
         role=one.role,
-        rendering=one.dataset.rendering,
-        context=one.dataset.context,
+        form=one.dataset.form,
         data=data.digest,
         parameters=sum(p.numel() for p in model.parameters()),
         tokens=outcome.at.tokens,

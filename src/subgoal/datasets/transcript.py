@@ -1,0 +1,184 @@
+"""The renderings `transcript` and `folded`: a text that grows with the episode."""
+
+from collections.abc import Sequence
+
+from typing_extensions import override
+
+from subgoal.datasets.rendering import (
+    FOLDED_LIMIT,
+    KEPT_STEPS,
+    RESERVE,
+    SAME,
+    Answer,
+    Context,
+    RenderingName,
+    Role,
+    Target,
+    Text,
+    View,
+    plain,
+    spelled,
+)
+from subgoal.datasets.tokenizer import Mark, Speaker, StudentTokenizer
+
+
+class Transcript(Context):
+    """A growing text of one student in one episode.
+
+    Args:
+        tokenizer: Gives ids to marks and text.
+        rendering: How the episode becomes text.
+        role: Whose text it is.
+        limit: Most tokens of a text (`reopen`). Only a task, room, inventory and sub-goal that
+            are together longer than that can exceed it.
+    """
+
+    def __init__(
+        self, tokenizer: StudentTokenizer, rendering: RenderingName, role: Role, limit: int
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._role, self._limit = role, limit
+        self.folds = rendering is RenderingName.FOLDED and role is not Role.FLAT
+        self.has_goals = role is not Role.FLAT
+        self.ids: list[int] = []
+        self.targets: list[Target] = []
+        self.finished: list[Text] = []
+        self._speaker: Speaker | None = None
+        self._reopened = False
+        self._description = self._room = self._goal = ""
+        self._completed: list[tuple[str, str]] = []
+        self._steps: list[tuple[str, str]] = []
+        self._count = 0
+
+    @override
+    def open(self, description: str, now: View) -> None:
+        self._description = description
+        self._opening(now)
+
+    @override
+    def prompt(self, first: Sequence[Mark]) -> list[int]:
+        return [*self.ids, *self._turn(Speaker.STUDENT)]
+
+    @override
+    def goal(self, subgoal: str) -> None:
+        self._goal, self._steps, self._count = spelled(subgoal), [], 0
+        self._add(Mark.GOAL, self._goal, Target.GOAL)
+
+    @override
+    def act(self, action: str) -> None:
+        self._steps.append((action, ""))
+        self._count += 1
+        if not self._plans_only:
+            self._add(Mark.ACT, action, Target.ACT)
+
+    @override
+    def observe(self, answer: Answer, now: View) -> None:
+        self._steps[-1] = (self._steps[-1][0], answer.observation)
+        del self._steps[:-KEPT_STEPS]
+        if self._plans_only:
+            return
+        shown = self._answer(answer.observation)
+        if answer.entered:
+            shown += self._show_room(now)
+        if len(self.ids) + len(shown) + RESERVE > self._limit:
+            self._reopen(now)
+        else:
+            self._extend(shown)
+
+    @override
+    def done(self, now: View) -> None:
+        self._add(Mark.DONE, None, Target.ACT)
+        last = plain(self._steps[-1][1], FOLDED_LIMIT) if self._steps else ""
+        self._completed.append((self._goal, f"{self._goal} ({self._count} steps): {last}"))
+        self._goal, self._steps = "", []
+        if self.folds:  # what comes next begins anew, with what is seen now
+            self.close()
+            self._opening(now)
+
+    @override
+    def complete(self) -> None:
+        self._add(Mark.DONE, None, Target.ACT)
+        self._add(Mark.COMPLETE, None, Target.GOAL)
+        self.close()
+
+    @override
+    def close(self) -> None:
+        if self.ids:
+            self.finished.append(Text(tuple(self.ids), tuple(self.targets), self._reopened))
+        self.ids, self.targets, self._reopened, self._speaker = [], [], False, None
+
+    def _reopen(self, now: View) -> None:
+        self.close()
+        self._reopened = True
+        self._opening(now)
+        if self._goal:
+            self._add(Mark.GOAL, self._goal)
+        for segments in self._latest_steps():
+            self._extend(segments)
+
+    def _opening(self, now: View) -> None:
+        self._add(Mark.TASK, self._description)
+        seen = self._segment(Mark.INVENTORY, plain(now.inventory())) + self._show_room(now)
+        if self.folds or self._reopened:
+            self._extend(self._completed_lines(self._free(len(seen)) // 2))
+        self._extend(seen)
+
+    def _free(self, more: int = 0) -> int:
+        return self._limit - RESERVE - len(self.ids) - more
+
+    def _completed_lines(self, budget: int) -> list[int]:
+        """The completed sub-goals, as far as the budget goes: older ones by name only, or not."""
+        lines = list[list[int]]()
+        for name, line in reversed(self._completed):
+            whole, bare = (self._segment(Mark.COMPLETED, text) for text in (line, name))
+            shown = whole if len(whole) <= budget // 2 else bare
+            budget -= len(shown)
+            if budget < 0:
+                break
+            lines.insert(0, shown)
+        return [number for line in lines for number in line]
+
+    def _latest_steps(self) -> list[list[int]]:
+        """The latest steps, in at most half of the free tokens; the last is cut to fit."""
+        budget, kept = self._free() // 2, list[list[int]]()
+        for action, observation in reversed(self._steps):
+            act = self._segment(Mark.ACT, action, ended=True)
+            step = act + self._answer(observation)
+            if not kept:
+                step = step[: max(len(act) + 1, self._free())]
+            budget -= len(step)
+            if kept and budget < 0:
+                break
+            kept.insert(0, step)
+        return kept
+
+    def _show_room(self, now: View) -> list[int]:
+        self._room = plain(now.look())
+        return self._segment(Mark.ROOM, self._room)
+
+    def _answer(self, observation: str) -> list[int]:
+        answer = plain(observation)
+        return self._segment(Mark.OBSERVE, SAME if answer == self._room else answer)
+
+    @property
+    def _plans_only(self) -> bool:
+        """A planner whose text folds never sees the steps: they come back folded."""
+        return self.folds and self._role is Role.PLANNER
+
+    def _segment(self, mark: Mark, text: str | None, ended: bool = False) -> list[int]:
+        return self._tokenizer.segment(mark, text, ended)
+
+    def _turn(self, now: Speaker) -> list[int]:
+        """The ids between what was said last and what `now` will say."""
+        return [] if now is self._speaker else self._tokenizer.turn(self._speaker, now)
+
+    def _add(self, mark: Mark, text: str | None, target: Target = Target.CONTEXT) -> None:
+        written = target is not Target.CONTEXT or mark is Mark.GOAL
+        self._extend(self._segment(mark, text, ended=written), target)
+
+    def _extend(self, ids: list[int], target: Target = Target.CONTEXT) -> None:
+        speaker = Speaker.WORLD if target is Target.CONTEXT else Speaker.STUDENT
+        between = self._turn(speaker)
+        self._speaker = speaker
+        self.ids += [*between, *ids]
+        self.targets += [Target.CONTEXT] * len(between) + [target] * len(ids)
