@@ -67,6 +67,20 @@ class TrainingFailed(SubgoalError):
     """Training cannot go on: no data, a loss that is not finite, no memory."""
 
 
+class ExportFailed(SubgoalError):
+    """A student or its data cannot be put in another form, or cannot be put there."""
+
+
+def install(package: str, extra: str) -> str:
+    """Return the sentence that tells how to get an optional package.
+
+    Args:
+        package: What is missing.
+        extra: The extra of this package that brings it.
+    """
+    return f"the package '{package}' is not installed; run: pip install 'subgoal[{extra}]'"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `, did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.4)

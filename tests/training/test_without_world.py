@@ -34,7 +34,11 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 def run(module, *words):
     """Run a module as `python -m` would, where the forbidden packages cannot be imported."""
     return subprocess.run(
-        [sys.executable, "-c", SHUT, module, *words], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", SHUT, module, *words],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
     )
 
 
