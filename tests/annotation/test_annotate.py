@@ -43,6 +43,16 @@ def test_a_path_that_is_not_the_recorded_one_is_named():
         RecordedTeacher().annotate(recorded_path("boil", 0, actions))
 
 
+def test_a_simplified_world_may_be_solved_in_fewer_steps():
+    actions = RECORDED["grow-plant", 5][1]
+    short = recorded_path("grow-plant", 5, actions[:-6])
+    one = RecordedTeacher().annotate(short)
+    assert one.spans[-1].last == len(actions) - 6
+    unsolved = short.model_copy(update={"stop_reason": StopReason.PATH_END})
+    with pytest.raises(AnnotationInvalid, match=f"the recorded annotation {len(actions)}"):
+        RecordedTeacher().annotate(unsolved)
+
+
 def test_a_path_without_annotation_is_carried_over_from_its_type():
     paths = [recorded_path(name, v) for name, v in RECORDED if name == "find-plant"]
     strange = paths[0].model_copy(

@@ -58,14 +58,23 @@ def _annotated(environment: str, row: Mapping[str, Any]) -> AnnotatedTrajectory:
         source="recorded",
     )
     return AnnotatedTrajectory(
-        trajectory=path, spans=_spans(row), teacher="recorded", prompt_digest=prompt_digest()
+        trajectory=path,
+        spans=_spans(row, len(steps)),
+        teacher="recorded",
+        prompt_digest=prompt_digest(),
     )
 
 
-def _spans(row: Mapping[str, Any]) -> tuple[SubgoalSpan, ...]:
+def _spans(row: Mapping[str, Any], steps: int) -> tuple[SubgoalSpan, ...]:
+    """Return the sub-goals of a path's first steps."""
     return tuple(
-        SubgoalSpan(subgoal=Subgoal.parse(one["subgoal"]), first=one["first"], last=one["last"])
+        SubgoalSpan(
+            subgoal=Subgoal.parse(one["subgoal"]),
+            first=one["first"],
+            last=min(one["last"], steps),
+        )
         for one in row["subgoals"]
+        if one["first"] <= steps
     )
 
 
@@ -83,14 +92,17 @@ class RecordedTeacher(Teacher):
         self._check(trajectory, row["actions"])
         return AnnotatedTrajectory(
             trajectory=trajectory,
-            spans=_spans(row),
+            spans=_spans(row, len(trajectory.steps)),
             teacher=self.name,
             prompt_digest=prompt_digest(),
         )
 
     @staticmethod
     def _check(trajectory: Trajectory, actions: list[str]) -> None:
-        """The annotation is of these very actions, or it is not used."""
+        """The annotation is of these very actions, or it is not used.
+
+        A path that solves its task may stop short: a simplified world can be solved in fewer steps.
+        """
         pairs = enumerate(zip(trajectory.actions, actions, strict=False), start=1)
         for number, (here, there) in pairs:
             if here != there:
@@ -98,7 +110,9 @@ class RecordedTeacher(Teacher):
                     f"{trajectory.task.key}: step {number} is '{here}' but the recorded "
                     f"annotation has '{there}'"
                 )
-        if len(trajectory.actions) != len(actions):
+        whole = len(trajectory.actions) == len(actions)
+        solved = trajectory.stop_reason is StopReason.SOLVED
+        if not whole and not (solved and len(trajectory.actions) < len(actions)):
             raise AnnotationInvalid(
                 f"{trajectory.task.key}: the path has {len(trajectory.actions)} steps, the "
                 f"recorded annotation {len(actions)}"
