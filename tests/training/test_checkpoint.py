@@ -60,7 +60,7 @@ def test_plain_libraries_load_the_folder(student, place):
     tokenizer = Tokenizer.from_file(str(place / "tokenizer.json"))
     assert tokenizer.get_vocab_size() == student.tokenizer.size
     endings = {path.suffix for path in place.iterdir()}
-    assert endings == {".json", ".safetensors"}
+    assert endings == {".json", ".safetensors", ".md"}
 
 
 def test_another_role_is_refused(place):

@@ -4,6 +4,7 @@
       model.safetensors, config.json   plain transformers loads them
       tokenizer.json                   plain tokenizers loads it
       student.json                     the card: role, rendering, what it was trained on
+      README.md                        the same for people and for the hub
 
 A folder is written under a temporary name and renamed, so it is whole or not there.
 """
@@ -24,6 +25,7 @@ from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import StudentInvalid
 from subgoal.record import Record
+from subgoal.training.model_card import model_card
 
 transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
 
@@ -54,6 +56,12 @@ class StudentCard(Record):
     """Seed of the order of batches."""
     trained_on: tuple[str, ...]
     """Keys of the tasks it was trained on; none of them may be played in an evaluation."""
+    teachers: dict[str, int] = {}
+    """How many of its paths each teacher annotated; `transfer` for those carried over."""
+    base: str = ""
+    """The model whose weights it began with; empty where it was made from scratch."""
+    config: dict[str, Any] = {}
+    """The configuration that it was made by, for people to read."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ def save_student(folder: Path, student: Student) -> None:
         student.model.save_pretrained(place)
         student.tokenizer.save(place)
         (place / CARD).write_text(student.card.model_dump_json(indent=2) + "\n")
+        text = model_card(student.card, student.model.config)
+        (place / "README.md").write_text(text, encoding="utf-8")
 
     write_folder(folder, fill)
 

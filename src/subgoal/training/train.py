@@ -6,6 +6,7 @@ that agents are compared at the same cost.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,5 +205,12 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
         seconds=round(outcome.at.seconds, 1),
         seed=one.training.seed,
         trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
+        teachers=_teachers(data.train),
+        config=one.model_dump(mode="json"),
     )
     return Student(model, tokenizer, card)
+
+
+def _teachers(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, int]:
+    by_key = {a.trajectory.task.key: a for a in annotated}  # renamed copies count once
+    return dict(Counter("transfer" if a.transferred_from else a.teacher for a in by_key.values()))
