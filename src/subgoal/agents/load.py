@@ -19,7 +19,7 @@ from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
 from subgoal.errors import StudentInvalid
 from subgoal.language_models.engine import Engine
-from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
+from subgoal.language_models.transformers_engine import cpu_threads, make_engine
 from subgoal.training.checkpoint import Student, StudentCard, load_student
 
 AgentFactory = Callable[[Task, Environment], Agent]
@@ -120,10 +120,8 @@ class AgentShop:
                 f"{self._folder / role} holds a student trained as {student.card.role}, not {role}"
             )
         # A text may go past its limit by one turn before it is reopened.
-        self._loaded[role] = (
-            student,
-            TransformersEngine(student.model, 2 * student.card.form.context),
-        )
+        engine = make_engine(student.model, 2 * student.card.form.context)
+        self._loaded[role] = (student, engine)
 
     def _seat(self, role: Role) -> StudentSeat:
         student, engine = self._loaded[role]

@@ -1,0 +1,184 @@
+"""The forward pass of Llama-type models over ragged streams: no padding, no cache copied.
+
+The tokens that are new to all streams of a call stand in one row and go through the linear layers
+together; attention looks at each stream's own cache. So a step costs its new tokens, whatever the
+lengths of the streams. It reads the weights of the transformers module; a test shows that its
+logits are those of the module.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from transformers import LlamaForCausalLM
+from typing_extensions import override
+
+from subgoal.language_models.prefix_engine import Forward, PrefixCache
+
+_FIRST_CAPACITY = 256
+
+
+class KeyValueCache(PrefixCache):
+    """Keys and values of one stream, (layers, heads, capacity, head width), grown by doubling."""
+
+    def __init__(self, layers: int, heads: int, width: int, like: torch.Tensor) -> None:
+        shape = (layers, heads, _FIRST_CAPACITY, width)
+        self.keys = torch.empty(shape, dtype=like.dtype, device=like.device)
+        self.values = torch.empty_like(self.keys)
+        self.length = 0
+
+    def reserve(self, length: int) -> None:
+        """Make room for `length` tokens."""
+        capacity = self.keys.shape[2]
+        if length > capacity:
+            more = max(length, 2 * capacity) - capacity
+            pad = (0, 0, 0, more)
+            self.keys = torch.nn.functional.pad(self.keys, pad)
+            self.values = torch.nn.functional.pad(self.values, pad)
+
+    @override
+    def copy(self) -> "KeyValueCache":
+        twin = object.__new__(KeyValueCache)
+        twin.keys, twin.values, twin.length = self.keys.clone(), self.values.clone(), self.length
+        return twin
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The weights of one layer, with those that read the same input joined."""
+
+    before: torch.Tensor
+    qkv: torch.Tensor
+    out: torch.Tensor
+    after: torch.Tensor
+    gate_up: torch.Tensor
+    down: torch.Tensor
+
+
+def supports(model: Any) -> bool:
+    """Return whether a model is a plain Llama: no biases, and angles that stay as they are."""
+    if type(model) is not LlamaForCausalLM:
+        return False
+    config = model.config
+    return (
+        not (config.attention_bias or config.mlp_bias)
+        and config.hidden_act == "silu"
+        and model.model.rotary_emb.rope_type in {"default", "linear", "llama3"}
+    )
+
+
+class LlamaForward(Forward):
+    """The forward pass over ragged streams.
+
+    Args:
+        model: A model that `supports` accepts.
+    """
+
+    def __init__(self, model: Any) -> None:
+        config = model.config
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self._epsilon = config.rms_norm_eps
+        self._embed = model.get_input_embeddings().weight.detach()
+        self._norm, self._head = model.model.norm.weight.detach(), model.lm_head.weight.detach()
+        self.layers = [self._layer(layer) for layer in model.model.layers]
+        positions = torch.arange(config.max_position_embeddings, device=self._embed.device)
+        cos, sin = model.model.rotary_emb(self._embed[:1], positions[None])
+        self._cos, self._sin = cos[0].detach(), sin[0].detach()
+
+    @staticmethod
+    def _layer(layer: Any) -> _Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        qkv = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
+        return _Layer(
+            before=layer.input_layernorm.weight.detach(),
+            qkv=torch.cat(qkv).detach(),
+            out=attention.o_proj.weight.detach(),
+            after=layer.post_attention_layernorm.weight.detach(),
+            gate_up=torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).detach(),
+            down=mlp.down_proj.weight.detach(),
+        )
+
+    @override
+    def cache(self) -> KeyValueCache:
+        return KeyValueCache(len(self.layers), self.kv_heads, self.width, self._embed)
+
+    @override
+    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
+        own = [cache for cache in caches if isinstance(cache, KeyValueCache)]
+        return self._computed(new, own)
+
+    def _computed(
+        self, new: Sequence[Sequence[int]], caches: Sequence[KeyValueCache]
+    ) -> torch.Tensor:
+        device = self._embed.device
+        ids = torch.tensor([number for row in new for number in row], device=device)
+        places = torch.cat(
+            [
+                torch.arange(c.length, c.length + len(row))
+                for row, c in zip(new, caches, strict=True)
+            ]
+        ).to(device)
+        cos, sin = self._cos[places][:, None], self._sin[places][:, None]
+        masks = [self._mask(len(row), cache) for row, cache in zip(new, caches, strict=True)]
+        x = self._embed[ids]
+        for number, layer in enumerate(self.layers):
+            h = self._rms(x, layer.before)
+            x = x + linear(
+                self._attend(h, layer, number, (cos, sin), new, caches, masks), layer.out
+            )
+            gate, up = linear(self._rms(x, layer.after), layer.gate_up).chunk(2, dim=-1)
+            x = x + linear(silu(gate) * up, layer.down)
+        ends = torch.tensor(np.cumsum([len(row) for row in new]) - 1, device=device)
+        for row, cache in zip(new, caches, strict=True):
+            cache.length += len(row)
+        return linear(self._rms(x[ends], self._norm), self._head).float()
+
+    def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return rms_norm(x, weight.shape, weight, self._epsilon)
+
+    @staticmethod
+    def _mask(new: int, cache: KeyValueCache) -> torch.Tensor | None:
+        cache.reserve(cache.length + new)
+        if new == 1:
+            return None
+        whole = torch.ones(new, cache.length + new, dtype=torch.bool, device=cache.keys.device)
+        return whole.tril(cache.length)
+
+    def _attend(
+        self,
+        h: torch.Tensor,
+        layer: _Layer,
+        number: int,
+        turn: tuple[torch.Tensor, torch.Tensor],
+        new: Sequence[Sequence[int]],
+        caches: Sequence[KeyValueCache],
+        masks: Sequence[torch.Tensor | None],
+    ) -> torch.Tensor:
+        joined = linear(h, layer.qkv).view(len(h), -1, self.width)
+        q, k, v = joined.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
+        q, k = _rotate(q, *turn), _rotate(k, *turn)
+        out = torch.empty_like(q)
+        start = 0
+        for row, cache, mask in zip(new, caches, masks, strict=True):
+            end, held = start + len(row), cache.length + len(row)
+            cache.keys[number, :, cache.length : held] = k[start:end].transpose(0, 1)
+            cache.values[number, :, cache.length : held] = v[start:end].transpose(0, 1)
+            seen = scaled_dot_product_attention(
+                q[start:end].transpose(0, 1)[None],
+                cache.keys[number, None, :, :held],
+                cache.values[number, None, :, :held],
+                attn_mask=mask,
+                enable_gqa=self.heads != self.kv_heads,
+            )
+            out[start:end] = seen[0].transpose(0, 1)
+            start = end
+        return out.flatten(1)
+
+
+def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin

@@ -1,0 +1,224 @@
+"""An engine that keeps prefixes: streams, greedy search, sampling and beams over a forward pass.
+
+Which forward pass is the model's affair: it computes the new tokens of some streams and keeps
+their keys and values in the streams' caches.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from typing_extensions import override
+
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+
+
+class PrefixCache(ABC):
+    """Keys and values of one stream.
+
+    Attributes:
+        length: Tokens held; a smaller number may be set, which forgets the tokens after it.
+    """
+
+    length: int
+
+    @abstractmethod
+    def copy(self) -> "PrefixCache":
+        """Return a cache of its own with the same content."""
+
+
+class Forward(ABC):
+    """The forward pass of a model over streams."""
+
+    @abstractmethod
+    def cache(self) -> PrefixCache:
+        """Return an empty cache."""
+
+    @abstractmethod
+    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
+        """Compute new tokens; return logits after the last of each stream, (streams, vocabulary).
+
+        Args:
+            new: At least one new token id for each stream.
+            caches: The streams' caches, which take the new tokens in.
+        """
+
+
+class PrefixStream(Stream):
+    """A stream of a `PrefixEngine`."""
+
+    def __init__(self, cache: PrefixCache) -> None:
+        self.cache: PrefixCache | None = cache
+        self._ids: list[int] = []
+
+    @property
+    @override
+    def ids(self) -> Sequence[int]:
+        return self._ids
+
+    @property
+    def pending(self) -> list[int]:
+        """The tokens that are not computed yet; at least the last one."""
+        cache = self.held
+        cache.length = min(cache.length, len(self._ids) - 1)
+        return self._ids[cache.length :]
+
+    @property
+    def held(self) -> PrefixCache:
+        """The cache of an open stream."""
+        if self.cache is None:
+            raise ValueError("the stream is closed")
+        return self.cache
+
+    @override
+    def extend(self, ids: Sequence[int]) -> None:
+        self._ids.extend(ids)
+
+    @override
+    def truncate(self, length: int) -> None:
+        del self._ids[length:]
+        if self.cache is not None:
+            self.cache.length = min(self.cache.length, length)
+
+    @override
+    def close(self) -> None:
+        self.cache = None
+        self._ids.clear()
+
+
+class PrefixEngine(Engine):
+    """Generates over a forward pass, with the prefixes of streams kept.
+
+    Args:
+        forward: The model's forward pass.
+        context: Most tokens that a stream may hold.
+    """
+
+    def __init__(self, forward: Forward, context: int) -> None:
+        self.context = context
+        self._forward = forward
+        self._computed = 0
+
+    @property
+    @override
+    def computed_tokens(self) -> int:
+        return self._computed
+
+    @override
+    def open(self) -> Stream:
+        return PrefixStream(self._forward.cache())
+
+    @override
+    def logits(self, stream: Stream) -> np.ndarray:
+        return self._compute([stream])[0].cpu().numpy()
+
+    @override
+    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+        wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
+        states = [_State(one) for one in requests if one.beams <= 1]
+        live = [state for state in states if state.room(self.context)]
+        while live:
+            new = [len(_own(state.request.stream).pending) for state in live]
+            logits = self._compute([state.request.stream for state in live])
+            for state, row, count in zip(live, logits, new, strict=True):
+                state.computed += count
+                state.take(row)
+            live = [state for state in live if not state.stopped and state.room(self.context)]
+        plain = iter(states)
+        return [wide[i] if i in wide else next(plain).result() for i in range(len(requests))]
+
+    @torch.inference_mode()
+    def _compute(self, streams: Sequence[Stream]) -> torch.Tensor:
+        own = [_own(stream) for stream in streams]
+        new = [stream.pending for stream in own]
+        self._computed += sum(map(len, new))
+        return self._forward(new, [stream.held for stream in own])
+
+    def _beam(self, request: Generation) -> Generated:
+        """Beam search; the score of a beam is its log-probability per token."""
+        origin, started = _own(request.stream), self._computed
+        beams: list[tuple[float, tuple[int, ...], PrefixStream]] = [(0.0, (), origin)]
+        finished: list[tuple[float, tuple[int, ...]]] = []
+        limit = min(request.limit, self.context - len(origin.ids))
+        for step in range(limit):
+            logits = self._compute([stream for _, _, stream in beams])
+            scores = torch.log_softmax(_allowed(logits, request.first if step == 0 else ()), dim=-1)
+            best = [
+                (total + value, (*ids, number), stream)
+                for (total, ids, stream), row in zip(beams, scores, strict=True)
+                for value, number in zip(
+                    *(t.tolist() for t in row.topk(request.beams)), strict=True
+                )
+            ]
+            best.sort(key=lambda one: -one[0])
+            finished += [(t, ids) for t, ids, _ in best[: request.beams] if ids[-1] in request.stop]
+            going = [one for one in best if one[1][-1] not in request.stop][: request.beams]
+            if len(finished) >= request.beams or not going:
+                break
+            beams = [(total, ids, _branch(stream, ids[-1])) for total, ids, stream in going]
+        stopped = bool(finished)
+        pool = finished or [(total, ids) for total, ids, _ in beams]
+        total, ids = max(pool, key=lambda one: one[0] / max(1, len(one[1])))
+        origin.extend(ids)
+        return Generated(ids=ids, logprob=total, stopped=stopped, computed=self._computed - started)
+
+
+def _own(stream: Stream) -> PrefixStream:
+    if not isinstance(stream, PrefixStream):
+        raise TypeError("a stream of another engine")
+    return stream
+
+
+def _branch(stream: PrefixStream, number: int) -> PrefixStream:
+    twin = PrefixStream(stream.held.copy())
+    twin.extend([*stream.ids, number])
+    return twin
+
+
+def _allowed(logits: torch.Tensor, first: Sequence[int]) -> torch.Tensor:
+    if not first:
+        return logits
+    masked = torch.full_like(logits, -torch.inf)
+    masked[..., list(first)] = logits[..., list(first)]
+    return masked
+
+
+class _State:
+    """A request being answered token by token."""
+
+    def __init__(self, request: Generation) -> None:
+        self.request = request
+        self.stopped = False
+        self.computed = 0
+        self._ids: list[int] = []
+        self._logprob = 0.0
+        self._chance = torch.Generator().manual_seed(request.seed)
+
+    def room(self, context: int) -> bool:
+        """Return whether another token may come."""
+        return len(self._ids) < self.request.limit and len(self.request.stream.ids) < context
+
+    def take(self, logits: torch.Tensor) -> None:
+        """Choose the next token from logits (vocabulary,)."""
+        request = self.request
+        allowed = _allowed(logits, () if self._ids else request.first).cpu()
+        scores = torch.log_softmax(allowed, dim=-1)
+        if request.temperature > 0:
+            chances = torch.softmax(allowed / request.temperature, dim=-1)
+            number = int(torch.multinomial(chances, 1, generator=self._chance))
+        else:
+            number = int(scores.argmax())
+        self._ids.append(number)
+        self._logprob += float(scores[number])
+        request.stream.extend([number])
+        self.stopped = number in request.stop
+
+    def result(self) -> Generated:
+        """Return what was generated."""
+        return Generated(
+            ids=tuple(self._ids),
+            logprob=self._logprob,
+            stopped=self.stopped,
+            computed=self.computed,
+        )
