@@ -4,8 +4,8 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
 from subgoal.datasets.rendering import Role
 from subgoal.journal import Journal
-from subgoal.training.finetune import TrainingConfig
 from subgoal.training.train import TrainConfig
+from subgoal.training.training_config import TrainingConfig
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgoal.datasets.examples import Example
-from subgoal.training.batching import Batch, batch_plan
+from subgoal.training.batch import PaddedBatch
+from subgoal.training.batching import batch_plan
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=400)
 
@@ -36,7 +37,7 @@ def test_a_batch_pads_on_the_right():
         ids = np.array(numbers, np.int32)
         return Example(ids=ids, learned=ids > 5, key="", reopened=False)
 
-    batch = Batch([text(4, 6), text(1, 2, 7)], pad=9)
+    batch = PaddedBatch([text(4, 6), text(1, 2, 7)], pad=9)
     assert batch.ids.tolist() == [[4, 6, 9], [1, 2, 7]]
     assert batch.learned.tolist() == [[False, True, False], [False, False, True]]
     assert batch.tokens == 5

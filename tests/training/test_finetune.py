@@ -9,20 +9,20 @@ from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.errors import TrainingFailed
-from subgoal.training.batching import Batch
-from subgoal.training.finetune import (
-    TrainingConfig,
-    finetune,
-    learning_rate,
-    log,
-    mean_loss,
-    share_used,
-)
+from subgoal.training.batch import PaddedBatch
+from subgoal.training.batching import Batches, Layout
+from subgoal.training.finetune import finetune
+from subgoal.training.look import mean_loss
 from subgoal.training.loss import LearnedLoss, Precision
-from subgoal.training.optimizer import OptimizerName, make_optimizers
+from subgoal.training.optimizer import OptimizerName, chosen_optimizer, make_optimizers
+from subgoal.training.processes import Processes
 from subgoal.training.resume import Position, checkpoints
+from subgoal.training.schedule import learning_rate, share_used
+from subgoal.training.training_config import TrainingConfig
+from subgoal.training.training_log import log
 
 CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000, looks=3)
+EXPLICIT = [OptimizerName.MUON, OptimizerName.ADAMW]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def kill_at(monkeypatch, step):
     monkeypatch.setattr(torch.optim.AdamW, "step", step_or_die)
 
 
-@pytest.mark.parametrize("optimizer", list(OptimizerName))
+@pytest.mark.parametrize("optimizer", EXPLICIT)
 @pytest.mark.parametrize("attempts", [(2,), (7,), (4, 3)])
 def test_a_killed_run_goes_on_to_the_same_bits(
     attempts, optimizer, examples, tokenizer, tmp_path, monkeypatch
@@ -99,13 +99,21 @@ def test_a_killed_run_goes_on_to_the_same_bits(
 
 def test_training_lowers_the_loss_and_logs_it(examples, tokenizer, tmp_path):
     looked = []
+
+    def look(_, line):
+        looked.append(line)
+
     model, dev = fresh(tokenizer), examples[:3]
-    finetune(model, examples[3:], dev, CONFIG, tmp_path, "x", lambda _, line: looked.append(line))
+    finetune(model, examples[3:], dev, CONFIG, tmp_path, "x", look)
     lines = list(log(tmp_path / "log.jsonl"))
     assert lines[-1].loss < 0.95 * lines[0].loss
     assert [line for line in lines if line.dev_loss is not None] == looked
     assert len(looked) == CONFIG.looks
-    assert lines[-1].dev_loss == mean_loss(LearnedLoss(model), dev, CONFIG.batch_tokens, 0)
+    texts = Batches(dev, Layout.PADDED, CONFIG.batch_tokens)
+    assert lines[-1].dev_loss == mean_loss(LearnedLoss(model), texts, Processes())
+    assert lines[0].setup is not None
+    assert lines[0].setup.optimizer == chosen_optimizer(OptimizerName.AUTO, True, 1)
+    assert [line.setup for line in lines[1:]] == [None] * (len(lines) - 1)
 
 
 def test_checkpoints_are_few_whole_and_without_pickle(examples, tokenizer, tmp_path):
@@ -186,7 +194,7 @@ def test_the_rate_rises_falls_and_follows_the_budget():
     assert share_used(config, Position(tokens=300)) == 1
 
 
-@pytest.mark.parametrize("name", list(OptimizerName))
+@pytest.mark.parametrize("name", EXPLICIT)
 def test_every_weight_has_one_optimizer(name, tokenizer):
     model = fresh(tokenizer)
     groups = [
@@ -209,12 +217,12 @@ def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer,
     counts = []
 
     class Seen(LearnedLoss):
-        def forward(self, ids, learned):
+        def forward(self, ids, learned, positions=None, count=None):
             counts.append((int(learned.sum()), int((ids != 0).sum())))
-            return super().forward(ids, learned)
+            return super().forward(ids, learned, positions, count)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("subgoal.training.finetune.LearnedLoss", Seen)
+        patch.setattr("subgoal.training.run.LearnedLoss", Seen)
         config = CONFIG.model_copy(update={"reading": 0.5})
         finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
     half = len(counts) // 2
@@ -225,7 +233,7 @@ def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer,
 def test_padding_changes_no_loss(examples, tokenizer):
     loss = LearnedLoss(fresh(tokenizer).eval(), Precision.FLOAT32)
     short, long = sorted(examples, key=lambda e: len(e.ids))[:: len(examples) - 1]
-    batches = [Batch(texts, 0) for texts in ([short], [long], [short, long])]
+    batches = [PaddedBatch(texts, 0) for texts in ([short], [long], [short, long])]
     first, second, both = (loss(one.ids, one.learned).item() for one in batches)
     counts = [int(one.learned[1:].sum()) for one in (short, long)]
     mean = (first * counts[0] + second * counts[1]) / sum(counts)

@@ -1,13 +1,17 @@
 """The loss that students are trained on: the mean over learned tokens, at the least cost."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel
 
 from subgoal.training import llama_pass
+from subgoal.training.batch import IGNORED
 
 
 class Precision(StrEnum):
@@ -31,18 +35,51 @@ def native_bfloat16(device: torch.device) -> bool:
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(about.read_text().split()))
 
 
-class LearnedLoss(torch.nn.Module):
-    """A student, and the mean loss of the learned tokens of a batch.
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return what matrices multiply in on a device."""
+    low = precision is Precision.BFLOAT16 or (
+        precision is Precision.AUTO and native_bfloat16(device)
+    )
+    return torch.bfloat16 if low else torch.float32
 
-    Only positions before a learned token go through the output layer; where the student is a
-    plain Llama on a CPU, the faster pass of `llama_pass` is taken.
+
+def core(student: torch.nn.Module) -> PreTrainedModel:
+    """Return the transformers model, without the adapters' wrapper where it has one."""
+    inner = student.get_base_model() if hasattr(student, "get_base_model") else student  # type: ignore[operator]
+    assert isinstance(inner, PreTrainedModel)
+    return inner
+
+
+@contextmanager
+def chosen_only(model: PreTrainedModel, chosen: torch.Tensor) -> Generator[None]:
+    """Let only chosen positions go through the output layer: elsewhere no logits are needed.
 
     Args:
-        student: The model.
+        model: Its logits become (1, positions, vocabulary).
+        chosen: Positions in the flattened (texts, length), int64 (positions,).
+    """
+
+    def choose(_: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (given[0].flatten(0, 1)[chosen][None], *given[1:])
+
+    head = model.get_output_embeddings()
+    assert head is not None  # a language model has one
+    hook = head.register_forward_pre_hook(choose)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+class StudentLoss(torch.nn.Module):
+    """A student, and the loss of the learned tokens of a batch.
+
+    Args:
+        student: The model; a model of transformers, or one of peft around it.
         precision: What matrices multiply in.
     """
 
-    def __init__(self, student: LlamaForCausalLM, precision: Precision = Precision.AUTO) -> None:
+    def __init__(self, student: torch.nn.Module, precision: Precision = Precision.AUTO) -> None:
         super().__init__()
         self.student = student
         self._precision = precision
@@ -50,28 +87,97 @@ class LearnedLoss(torch.nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """What matrices multiply in."""
-        low = self._precision is Precision.BFLOAT16 or (
-            self._precision is Precision.AUTO and native_bfloat16(self.student.device)
-        )
-        return torch.bfloat16 if low else torch.float32
+        return compute_dtype(self._precision, core(self.student).device)
 
-    def forward(self, ids: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
+    def chosen_logits(self, chosen: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        """Return the logits at chosen positions, (positions, vocabulary)."""
+        low, model = self.dtype is torch.bfloat16, core(self.student)
+        with (
+            torch.autocast(chosen.device.type, torch.bfloat16, enabled=low),
+            chosen_only(model, chosen),
+        ):
+            return model(**inputs, use_cache=False).logits[0]
+
+
+class LearnedLoss(StudentLoss):
+    """A causal student, and the loss of the learned tokens of a batch.
+
+    Only positions before a learned token go through the output layer; where the student is a
+    plain Llama on a CPU, the faster pass of `llama_pass` is taken.
+
+    Args:
+        student: The model.
+        precision: What matrices multiply in.
+        fast: Take the faster pass where there is one.
+    """
+
+    def __init__(
+        self,
+        student: torch.nn.Module,
+        precision: Precision = Precision.AUTO,
+        fast: bool = True,
+    ) -> None:
+        super().__init__(student, precision)
+        self._fast = fast
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        learned: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        count: float | None = None,
+    ) -> torch.Tensor:
         """Return the mean loss, nats a learned token.
 
         Args:
             ids: Token ids, int64 (texts, length), padded on the right.
             learned: True where the token is in the loss, bool (texts, length). The first token
                 of a text, which nothing predicts, never is.
+            positions: Position of each token in its text, int64 (rows, length), where a row
+                holds several; None: one text a row.
+            count: Learned tokens over which the mean is taken; None: those of this batch.
         """
         chosen = learned[:, 1:].flatten().nonzero()[:, 0]
         targets = ids[:, 1:].flatten()[chosen]
-        logits = self.student.lm_head(self._states(ids[:, :-1], chosen))
-        return cross_entropy(logits.float(), targets, reduction="sum") / max(1, len(targets))
+        logits = self._logits(ids[:, :-1], chosen, positions)
+        total = cross_entropy(logits.float(), targets, reduction="sum")
+        return total / (max(1, len(targets)) if count is None else count)
 
-    def _states(self, ids: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        if llama_pass.supports(self.student):
-            return llama_pass.learned_states(self.student, ids, chosen, self.dtype)
-        low = self.dtype is torch.bfloat16
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=low):
-            states = self.student.model(input_ids=ids, use_cache=False).last_hidden_state
-        return states.flatten(0, 1)[chosen].float()
+    def _logits(
+        self, ids: torch.Tensor, chosen: torch.Tensor, positions: torch.Tensor | None
+    ) -> torch.Tensor:
+        if positions is not None:
+            return self.chosen_logits(chosen, input_ids=ids, position_ids=positions[:, :-1])
+        if self._fast and llama_pass.supports(self.student):
+            assert isinstance(self.student, LlamaForCausalLM)
+            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype)
+            return self.student.lm_head(states)
+        return self.chosen_logits(chosen, input_ids=ids)
+
+
+class PairLoss(StudentLoss):
+    """An encoder-decoder student, and the loss of the learned tokens of its targets."""
+
+    def forward(
+        self,
+        source: torch.Tensor,
+        mask: torch.Tensor,
+        labels: torch.Tensor,
+        count: float | None = None,
+    ) -> torch.Tensor:
+        """Return the mean loss, nats a learned token.
+
+        Args:
+            source: Token ids, int64 (texts, source length), padded on the right.
+            mask: 1 where a source is no padding, int64 (texts, source length).
+            labels: Token ids, int64 (texts, target length); -100 where not in the loss.
+            count: Learned tokens over which the mean is taken; None: those of this batch.
+        """
+        chosen = (labels != IGNORED).flatten().nonzero()[:, 0]
+        targets = labels.flatten()[chosen]
+        before = core(self.student).prepare_decoder_input_ids_from_labels(labels=labels)  # type: ignore[operator]
+        logits = self.chosen_logits(
+            chosen, input_ids=source, attention_mask=mask, decoder_input_ids=before
+        )
+        total = cross_entropy(logits.float(), targets, reduction="sum")
+        return total / (max(1, len(targets)) if count is None else count)

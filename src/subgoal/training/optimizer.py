@@ -11,6 +11,8 @@ from subgoal.errors import TrainingFailed
 class OptimizerName(StrEnum):
     """How weights follow their gradients."""
 
+    AUTO = "auto"
+    """Muon for a model from scratch in one process where torch has it, else AdamW."""
     MUON = "muon"
     """Muon for the matrices between layers, AdamW for embeddings and norms: fewer tokens to the
     same loss (K. Jordan et al., 2024). Needs torch 2.9."""
@@ -18,13 +20,27 @@ class OptimizerName(StrEnum):
     """AdamW for all weights."""
 
 
+def chosen_optimizer(name: OptimizerName, fresh: bool, processes: int) -> OptimizerName:
+    """Return which optimizer `auto` means.
+
+    Args:
+        name: What was asked for.
+        fresh: The model is trained from scratch, all of it.
+        processes: How many processes share the training; sharded weights have no Muon.
+    """
+    if name is not OptimizerName.AUTO:
+        return name
+    muon = fresh and processes == 1 and hasattr(torch.optim, "Muon")
+    return OptimizerName.MUON if muon else OptimizerName.ADAMW
+
+
 def make_optimizers(
     name: OptimizerName, model: torch.nn.Module, rate: float, weight_decay: float
 ) -> list[torch.optim.Optimizer]:
-    """Make the optimizers of a model's weights; each weight belongs to one of them.
+    """Make the optimizers of the weights that are trained; each belongs to one of them.
 
     Args:
-        name: Which kind.
+        name: Which kind; not `auto`.
         model: The student.
         rate: Learning rate; Muon's updates are scaled so that AdamW's rates fit it.
         weight_decay: Of matrices; embeddings, which few tokens touch in a step, and norms have
@@ -34,7 +50,7 @@ def make_optimizers(
         TrainingFailed: This torch has no Muon.
     """
     tables = {id(part.weight) for part in model.modules() if isinstance(part, torch.nn.Embedding)}
-    weights = list(model.parameters())
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     others = [weight for weight in weights if weight.dim() <= 1]
     if name is OptimizerName.ADAMW:
         matrices = [weight for weight in weights if weight.dim() > 1]

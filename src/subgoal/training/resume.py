@@ -4,7 +4,8 @@
       model.safetensors, optimizer.safetensors, position.json
 
 Tensors are safetensors, everything else JSON; nothing is pickled. No state of a random number
-generator is needed: the order of batches follows from the seed and the position.
+generator is needed: the order of batches, and what dropout drops, follow from the seed and the
+position. Sharded tensors are written whole, so a run can go on in another number of processes.
 """
 
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record
@@ -33,8 +35,44 @@ class Position(Record):
     """Optimizer steps done."""
     tokens: int = 0
     """Tokens seen."""
+    texts: int = 0
+    """Texts seen."""
     seconds: float = 0.0
     """Training time, over all attempts."""
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that may be sharded as one, on the CPU; all processes must ask for it."""
+    tensor = tensor.detach()
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu()
+
+
+def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights that are trained, whole, by name; all processes must ask for them."""
+    return {
+        name: whole(weight) for name, weight in model.named_parameters() if weight.requires_grad
+    }
+
+
+def put_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Put whole weights into a model that may be sharded.
+
+    Raises:
+        ValueError: They are of another model.
+    """
+    own = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    if weights.keys() != own.keys():
+        raise ValueError("it is of another model")
+    with torch.no_grad():
+        for name, weight in own.items():
+            weight.copy_(_sharded(weights[name], weight))
+
+
+def _sharded(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Shard a whole tensor as another is, if it is."""
+    if not isinstance(like, DTensor) or value.shape != like.shape:
+        return value
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
 def save_checkpoint(
@@ -42,6 +80,7 @@ def save_checkpoint(
     at: Position,
     model: torch.nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
+    write: bool = True,
 ) -> None:
     """Write the weights, the optimizers' state and the position; delete the oldest checkpoint.
 
@@ -50,14 +89,17 @@ def save_checkpoint(
         at: Where the run stands.
         model: The student.
         optimizers: Its optimizers.
+        write: False in all processes but one, which only hand over what they hold.
     """
-    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    weights = trained_weights(model)
     moments = {
-        f"{which}.{number}.{name}": value
+        f"{which}.{number}.{name}": whole(value)
         for which, optimizer in enumerate(optimizers)
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }
+    if not write:
+        return
 
     def fill(place: Path) -> None:
         save_file(weights, place / "model.safetensors")
@@ -90,17 +132,13 @@ def load_checkpoint(
         return Position()
     place = places[-1]
     try:
-        weights = load_file(place / "model.safetensors")
-        own = dict(model.named_parameters())
-        if weights.keys() != own.keys():
-            raise ValueError("it is of another model")
-        with torch.no_grad():
-            for name, weight in own.items():
-                weight.copy_(weights[name])
+        put_weights(model, load_file(place / "model.safetensors"))
         states = [dict[int, dict[str, torch.Tensor]]() for _ in optimizers]
+        held = [[w for group in one.param_groups for w in group["params"]] for one in optimizers]
         for key, value in load_file(place / "optimizer.safetensors").items():
             which, number, name = key.split(".", 2)
-            states[int(which)].setdefault(int(number), {})[name] = value
+            like = held[int(which)][int(number)]
+            states[int(which)].setdefault(int(number), {})[name] = _sharded(value, like)
         for optimizer, state in zip(optimizers, states, strict=True):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         return Position.model_validate_json((place / "position.json").read_bytes())

@@ -6,6 +6,25 @@ from subgoal.journal import Journal
 from subgoal.record import Record
 
 
+class Setup(Record):
+    """What `auto` became, and on what the run is trained."""
+
+    optimizer: str
+    """`muon` or `adamw`."""
+    batching: str
+    """`padded`, `packed`, `joined` (packed without padding) or `pairs`."""
+    attention: str
+    """How attention is computed."""
+    precision: str
+    """What matrices multiply in."""
+    device: str
+    """Where the model is, such as `cuda`."""
+    processes: int
+    """How many processes share each step."""
+    sharded: bool
+    """True where they share the weights too (FSDP)."""
+
+
 class LogLine(Record):
     """One line of a training log."""
 
@@ -21,6 +40,10 @@ class LogLine(Record):
     """Learning rate."""
     dev_loss: float | None = None
     """Loss on held-out texts, now and then; None where it was not taken."""
+    score: float | None = None
+    """Score of rollouts, points, now and then; None where there were none."""
+    setup: Setup | None = None
+    """How it is trained, on the first line of each attempt."""
 
 
 def log(path: Path) -> Journal[LogLine]:
@@ -28,12 +51,8 @@ def log(path: Path) -> Journal[LogLine]:
     return Journal(path, LogLine, "training-log", lambda line: f"{line.step:012}")
 
 
-def cut_log(path: Path, step: int) -> LogLine | None:
-    """Drop the lines after `step`, which a run that goes on from there writes again.
-
-    Returns:
-        The last line that is kept, if any.
-    """
+def cut_log(path: Path, step: int) -> None:
+    """Drop the lines after `step`, which a run that goes on from there writes again."""
     lines = list(log(path))
     kept = [line for line in lines if line.step <= step]
     if len(kept) < len(lines):
@@ -42,4 +61,3 @@ def cut_log(path: Path, step: int) -> LogLine | None:
         for line in kept:
             journal.append(line)
         journal.close()
-    return kept[-1] if kept else None

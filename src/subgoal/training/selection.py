@@ -1,0 +1,94 @@
+"""Which weights a training run keeps, and when it has learned enough."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from subgoal.errors import TrainingFailed
+from subgoal.training.checkpoint import write_folder
+from subgoal.training.resume import put_weights
+from subgoal.training.training_log import LogLine
+
+
+class Select(StrEnum):
+    """Which weights a training run keeps."""
+
+    LAST = "last"
+    """Those at its end."""
+    DEV_LOSS = "dev_loss"
+    """Those of the look with the lowest loss on held-out texts."""
+    SCORE = "score"
+    """Those of the look with the best rollout score; where there is none, the lowest loss."""
+
+
+class Selection:
+    """The best look so far.
+
+    It follows from the log alone, so that a run that goes on knows it again.
+
+    Args:
+        select: What is best.
+        patience: Looks in a row without a better one that end the training; 0: never.
+        folder: Where the best look's weights are kept.
+        lines: The log so far.
+    """
+
+    def __init__(
+        self, select: Select, patience: int, folder: Path, lines: Iterable[LogLine]
+    ) -> None:
+        self._select, self._patience, self._folder = select, patience, folder
+        self._best: tuple[float, float] | None = None
+        self._since = 0
+        for line in lines:
+            if line.dev_loss is not None or line.score is not None:
+                self.consider(line)
+
+    def consider(self, line: LogLine) -> bool:
+        """Take note of a look; return whether it is the best so far."""
+        dev_loss = -line.dev_loss if line.dev_loss is not None else -torch.inf
+        scored = self._select is Select.SCORE and line.score is not None
+        worth = (line.score if scored and line.score is not None else -torch.inf, dev_loss)
+        better = self._best is None or worth > self._best
+        self._best, self._since = (worth, 0) if better else (self._best, self._since + 1)
+        return better
+
+    @property
+    def keeps_best(self) -> bool:
+        """True where the best look's weights are kept, not the last."""
+        return self._select is not Select.LAST
+
+    @property
+    def exhausted(self) -> bool:
+        """True where so many looks were no better that the training ends."""
+        return 0 < self._patience <= self._since
+
+    def keep(self, line: LogLine, weights: dict[str, torch.Tensor]) -> None:
+        """Keep a look's weights in place of those of the best before it."""
+
+        def fill(place: Path) -> None:
+            save_file(weights, place / "model.safetensors")
+            (place / "look.json").write_text(line.model_dump_json(indent=2) + "\n")
+
+        write_folder(self._folder, fill)
+
+    def restore(self, model: torch.nn.Module) -> LogLine | None:
+        """Put the best look's weights into the model; return its line, or None: none was kept.
+
+        Raises:
+            TrainingFailed: They are damaged.
+        """
+        if not self.keeps_best or not self._folder.exists():
+            return None
+        try:
+            put_weights(model, load_file(self._folder / "model.safetensors"))
+            return LogLine.model_validate_json((self._folder / "look.json").read_bytes())
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise TrainingFailed(
+                f"the best weights, {self._folder}, cannot be used ({reason}); delete the folder "
+                "and train again"
+            ) from error
