@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.datasets.examples import DatasetConfig, build, corpus
@@ -154,9 +155,12 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
         with torch.no_grad():
             model.lm_head.weight.fill_(torch.nan)
 
+    config = CONFIG.model_copy(update={"checkpoint_tokens": 1_500})
     message = r"loss is nan at step .* lower training\.learning_rate .* last good checkpoint is"
     with pytest.raises(TrainingFailed, match=message):
-        finetune(model, examples, examples[:1], CONFIG, tmp_path, "nan", spoil)
+        finetune(model, examples, examples[:1], config, tmp_path, "nan", spoil)
+    last = load_file(checkpoints(tmp_path / "checkpoints")[-1] / "model.safetensors")
+    assert all(weight.isfinite().all() for weight in last.values())
     assert not weights(model).isfinite().all()
     again = fresh(tokenizer)
     finetune(again, examples, [], CONFIG, tmp_path, "again")
