@@ -83,6 +83,17 @@ class RenderingName(StrEnum):
     """Completed sub-goals are folded; the flat agent, which cannot fold, gets a transcript."""
 
 
+class Turns(StrEnum):
+    """How turns are told apart."""
+
+    MARKS = "marks"
+    """By marks, one special token each; a pretrained tokenizer gets them added."""
+    CHAT = "chat"
+    """By the model's own chat template: the world is the user."""
+    WORDS = "words"
+    """A question and its answer, in words: encoder-decoder students."""
+
+
 class Target(IntEnum):
     """Which loss class a token belongs to."""
 
@@ -176,6 +187,9 @@ class TextFormat(Record):
 
     rendering: RenderingName = RenderingName.FOLDED
     """How an episode becomes text for planner and executor; the flat agent reads transcripts."""
+    turns: Turns = Turns.MARKS
+    """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
+    `words` (encoder-decoder students, with the rendering `window`)."""
     context: int = 1024
     """Most tokens of a text; a longer one is shortened by the rendering's rule."""
 

@@ -4,8 +4,9 @@ A tokenizer knows how the segments of a text are told apart. The embedded one do
 special token each; others may spell them in words, or speak through a chat template.
 """
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -91,7 +92,7 @@ class StudentTokenizer(ABC):
         """
 
     def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
-        """Return the ids between two segments where the speaker changes (chat templates).
+        """Return the ids between two segments (chat templates; the beginning of a text).
 
         Args:
             before: Who spoke before; None at the beginning of a text.
@@ -109,21 +110,64 @@ class StudentTokenizer(ABC):
         """Write the tokenizer's files into a folder."""
 
 
-class MarkTokenizer(StudentTokenizer):
-    """Byte-level BPE trained on the corpus, with one special token a mark.
+_NAMES = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+_FILES = {
+    "tokenizer_config.json": json.dumps(
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "pad_token": Mark.PAD.value,
+            "eos_token": Mark.END.value,
+            "clean_up_tokenization_spaces": False,
+        },
+        indent=2,
+    )
+}
 
-    No text is unknown to it, and text that spells a mark stays text.
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Read a folder's `tokenizer.json`.
+
+    Raises:
+        StudentInvalid: The file is missing or damaged.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare exceptions
+        raise StudentInvalid(f"{path} is no tokenizer: {error}") from error
+
+
+def files_beside(folder: Path) -> dict[str, str]:
+    """Return the files that transformers reads beside a folder's `tokenizer.json`, by name."""
+    paths = [folder / name for name in _NAMES if (folder / name).is_file()]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
+def before_text(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids that a tokenizer puts before every text."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    whole = tokenizer.encode("a", add_special_tokens=True).ids
+    return whole[: whole.index(bare[0])] if bare else []
+
+
+class MarkTokenizer(StudentTokenizer):
+    """One special token a mark: byte-level BPE trained on the corpus, or a pretrained tokenizer.
+
+    Text that spells a mark stays text; to the one trained here no text is unknown. A text begins
+    with what the tokenizer itself puts before texts (`<bos>`), where it does.
 
     Args:
         tokenizer: A tokenizer of the `tokenizers` library that has every mark.
+        files: Other files of its folder, by name: what transformers' `AutoTokenizer` reads.
 
     Raises:
         StudentInvalid: A mark is missing.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, files: Mapping[str, str] = _FILES) -> None:
+        self._tokenizer, self._files = tokenizer, dict(files)
         self._tokenizer.encode_special_tokens = True
+        self._before = before_text(tokenizer)
         self._marks: dict[Mark, int] = {}
         for mark in Mark:
             number = tokenizer.token_to_id(mark.value)
@@ -160,17 +204,14 @@ class MarkTokenizer(StudentTokenizer):
         Raises:
             StudentInvalid: The file is missing, damaged, or another format's.
         """
-        path = folder / "tokenizer.json"
-        try:
-            return cls(Tokenizer.from_file(str(path)))
-        except StudentInvalid:
-            raise
-        except Exception as error:  # the library raises bare exceptions
-            raise StudentInvalid(f"{path} is no tokenizer: {error}") from error
+        tokenizer = read_tokenizer(folder)
+        return cls(tokenizer, files_beside(folder) or _FILES)
 
     @override
     def save(self, folder: Path) -> None:
         write_text(folder / "tokenizer.json", self._tokenizer.to_str())
+        for name, text in self._files.items():
+            write_text(folder / name, text)
 
     @property
     @override
@@ -197,6 +238,10 @@ class MarkTokenizer(StudentTokenizer):
             return [self._marks[mark]]
         ids = [self._marks[mark], *self.encode(text)]
         return [*ids, self._marks[Mark.END]] if ended else ids
+
+    @override
+    def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
+        return list(self._before) if before is None else []
 
     @override
     def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:

@@ -44,6 +44,10 @@ class Transcript(Context):
         self.targets: list[Target] = []
         self.finished: list[Text] = []
         self._speaker: Speaker | None = None
+        self._joint = tokenizer.turn(Speaker.WORLD, Speaker.WORLD)
+        there = tokenizer.turn(Speaker.WORLD, Speaker.STUDENT)
+        back = tokenizer.turn(Speaker.STUDENT, Speaker.WORLD)
+        self._turns = len(there) + len(back)
         self._reopened = False
         self._description = self._room = self._goal = ""
         self._completed: list[tuple[str, str]] = []
@@ -57,7 +61,7 @@ class Transcript(Context):
 
     @override
     def prompt(self, first: Sequence[Mark]) -> list[int]:
-        return [*self.ids, *self._turn(Speaker.STUDENT)]
+        return [*self.ids, *self._tokenizer.turn(self._speaker, Speaker.STUDENT)]
 
     @override
     def goal(self, subgoal: str) -> None:
@@ -79,11 +83,11 @@ class Transcript(Context):
             return
         shown = self._answer(answer.observation)
         if answer.entered:
-            shown += self._show_room(now)
-        if len(self.ids) + len(shown) + RESERVE > self._limit:
+            shown += self._joint + self._show_room(now)
+        if len(shown) > self._free():
             self._reopen(now)
         else:
-            self._extend(shown)
+            self._extend(shown, Speaker.WORLD)
 
     @override
     def done(self, now: View) -> None:
@@ -112,44 +116,47 @@ class Transcript(Context):
         self._reopened = True
         self._opening(now)
         if self._goal:
-            self._add(Mark.GOAL, self._goal)
-        for segments in self._latest_steps():
-            self._extend(segments)
+            self._extend(self._segment(Mark.GOAL, self._goal, True), Speaker.STUDENT)
+        for act, answer in self._latest_steps():
+            self._extend(act, Speaker.STUDENT)
+            self._extend(answer, Speaker.WORLD)
 
     def _opening(self, now: View) -> None:
         self._add(Mark.TASK, self._description)
-        seen = self._segment(Mark.INVENTORY, plain(now.inventory())) + self._show_room(now)
+        seen = self._segment(Mark.INVENTORY, plain(now.inventory()))
+        seen += self._joint + self._show_room(now)
         if self.folds or self._reopened:
-            self._extend(self._completed_lines(self._free(len(seen)) // 2))
-        self._extend(seen)
+            for line in self._completed_lines(self._free(len(seen)) // 2):
+                self._extend(line, Speaker.WORLD)
+        self._extend(seen, Speaker.WORLD)
 
     def _free(self, more: int = 0) -> int:
-        return self._limit - RESERVE - len(self.ids) - more
+        return self._limit - RESERVE - self._turns - len(self.ids) - more
 
-    def _completed_lines(self, budget: int) -> list[int]:
+    def _completed_lines(self, budget: int) -> list[list[int]]:
         """The completed sub-goals, as far as the budget goes: older ones by name only, or not."""
         lines = list[list[int]]()
         for name, line in reversed(self._completed):
             whole, bare = (self._segment(Mark.COMPLETED, text) for text in (line, name))
             shown = whole if len(whole) <= budget // 2 else bare
-            budget -= len(shown)
+            budget -= len(self._joint) + len(shown)
             if budget < 0:
                 break
             lines.insert(0, shown)
-        return [number for line in lines for number in line]
+        return lines
 
-    def _latest_steps(self) -> list[list[int]]:
+    def _latest_steps(self) -> list[tuple[list[int], list[int]]]:
         """The latest steps, in at most half of the free tokens; the last is cut to fit."""
-        budget, kept = self._free() // 2, list[list[int]]()
+        budget, kept = self._free() // 2, list[tuple[list[int], list[int]]]()
         for action, observation in reversed(self._steps):
             act = self._segment(Mark.ACT, action, ended=True)
-            step = act + self._answer(observation)
+            answer = self._answer(observation)
             if not kept:
-                step = step[: max(len(act) + 1, self._free())]
-            budget -= len(step)
+                answer = answer[: max(1, self._free(len(act) + self._turns))]
+            budget -= len(act) + len(answer) + self._turns
             if kept and budget < 0:
                 break
-            kept.insert(0, step)
+            kept.insert(0, (act, answer))
         return kept
 
     def _show_room(self, now: View) -> list[int]:
@@ -168,17 +175,13 @@ class Transcript(Context):
     def _segment(self, mark: Mark, text: str | None, ended: bool = False) -> list[int]:
         return self._tokenizer.segment(mark, text, ended)
 
-    def _turn(self, now: Speaker) -> list[int]:
-        """The ids between what was said last and what `now` will say."""
-        return [] if now is self._speaker else self._tokenizer.turn(self._speaker, now)
-
     def _add(self, mark: Mark, text: str | None, target: Target = Target.CONTEXT) -> None:
-        written = target is not Target.CONTEXT or mark is Mark.GOAL
-        self._extend(self._segment(mark, text, ended=written), target)
+        written = target is not Target.CONTEXT
+        speaker = Speaker.STUDENT if written else Speaker.WORLD
+        self._extend(self._segment(mark, text, ended=written), speaker, target)
 
-    def _extend(self, ids: list[int], target: Target = Target.CONTEXT) -> None:
-        speaker = Speaker.WORLD if target is Target.CONTEXT else Speaker.STUDENT
-        between = self._turn(speaker)
+    def _extend(self, ids: list[int], speaker: Speaker, target: Target = Target.CONTEXT) -> None:
+        between = self._tokenizer.turn(self._speaker, speaker)
         self._speaker = speaker
         self.ids += [*between, *ids]
         self.targets += [Target.CONTEXT] * len(between) + [target] * len(ids)

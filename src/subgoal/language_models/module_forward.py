@@ -26,11 +26,11 @@ class ModuleCache(PrefixCache):
 
     @property
     @override
-    def length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def length(self) -> int:
         return int(self.content.get_seq_length())
 
     @length.setter
-    def length(self, length: int) -> None:
+    def length(self, length: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         forgotten = self.length - length
         if length == 0:
             self.content = DynamicCache()
@@ -47,11 +47,11 @@ class EmptyCache(PrefixCache):
 
     @property
     @override
-    def length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def length(self) -> int:
         return 0
 
     @length.setter
-    def length(self, length: int) -> None:
+    def length(self, length: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         del length
 
     @override
