@@ -6,7 +6,7 @@ import pytest
 from chat_models import CHATML, KINDS, chat_model
 from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import RenderingName, Role, Seen, Target
+from subgoal.datasets.rendering import RenderingName, Role, Seen, Target, Turns
 from subgoal.datasets.tokenizer import Mark
 from subgoal.datasets.transcript import Transcript
 from subgoal.environments.environment import StepResult
@@ -101,7 +101,7 @@ def test_the_loss_is_on_what_a_role_writes_token_by_token(tokenizer, model):
 )
 def test_each_role_learns_its_own_lines(role, begin, tokenizer, model, annotated):
     found = set()
-    for example in build(annotated, role, DatasetConfig(turns="chat"), tokenizer):
+    for example in build(annotated, role, DatasetConfig(turns=Turns.CHAT), tokenizer):
         edges = np.flatnonzero(np.diff(example.learned, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):
             lines = spell(tokenizer, example.ids[first:last])
@@ -112,7 +112,7 @@ def test_each_role_learns_its_own_lines(role, begin, tokenizer, model, annotated
 
 @pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
 def test_a_reopened_text_stays_a_conversation_and_within_its_limit(role, tokenizer, annotated):
-    config = DatasetConfig(turns="chat", context=700, rendering=RenderingName.TRANSCRIPT)
+    config = DatasetConfig(turns=Turns.CHAT, context=700, rendering=RenderingName.TRANSCRIPT)
     texts = build(annotated, role, config, tokenizer)
     assert any(text.reopened for text in texts)
     pieces = tokenizer._pieces
