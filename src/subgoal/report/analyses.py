@@ -86,10 +86,10 @@ def training_curves(folder: RunFolder) -> list[Curve]:
     curves: list[Curve] = []
     for path in sorted((folder / "training").glob("*/log.jsonl*")):
         # Training needs torch, which only a run folder with students should cost.
-        from subgoal.training import checkpoint, finetune
+        from subgoal.training import checkpoint, training_log
 
         name = path.parent.name
-        lines = list(finetune.log(path.with_name("log.jsonl")).by_key().values())
+        lines = list(training_log.log(path.with_name("log.jsonl")).by_key().values())
         thinned = lines[:: max(1, len(lines) // MOST_POINTS)]
         if not lines:
             continue
