@@ -155,3 +155,29 @@ def test_the_doctor_looks_at_everything(capfd):
     said = capfd.readouterr().out
     for name in ("Java", "torch", "threads", "memory", "GPU", "teacher"):
         assert name in said
+
+
+def test_a_student_is_exported(folder, tmp_path, capfd):
+    run = str(folder / "run")
+    main(["export", "--run", run, "--role", "flat", "--out", str(tmp_path / "flat")])
+    assert (tmp_path / "flat" / "model.safetensors").exists()
+    student = str(tmp_path / "flat")
+    main(["export", "--student", student, "--to", "gguf", "--out", f"{student}.gguf"])
+    assert (tmp_path / "flat.gguf").exists()
+    main(["export", "--student", student, "--to", "hub", "--out", "me/flat", "--dry-run"])
+    said = capfd.readouterr().out
+    assert "model.safetensors" in said
+    assert "would go to me/flat; nothing was sent" in said
+
+
+def test_an_export_that_is_not_clear_says_what_is_missing(folder, tmp_path, capfd):
+    run = str(folder / "run")
+    assert "with --out" in refused(["export", "--run", run], capfd)
+    out = ["--out", str(tmp_path / "new")]
+    said = refused(["export", "--run", run, *out], capfd)
+    assert "choose one with --role: both, flat" in said
+    assert "train one first" in refused(["export", "--run", str(tmp_path), *out], capfd)
+    said = refused(["export", "--run", run, "--role", "planner", *out], capfd)
+    assert "students/planner" in said
+    said = refused(["export", "--run", run, "--role", "both", "--dry-run", *out], capfd)
+    assert "--dry-run is for --to hub" in said

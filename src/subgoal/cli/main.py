@@ -14,6 +14,7 @@ VERBS = {
     "edit": "correct annotations by hand: a text file out, and back in",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
+    "export": "write a student for other programs, or the data for other trainers",
     "report": "write the comparison as a table and one HTML file",
     "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",

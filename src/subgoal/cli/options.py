@@ -13,13 +13,18 @@ from subgoal.run_folder import RunFolder
 DEFAULT_RUN = Path("runs/default")
 
 
-class StageOptions(Record):
-    """The options that every stage has."""
+class RunOptions(Record):
+    """The options of all that works on a run folder with its configuration."""
 
     run: Path = DEFAULT_RUN
     """The run folder; all stages of one experiment share it."""
     config: Path | None = None
     """A TOML configuration; without it the run folder's own is used, else the defaults."""
+
+
+class StageOptions(RunOptions):
+    """The options that every stage has."""
+
     restart: bool = False
     """Delete what this stage wrote, and run it again."""
 
@@ -31,7 +36,7 @@ class WorldOptions(StageOptions):
     """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow."""
 
 
-O = TypeVar("O", bound=StageOptions)  # noqa: E741
+O = TypeVar("O", bound=RunOptions)  # noqa: E741
 
 
 def read_options(options: type[O], verb: str, words: Sequence[str], sections: Sequence[str]) -> O:

@@ -80,7 +80,11 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     for remains in (temporary, old):
         shutil.rmtree(remains, ignore_errors=True)
     temporary.mkdir(parents=True)
-    fill(temporary)
+    try:
+        fill(temporary)
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
     if folder.exists():
         folder.rename(old)
     temporary.rename(folder)

@@ -1,0 +1,103 @@
+"""`subgoal export`: students for other programs, and data for other trainers."""
+
+import tempfile
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import tyro
+from huggingface_hub import HfApi
+
+from subgoal.cli.options import RunOptions, read_options
+from subgoal.cli.output import say
+from subgoal.datasets.rendering import Role
+from subgoal.errors import ConfigInvalid
+from subgoal.run_folder import RunFolder
+from subgoal.training.export import Form, export_student
+from subgoal.training.hub import check_repository, upload
+from subgoal.training.quantization import Quantization
+from subgoal.training.train import TrainConfig, students_folder
+
+
+class To(StrEnum):
+    """What to write."""
+
+    FOLDER = "folder"
+    """A student's folder, which plain transformers loads."""
+    HUB = "hub"
+    """The same, uploaded to the Hugging Face hub."""
+    GGUF = "gguf"
+    """One file for llama.cpp and what is built on it; Llama-type students."""
+    CTRANSLATE2 = "ctranslate2"
+    """A folder for CTranslate2; Llama-type and T5 students."""
+
+
+class ExportOptions(RunOptions):
+    """Write a student for other programs.
+
+    The hub's token is read from the environment (HF_TOKEN).
+    """
+
+    to: To = To.FOLDER
+    """`folder`, `hub`, `gguf` or `ctranslate2`."""
+    out: str = ""
+    """The folder or file to write; with --to hub the repository, OWNER/NAME."""
+    role: Role | None = None
+    """Which student of the run folder; not needed where there is one."""
+    student: Path | None = None
+    """A student's folder, instead of one of the run folder."""
+    quantization: Quantization = Quantization.FLOAT32
+    """The numbers of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
+    ctranslate2)."""
+    private: bool = True
+    """With --to hub: a repository that is made can be seen by its owner alone."""
+    dry_run: bool = False
+    """With --to hub: list what would be uploaded, and upload nothing."""
+    train: tyro.conf.Suppress[TrainConfig] = TrainConfig()
+    """Which students there are."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(ExportOptions, "export", words, ["train"])
+    if not options.out:
+        raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
+    if options.dry_run and options.to is not To.HUB:
+        raise ConfigInvalid("--dry-run is for --to hub")
+    student = options.student or _student(options)
+    if options.to is To.HUB:
+        _upload(student, options)
+        return
+    out = Path(options.out)
+    export_student(student, Form(options.to), out, options.quantization)
+    say(f"{student} lies in {out} ({_size(out):,} bytes)", "bold green")
+
+
+def _student(options: ExportOptions) -> Path:
+    folder = RunFolder(options.run)
+    there = [role for role in Role if students_folder(folder, role).is_dir()]
+    roles = [options.role] if options.role else there
+    if len(roles) != 1:
+        found = f"choose one with --role: {', '.join(there)}" if there else "train one first"
+        raise ConfigInvalid(f"{options.run} holds {len(there)} students; {found}")
+    return students_folder(folder, roles[0])
+
+
+def _upload(student: Path, options: ExportOptions) -> None:
+    check_repository(options.out)
+    with tempfile.TemporaryDirectory() as place:
+        plain = Path(place) / student.name
+        export_student(student, Form.FOLDER, plain, options.quantization)
+        for file in sorted(plain.iterdir()):
+            say(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
+        whole = f"{student} ({_size(plain):,} bytes)"
+        if options.dry_run:
+            say(f"dry run: {whole} would go to {options.out}; nothing was sent", "bold")
+            return
+        address = upload(plain, options.out, options.private, HfApi())
+    say(f"{whole} lies in {address}", "bold green")
+
+
+def _size(place: Path) -> int:
+    files = place.rglob("*") if place.is_dir() else [place]
+    return sum(file.stat().st_size for file in files if file.is_file())

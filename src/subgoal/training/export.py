@@ -1,0 +1,71 @@
+"""A student in another form: a clean folder, one GGUF file, or a folder for CTranslate2."""
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from subgoal.datasets.tokenizer import Mark
+from subgoal.errors import ConfigInvalid, ExportFailed
+from subgoal.training.checkpoint import load_student, save_student, write_folder
+from subgoal.training.ctranslate2_export import write_ctranslate2
+from subgoal.training.gguf_export import write_gguf
+from subgoal.training.quantization import Quantization
+
+
+class Form(StrEnum):
+    """The form of an exported student."""
+
+    FOLDER = "folder"
+    """A folder that plain transformers loads."""
+    GGUF = "gguf"
+    """One file for llama.cpp and what is built on it; Llama-type students."""
+    CTRANSLATE2 = "ctranslate2"
+    """A folder for CTranslate2; Llama-type and T5 students."""
+
+
+def export_student(student: Path, form: Form, out: Path, quantization: Quantization) -> None:
+    """Write a student in another form.
+
+    Args:
+        student: The student's folder.
+        form: What to write.
+        out: Where; nothing may lie there yet.
+        quantization: The numbers of its weights.
+
+    Raises:
+        StudentInvalid: The student's folder is missing or damaged.
+        ExportFailed: Something lies at `out`, the student has no such form, or a package is
+            missing.
+    """
+    if out.exists() and (out.is_file() or any(out.iterdir())):
+        raise ExportFailed(f"{out} is there already; remove it, or choose another --out")
+    if form is Form.FOLDER and quantization is Quantization.INT8:
+        raise ConfigInvalid("a folder has no int8 weights; choose --quantization bfloat16")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if form is Form.FOLDER:
+        _write_plain(student, out, getattr(torch, quantization))
+        return
+    with tempfile.TemporaryDirectory() as place:
+        plain = Path(place) / student.name
+        _write_plain(student, plain, torch.float32)
+        if form is Form.GGUF:
+            write_gguf(plain, out, quantization)
+        else:
+            write_folder(out, lambda folder: write_ctranslate2(plain, folder, quantization))
+
+
+def _write_plain(student: Path, out: Path, dtype: torch.dtype) -> None:
+    loaded = load_student(student)
+    torch.nn.Module.to(loaded.model, dtype)
+    save_student(out, loaded)
+    if not (out / "tokenizer_config.json").exists():
+        PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer.from_file(str(out / "tokenizer.json")),
+            pad_token=Mark.PAD.value,
+            eos_token=Mark.END.value,
+            clean_up_tokenization_spaces=False,
+        ).save_pretrained(out)
