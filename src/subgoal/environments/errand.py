@@ -42,6 +42,7 @@ class _House:
         self.boxes = {f"{colour} box": draw.choice(rooms) for colour in colours}
         self.places = {thing: draw.choice(rooms[1:]) for thing in draw.sample(pairs, 5)}
         self.room = rooms[0]
+        self.teleports = doors_open
         self.opened = {frozenset((a, b)) for a in rooms for b in self.neighbours[a] if doors_open}
         self.moves = 0
         self.mistaken = False
@@ -103,6 +104,9 @@ class _House:
             actions[f"open door to {room}"] = lambda room=room: self._turn(room, True)
             actions[f"close door to {room}"] = lambda room=room: self._turn(room, False)
             actions[f"go to {room}"] = lambda room=room: self._go(room)
+        if self.teleports:
+            for room in self.neighbours:
+                actions[f"teleport to {room}"] = lambda room=room: self._teleport(room)
         boxes = [box for box, room in self.boxes.items() if room == self.room]
         for thing in (thing for thing in self.places if self.room_of(thing) == self.room):
             actions[f"look at {thing}"] = lambda thing=thing: f"a {thing}"
@@ -140,6 +144,11 @@ class _House:
         self.room = room
         self._reach("visit", room)
         return f"You move to the {room}."
+
+    def _teleport(self, room: str) -> str:
+        self.room = room
+        self._reach("visit", room)
+        return f"You teleport to the {room}."
 
     def _focus(self, thing: str) -> str:
         self.mistaken = all(thing != target for _, target in self.goals)
@@ -216,7 +225,7 @@ def _build(task: Task) -> _House:
 
 
 class ErrandWorld(Environment):
-    """Errands in a small house; the only simplification is `easy` (all doors open).
+    """Errands in a small house; the only simplification is `easy` (all doors open, `teleport to`).
 
     Task types: `fetch` (bring a thing to a box), `deliver-two` (two things) and
     `visit-and-focus` (enter a room, then focus on a thing). Focusing on a thing that the task

@@ -1,0 +1,122 @@
+"""Shortening: a rewritten path still solves its task, in fewer steps, under the same sub-goals."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subgoal.annotation import annotate as annotate_stage
+from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate, annotate_all
+from subgoal.annotation.augment import AugmentConfig, augment, journal
+from subgoal.annotation.shortening import LOOKS, carried_spans, rewrites, shortened
+from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
+from subgoal.environments.environment import StopReason
+from subgoal.environments.errand import ErrandWorld
+from subgoal.errors import RunFolderInvalid
+from subgoal.run_folder import RunFolder
+from subgoal.trajectories.collect import CollectConfig, collect, replay
+
+
+@pytest.fixture(scope="module")
+def world():
+    with ErrandWorld() as opened:
+        yield opened
+
+
+def annotated_path(world, actions, task):
+    path = replay(world, task, actions, "oracle")
+    found, failed = annotate_all([path], AnnotateConfig(teacher=TeacherKind.SCRIPTED))
+    assert not failed
+    return found[0]
+
+
+def short(world, one):
+    return shortened(one, lambda actions: replay(world, one.trajectory.task, actions, "oracle"))
+
+
+def wasteful(world, task):
+    """An oracle path with looks, an unknown action and a hundred looks at one thing before it."""
+    thing = next(a for a in world.oracle_path(task) if a.startswith(("pick up", "focus on")))
+    name = thing.removeprefix("pick up ").removeprefix("focus on ")
+    actions = list(world.oracle_path(task))
+    at = actions.index(thing)
+    return [
+        "look around",
+        *actions[:at],
+        "look around",
+        "sing",
+        *[f"look at {name}"] * 100,
+        *actions[at:],
+    ]
+
+
+@pytest.mark.parametrize("simplifications", ["", "easy"])
+def test_a_wasteful_path_becomes_short_and_still_solves_its_task(world, simplifications):
+    for task in world.tasks("train", simplifications)[::40]:
+        one = annotated_path(world, wasteful(world, task), task)
+        new = short(world, one)
+        oracle = world.oracle_path(task)
+        assert new.trajectory.stop_reason is StopReason.SOLVED
+        assert len(new.trajectory.steps) <= len(oracle) + LOOKS
+        check_spans(new.spans, len(new.trajectory.steps))
+        assert "look around" not in new.trajectory.actions
+        assert "sing" not in new.trajectory.actions
+        walked = any(action.startswith("go to") for action in new.trajectory.actions)
+        assert walked == (simplifications == "")
+        # Every action stands under the sub-goal that it stood under.
+        before = {(action, str(span.subgoal)) for action, span in by_step(one)}
+        for action, span in by_step(new):
+            assert action.startswith("teleport") or (action, str(span.subgoal)) in before
+
+
+def by_step(one):
+    for span in one.spans:
+        for number in range(span.first, span.last + 1):
+            yield one.trajectory.actions[number - 1], span
+
+
+def test_what_cannot_be_made_shorter_stays_as_it_is(world):
+    task = world.tasks("train")[0]
+    once = short(world, annotated_path(world, world.oracle_path(task), task))
+    assert short(world, once) is once
+    unsolved = once.model_copy(
+        update={"trajectory": once.trajectory.model_copy(update={"stop_reason": "path_end"})}
+    )
+    assert short(world, unsolved) is unsolved
+
+
+def test_a_shorter_path_that_does_not_solve_is_not_taken(world):
+    task = world.tasks("train")[0]
+    one = annotated_path(world, wasteful(world, task), task)
+    cut = replay(world, task, one.trajectory.actions[:3], "oracle")
+    assert rewrites(one.trajectory)
+    assert shortened(one, lambda _: cut) is one
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.data())
+def test_spans_cover_what_is_left(lengths, data):
+    spans, last = [], 0
+    for number, length in enumerate(lengths):
+        goal = Subgoal(name="goal", arguments=(str(number),))
+        spans.append(SubgoalSpan(subgoal=goal, first=last + 1, last=last + length))
+        last += length
+    kept = sorted(data.draw(st.sets(st.integers(0, last - 1), min_size=1)))
+    check_spans(carried_spans(spans, kept), len(kept))
+
+
+def test_the_stage_is_resumed_and_needs_annotations(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(RunFolderInvalid, match="annotate"):
+        augment(AugmentConfig(shorten=True), folder, 1)
+    collect(CollectConfig(environment="errand", simplifications="easy", per_type=3), folder, 1)
+    annotate(AnnotateConfig(teacher=TeacherKind.SCRIPTED), folder)
+    summary = augment(AugmentConfig(shorten=True), folder, 1)
+    assert summary.paths == 9
+    assert summary.shortened > 0
+    assert summary.moves[1] < summary.moves[0]
+    whole = journal(folder).sealed_path.read_bytes()
+    assert augment(AugmentConfig(shorten=True), folder, 1) == summary
+    assert journal(folder).sealed_path.read_bytes() == whole
+    with pytest.raises(RunFolderInvalid, match="shorten"):
+        augment(AugmentConfig(), folder, 1)
+    assert len(list(annotate_stage.journal(folder))) == 9
