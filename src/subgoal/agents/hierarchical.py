@@ -1,7 +1,13 @@
 """The hierarchical agent: a planner sets sub-goals, an executor pursues them (paper, section 3).
 
-The planner is asked where there is no current sub-goal; the executor picks actions until it says
-that the sub-goal has ended, which costs no world step. Planner and executor may be one student.
+The planner is asked where there is no current sub-goal, or before every turn of the executor
+(`planner_asked`); the executor picks actions until it says that the sub-goal has ended, which costs
+no world step. Planner and executor may be one student; the first sub-goal may come from a student
+of its own.
+
+A planner that writes `complete_task()` while the world goes on is mistaken: the sub-goal before
+goes on. Students whose tokenizer has marks can neither do that nor end a sub-goal before its first
+step. Others can; `EMPTY_ENDS` bounds it.
 """
 
 import random
@@ -15,11 +21,15 @@ from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.action import take_apart
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.datasets.rendering import Seen, functional
+from subgoal.datasets.rendering import Asked, Seen, functional
 from subgoal.datasets.tokenizer import Mark
+from subgoal.datasets.window import COMPLETE_TASK
 from subgoal.environments.environment import Environment, Observation, StepResult
 from subgoal.errors import AnnotationInvalid
 
+EMPTY_ENDS = 3
+"""So often in a row a sub-goal may end without a step since the last end; then `END_SG()` is sent
+to the world, which does not know it: a streak of that ends the episode (`endings.py`)."""
 _DOOR = re.compile(r"door to the ([a-z ]+?) \(")
 
 
@@ -78,34 +88,45 @@ class HierarchicalAgent(Agent):
         planner: The student that sets sub-goals.
         executor: The student that picks actions; the same object for one model in both roles.
         disturbance: Replaces the planner's sub-goals; None: they stand.
+        first: The student that sets the first sub-goal; None: the planner does.
     """
 
     def __init__(
-        self, planner: StudentSeat, executor: StudentSeat, disturbance: Disturbance | None = None
+        self,
+        planner: StudentSeat,
+        executor: StudentSeat,
+        disturbance: Disturbance | None = None,
+        first: StudentSeat | None = None,
     ) -> None:
-        self._planner, self._executor = planner, executor
+        self._planner, self._executor, self._first = planner, executor, first
         self._seats = [planner] if planner is executor else [planner, executor]
         self._disturbance = disturbance
-        self._goal: str | None = None
+        # A sub-goal that was put in the planner's place stands until it ends.
+        every = planner.form.planner_asked is Asked.EVERY_STEP
+        self._asked_always = every and disturbance is None
+        self._goal = ""
+        self._open = False
         self._steps = 0
+        self._empty_ends = 0
 
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world
         seen = Seen(opening.look, opening.inventory)
-        for seat in self._seats:
-            seat.context.open(opening.task.description, seen)
+        for seat in [*self._seats, self._first]:
+            if seat is not None:
+                seat.context.open(opening.task.description, seen)
 
     @override
     def act(self) -> Turn:
         while True:
-            if self._goal is None:
+            if self._asked_always or not self._open:
                 yield from self._plan()
-            # A sub-goal has at least one step, so it cannot end before the first.
-            marks = (Mark.ACT, Mark.DONE) if self._steps and not self._overdue else (Mark.ACT,)
-            mark, text = (
-                (Mark.DONE, "") if self._overdue else (yield from self._executor.write(marks))
-            )
+            if self._overdue:
+                self._end_subgoal()
+                continue
+            marks = (Mark.ACT, Mark.DONE) if self._may_end else (Mark.ACT,)
+            mark, text = yield from self._executor.write(marks)
             if mark is Mark.ACT:
                 return Action(text=text, subgoal=self._goal)
             self._end_subgoal()
@@ -113,31 +134,52 @@ class HierarchicalAgent(Agent):
     @override
     def observe(self, action: str, result: StepResult) -> None:
         self._steps += 1
+        self._empty_ends = 0
         for seat in self._seats:
             seat.context.act(action)
             seat.context.observe(result, self._world)
 
     @override
     def close(self) -> None:
-        for seat in self._seats:
-            seat.close()
+        for seat in [*self._seats, self._first]:
+            if seat is not None:
+                seat.close()
 
     @property
     def _overdue(self) -> bool:
         return self._disturbance is not None and self._steps >= self._disturbance.every
 
+    @property
+    def _may_end(self) -> bool:
+        if self._steps:
+            return True
+        return self._executor.free and self._empty_ends < EMPTY_ENDS
+
     def _plan(self) -> Turn:
-        # The world says when the task is complete, so the planner always has a next sub-goal.
-        _, written = yield from self._planner.write((Mark.GOAL,))
-        planned = functional(written)
+        asked = self._first or self._planner
+        marks = (Mark.GOAL, Mark.COMPLETE) if asked.free else (Mark.GOAL,)
+        mark, written = yield from asked.write(marks)
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+        if mark is Mark.GOAL:
+            self._pursue(functional(written))
+        elif not self._goal or self._disturbance is not None:
+            self._pursue(self._goal or COMPLETE_TASK)
+        self._open = True
+        return Action(text="", subgoal=self._goal)
+
+    def _pursue(self, planned: str) -> None:
         if self._disturbance is not None:
             planned = self._disturbance.replace(planned, self._world)
-        self._goal, self._steps = planned, 0
+        if planned != self._goal or not self._asked_always:
+            self._steps = 0
+        self._goal = planned
         for seat in self._seats:
             seat.context.goal(planned)
-        return Action(text="", subgoal=planned)
 
     def _end_subgoal(self) -> None:
-        self._goal = None
+        self._empty_ends += not self._steps
+        self._open, self._steps = False, 0
         for seat in self._seats:
             seat.context.done(self._world)

@@ -77,7 +77,8 @@ class AgentShop:
         if name is AgentName.FLAT:
             return (Role.FLAT,)
         whole = (self._folder / Role.BOTH).is_dir()
-        return (Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)
+        first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
+        return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
     def factory(self, name: AgentName) -> AgentFactory:
         """Return the factory of an agent, its students loaded.
@@ -95,14 +96,13 @@ class AgentShop:
             case AgentName.FLAT:
                 return lambda _, __: FlatAgent(self._seat(Role.FLAT))
             case _:
-                roles = self.roles(name)
-                planner, executor = roles[0], roles[-1]
-                return lambda task, _: self._hierarchical(planner, executor, name, task)
+                return lambda task, _: self._hierarchical(name, task)
 
-    def _hierarchical(self, planner: Role, executor: Role, name: AgentName, task: Task) -> Agent:
-        first = self._seat(planner)
-        second = first if planner is executor else self._seat(executor)
-        return HierarchicalAgent(first, second, self._disturbance(name, task))
+    def _hierarchical(self, name: AgentName, task: Task) -> Agent:
+        seats = {role: self._seat(role) for role in self.roles(name)}
+        both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)
+        planner, executor = both or seats[Role.PLANNER], both or seats[Role.EXECUTOR]
+        return HierarchicalAgent(planner, executor, self._disturbance(name, task), first)
 
     def _disturbance(self, name: AgentName, task: Task) -> Disturbance | None:
         if name is AgentName.RANDOM_SUBGOALS:

@@ -4,7 +4,8 @@ from collections.abc import Generator, Sequence
 
 from subgoal.agents.agent import Ask
 from subgoal.datasets.context import make_context
-from subgoal.datasets.rendering import TURN_LIMIT, Role, TextFormat
+from subgoal.datasets.functional_action import elementary_action
+from subgoal.datasets.rendering import ActionForm, Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.record import Record
@@ -30,6 +31,10 @@ class StudentSeat:
         form: The text format it was trained on.
         role: What it was trained for.
         decoding: How it writes.
+
+    Attributes:
+        context: Its text of the episode.
+        form: As given.
     """
 
     def __init__(
@@ -41,9 +46,15 @@ class StudentSeat:
         decoding: Decoding,
     ) -> None:
         self.context = make_context(tokenizer, form, role)
+        self.form = form
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
         self._stream: Stream | None = None
         self._turns = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing keeps the student from ending a sub-goal, wherever it is asked."""
+        return not self._tokenizer.starts((Mark.ACT,))
 
     def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
         """Let the student write a turn that begins with one of the marks.
@@ -60,14 +71,17 @@ class StudentSeat:
             Generation(
                 stream=self._stream,
                 stop=self._tokenizer.stops,
-                limit=TURN_LIMIT,
+                limit=self.form.turn,
                 first=self._tokenizer.starts(first),
                 temperature=self._decoding.temperature,
                 beams=self._decoding.beams,
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
         )
-        return self._tokenizer.read(answer.ids, first)
+        mark, text = self._tokenizer.read(answer.ids, first)
+        if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
+            text = elementary_action(text)
+        return mark, text
 
     def close(self) -> None:
         """Free the stream."""

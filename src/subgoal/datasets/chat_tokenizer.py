@@ -226,6 +226,10 @@ class ChatTokenizer(StudentTokenizer):
         return [*ids, self._end if mark in _ENDS_TURN else self._line] if ended else ids
 
     @override
+    def words(self, text: str) -> list[int]:
+        return list(self.encode(text))
+
+    @override
     def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
         match before, now:
             case None, _:

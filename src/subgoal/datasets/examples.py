@@ -10,7 +10,9 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
 from subgoal.datasets.rendering import (
     LEARNED,
+    Asked,
     Context,
+    RenderingName,
     Role,
     Seen,
     Text,
@@ -86,7 +88,8 @@ def build(
     """Build the examples of a role: the same `Context` that agents use, driven by what was done.
 
     Raises:
-        ConfigInvalid: The context is too small for a path: no rule could shorten its text enough.
+        ConfigInvalid: The context is too small for a path (no rule could shorten its text enough),
+            a turn too short for what is to be written, or the role needs another rendering.
     """
     examples = [
         Example(
@@ -105,7 +108,18 @@ def build(
             f"train.dataset.context = {config.context} is too small: a text of {longest.key} has "
             f"{len(longest.ids)} tokens and cannot be shortened; raise it"
         )
+    if config.rendering is RenderingName.WINDOW:
+        _check_turns(examples, config)
     return examples
+
+
+def _check_turns(examples: Sequence[Example], config: DatasetConfig) -> None:
+    written = max(examples, key=lambda example: int(example.learned.sum()), default=None)
+    if written is not None and written.learned.sum() > config.turn:
+        raise ConfigInvalid(
+            f"train.dataset.turn = {config.turn} is too small: in {written.key} "
+            f"{written.learned.sum()} tokens are to be written at once; raise it"
+        )
 
 
 def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) -> list[Text]:
@@ -118,12 +132,17 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         _play(context, steps, views, kept)
         context.close()
         return context.finished
+    every = config.planner_asked is Asked.EVERY_STEP
     for span in one.spans:
         mine = [i for i in kept if span.first <= i + 1 <= span.last]
         if not mine:
             continue
-        context.goal(str(span.subgoal))
-        _play(context, steps, views, mine)
+        goal = str(span.subgoal)
+        if not every:
+            context.goal(goal)
+        _play(context, steps, views, mine, goal if every else "")
+        if every:  # the executor's end is a turn like any other
+            context.goal(goal)
         if mine[-1] != kept[-1]:
             context.done(views[span.last])
     context.complete()
@@ -131,8 +150,15 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
 
 
 def _play(
-    context: Context, steps: Sequence[Step], views: Sequence[Seen], chosen: Iterable[int]
+    context: Context,
+    steps: Sequence[Step],
+    views: Sequence[Seen],
+    chosen: Iterable[int],
+    goal: str = "",
 ) -> None:
+    """Drive a context along steps; a goal is set before each of them."""
     for i in chosen:
+        if goal:
+            context.goal(goal)
         context.act(steps[i].action)
         context.observe(steps[i], views[i + 1])

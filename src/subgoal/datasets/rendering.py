@@ -5,7 +5,7 @@ Three renderings of an episode (paper, section 3.2, has the third):
 - `transcript`: one growing text; the room is shown on entering it.
 - `folded`: a completed sub-goal is folded into its name, its number of steps and its last
   observation; each sub-goal begins a text of its own.
-- `window`: the last ten steps and a question, encoded again at every step.
+- `window`: the last ten steps and a question, encoded again at every step (`window.py`).
 
 A `Context` builds the text step by step. The datasets drive it with what was done, the agents with
 what the student decides: the token ids are the same by construction.
@@ -31,7 +31,8 @@ Rules that shorten a text, the same in training and in play:
   sub-goals, inventory and room as they are now, the current sub-goal, and its last steps. So an
   action always stands in one text with its task and its sub-goal.
 
-The score is not in a transcript: its students need no world that gives partial scores.
+The score is not in a transcript: its students need no world that gives partial scores. Windows show
+it.
 """
 
 import re
@@ -39,7 +40,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, Self
+
+from pydantic import Field, model_validator
 
 from subgoal.datasets.tokenizer import Mark
 from subgoal.record import Record
@@ -70,6 +73,8 @@ class Role(StrEnum):
     """Picks elementary actions, and says when the sub-goal has ended."""
     BOTH = "both"
     """One model for planner and executor."""
+    FIRST = "first"
+    """Sets the first sub-goal alone; needs the rendering `window`. Without it the planner does."""
     FLAT = "flat"
     """Picks elementary actions without sub-goals: plain imitation learning."""
 
@@ -81,6 +86,27 @@ class RenderingName(StrEnum):
     """One growing text."""
     FOLDED = "folded"
     """Completed sub-goals are folded; the flat agent, which cannot fold, gets a transcript."""
+    WINDOW = "window"
+    """The last ten steps and a question, anew at every step (the paper's); the flat agent's too."""
+
+
+class Asked(StrEnum):
+    """When the planner is asked for a sub-goal."""
+
+    AT_END = "at_end"
+    """Where there is none: at the beginning, and where the executor has ended one."""
+    EVERY_STEP = "every_step"
+    """Before every turn of the executor (the paper's): another sub-goal than the current one
+    completes that; the same one goes on."""
+
+
+class ActionForm(StrEnum):
+    """How actions are written."""
+
+    ELEMENTARY = "elementary"
+    """As the world takes them: `pick up thermometer`."""
+    FUNCTIONAL = "functional"
+    """As functions: `PICK(thermometer)` (the paper's)."""
 
 
 class Turns(StrEnum):
@@ -109,6 +135,7 @@ LEARNED = {
     Role.PLANNER: {Target.GOAL},
     Role.EXECUTOR: {Target.ACT},
     Role.BOTH: {Target.GOAL, Target.ACT},
+    Role.FIRST: {Target.GOAL},
     Role.FLAT: {Target.ACT},
 }
 """The loss classes that each role learns."""
@@ -186,12 +213,28 @@ class TextFormat(Record):
     """All that decides the text of an episode; a student's card holds it."""
 
     rendering: RenderingName = RenderingName.FOLDED
-    """How an episode becomes text for planner and executor; the flat agent reads transcripts."""
+    """How an episode becomes text: `folded`, `transcript` or `window`; with `folded` the flat agent
+    reads transcripts."""
     turns: Turns = Turns.MARKS
     """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
     `words` (encoder-decoder students, with the rendering `window`)."""
     context: int = 1024
     """Most tokens of a text; a longer one is shortened by the rendering's rule."""
+    turn: int = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
+    """Most tokens of a sub-goal or an action that a student writes; a window keeps them free."""
+    planner_asked: Asked = Asked.AT_END
+    """When the planner is asked: `at_end` of a sub-goal, or `every_step` (windows alone)."""
+    actions: ActionForm = ActionForm.ELEMENTARY
+    """How actions are written: `elementary` or `functional` (windows alone)."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        plain_form = self.planner_asked is Asked.AT_END and self.actions is ActionForm.ELEMENTARY
+        if self.rendering is not RenderingName.WINDOW and not plain_form:
+            raise ValueError(
+                "planner_asked = 'every_step' and actions = 'functional' need rendering = 'window'"
+            )
+        return self
 
 
 class Answer(Protocol):

@@ -76,6 +76,18 @@ class StudentTokenizer(ABC):
         """
 
     @abstractmethod
+    def words(self, text: str) -> list[int]:
+        """Return the ids of text that stands in no segment (windows)."""
+
+    def divider(self, number: int | None = None) -> list[int]:
+        """Return the ids between two parts of a window.
+
+        Args:
+            number: That of the step that follows; None: another part follows.
+        """
+        return self.words("\n" if number is None else f"\n{number}.")
+
+    @abstractmethod
     def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:
         """Return the ids that may come first in a turn that begins with one of the marks.
 
@@ -238,6 +250,10 @@ class MarkTokenizer(StudentTokenizer):
             return [self._marks[mark]]
         ids = [self._marks[mark], *self.encode(text)]
         return [*ids, self._marks[Mark.END]] if ended else ids
+
+    @override
+    def words(self, text: str) -> list[int]:
+        return list(self.encode(text))
 
     @override
     def turn(self, before: Speaker | None, now: Speaker) -> list[int]:

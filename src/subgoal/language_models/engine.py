@@ -2,7 +2,8 @@
 
 A `Stream` is one growing (or folding) text. New tokens are queued with `extend` and computed by
 the next `generate`; tokens already computed stay in the stream's cache, so the cost of a step
-does not grow with the history's re-encoding. An engine knows nothing about tokenizers.
+does not grow with the history's re-encoding. The stream of an encoder-decoder model is a source:
+what is generated answers it and is not part of it. An engine knows nothing about tokenizers.
 """
 
 from abc import ABC, abstractmethod
@@ -65,7 +66,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Generated:
-    """The answer: `ids` were also appended to the stream."""
+    """The answer: `ids` were also appended to the stream, unless that is a source."""
 
     ids: tuple[int, ...]
     logprob: float

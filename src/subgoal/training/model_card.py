@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _DOES = {
     Role.PLANNER: "sets the next sub-goal",
     Role.EXECUTOR: "picks elementary actions for a sub-goal, and says when it has ended",
+    Role.FIRST: "sets the first sub-goal",
     Role.BOTH: "sets sub-goals, picks elementary actions for them, and says when one has ended",
     Role.FLAT: "picks elementary actions without sub-goals (plain imitation, the baseline)",
 }
