@@ -14,6 +14,7 @@ from subgoal.language_models.engine import Engine
 from subgoal.language_models.llama_forward import LlamaForward, supports
 from subgoal.language_models.module_forward import ModuleForward
 from subgoal.language_models.prefix_engine import PrefixEngine
+from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
 
 _PARAMETERS_A_THREAD = 16_000_000
 
@@ -68,4 +69,6 @@ def make_engine(model: Any, context: int) -> Engine:
         model: A model of transformers, in evaluation mode, on its device.
         context: Most tokens that a stream may hold.
     """
+    if model.config.is_encoder_decoder:
+        return Seq2SeqEngine(model, context)
     return (TransformersEngine if supports(model) else CausalEngine)(model, context)
