@@ -1,15 +1,18 @@
 """The pool: every item is worked on, worlds are shared and bounded, broken ones are replaced."""
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from subgoal.environments import pool as pool_module
+from subgoal.environments import registry
 from subgoal.environments.environment import Environment, Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.environments.pool import Pool, affordable
+from subgoal.environments.pool import Pool, WorldLimits, affordable
 from subgoal.errors import EnvironmentFailed
 
 
@@ -98,6 +101,79 @@ def test_lent_worlds_step_at_the_same_time() -> None:
         assert [future.result(timeout=10) for future in futures] == looks
 
 
+class _Counted(ErrandWorld):
+    """Counts how often it was made and started; stands for the process `of`."""
+
+    made: list["_Counted"] = []
+    of: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        _Counted.made.append(self)
+        self.started = threading.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return _Counted.of
+
+    def start(self) -> None:
+        self.started.set()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[_Counted]:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Counted", ""))
+    _Counted.made, _Counted.of = [], None
+    return _Counted
+
+
+def test_worlds_start_ahead_of_their_use_and_no_more_than_asked_for(
+    counted: type[_Counted],
+) -> None:
+    with Pool("errand", 3) as pool:
+        assert not counted.made
+        pool.start(2)
+        while len(counted.made) < 2:
+            threading.Event().wait(0.01)
+        assert all(world.started.wait(10) for world in counted.made)
+        with pool.world() as first, pool.world() as second:
+            assert {first, second} == set(counted.made)
+            with pool.world():  # the third is made when it is needed
+                assert len(counted.made) == 3
+        pool.start()
+        with pool.world() as again:
+            assert again in counted.made
+        assert len(counted.made) == 3
+
+
+def test_a_world_that_failed_is_replaced_in_the_background(counted: type[_Counted]) -> None:
+    with Pool("errand", 1) as pool:
+        with pytest.raises(EnvironmentFailed), pool.world():
+            raise EnvironmentFailed("it died")
+        while len(counted.made) < 2:
+            threading.Event().wait(0.01)
+        assert counted.made[1].started.wait(10)
+        with pool.world() as world:
+            assert world is counted.made[1]
+
+
+def test_a_world_that_has_grown_is_replaced_after_its_episode(counted: type[_Counted]) -> None:
+    counted.of = os.getpid()
+    task = ErrandWorld().tasks("train")[0]
+    for megabytes, made in ((1, 3), (10**6, 1)):
+        counted.made = []
+        with Pool("errand", 1, WorldLimits(megabytes=megabytes)) as pool:
+            for _ in range(3):
+                with pool.world() as world:
+                    world.reset(task)  # it is alive for the whole episode
+        assert len(counted.made) in {made, made + 1}  # the last one's successor may have begun
+
+
+def test_the_limit_for_an_answer_reaches_the_world() -> None:
+    with Pool("errand", 1, WorldLimits(answer_seconds=7)) as pool, pool.world() as world:
+        assert world.answer_seconds == 7
+
+
 def test_a_closed_pool_closes_its_worlds_and_lends_none() -> None:
     with Pool("errand", 2) as pool, pool.world() as world:
         task = world.tasks("train")[0]
@@ -107,7 +183,11 @@ def test_a_closed_pool_closes_its_worlds_and_lends_none() -> None:
         pass
 
 
-def test_auto_is_bounded_by_cores_and_by_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bounded_by_cores_and_by_free_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pool_module, "_CONTROL_GROUP", tmp_path)
+
     def machine(cores: int, gigabytes: float) -> int | str:
         monkeypatch.setattr(pool_module.os, "sched_getaffinity", lambda _: range(cores))
         memory = SimpleNamespace(available=int(gigabytes * 2**30))
@@ -117,4 +197,10 @@ def test_auto_is_bounded_by_cores_and_by_free_memory(monkeypatch: pytest.MonkeyP
     assert machine(cores=2, gigabytes=64) == 2
     assert machine(cores=64, gigabytes=8) == 13
     assert machine(cores=64, gigabytes=0.1) == 1
+    limit = tmp_path / "memory.max"
+    limit.write_text("max\n")
+    (tmp_path / "memory.current").write_text(f"{2**30}\n")
+    assert machine(cores=64, gigabytes=8) == 13
+    limit.write_text(f"{5 * 2**30}\n")
+    assert machine(cores=64, gigabytes=8) == 6
     assert affordable(5) == 5

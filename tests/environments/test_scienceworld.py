@@ -73,7 +73,7 @@ def test_a_world_that_hangs_does_not_block_for_ever(
 ) -> None:
     world.reset(QUICK)
     stopped = process(world)
-    monkeypatch.setattr(world, "_timeout", 0.3)
+    monkeypatch.setattr(world, "answer_seconds", 0.3)
     os.kill(stopped.pid, signal.SIGSTOP)
     with pytest.raises(EnvironmentFailed) as failure:
         world.step("look around")

@@ -24,7 +24,7 @@ def run_stage(options: CollectOptions) -> CollectSummary:
     folder = RunFolder(options.run)
     if options.restart:
         folder.remove_stage("collect")
-    summary = collect(options.collect, folder, options.worlds)
+    summary = collect(options.collect, folder, options.worlds, options.limits)
     show_collected(summary)
     return summary
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 import tyro
 
 from subgoal.cli.config import ExperimentConfig, config_for
+from subgoal.environments.pool import WorldLimits
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 
@@ -34,6 +35,8 @@ class WorldOptions(StageOptions):
 
     worlds: int | Literal["auto"] = "auto"
     """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow."""
+    limits: WorldLimits = WorldLimits()
+    """When a world is given up and replaced."""
 
 
 O = TypeVar("O", bound=RunOptions)  # noqa: E741

@@ -53,7 +53,7 @@ def _stages(
 ) -> dict[str, Callable[[], None]]:
     return {
         "1/4 collect: oracle paths become trajectories": lambda: show_collected(
-            collect(config.collect, folder, options.worlds)
+            collect(config.collect, folder, options.worlds, options.limits)
         ),
         "2/4 annotate: the teacher sets sub-goals": lambda: show_annotated(
             annotate(config.annotate, folder)
@@ -68,6 +68,6 @@ def _stages(
 
 
 def _evaluate(config: ExperimentConfig, options: RunOptions, folder: RunFolder) -> None:
-    evaluate(config.evaluate, folder, options.worlds)
+    evaluate(config.evaluate, folder, options.worlds, options.limits)
     place: Path = folder / "evaluation" / config.evaluate.protocol
     say(f"wrote   {place}", "dim")

@@ -94,6 +94,21 @@ class Environment(ABC):
 
     name: str
     """Name in the registry."""
+    answer_seconds: float = 60.0
+    """How long one answer may take (making an oracle path: ten times as long) before the world is
+    taken for dead. A world without a process of its own cannot be stopped and ignores it."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the world's own process; None where it has none, or none runs."""
+        return None
+
+    def start(self) -> None:  # noqa: B027 - may be left out
+        """Start what the world runs on, ahead of the first `reset`, which else does it.
+
+        Raises:
+            EnvironmentFailed: It cannot be started.
+        """
 
     @abstractmethod
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from base64 import b64decode
 from collections.abc import Sequence
 from contextlib import suppress
@@ -106,7 +107,7 @@ class JavaProcess:
 
         Args:
             calls: What to call.
-            timeout: Seconds that an answer may take.
+            timeout: Seconds that all answers together may take.
 
         Returns:
             One answer for each call.
@@ -179,9 +180,10 @@ class JavaProcess:
                 f"the Java process of {self.name} has ended; the next reset starts another"
             )
         try:
+            deadline = time.monotonic() + timeout
             connection.settimeout(timeout)
             connection.sendall(text.encode(errors="replace"))
-            return [self._read_line(connection) for _ in range(answers)]
+            return [self._read_line(connection, deadline) for _ in range(answers)]
         except TimeoutError as error:
             raise self._failure(f"did not answer within {timeout:g} seconds") from error
         except OSError as error:
@@ -191,12 +193,14 @@ class JavaProcess:
             self.close()
             raise
 
-    def _read_line(self, connection: socket.socket) -> str:
+    def _read_line(self, connection: socket.socket, deadline: float) -> str:
         line, mark, rest = self._rest.partition(b"\n")
         chunks = [line]
         while not mark:
             if QUICK_ACK is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+            # A process that dribbles is as good as one that hangs.
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
             chunk = connection.recv(1 << 16)
             if not chunk:
                 raise ConnectionResetError

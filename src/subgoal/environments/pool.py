@@ -1,14 +1,17 @@
 """Many worlds at once, in bounded memory.
 
 A world's work happens in its own process (a Java process, for ScienceWorld), so a thread a world
-is enough to keep all of them busy. A world that fails is closed; the registry makes another.
+is enough to keep all of them busy. Worlds start in the background, are used for one episode after
+another, and are replaced, again in the background, when they break off or have grown too large.
 """
 
 import os
 import queue
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
 from typing import Literal, Self, TypeVar
 
 import psutil
@@ -16,24 +19,60 @@ import psutil
 from subgoal.environments.environment import Environment
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
+from subgoal.record import Record
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-WORLD_BYTES = 500 * 2**20
-"""What one world may need; the bound on how many run side by side."""
+_SHARE = 0.8
+"""Of the free memory, so much is for worlds."""
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
-def affordable(worlds: int | Literal["auto"]) -> int:
+class WorldLimits(Record):
+    """When a world is given up and replaced; does not change a result."""
+
+    answer_seconds: float = Environment.answer_seconds
+    """A world that does not answer for so many seconds is killed and replaced, and its episode is
+    played again, once (making an oracle path may take ten times as long)."""
+    megabytes: int = 500
+    """What one world may need: `auto` fits as many into the free memory, and a world whose process
+    has grown past it is replaced after its episode."""
+
+    @property
+    def bytes(self) -> int:
+        """What one world may need, in bytes."""
+        return self.megabytes * 2**20
+
+
+NO_LIMITS_GIVEN = WorldLimits()
+
+
+def affordable(worlds: int | Literal["auto"], limits: WorldLimits = NO_LIMITS_GIVEN) -> int:
     """Return how many worlds to run: for `auto` one a core, as far as free memory allows.
 
-    A number is taken as it is: some worlds need far less than `WORLD_BYTES`.
+    A number is taken as it is: some worlds need far less than their limit.
     """
     if worlds != "auto":
         return max(1, worlds)
-    fit = int(psutil.virtual_memory().available * 0.8 / WORLD_BYTES)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, fit))
+    return max(1, min(cores(), int(_free_memory() * _SHARE / limits.bytes)))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _free_memory() -> int:
+    """Return the bytes that are free, here and in the container around."""
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        limit = int((_CONTROL_GROUP / "memory.max").read_text())
+        used = int((_CONTROL_GROUP / "memory.current").read_text())
+        free = min(free, limit - used)
+    return free
 
 
 class Pool:
@@ -41,38 +80,65 @@ class Pool:
 
     Args:
         environment: Name of the world in the registry.
-        worlds: How many, or `auto`. Each starts when it is first needed.
+        worlds: How many, or `auto`. Each starts when it is first needed, or with `start`.
+        limits: When a world is given up.
     """
 
-    def __init__(self, environment: str, worlds: int | Literal["auto"] = "auto") -> None:
-        self.size = affordable(worlds)
-        self._environment = environment
+    def __init__(
+        self,
+        environment: str,
+        worlds: int | Literal["auto"] = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+    ) -> None:
+        self.size = affordable(worlds, limits)
+        self._environment, self._limits = environment, limits
         self._all: set[Environment] = set()
         self._closed = False
-        self._idle: queue.LifoQueue[Environment | None] = queue.LifoQueue()
+        self._lock = Lock()
+        # What is idle: a live world, None for one that is not made yet, or why it cannot be made.
+        self._idle: queue.LifoQueue[Environment | Exception | None] = queue.LifoQueue()
         for _ in range(self.size):
             self._idle.put(None)
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="world")
+        self._starters = ThreadPoolExecutor(self.size, thread_name_prefix="world-start")
+
+    def start(self, worlds: int | None = None) -> None:
+        """Start worlds in the background, so that they are ready when they are needed.
+
+        Args:
+            worlds: How many of those that are not made yet; None: all.
+        """
+        idle: list[Environment | Exception | None] = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        unmade = idle.count(None)
+        ahead = unmade if worlds is None else min(worlds, unmade)
+        for one in [None] * (unmade - ahead) + [one for one in idle if one is not None]:
+            self._idle.put(one)
+        for _ in range(ahead):
+            self._start_another()
 
     @contextmanager
     def world(self) -> Generator[Environment]:
         """Lend a world; waits until one is free. One that raises is closed and replaced."""
-        world = self._idle.get()
+        idle = self._idle.get()
+        if idle is None and not self._closed:
+            idle = self._made()
+        if not isinstance(idle, Environment):
+            self._idle.put(None)
+            raise idle or EnvironmentFailed("the pool of worlds is closed")
         try:
             if self._closed:
                 raise EnvironmentFailed("the pool of worlds is closed")
-            if world is None:
-                world = make(self._environment)
-                self._all.add(world)
-            yield world
+            yield idle
         except BaseException:
-            if world is not None:
-                world.close()
-                self._all.discard(world)
-                world = None
+            self._replace(idle)
             raise
-        finally:
-            self._idle.put(world)
+        if self._size_of(idle) > self._limits.bytes:
+            self._replace(idle)
+        else:
+            self._idle.put(idle)
 
     def submit(self, work: Callable[[], B]) -> Future[B]:
         """Run something in one of the pool's threads."""
@@ -100,10 +166,60 @@ class Pool:
 
     def close(self) -> None:
         """End all worlds and threads."""
-        self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+        for threads in (self._threads, self._starters):
+            threads.shutdown(wait=False, cancel_futures=True)
         while self._all:
             self._all.pop().close()
+        self._idle.put(None)  # wakes who waits for a world
+
+    def _made(self) -> Environment | Exception:
+        """Make a world; return it, or why it cannot be made."""
+        try:
+            world = make(self._environment)
+        except Exception as error:  # noqa: BLE001 - raised where the world is asked for
+            return error
+        world.answer_seconds = self._limits.answer_seconds
+        with self._lock:
+            if not self._closed:
+                self._all.add(world)
+                return world
+        world.close()
+        return EnvironmentFailed("the pool of worlds is closed")
+
+    def _start_another(self) -> None:
+        """Make a world in the background and let it start; then it is idle."""
+
+        def make_and_start() -> None:
+            made = self._made()
+            if isinstance(made, Environment):
+                with suppress(EnvironmentFailed):  # its first reset starts it, or says why not
+                    made.start()
+                if self._closed:
+                    self._discard(made)
+            self._idle.put(made)
+
+        try:
+            self._starters.submit(make_and_start)
+        except RuntimeError:  # the pool is closed: no more threads
+            self._idle.put(None)
+
+    def _replace(self, world: Environment) -> None:
+        """End a world before another one starts: together they might not fit."""
+        self._discard(world)
+        self._start_another()
+
+    def _discard(self, world: Environment) -> None:
+        world.close()
+        self._all.discard(world)
+
+    @staticmethod
+    def _size_of(world: Environment) -> int:
+        """Return the resident bytes of a world's process; 0 where it has none."""
+        with suppress(psutil.Error):
+            return psutil.Process(world.pid).memory_info().rss if world.pid else 0
+        return 0
 
     def __enter__(self) -> Self:
         return self

@@ -93,6 +93,7 @@ _INTERFACE = "scienceworld.runtime.pythonapi.PythonInterface"
 _UNKNOWN_ACTION = "No known action matches that input."
 _PLACE = re.compile(r"called the (.+?)\.")
 _ENTERED = re.compile(r"You (?:move|teleport)(?: through the .+?)? to the (.+)\.")
+_ORACLE_PATIENCE = 10
 _SEED_SCRAMBLE = 0x5DEECE66D
 """`java.util.Random.setSeed` mixes this into what it is given; its stored state has it already."""
 
@@ -127,8 +128,8 @@ class ScienceWorld(Environment):
     """One live ScienceWorld; Java starts with the first `reset` or `oracle_path`.
 
     Args:
-        timeout: Seconds that a step or a plain load may take.
-        oracle_timeout: Seconds that making an oracle path may take (genetics: up to 70 here).
+        answer_seconds: How long a step or a plain load may take; making an oracle path may take
+            ten times as long (genetics: up to 70 seconds here).
         flags: Options of the Java virtual machine.
     """
 
@@ -136,12 +137,11 @@ class ScienceWorld(Environment):
 
     def __init__(
         self,
-        timeout: float = 60.0,
-        oracle_timeout: float = 600.0,
+        answer_seconds: float = Environment.answer_seconds,
         flags: Sequence[str] = JVM_FLAGS,
     ) -> None:
         self._jar = _jar()
-        self._timeout, self._oracle_timeout, self._flags = timeout, oracle_timeout, flags
+        self.answer_seconds, self._flags = answer_seconds, flags
         self._table = TaskTable(
             self.name, {name: _ranges(count) for name, count in VARIATIONS.items()}, SIMPLIFICATIONS
         )
@@ -151,9 +151,13 @@ class ScienceWorld(Environment):
         self._place = ""
 
     @property
+    @override
     def pid(self) -> int | None:
-        """Process id of the Java process, or None where none runs."""
         return self._java.pid if self._java is not None and self._java.alive else None
+
+    @override
+    def start(self) -> None:
+        self._start()
 
     @override
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
@@ -230,7 +234,7 @@ class ScienceWorld(Environment):
         self._start()
         self._ask(
             self._call("load", task.name, task.variation, task.simplifications, True),
-            timeout=self._oracle_timeout,
+            timeout=_ORACLE_PATIENCE * self.answer_seconds,
         )
         path = self._strings("getGoldActionSequence")
         if not path or path[0].startswith("ERROR"):
@@ -299,7 +303,7 @@ class ScienceWorld(Environment):
         return self._java
 
     def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
-        return self._live().ask(*calls, timeout=timeout or self._timeout)
+        return self._live().ask(*calls, timeout=timeout or self.answer_seconds)
 
 
 def _impossible(task: Task) -> bool:

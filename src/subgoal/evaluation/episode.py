@@ -53,6 +53,8 @@ class Episode(Record):
     """Tokens that the models computed for it: read for the first time, or generated."""
     error: str = ""
     """What the world died of, where `stop_reason` is `environment_error`."""
+    broke_off: str = ""
+    """What the world died of at the first try, where the episode was played again."""
 
     @property
     def key(self) -> str:

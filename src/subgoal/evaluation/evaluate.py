@@ -12,7 +12,7 @@ from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
 from subgoal.datasets.splits import check_leaks
 from subgoal.environments.environment import StopReason, Task
-from subgoal.environments.pool import Pool, affordable
+from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
@@ -23,7 +23,7 @@ from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.run_folder import RunFolder, StageState
 
 BROKEN_IN_A_ROW = 6
 """So many episodes in a row whose world broke off end the evaluation: something is wrong."""
@@ -73,7 +73,10 @@ def tasks_of(config: EvaluateConfig) -> list[Task]:
 
 
 def evaluate(
-    config: EvaluateConfig, folder: RunFolder, worlds: int | Literal["auto"] = "auto"
+    config: EvaluateConfig,
+    folder: RunFolder,
+    worlds: int | Literal["auto"] = "auto",
+    limits: WorldLimits = NO_LIMITS_GIVEN,
 ) -> EvaluationSummary:
     """Run the stage: each agent plays the tasks that it has not played.
 
@@ -81,6 +84,7 @@ def evaluate(
         config: Who plays what.
         folder: The run folder with the students.
         worlds: Episodes at once.
+        limits: When a world is given up and replaced.
 
     Raises:
         StudentInvalid: A student is missing or damaged.
@@ -93,7 +97,7 @@ def evaluate(
         else ()
     )
     shop = AgentShop(folder / "students", subgoals, config.decoding)
-    with Pool(config.environment, affordable(worlds)) as pool:
+    with Pool(config.environment, worlds, limits) as pool:
         for name in config.agents:
             _play_all(config, name, tasks, shop, folder, pool)
     return summarize(folder, config.protocol)
@@ -116,6 +120,9 @@ def _play_all(
         agent=name,
         decoding=config.decoding,
     )
+    stage_name = f"evaluate-{config.protocol}-{name}"
+    if not _complete(folder, stage_name):
+        pool.start(len(tasks))  # while the students are loaded
     factory = shop.factory(name)
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
@@ -124,7 +131,6 @@ def _play_all(
         f"students/{role}": folder / "students" / role / "model.safetensors"
         for role in shop.roles(name)
     }
-    stage_name = f"evaluate-{config.protocol}-{name}"
     with folder.stage(stage_name, one, inputs) as stage:
         if stage.complete:
             return
@@ -167,6 +173,11 @@ def _play_missing(
             scores.append(episode.score)
             progress.advance(note=f"mean score {sum(scores) / len(scores):.1f}")
     return scores
+
+
+def _complete(folder: RunFolder, stage: str) -> bool:
+    manifest = folder.manifest(stage)
+    return manifest is not None and manifest.state is StageState.COMPLETE
 
 
 def _broken(episode: Episode) -> bool:

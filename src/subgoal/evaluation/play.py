@@ -68,7 +68,7 @@ class Play:
         self._tries = 0
         self._start = time.monotonic()
         self._resources = ExitStack()
-        self._error = ""
+        self._error = self._broke_off = ""
 
     def begin(self) -> Ask | Episode:
         """Begin the episode; return its agent's first ask, or the whole episode."""
@@ -90,6 +90,7 @@ class Play:
             self._error = str(error)
             self._leave(error)
             if self._tries < TRIES:
+                self._broke_off = self._error
                 return self.begin()
             return self._ended(StopReason.ENVIRONMENT_ERROR)
         except BaseException as error:
@@ -181,6 +182,7 @@ class Play:
             seconds=round(time.monotonic() - self._start, 2),
             tokens=self._tokens,
             error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
+            broke_off=self._broke_off,
         )
 
 

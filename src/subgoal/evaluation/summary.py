@@ -130,6 +130,12 @@ def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
                 f"{name} has played other tasks than the rest ({len(played_by)} against "
                 f"{len(most)}): it is compared only with agents that played the same ones"
             )
+        again = [e for e in played_by if e.broke_off]
+        if again:
+            notes.append(
+                f"{name}: {len(again)} of {len(played_by)} episodes were played again because "
+                f"their world broke off, such as {again[0].key}: {again[0].broke_off}"
+            )
         broken = sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in played_by)
         if broken:
             notes.append(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from subgoal.environments.environment import Environment, StopReason, Task
-from subgoal.environments.pool import Pool, affordable
+from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
 from subgoal.journal import Journal
@@ -170,7 +170,10 @@ def replay(
 
 
 def collect(
-    config: CollectConfig, folder: RunFolder, worlds: int | Literal["auto"] = "auto"
+    config: CollectConfig,
+    folder: RunFolder,
+    worlds: int | Literal["auto"] = "auto",
+    limits: WorldLimits = NO_LIMITS_GIVEN,
 ) -> CollectSummary:
     """Run the stage `collect`: replay, store, seal. A second call does only what is missing.
 
@@ -178,6 +181,7 @@ def collect(
         config: What to collect.
         folder: The run folder.
         worlds: How many worlds side by side; does not change the result.
+        limits: When a world is given up and replaced.
 
     Raises:
         TaskUnknown: A task type, the split or the simplification is not the world's.
@@ -198,10 +202,11 @@ def collect(
                 closing(store),
                 closing(bad),
                 Progress("collect", len(plans), "paths", len(plans) - len(missing)) as progress,
-                Pool(config.environment, min(affordable(worlds), max(1, len(missing)))) as pool,
+                Pool(config.environment, _at_most(worlds, limits, len(missing)), limits) as pool,
             ):
-                limits = [config.max_moves] * len(missing)
-                for found in pool.map(_carry_out, zip(missing, limits, strict=True)):
+                pool.start(len(missing))
+                work = [(plan, config.max_moves) for plan in missing]
+                for found in pool.map(_carry_out, work):
                     if isinstance(found, Trajectory):
                         store.append(found)
                     else:
@@ -210,6 +215,10 @@ def collect(
             outputs = {one.sealed_path.name: one.seal() for one in (store, bad)}
             stage.finish(outputs, paths=len(store.by_key()), failed=len(bad.by_key()))
     return _summary(config, folder)
+
+
+def _at_most(worlds: int | Literal["auto"], limits: WorldLimits, paths: int) -> int:
+    return min(affordable(worlds, limits), max(1, paths))
 
 
 def _plans(config: CollectConfig) -> list[_Plan]:
