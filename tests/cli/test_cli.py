@@ -170,6 +170,13 @@ def test_a_student_is_exported(folder, tmp_path, capfd):
     assert "would go to me/flat; nothing was sent" in said
 
 
+def test_the_texts_are_exported(folder, tmp_path, capfd):
+    words = ["--to", "parquet", "--role", "flat", "--out", str(tmp_path / "data")]
+    main(["export", "--run", str(folder / "run"), *words])
+    assert "flat/turns/train.parquet" in capfd.readouterr().out
+    assert (tmp_path / "data" / "flat" / "messages" / "train.parquet").exists()
+
+
 def test_an_export_that_is_not_clear_says_what_is_missing(folder, tmp_path, capfd):
     run = str(folder / "run")
     assert "with --out" in refused(["export", "--run", run], capfd)

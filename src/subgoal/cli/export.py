@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-import tyro
 from huggingface_hub import HfApi
 
 from subgoal.cli.options import RunOptions, read_options
@@ -13,6 +12,7 @@ from subgoal.cli.output import say
 from subgoal.datasets.rendering import Role
 from subgoal.errors import ConfigInvalid
 from subgoal.run_folder import RunFolder
+from subgoal.training.data_export import export_data
 from subgoal.training.export import Form, export_student
 from subgoal.training.hub import check_repository, upload
 from subgoal.training.quantization import Quantization
@@ -30,20 +30,23 @@ class To(StrEnum):
     """One file for llama.cpp and what is built on it; Llama-type students."""
     CTRANSLATE2 = "ctranslate2"
     """A folder for CTranslate2; Llama-type and T5 students."""
+    PARQUET = "parquet"
+    """The texts that students are trained on, for other trainers; needs no student."""
 
 
 class ExportOptions(RunOptions):
-    """Write a student for other programs.
+    """Write a student for other programs, or the training texts for other trainers.
 
     The hub's token is read from the environment (HF_TOKEN).
     """
 
     to: To = To.FOLDER
-    """`folder`, `hub`, `gguf` or `ctranslate2`."""
+    """A student as `folder`, `gguf`, `ctranslate2`, or on the `hub`; or the texts as `parquet`."""
     out: str = ""
     """The folder or file to write; with --to hub the repository, OWNER/NAME."""
     role: Role | None = None
-    """Which student of the run folder; not needed where there is one."""
+    """Which student of the run folder; not needed where there is one. With --to parquet: whose
+    texts, instead of train.roles."""
     student: Path | None = None
     """A student's folder, instead of one of the run folder."""
     quantization: Quantization = Quantization.FLOAT32
@@ -53,8 +56,8 @@ class ExportOptions(RunOptions):
     """With --to hub: a repository that is made can be seen by its owner alone."""
     dry_run: bool = False
     """With --to hub: list what would be uploaded, and upload nothing."""
-    train: tyro.conf.Suppress[TrainConfig] = TrainConfig()
-    """Which students there are."""
+    train: TrainConfig = TrainConfig()
+    """With --to parquet: which roles, annotations and text format."""
 
 
 def command(words: Sequence[str]) -> None:
@@ -64,6 +67,9 @@ def command(words: Sequence[str]) -> None:
         raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
     if options.dry_run and options.to is not To.HUB:
         raise ConfigInvalid("--dry-run is for --to hub")
+    if options.to is To.PARQUET:
+        _write_data(options)
+        return
     student = options.student or _student(options)
     if options.to is To.HUB:
         _upload(student, options)
@@ -71,6 +77,15 @@ def command(words: Sequence[str]) -> None:
     out = Path(options.out)
     export_student(student, Form(options.to), out, options.quantization)
     say(f"{student} lies in {out} ({_size(out):,} bytes)", "bold green")
+
+
+def _write_data(options: ExportOptions) -> None:
+    config, out = options.train, Path(options.out)
+    if options.role:
+        config = config.model_copy(update={"roles": (options.role,)})
+    for name, count in export_data(config, RunFolder(options.run), out).items():
+        say(f"  {name:<36} {count:>9,} rows")
+    say(f"the texts lie in {out} ({_size(out):,} bytes)", "bold green")
 
 
 def _student(options: ExportOptions) -> Path:

@@ -257,5 +257,19 @@ class ChatTokenizer(StudentTokenizer):
     def decode(self, ids: Iterable[int]) -> str:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
+    @override
+    def text(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    @override
+    def content(self, ids: Sequence[int]) -> str:
+        # What a student has written ends with the first token of `to_world`.
+        end = self._tokenizer.decode([self._end], skip_special_tokens=False)
+        said = self.text(ids).removeprefix(self._pieces.opening)
+        said = said.removeprefix(self._pieces.to_world.removeprefix(end)).removesuffix(end)
+        for joint in (self._pieces.to_student, self._pieces.to_world):
+            said = said.replace(joint, "\n")
+        return said.strip()
+
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)

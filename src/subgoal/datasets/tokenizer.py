@@ -117,6 +117,14 @@ class StudentTokenizer(ABC):
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids, without marks."""
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of ids with all that tells segments apart, as data sets have it."""
+        return self.decode(ids)
+
+    def content(self, ids: Sequence[int]) -> str:
+        """Return what one speaker says in ids, without what a chat template puts around it."""
+        return self.text(ids)
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into a folder."""
@@ -271,6 +279,11 @@ class MarkTokenizer(StudentTokenizer):
     @override
     def decode(self, ids: Iterable[int]) -> str:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    @override
+    def text(self, ids: Sequence[int]) -> str:
+        start = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
+        return self._tokenizer.decode(list(ids[start:]), skip_special_tokens=False)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -5,10 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
-from subgoal.datasets.tokenizer import Mark
 from subgoal.errors import ConfigInvalid, ExportFailed
 from subgoal.training.checkpoint import load_student, save_student, write_folder
 from subgoal.training.ctranslate2_export import write_ctranslate2
@@ -41,8 +38,7 @@ def export_student(student: Path, form: Form, out: Path, quantization: Quantizat
         ExportFailed: Something lies at `out`, the student has no such form, or a package is
             missing.
     """
-    if out.exists() and (out.is_file() or any(out.iterdir())):
-        raise ExportFailed(f"{out} is there already; remove it, or choose another --out")
+    check_free(out)
     if form is Form.FOLDER and quantization is Quantization.INT8:
         raise ConfigInvalid("a folder has no int8 weights; choose --quantization bfloat16")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,14 +54,17 @@ def export_student(student: Path, form: Form, out: Path, quantization: Quantizat
             write_folder(out, lambda folder: write_ctranslate2(plain, folder, quantization))
 
 
+def check_free(out: Path) -> None:
+    """Check that nothing lies where something is to be written.
+
+    Raises:
+        ExportFailed: Something does.
+    """
+    if out.exists() and (out.is_file() or any(out.iterdir())):
+        raise ExportFailed(f"{out} is there already; remove it, or choose another --out")
+
+
 def _write_plain(student: Path, out: Path, dtype: torch.dtype) -> None:
     loaded = load_student(student)
     torch.nn.Module.to(loaded.model, dtype)
     save_student(out, loaded)
-    if not (out / "tokenizer_config.json").exists():
-        PreTrainedTokenizerFast(
-            tokenizer_object=Tokenizer.from_file(str(out / "tokenizer.json")),
-            pad_token=Mark.PAD.value,
-            eos_token=Mark.END.value,
-            clean_up_tokenization_spaces=False,
-        ).save_pretrained(out)

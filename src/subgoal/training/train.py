@@ -15,7 +15,7 @@ import torch
 
 from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
 from subgoal.datasets.renaming import renamed
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
@@ -119,6 +119,26 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
         written={role: students_folder(folder, role) for role in config.roles},
         cards=cards,
     )
+
+
+def texts_by_role(
+    config: TrainConfig, folder: RunFolder
+) -> tuple[StudentTokenizer, dict[Role, dict[str, list[Example]]]]:
+    """Return the texts that the stage trains on, by role and split (`train`, `dev`).
+
+    Raises:
+        RunFolderInvalid: There are no annotations.
+        TrainingFailed: There is nothing to train on.
+    """
+    data = _read(config.dataset, *_annotations(config, folder))
+    splits = {"train": data.train, "dev": data.dev}
+    return data.tokenizer, {
+        role: {
+            split: build(paths, role, config.dataset, data.tokenizer)
+            for split, paths in splits.items()
+        }
+        for role in config.roles
+    }
 
 
 def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
