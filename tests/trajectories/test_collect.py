@@ -176,6 +176,15 @@ def test_a_task_without_a_path_is_named_and_tried_again(tmp_path, monkeypatch):
     assert [one.key for one in failures(RunFolder(tmp_path))] == ["errand/fetch/0"]
 
 
+def test_some_types_are_capped(tmp_path):
+    config = CollectConfig(environment="errand", per_type=3, caps={"fetch": 1, "deliver-two": 9})
+    summary = collect(config, RunFolder(tmp_path / "capped"))
+    assert summary.by_type == {"fetch": 1, "deliver-two": 3, "visit-and-focus": 3}
+    wrong = CollectConfig(environment="errand", caps={"fetsh": 1})
+    with pytest.raises(TaskUnknown, match="did you mean 'fetch'"):
+        collect(wrong, RunFolder(tmp_path / "wrong"))
+
+
 def test_an_unknown_type_names_the_nearest(tmp_path):
     config = CONFIG.model_copy(update={"types": ("fetsh",)})
     with pytest.raises(TaskUnknown, match="did you mean 'fetch'"):

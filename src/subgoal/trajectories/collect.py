@@ -55,6 +55,8 @@ class CollectConfig(Record):
     """Which split's variations."""
     per_type: int = 20
     """Variations a type (fewer where there are fewer)."""
+    caps: dict[str, int] = {}
+    """Most variations of some types, by name, where `per_type` is more."""
     simplifications: str = ""
     """The world's simplification setting, such as `easy`; empty: the plain world."""
     source: PathSource = PathSource.SHIPPED
@@ -230,7 +232,7 @@ def _plans(config: CollectConfig) -> list[_Plan]:
     with make(config.environment) as world:
         tasks = world.tasks(config.split, config.simplifications)
     names = list(dict.fromkeys(task.name for task in tasks))
-    for name in config.types:
+    for name in (*config.types, *config.caps):
         if name not in names:
             raise TaskUnknown(
                 f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
@@ -244,7 +246,8 @@ def _plans(config: CollectConfig) -> list[_Plan]:
         # One fixed order whatever is asked for, so that few are among many.
         random.Random(name).shuffle(mine)
         mine.sort(key=_rank)
-        plans += [plan for plan in mine if plan.known or not config.known_only][: config.per_type]
+        most = min(config.per_type, config.caps.get(name, config.per_type))
+        plans += [plan for plan in mine if plan.known or not config.known_only][:most]
     return plans
 
 
