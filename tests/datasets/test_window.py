@@ -207,7 +207,8 @@ def test_a_turn_that_is_too_short_is_said(annotated, tokenizer):
 
 def test_what_needs_windows_says_so(annotated, tokenizer):
     for options in ({"planner_asked": "every_step"}, {"actions": "functional"}):
-        with pytest.raises(ValueError, match="need rendering = 'window'"):
-            TextFormat.model_validate({"rendering": "folded", **options})
+        config = DatasetConfig.model_validate({"rendering": "folded", **options})
+        with pytest.raises(ConfigInvalid, match=r"needs train\.dataset\.rendering = 'window'"):
+            build(annotated, Role.PLANNER, config, tokenizer)
     with pytest.raises(ConfigInvalid, match="'first' needs"):
         build(annotated, Role.FIRST, DatasetConfig(), tokenizer)

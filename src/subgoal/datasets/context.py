@@ -1,6 +1,13 @@
 """Which context builds a student's text."""
 
-from subgoal.datasets.rendering import Context, RenderingName, Role, TextFormat
+from subgoal.datasets.rendering import (
+    ActionForm,
+    Asked,
+    Context,
+    RenderingName,
+    Role,
+    TextFormat,
+)
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.datasets.transcript import Transcript
 from subgoal.datasets.window import Window
@@ -20,6 +27,14 @@ def make_context(tokenizer: StudentTokenizer, form: TextFormat, role: Role) -> C
     """
     if form.rendering is RenderingName.WINDOW:
         return Window(tokenizer, form, role)
-    if role is Role.FIRST:
-        raise ConfigInvalid("the role 'first' needs train.dataset.rendering = 'window'")
+    wanted = {
+        "the role 'first'": role is Role.FIRST,
+        f"train.dataset.planner_asked = '{Asked.EVERY_STEP}'": form.planner_asked
+        is not Asked.AT_END,
+        f"train.dataset.actions = '{ActionForm.FUNCTIONAL}'": form.actions
+        is not ActionForm.ELEMENTARY,
+    }
+    for name, is_so in wanted.items():
+        if is_so:
+            raise ConfigInvalid(f"{name} needs train.dataset.rendering = 'window'")
     return Transcript(tokenizer, form.rendering, role, form.context)

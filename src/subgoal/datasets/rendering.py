@@ -40,9 +40,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol, Self
+from typing import Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from subgoal.datasets.tokenizer import Mark
 from subgoal.record import Record
@@ -226,15 +226,6 @@ class TextFormat(Record):
     """When the planner is asked: `at_end` of a sub-goal, or `every_step` (windows alone)."""
     actions: ActionForm = ActionForm.ELEMENTARY
     """How actions are written: `elementary` or `functional` (windows alone)."""
-
-    @model_validator(mode="after")
-    def _fitting(self) -> Self:
-        plain_form = self.planner_asked is Asked.AT_END and self.actions is ActionForm.ELEMENTARY
-        if self.rendering is not RenderingName.WINDOW and not plain_form:
-            raise ValueError(
-                "planner_asked = 'every_step' and actions = 'functional' need rendering = 'window'"
-            )
-        return self
 
 
 class Answer(Protocol):
