@@ -1,3 +1,5 @@
+import os
+import signal
 from contextlib import suppress
 
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.errors import DataCorrupt
-from subgoal.journal import Journal
+from subgoal.journal import Journal, uninterrupted
 from subgoal.record import Record
 
 
@@ -160,3 +162,19 @@ def test_a_damaged_sealed_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:20] + b"garbage" * 10)
     with pytest.raises(DataCorrupt, match="is damaged"):
         list(journal(tmp_path))
+
+
+def test_ctrl_c_waits_until_a_write_has_ended(request: pytest.FixtureRequest) -> None:
+    # A process started in the background may have been told to ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    written: list[str] = []
+
+    def write() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            written.append("whole")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["whole"]

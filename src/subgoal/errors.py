@@ -24,6 +24,10 @@ class DataCorrupt(SubgoalError):
     """A stored file cannot be read: a damaged line, a wrong format or version."""
 
 
+class DiskFull(SubgoalError):
+    """A result cannot be written: no room, no right, a limit. What was whole before still is."""
+
+
 class DataLeak(SubgoalError):
     """A task is both trained on and played."""
 

@@ -9,15 +9,18 @@ with zstd to a temporary name, and renamed, so that the same records give the sa
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import IO, Generic, TypeVar
 
 import zstandard
 from pydantic import ValidationError
 
-from subgoal.errors import DataCorrupt
+from subgoal.errors import DataCorrupt, DiskFull
 from subgoal.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -27,16 +30,49 @@ _CHUNK = 65536
 
 
 @contextmanager
+def uninterrupted() -> Generator[None]:
+    """Put Ctrl-C off until the block has ended, so that what is being written is written whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[FrameType | None] = []
+    before = signal.signal(signal.SIGINT, lambda _, frame: pressed.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed and callable(before):
+        before(signal.SIGINT, pressed[0])
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None]:
+    """Say in one sentence that a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFull(
+            f"{path} cannot be written ({error.strerror or error}); what was finished before is "
+            "kept: make room and run the same command again, it goes on where it stopped"
+        ) from error
+
+
+@contextmanager
 def written_atomically(path: Path) -> Generator[IO[bytes]]:
-    """Open a temporary file beside `path`; rename it to `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Open a temporary file beside `path`; rename it to `path` when the block ends well.
+
+    Raises:
+        DiskFull: It cannot be written; what `path` held before, it still holds.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -103,15 +139,17 @@ class Journal(Generic[R]):
     def append(self, record: R) -> None:
         """Write one record as one line, flushed to the operating system before returning.
 
-        A sealed journal is unsealed first: its records move back to the plain file.
+        A sealed journal is unsealed first: its records move back to the plain file. Ctrl-C waits
+        until the line is whole.
 
         Raises:
             DataCorrupt: The file that is there is of another kind or version.
+            DiskFull: There is no room; the records that were there still are, and nothing else.
         """
-        if self._file is None:
-            self._file = self._open_to_append()
-        self._file.write(record.model_dump_json().encode() + b"\n")
-        self._file.flush()
+        with uninterrupted(), _writing(self.path):
+            if self._file is None:
+                self._file = self._open_to_append()
+            self._write_whole(self._file, record.model_dump_json().encode() + b"\n")
 
     def close(self) -> None:
         """Close the plain file; the next `append` opens it again."""
@@ -156,6 +194,16 @@ class Journal(Generic[R]):
         return self.sealed_path
 
     @staticmethod
+    def _write_whole(file: IO[bytes], line: bytes) -> None:
+        end = os.fstat(file.fileno()).st_size
+        try:
+            while line:  # where room runs out, a part is written, and the next write says why
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(end)
+            raise
+
+    @staticmethod
     def _line(value: object) -> bytes:
         return json.dumps(value).encode() + b"\n"
 
@@ -170,7 +218,7 @@ class Journal(Generic[R]):
         with self.path.open("rb") as file:
             self._check_header(file.readline(), self.path)
         self._cut_torn_line()
-        return self.path.open("ab")
+        return self.path.open("ab", buffering=0)
 
     def _cut_torn_line(self) -> None:
         with self.path.open("r+b") as file:

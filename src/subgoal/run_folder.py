@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -297,8 +297,8 @@ class RunFolder:
                     f"stage '{stage}'; wait for it or stop it"
                 ) from error
             lock.truncate(0)
-            lock.write(f"pid {os.getpid()}")
-            lock.flush()
+            with suppress(OSError):  # on a full disk the lock holds without a name
+                os.write(lock.fileno(), f"pid {os.getpid()}".encode())
             yield
 
     @staticmethod

@@ -157,9 +157,11 @@ def test_another_configuration_is_refused_with_the_difference(run, said):
 
 def test_an_interrupted_stage_says_so_and_goes_on(tmp_path, monkeypatch, said):
     run = tmp_path / "run"
-    assert interrupt(monkeypatch, said, run, after=3) == (
-        130,
-        "interrupted; the same command goes on where it stopped",
+    code, text = interrupt(monkeypatch, said, run, 3, "collect", *ERRAND, "--restart")
+    assert code == 130
+    assert text == (
+        "interrupted; what was finished is kept, this goes on where it stopped: "
+        f"subgoal collect --run {run} {' '.join(ERRAND)}"
     )
     code, text = said("annotate", "--run", run, *SCRIPTED)
     assert code == 2

@@ -1,7 +1,5 @@
 """The stage `evaluate` on the errand world: resumable by episode, agent by agent."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from subgoal.environments import registry
 from subgoal.environments.environment import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import EnvironmentFailed, RunFolderInvalid, StudentInvalid, TaskUnknown
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of, uninterrupted
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of
 from subgoal.evaluation.summary import evaluated, journal
 from subgoal.run_folder import RunFolder
 
@@ -132,19 +130,3 @@ def test_the_protocol_chooses_the_tasks() -> None:
     assert len(tasks_of(CONFIG)) == 12
     assert len(tasks_of(CONFIG.model_copy(update={"per_type": 0}))) == 30
     assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
-
-
-def test_ctrl_c_waits_until_a_write_has_ended(request: pytest.FixtureRequest) -> None:
-    # A process started in the background may have been told to ignore Ctrl-C.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
-    written: list[str] = []
-
-    def write() -> None:
-        with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
-            written.append("whole")
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert written == ["whole"]

@@ -7,7 +7,6 @@ import pytest
 import torch
 from typing_extensions import override
 
-from subgoal.agents import student_seat
 from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.scripted import OracleAgent, RandomActionAgent
@@ -61,7 +60,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> AgentShop:
             torch.nn.init.normal_(weights, 0, 0.2)
         card = StudentCard(
             role=role,
-            form=TextFormat(context=512),
+            form=TextFormat(context=512, turn=12),
             data="",
             parameters=0,
             tokens=0,
@@ -91,10 +90,7 @@ def test_scripted_episodes_do_not_depend_on_how_many_are_at_once(make: MakeAgent
 
 
 @pytest.mark.parametrize("name", [AgentName.HIERARCHICAL, AgentName.FLAT])
-def test_students_play_the_same_however_many_are_at_once(
-    shop: AgentShop, name: AgentName, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(student_seat, "TURN_LIMIT", 12)
+def test_students_play_the_same_however_many_are_at_once(shop: AgentShop, name: AgentName) -> None:
     rules = PLAIN.model_copy(update={"step_limit": 5})
     alone = _play(shop.factory(name), _tasks(2), 1, rules)
     assert alone == _play(shop.factory(name), _tasks(2), 4, rules)

@@ -1,5 +1,6 @@
 """The command `subgoal`: finds the verb's module, runs it, and turns errors into one sentence."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -61,7 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SubgoalError as error:
         _complain(str(error))
     except KeyboardInterrupt:
-        console.print("\ninterrupted; the same command goes on where it stopped")
+        again = shlex.join(["subgoal", verb, *(word for word in rest if word != "--restart")])
+        console.print(
+            f"\ninterrupted; what was finished is kept, this goes on where it stopped:\n{again}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stderr.close()

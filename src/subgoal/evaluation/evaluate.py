@@ -1,10 +1,7 @@
 """The stage `evaluate`: agents play a protocol's tasks; every episode is kept, and resumed from."""
 
-import signal
-import threading
-from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Literal
 
 from subgoal.agents.load import AgentName, AgentShop
@@ -162,8 +159,7 @@ def _play_missing(
         Progress(f"play {name}", len(tasks), "episodes", len(scores)) as progress,
     ):
         for episode in rollout(missing, factory, name, rules, pool):
-            with uninterrupted():
-                store.append(episode)
+            store.append(episode)
             in_a_row = in_a_row + 1 if _broken(episode) else 0
             if in_a_row >= BROKEN_IN_A_ROW:
                 raise EnvironmentFailed(
@@ -182,19 +178,3 @@ def _complete(folder: RunFolder, stage: str) -> bool:
 
 def _broken(episode: Episode) -> bool:
     return episode.stop_reason is StopReason.ENVIRONMENT_ERROR
-
-
-@contextmanager
-def uninterrupted() -> Generator[None]:
-    """Put Ctrl-C off until the block has ended, so that what is being written is written whole."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[FrameType | None] = []
-    before = signal.signal(signal.SIGINT, lambda _, frame: pressed.append(frame))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed and callable(before):
-        before(signal.SIGINT, pressed[0])
