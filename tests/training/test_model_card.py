@@ -1,6 +1,7 @@
 import json
 import re
 
+import pytest
 import yaml
 from transformers import LlamaConfig, T5Config
 
@@ -38,7 +39,7 @@ def test_a_card_says_what_a_student_is():
     assert front["pipeline_tag"] == "text-generation"
     for said in (
         "LlamaForCausalLM, 950,000 parameters",
-        "folded, at most 512 tokens",
+        "folded with marks, at most 512 tokens",
         "0.2500 nats",
         "| errand/fetch | 2 |",
         "recorded 2",
@@ -47,6 +48,12 @@ def test_a_card_says_what_a_student_is():
         "students/both",
     ):
         assert said in text
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_has_a_card(role):
+    text = model_card(CARD.model_copy(update={"role": role}), LlamaConfig())
+    assert f"# A student of subgoal: {role}" in text
 
 
 def test_an_encoder_decoder_is_loaded_as_one():

@@ -22,12 +22,14 @@ _DOES = {
     Role.EXECUTOR: "picks elementary actions for a sub-goal, and says when it has ended",
     Role.FIRST: "sets the first sub-goal",
     Role.BOTH: "sets sub-goals, picks elementary actions for them, and says when one has ended",
+    Role.FIRST: "sets the first sub-goal of an episode",
     Role.FLAT: "picks elementary actions without sub-goals (plain imitation, the baseline)",
 }
 _INTRODUCTION = """\
-A small language agent that {does}. It was distilled with
-[subgoal](https://arxiv.org/abs/2405.02749) from annotated oracle paths; at run time it calls no
-large language model."""
+A small language agent that {does}.
+It was distilled from annotated oracle paths, as in
+[Sub-goal Distillation](https://arxiv.org/abs/2405.02749); at run time it calls no large language
+model."""
 _LOADING = """\
 ```python
 from transformers import {kind}, AutoTokenizer
@@ -78,7 +80,7 @@ def model_card(card: "StudentCard", config: PretrainedConfig) -> str:
     ]
     parts = [
         "\n".join(front),
-        f"# A {card.role} student of subgoal",
+        f"# A student of subgoal: {card.role}",
         _INTRODUCTION.format(does=_DOES[card.role]),
         _table(_facts(card, config)),
         "## Load it\n\n" + _loading(seq2seq),
@@ -104,7 +106,7 @@ def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
         "role": card.role,
         "architecture": f"{shown(architecture)}, {card.parameters:,} parameters",
         **({"trained on from": shown(card.base)} if card.base else {}),
-        "text": f"{card.form.rendering}, at most {card.form.context:,} tokens",
+        "text": f"{card.form.rendering} with {card.form.turns}, at most {card.form.context:,} tokens",
         "tokens trained on": f"{card.tokens:,}",
         "training loss": f"{card.loss:.4f} nats a learned token",
         "dev loss": dev,
