@@ -101,12 +101,13 @@ def shown(text: str) -> str:
 
 def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
     architecture = (config.architectures or [config.model_type])[0]
+    form = card.form
     dev = "none held out" if card.dev_loss is None else f"{card.dev_loss:.4f}"
     return {
         "role": card.role,
         "architecture": f"{shown(architecture)}, {card.parameters:,} parameters",
         **({"trained on from": shown(card.base)} if card.base else {}),
-        "text": f"{card.form.rendering} with {card.form.turns}, at most {card.form.context:,} tokens",
+        "text": f"{form.rendering} with {form.turns}, at most {form.context:,} tokens",
         "tokens trained on": f"{card.tokens:,}",
         "training loss": f"{card.loss:.4f} nats a learned token",
         "dev loss": dev,
