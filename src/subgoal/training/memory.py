@@ -1,12 +1,29 @@
-"""What to do where the memory is too small."""
+"""Memory: less of it for more work, and what to do where it is too small."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
+from transformers import PreTrainedModel
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.training_config import TrainingConfig
+
+
+def checkpoint_layers(model: PreTrainedModel) -> None:
+    """Let each layer be computed twice, so that what is inside it need not be kept.
+
+    Raises:
+        TrainingFailed: The architecture cannot do that.
+    """
+    # transformers renamed it; the old name is gone in version 6
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    try:
+        enable({"use_reentrant": False})
+    except ValueError as error:
+        raise TrainingFailed(
+            f"training.gradient_checkpointing: {type(model).__name__} cannot do it; set it to false"
+        ) from error
 
 
 @contextmanager

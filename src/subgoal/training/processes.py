@@ -56,7 +56,8 @@ class Processes:
         for module in mine.student.modules():
             if type(module).__name__ in layers:
                 fully_shard(module, mesh=mesh)
-        fully_shard(mine, mesh=mesh)
+        # By default the outermost weights stay whole after a look, which no gradient follows.
+        fully_shard(mine, mesh=mesh, reshard_after_forward=True)
         return mine
 
     def student(self, loss: StudentLoss) -> torch.nn.Module:

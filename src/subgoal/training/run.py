@@ -18,7 +18,7 @@ from subgoal.training.attention import Attention, attention_of, set_attention
 from subgoal.training.batching import Batches, Batching, Layout, Rows
 from subgoal.training.look import keeps_apart, mean_loss
 from subgoal.training.loss import LearnedLoss, PairLoss, StudentLoss, compute_dtype, core
-from subgoal.training.memory import memory_advice
+from subgoal.training.memory import checkpoint_layers, memory_advice
 from subgoal.training.optimizer import chosen_optimizer, make_optimizers
 from subgoal.training.processes import Processes
 from subgoal.training.resume import (
@@ -333,7 +333,7 @@ def _prepared(
     """Put the model, with its loss, where it is trained, in the way it is trained."""
     inner = core(model.train())
     if config.gradient_checkpointing:
-        inner.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_layers(inner)
     pairs = inner.config.is_encoder_decoder
     loss = (
         PairLoss(model, config.precision) if pairs else (LearnedLoss(model, config.precision, fast))

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from accelerate import Accelerator
 
-from subgoal.errors import TrainingFailed
+from subgoal.errors import TrainingFailed, install
 from subgoal.record import Record
 from subgoal.training.training_log import LogLine
 
@@ -46,10 +46,7 @@ class Tracking:
         self._accelerator: Accelerator | None = None
         for tracker in trackers:
             if find_spec(tracker) is None:
-                raise TrainingFailed(
-                    f"training.trackers: the package {tracker} is missing; "
-                    "pip install 'subgoal[trackers]', or leave it out"
-                )
+                raise TrainingFailed(f"training.trackers: {install(tracker, 'trackers')}")
         if not trackers:
             return
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,201 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_models import CAUSAL, causal, t5, texts
+from torch.nn.functional import cross_entropy
+
+from subgoal.errors import TrainingFailed
+from subgoal.training.batch import PackedBatch, PaddedBatch, PairBatch
+from subgoal.training.batching import Batches, Batching, Layout, packed_plan
+from subgoal.training.finetune import finetune
+from subgoal.training.look import keeps_apart
+from subgoal.training.loss import LearnedLoss, PairLoss, Precision
+from subgoal.training.memory import checkpoint_layers
+from subgoal.training.processes import Processes
+from subgoal.training.training_config import TrainingConfig
+
+CPU = torch.device("cpu")
+
+
+def reference(model, examples):
+    """The mean loss as transformers computes it, text by text."""
+    total, count = torch.zeros(()), 0
+    for text in examples:
+        ids, learned = torch.from_numpy(text.ids).long()[None], torch.from_numpy(text.learned)
+        logits = model(ids).logits[0, :-1][learned[1:]]
+        total = total + cross_entropy(logits, ids[0, 1:][learned[1:]], reduction="sum")
+        count += int(learned[1:].sum())
+    return total / count
+
+
+def assert_same_gradients(model, twin):
+    for (name, one), (_, other) in zip(
+        model.named_parameters(), twin.named_parameters(), strict=True
+    ):
+        assert (one.grad is None) == (other.grad is None), name
+        if one.grad is not None:
+            assert (one.grad - other.grad).norm() <= 1e-5 * other.grad.norm() + 1e-7, name
+
+
+WAYS = [
+    *((name, "eager") for name in CAUSAL),
+    *((name, "sdpa") for name in CAUSAL if name != "gemma2"),  # it has none of its own
+]
+
+
+@pytest.mark.parametrize(("name", "attention"), WAYS)
+@pytest.mark.parametrize("width", [90, 0])
+def test_packed_loss_and_gradients_are_those_of_texts_apart(name, attention, width):
+    """Within 1e-6 of the loss and 1e-5 of each gradient's norm, in float32."""
+    examples = texts(6)
+    model = causal(name, attention).train()
+    twin = copy.deepcopy(model)
+    rows = [examples[:2], examples[2:4], examples[4:]] if width else [examples]
+    batch = PackedBatch(rows, width, pad=0)
+    loss = LearnedLoss(model, Precision.FLOAT32)(**batch.inputs(CPU))
+    loss.backward()
+    expected = reference(twin, examples)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert_same_gradients(model, twin)
+
+
+@pytest.mark.slow  # it is compiled first
+def test_packed_loss_is_the_same_with_flex_attention():
+    examples = texts(6)
+    model = causal("llama", "flex_attention").eval()
+    batch = PackedBatch([examples[:3], examples[3:]], 0, pad=0)
+    with torch.no_grad():
+        loss = LearnedLoss(model, Precision.FLOAT32)(**batch.inputs(CPU))
+        expected = reference(causal("llama", "eager"), examples)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_checkpointing_changes_no_gradient(name):
+    examples = texts(4)
+    model = causal(name).train()
+    twin = copy.deepcopy(model)
+    checkpoint_layers(twin)
+    assert any(getattr(module, "gradient_checkpointing", False) for module in twin.modules())
+    batch = PackedBatch([examples], 0, pad=0)
+    for one in (model, twin):
+        LearnedLoss(one, Precision.FLOAT32)(**batch.inputs(CPU)).backward()
+    assert_same_gradients(model, twin)
+
+
+def test_reading_learns_all_but_the_first_token_of_each_text():
+    examples = texts(4)
+    batch = PackedBatch([examples[:2], examples[2:]], 100, pad=0)
+    read = batch.inputs(CPU, reading=True)["learned"]
+    assert read.sum() == sum(len(text.ids) - 1 for text in examples)
+    batches = Batches(examples, Layout.PACKED, 100)
+    assert batches.learned([[0, 1], [2, 3]], reading=True) == read.sum()
+    assert batches.learned([[0, 1], [2, 3]]) == batch.learned.sum()
+
+
+class Blind(torch.nn.Module):
+    """Hides from a loss where its texts begin, as a model does that knows no packing."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, ids, learned, positions):
+        return self.loss(ids, learned)
+
+
+def test_a_model_whose_packed_texts_see_each_other_is_found_out():
+    loss = LearnedLoss(causal())
+    assert keeps_apart(loss, Processes())
+    assert not keeps_apart(Blind(loss), Processes())  # type: ignore[arg-type]
+
+
+def test_such_a_model_is_trained_padded_and_packing_it_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("subgoal.training.run.keeps_apart", lambda *_: False)
+    config = TrainingConfig(tokens=300, batch_tokens=100, looks=0)
+    outcome = finetune(causal(), texts(), [], config, tmp_path / "a", "x")
+    assert outcome.setup.batching == "padded"
+    packed = config.model_copy(update={"batching": Batching.PACKED})
+    with pytest.raises(TrainingFailed, match="LlamaForCausalLM packed texts would see each other"):
+        finetune(causal(), texts(), [], packed, tmp_path / "b", "x")
+    with pytest.raises(TrainingFailed, match="encoder-decoder model's texts cannot be packed"):
+        finetune(t5(), texts(), [], packed, tmp_path / "c", "x")
+
+
+lengths = st.lists(st.integers(1, 100), min_size=1, max_size=300)
+
+
+@given(lengths, st.integers(1, 2000), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9))
+def test_a_packed_epoch_holds_every_text_once_in_rows_that_hold_it(
+    texts, tokens, seed, epoch, number
+):
+    plan = packed_plan(texts, 100, tokens, seed, epoch, number)
+    assert plan == packed_plan(texts, 100, tokens, seed, epoch, number)
+    held = [one for batch in plan for row in batch for one in row]
+    assert sorted(held) == list(range(len(texts)))
+    for batch in plan:
+        assert all(sum(texts[one] for one in row) <= 100 for row in batch)
+        if number:
+            assert sum(map(len, batch)) <= number
+        else:
+            assert len(batch) == 1 or 100 * len(batch) <= tokens
+
+
+def test_little_of_a_packed_row_is_padding():
+    chance = np.random.default_rng(0)
+    texts = [int(length) for length in chance.gamma(4, 100, 3000).clip(20, 1024)]
+    rows = [row for batch in packed_plan(texts, 2048, 8192, 0, 0) for row in batch]
+    assert 1 - sum(texts) / (2048 * len(rows)) < 0.01
+
+
+def test_pairs_are_padded_apart_and_only_their_targets_learned():
+    examples = texts(5)
+    model = t5().eval()
+    batch = PairBatch(examples, pad=0)
+    loss = PairLoss(model, Precision.FLOAT32)(**batch.inputs(CPU))
+    total, count = 0.0, 0
+    for text in examples:
+        at = int(text.learned.argmax())
+        labels = torch.from_numpy(np.where(text.learned[at:], text.ids[at:], -100)).long()[None]
+        source = torch.from_numpy(text.ids[:at]).long()[None]
+        total += model(input_ids=source, labels=labels).loss.item() * int(text.learned.sum())
+        count += int(text.learned.sum())
+    assert loss.item() == pytest.approx(total / count, rel=1e-5)
+    assert batch.tokens == sum(len(text.ids) for text in examples)
+    assert Batches(examples, Layout.PAIRS, 200).learned([[n] for n in range(5)]) == count
+
+
+def test_pairs_of_like_size_share_a_batch_within_the_limit():
+    examples = texts(200)
+    batches = Batches(examples, Layout.PAIRS, 300)
+    made = [batches.make(rows) for rows in batches.plan(0)]
+    assert all(batch.cells <= 300 for batch in made)
+    assert sum(batch.tokens for batch in made) == sum(len(text.ids) for text in examples)
+    assert sum(batch.tokens for batch in made) / sum(batch.cells for batch in made) > 0.85
+
+
+def test_batches_of_a_fixed_number_of_texts():
+    examples = texts(70)
+    for layout in (Layout.PADDED, Layout.PACKED, Layout.JOINED, Layout.PAIRS):
+        plan = Batches(examples, layout, 100, 32).plan(0)
+        counts = sorted(sum(map(len, rows)) for rows in plan)
+        assert counts == [6, 32, 32]
+    joined = Batches(examples, Layout.JOINED, 100, 32)
+    batch = joined.make(joined.plan(0)[0])
+    assert isinstance(batch, PaddedBatch)
+    assert batch.cells == batch.tokens
+    assert len(batch.ids) == 1
+
+
+def test_a_pair_without_a_source_is_named():
+    from dataclasses import replace
+
+    text = texts(1)[0]
+    text = replace(text, learned=np.ones_like(text.learned))
+    with pytest.raises(TrainingFailed, match="text 0 has no source"):
+        Batches([text], Layout.PAIRS, 100)

@@ -1,0 +1,139 @@
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_models import causal, lora, texts, weights
+
+from subgoal.errors import TrainingFailed
+from subgoal.training.finetune import finetune
+from subgoal.training.loss import Precision
+from subgoal.training.selection import Select, Selection
+from subgoal.training.training_config import TrainingConfig
+from subgoal.training.training_log import LogLine, log
+
+CONFIG = TrainingConfig(
+    tokens=3_000,
+    batch_tokens=200,
+    learning_rate=1e-2,
+    checkpoint_tokens=600,
+    looks=6,
+    precision=Precision.FLOAT32,
+)
+
+
+def line(step, dev_loss=None, score=None):
+    return LogLine(
+        step=step, tokens=0, seconds=0.0, loss=1.0, rate=1.0, dev_loss=dev_loss, score=score
+    )
+
+
+def bests(select, looks):
+    selection = Selection(select, 2, None, [])  # type: ignore[arg-type]
+    found = []
+    for step, look in enumerate(looks):
+        if selection.consider(line(step, *look)):
+            found.append(step)
+        if selection.exhausted:
+            found.append("end")
+    return found
+
+
+def test_the_best_look_is_by_loss_or_by_score_and_patience_counts_from_it():
+    looks = [(3.0, 10.0), (2.0, 5.0), (2.5, 10.0), (1.9, 11.0), (2.0, 11.0), (1.0, 3.0)]
+    assert bests(Select.DEV_LOSS, looks) == [0, 1, 3, 5]
+    assert bests(Select.SCORE, looks) == [0, 2, 3, "end"]
+    assert bests(Select.LAST, looks[:3] + looks[4:5] + looks[2:3]) == [0, 1, "end", "end"]
+    assert bests(Select.SCORE, [(3.0, None), (2.0, None), (2.5, None)]) == [0, 1]
+
+
+def test_a_selection_knows_again_what_the_log_holds():
+    lines = [line(1, 3.0), line(2), line(3, 2.0), line(4, 2.5), line(5), line(6, 2.1)]
+    selection = Selection(Select.DEV_LOSS, 2, None, lines)  # type: ignore[arg-type]
+    assert selection.exhausted
+    assert not selection.consider(line(7, 2.05))
+    assert selection.consider(line(8, 1.9))
+    assert not selection.exhausted
+
+
+class Scores:
+    """Rollout scores as planned; remembers the weights that were scored."""
+
+    def __init__(self, scores):
+        self.scores, self.seen = scores, {}
+
+    def __call__(self, model, line):
+        assert not model.training
+        self.seen[line.step] = weights(model).clone()
+        return self.scores[len(self.seen) - 1]
+
+
+def test_the_weights_of_the_best_score_are_what_is_left(tmp_path):
+    scores = Scores([10.0, 30.0, 20.0, 5.0, 29.0, 1.0])
+    config = CONFIG.model_copy(update={"select": Select.SCORE})
+    model = causal()
+    outcome = finetune(model, texts(), texts(5, 1), config, tmp_path, "x", scores)
+    second = list(scores.seen)[1]
+    assert (outcome.step, outcome.score) == (second, 30.0)
+    assert torch.equal(weights(model), scores.seen[second])
+    kept = load_file(tmp_path / "checkpoints" / "best" / "model.safetensors")
+    assert kept.keys() == dict(model.named_parameters()).keys()
+    assert [one.score for one in log(tmp_path / "log.jsonl") if one.score] == scores.scores
+
+
+def test_a_run_without_a_better_loss_ends_early(tmp_path, monkeypatch):
+    losses = iter([3.0, 2.0, 2.5, 2.2, 1.0])
+    monkeypatch.setattr("subgoal.training.run.mean_loss", lambda *_: next(losses))
+    config = CONFIG.model_copy(
+        update={"patience": 2, "select": Select.DEV_LOSS, "checkpoint_tokens": 1}
+    )
+    outcome = finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
+    looks = [one for one in log(tmp_path / "log.jsonl") if one.dev_loss is not None]
+    assert [one.dev_loss for one in looks] == [3.0, 2.0, 2.5, 2.2]
+    assert outcome.at.step == looks[-1].step
+    assert (outcome.dev_loss, outcome.step) == (2.0, looks[1].step)
+    again = finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
+    assert (again.at, again.dev_loss, again.step) == (outcome.at, 2.0, looks[1].step)
+
+
+@pytest.mark.parametrize("make", [causal, lora])
+@pytest.mark.parametrize("die", [4, 9])
+def test_a_killed_run_keeps_the_best_so_far(make, die, tmp_path, monkeypatch):
+    config = CONFIG.model_copy(update={"select": Select.SCORE})
+    plan = [5.0, 40.0, 20.0, 30.0, 10.0, 35.0]
+
+    def planned(model, line):
+        return plan[min(5, round(line.tokens / 500) - 1)]
+
+    whole, cut = make(), make()
+    expected = finetune(whole, texts(), texts(5, 1), config, tmp_path / "whole", "x", planned)
+
+    def dies(model, line):
+        if line.step >= die:
+            raise KeyboardInterrupt
+        return planned(model, line)
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(make(), texts(), texts(5, 1), config, tmp_path / "cut", "x", dies)
+    outcome = finetune(cut, texts(), texts(5, 1), config, tmp_path / "cut", "x", planned)
+    assert (outcome.step, outcome.score) == (expected.step, expected.score)
+    assert torch.equal(weights(whole), weights(cut))
+
+
+def test_what_cannot_be_selected_is_said(tmp_path):
+    config = CONFIG.model_copy(update={"select": Select.DEV_LOSS})
+    with pytest.raises(TrainingFailed, match=r"select = 'dev_loss' needs looks .*dev_share"):
+        finetune(causal(), texts(), [], config, tmp_path, "x")
+    config = CONFIG.model_copy(update={"patience": 1, "looks": 0})
+    with pytest.raises(TrainingFailed, match=r"training\.patience needs looks"):
+        finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
+
+
+def test_damaged_best_weights_are_named(tmp_path):
+    selection = Selection(Select.DEV_LOSS, 0, tmp_path / "best", [])
+    model = causal()
+    assert selection.restore(model) is None
+    selection.keep(line(3, 2.0), dict(model.named_parameters()))
+    assert selection.restore(model) == line(3, 2.0)
+    file = tmp_path / "best" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(TrainingFailed, match=r"best weights, .*best, cannot be used .* delete"):
+        selection.restore(model)

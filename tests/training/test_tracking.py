@@ -1,0 +1,46 @@
+import sys
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_models import causal, texts
+
+from subgoal.errors import TrainingFailed
+from subgoal.training.finetune import finetune
+from subgoal.training.tracking import Tracker
+from subgoal.training.training_config import TrainingConfig
+from subgoal.training.training_log import log
+
+CONFIG = TrainingConfig(
+    tokens=1_500,
+    batch_tokens=200,
+    looks=3,
+    checkpoint_tokens=0,
+    trackers=(Tracker.TENSORBOARD,),
+)
+
+
+def test_tensorboard_shows_what_the_log_holds(tmp_path):
+    finetune(causal(), texts(), texts(5, 1), CONFIG, tmp_path, "train both")
+    lines = list(log(tmp_path / "log.jsonl"))
+    events = EventAccumulator(str(tmp_path / "tracking" / "train-both"))
+    events.Reload()
+    for name in ("loss", "rate", "tokens", "dev_loss"):
+        shown = {one.step: one.value for one in events.Scalars(name)}
+        held = {a.step: getattr(a, name) for a in lines if getattr(a, name) is not None}
+        assert shown == pytest.approx(held)
+    assert "setup" not in events.Tags()["scalars"]
+
+
+@pytest.mark.parametrize("tracker", [Tracker.WANDB, Tracker.TRACKIO, Tracker.TENSORBOARD])
+def test_a_missing_package_names_the_extra(tracker, tmp_path, monkeypatch):
+    monkeypatch.setattr("subgoal.training.tracking.find_spec", lambda _: None)
+    config = CONFIG.model_copy(update={"trackers": (tracker,)})
+    with pytest.raises(TrainingFailed, match=rf"{tracker}' is not installed.*subgoal\[trackers\]"):
+        finetune(causal(), texts(), [], config, tmp_path, "x")
+    assert not (tmp_path / "tracking").exists()
+
+
+def test_no_tracker_is_loaded_that_was_not_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    finetune(causal(), texts(), [], CONFIG.model_copy(update={"trackers": ()}), tmp_path, "x")
+    assert "torch.utils.tensorboard" not in sys.modules
