@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tiny_models import causal, lora, t5, texts
 
 from subgoal.training.finetune import finetune
 from subgoal.training.run import Run
 from subgoal.training.training_config import TrainingConfig
+from tiny_models import causal, lora, t5, texts
 
 MAKE = {"causal": causal, "t5": t5, "lora": lora}
 

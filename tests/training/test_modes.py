@@ -3,7 +3,6 @@
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import CAUSAL, causal, lora, t5, texts, weights
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.attention import Attention
@@ -14,6 +13,7 @@ from subgoal.training.processes import Processes
 from subgoal.training.resume import checkpoints
 from subgoal.training.training_config import TrainingConfig
 from subgoal.training.training_log import log
+from tiny_models import CAUSAL, causal, lora, t5, texts, weights
 
 CONFIG = TrainingConfig(
     tokens=2_400,

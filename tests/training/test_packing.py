@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import CAUSAL, causal, t5, texts
 from torch.nn.functional import cross_entropy
 
 from subgoal.errors import TrainingFailed
@@ -17,6 +16,7 @@ from subgoal.training.loss import LearnedLoss, PairLoss, Precision
 from subgoal.training.memory import checkpoint_layers
 from subgoal.training.processes import Processes
 from subgoal.training.training_config import TrainingConfig
+from tiny_models import CAUSAL, causal, t5, texts
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,6 @@
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import causal, lora, texts, weights
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.finetune import finetune
@@ -9,6 +8,7 @@ from subgoal.training.loss import Precision
 from subgoal.training.selection import Select, Selection
 from subgoal.training.training_config import TrainingConfig
 from subgoal.training.training_log import LogLine, log
+from tiny_models import causal, lora, texts, weights
 
 CONFIG = TrainingConfig(
     tokens=3_000,

@@ -2,13 +2,13 @@ import sys
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_models import causal, texts
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.finetune import finetune
 from subgoal.training.tracking import Tracker
 from subgoal.training.training_config import TrainingConfig
 from subgoal.training.training_log import log
+from tiny_models import causal, texts
 
 CONFIG = TrainingConfig(
     tokens=1_500,
