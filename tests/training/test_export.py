@@ -12,6 +12,8 @@ from transformers import (
     LlamaForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
     set_seed,
 )
 
@@ -130,6 +132,36 @@ def test_ctranslate2_writes_the_same_tokens(place, plain, prompt, tmp_path):
     )
     assert found[0].sequences_ids[0] == expected.tolist()
     assert (tmp_path / "ct2" / "student.json").is_file()
+
+
+def test_ctranslate2_runs_an_encoder_decoder(plain, prompt, tmp_path):
+    set_seed(1)
+    tokenizer = AutoTokenizer.from_pretrained(plain)
+    shape: dict[str, Any] = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2}
+    starts = {"decoder_start_token_id": tokenizer.pad_token_id, "tie_word_embeddings": False}
+    config = T5Config(
+        **shape,
+        **starts,
+        num_heads=4,
+        vocab_size=len(tokenizer),
+        feed_forward_proj="gated-gelu",
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        initializer_factor=3.0,
+    )
+    model: Any = T5ForConditionalGeneration(config).eval()
+    model.save_pretrained(tmp_path / "t5")
+    tokenizer.save_pretrained(tmp_path / "t5")
+    write_ctranslate2(tmp_path / "t5", tmp_path / "ct2", Quantization.FLOAT32)
+    expected = model.generate(prompt, max_new_tokens=12, do_sample=False)[0, 1:].tolist()
+    found = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1).translate_batch(
+        [tokenizer.convert_ids_to_tokens(prompt[0])],
+        beam_size=1,
+        max_decoding_length=12,
+    )
+    written = tokenizer.convert_tokens_to_ids(found[0].hypotheses[0])
+    assert len(set(written)) > 3
+    assert written == [number for number in expected if number != tokenizer.eos_token_id]
 
 
 def test_int8_is_smaller(place, plain, tmp_path):
