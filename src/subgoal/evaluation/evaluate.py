@@ -21,6 +21,7 @@ from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
+from subgoal.training.checkpoint import weights_file
 
 BROKEN_IN_A_ROW = 6
 """So many episodes in a row whose world broke off end the evaluation: something is wrong."""
@@ -125,8 +126,7 @@ def _play_all(
         check_leaks(card.trained_on, tasks)
     store = journal(folder, config.protocol, name)
     inputs = {
-        f"students/{role}": folder / "students" / role / "model.safetensors"
-        for role in shop.roles(name)
+        f"students/{role}": weights_file(folder / "students" / role) for role in shop.roles(name)
     }
     with folder.stage(stage_name, one, inputs) as stage:
         if stage.complete:

@@ -1,14 +1,18 @@
 """Student folders: what training leaves behind and agents load.
 
     students/both/
-      model.safetensors, config.json   plain transformers loads them
-      tokenizer.json                   plain tokenizers loads it
+      model.safetensors, config.json   plain transformers loads them; large models in shards
+      tokenizer.json, ...              `AutoTokenizer` loads it, plain tokenizers too
+      adapter/                         LoRA's matrices alone; peft loads them onto the base model
       student.json                     the card: role, rendering, what it was trained on
       README.md                        the same for people and for the hub
 
-A folder is written under a temporary name and renamed, so it is whole or not there.
+A student trained with LoRA has its matrices merged into the weights, so that nothing but
+transformers is needed to play. A folder is written under a temporary name and renamed, so it is
+whole or not there.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +22,23 @@ from typing import Any, cast
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.utils import logging as transformers_logging
 
-from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.chat_tokenizer import ChatTokenizer
+from subgoal.datasets.rendering import Role, TextFormat, Turns
 from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import StudentInvalid
 from subgoal.record import Record
 from subgoal.training.model_card import model_card
 
 transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
+transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
 
 CARD = "student.json"
 """The file that makes a folder a student's."""
+ADAPTER = "adapter"
+"""The folder of LoRA's matrices in a student's."""
 
 
 class StudentCard(Record):
@@ -60,6 +68,8 @@ class StudentCard(Record):
     """How many of its paths each teacher annotated; `transfer` for those carried over."""
     base: str = ""
     """The model whose weights it began with; empty where it was made from scratch."""
+    vocabulary: int = 0
+    """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}
     """The configuration that it was made by, for people to read."""
 
@@ -68,7 +78,8 @@ class StudentCard(Record):
 class Student:
     """A trained model with all that is needed to play."""
 
-    model: LlamaForCausalLM
+    model: Any
+    """A model of transformers, or, after training with LoRA, one of peft around it."""
     tokenizer: StudentTokenizer
     card: StudentCard
 
@@ -92,32 +103,36 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def save_student(folder: Path, student: Student) -> None:
-    """Write a student's folder; plain transformers can load the model from it."""
+    """Write a student's folder; plain transformers can load the model from it.
+
+    LoRA's matrices are written apart and then merged into the weights of `student.model`.
+    """
 
     def fill(place: Path) -> None:
-        student.model.save_pretrained(place)
+        model = student.model
+        if hasattr(model, "merge_and_unload"):
+            model.save_pretrained(place / ADAPTER, save_embedding_layers=False)
+            model = model.merge_and_unload()
+        model.save_pretrained(place)
         student.tokenizer.save(place)
         (place / CARD).write_text(student.card.model_dump_json(indent=2) + "\n")
-        text = model_card(student.card, student.model.config)
+        text = model_card(student.card, model.config)
         (place / "README.md").write_text(text, encoding="utf-8")
 
     write_folder(folder, fill)
 
 
-def load_student(folder: Path, role: Role | None = None) -> Student:
-    """Load a student.
+def read_card(folder: Path, role: Role | None = None) -> StudentCard:
+    """Read a student's card.
 
     Args:
         folder: Where `save_student` wrote it.
         role: What it must have been trained for; None: anything.
 
     Raises:
-        StudentInvalid: The folder is missing or damaged, its parts do not fit each other, or it
-            was trained for another role.
+        StudentInvalid: It is missing or damaged, or the student was trained for another role.
     """
-    for name in (CARD, "config.json", "model.safetensors", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
+    _need(folder, CARD)
     try:
         card = StudentCard.model_validate_json((folder / CARD).read_bytes())
     except ValidationError as error:
@@ -127,22 +142,100 @@ def load_student(folder: Path, role: Role | None = None) -> Student:
         raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
     if role is not None and card.role is not role:
         raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
-    model = _load_model(folder)
-    tokenizer = MarkTokenizer.load(folder)
-    if tokenizer.size != model.config.vocab_size:
+    return card
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file of a student's weights, or the index of its shards.
+
+    Raises:
+        StudentInvalid: It is missing, or a shard is.
+    """
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return _need(folder, "model.safetensors")
+    try:
+        shards = set(json.loads(index.read_text())["weight_map"].values())
+    except (ValueError, KeyError, AttributeError) as error:
+        raise StudentInvalid(f"{folder} is damaged ({index.name}); train it again") from error
+    for shard in sorted(shards):
+        _need(folder, shard)
+    return index
+
+
+def load_student(
+    folder: Path, role: Role | None = None, dtype: torch.dtype = torch.float32
+) -> Student:
+    """Load a student.
+
+    Args:
+        folder: Where `save_student` wrote it.
+        role: What it must have been trained for; None: anything.
+        dtype: What its weights are held in.
+
+    Raises:
+        StudentInvalid: The folder is missing or damaged, its parts do not fit each other, or it
+            was trained for another role.
+    """
+    card = read_card(folder, role)
+    for name in ("config.json", "tokenizer.json"):
+        _need(folder, name)
+    weights_file(folder)
+    model = _load_model(folder, card, dtype)
+    tokenizer = load_tokenizer(folder, card.form.turns)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.size != (card.vocabulary or rows) or tokenizer.size > rows:
         raise StudentInvalid(
             f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "
-            f"{model.config.vocab_size}; they are of different students"
+            f"{card.vocabulary or rows}; they are of different students"
         )
     return Student(model, tokenizer, card)
 
 
-def _load_model(folder: Path) -> LlamaForCausalLM:
+def load_tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
+    """Load a student's tokenizer.
+
+    Args:
+        folder: Where it was saved.
+        turns: How it tells turns apart.
+
+    Raises:
+        StudentInvalid: It is missing, damaged, or of another kind.
+    """
+    match turns:
+        case Turns.MARKS:
+            return MarkTokenizer.load(folder)
+        case Turns.CHAT:
+            return ChatTokenizer.load(folder)
+        case Turns.WORDS:
+            from subgoal.datasets.word_tokenizer import WordTokenizer
+
+            return WordTokenizer.load(folder)
+
+
+def _need(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
+    return folder / name
+
+
+def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
     try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        if config.is_encoder_decoder != (card.form.turns is Turns.WORDS):
+            raise StudentInvalid(
+                f"{folder}: config.json is of another architecture ({config.model_type}) than the "
+                f"student reads (turns = '{card.form.turns}'); they are of different students"
+            )
+        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model, report = cast(
-            "tuple[LlamaForCausalLM, dict[str, Any]]",
-            AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            "tuple[Any, dict[str, Any]]",
+            auto.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
             ),
         )
     except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
@@ -151,6 +244,6 @@ def _load_model(folder: Path) -> LlamaForCausalLM:
     wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
     if wrong:
         raise StudentInvalid(
-            f"{folder} is damaged (model.safetensors has no fitting {wrong[0]}); train it again"
+            f"{folder} is damaged (its weights have no fitting {wrong[0]}); train it again"
         )
     return model.eval()

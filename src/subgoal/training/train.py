@@ -19,15 +19,14 @@ from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
 from subgoal.datasets.renaming import renamed
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
-from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState, digest_of
-from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
+from subgoal.training.checkpoint import Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.side_by_side import Order, train_side_by_side
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.training.student import StudentConfig, new_student
 
 
 class TrainConfig(Record):
@@ -75,7 +74,8 @@ class _Data:
 
     train: Sequence[AnnotatedTrajectory]
     dev: Sequence[AnnotatedTrajectory]
-    tokenizer: StudentTokenizer
+    known: Sequence[AnnotatedTrajectory]
+    """What a tokenizer should know: the paths trained on, without renamed copies."""
     digest: str
 
 
@@ -113,7 +113,7 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
                 save_student(place, student)
                 stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
         shutil.rmtree(work / "checkpoints", ignore_errors=True)
-        cards[role] = load_student(place, role).card
+        cards[role] = read_card(place, role)
     return TrainSummary(
         read=source,
         written={role: students_folder(folder, role) for role in config.roles},
@@ -189,9 +189,8 @@ def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Pa
             "annotate some trajectories, or lower train.dataset.min_confidence"
         )
     training, dev = hold_out(kept, config.dev_share)
-    tokenizer = MarkTokenizer.train(corpus(training), config.vocabulary)
     paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
-    return _Data(paths, dev, tokenizer, file_digest(source))
+    return _Data(paths, dev, training, file_digest(source))
 
 
 def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
@@ -204,8 +203,8 @@ def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
 
 def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
     _begin(work, one, data)
-    tokenizer = data.tokenizer
-    model = make_student(one.student, tokenizer.size, tokenizer.pad, one.dataset.context)
+    form = one.dataset.form
+    model, tokenizer = new_student(one.student, form, corpus(data.known), one.dataset.vocabulary)
     outcome = finetune(
         model,
         build(data.train, one.role, one.dataset, tokenizer),
@@ -213,10 +212,11 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
         one.training,
         work,
         f"train {one.role}",
+        fresh=not one.student.model,
     )
     card = StudentCard(
         role=one.role,
-        form=one.dataset.form,
+        form=form,
         data=data.digest,
         parameters=sum(p.numel() for p in model.parameters()),
         tokens=outcome.at.tokens,
@@ -226,6 +226,8 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
         seed=one.training.seed,
         trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
         teachers=_teachers(data.train),
+        base=one.student.model,
+        vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),
     )
     return Student(model, tokenizer, card)
