@@ -63,10 +63,11 @@ class ModuleForward(Forward):
     """The forward pass of any causal model of transformers.
 
     Args:
-        model: The model, in evaluation mode, on its device.
+        model: The model, in evaluation mode, on its device; one of peft around it, too.
     """
 
     def __init__(self, model: Any) -> None:
+        model = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._model = model
         # its name since transformers 5, and the one before
         known = inspect.signature(model.forward).parameters

@@ -1,6 +1,6 @@
 """Which text formats fit which models."""
 
-from subgoal.datasets.rendering import TextFormat, Turns
+from subgoal.datasets.rendering import RenderingName, TextFormat, Turns
 from subgoal.errors import ConfigInvalid
 
 
@@ -25,12 +25,10 @@ def check_form(form: TextFormat, encoder_decoder: bool, pretrained: bool) -> Non
             "train.dataset.turns = 'words' is for encoder-decoder students; set it to 'marks' or "
             "'chat'"
         )
-    windows = form.rendering.value == "window"
-    if windows != (form.turns is Turns.WORDS) and (form.turns is not Turns.MARKS):
-        needed = "'window'" if form.turns is Turns.WORDS else "'folded' or 'transcript'"
+    if form.turns is Turns.WORDS and form.rendering is not RenderingName.WINDOW:
         raise ConfigInvalid(
-            f"train.dataset.turns = '{form.turns}' does not go with rendering = "
-            f"'{form.rendering}'; set that to {needed}"
+            f"train.dataset.turns = 'words' does not go with rendering = '{form.rendering}'; set "
+            "that to 'window'"
         )
     if form.turns is Turns.CHAT and not pretrained:
         raise ConfigInvalid(
