@@ -1,7 +1,7 @@
 """Pretrained students: found by name, taught the marks or their chat template, LoRA or whole."""
 
 import json
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from transformers import (
 from chat_models import chat_model
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import RenderingName, Role, TextFormat, Turns
-from subgoal.datasets.tokenizer import Mark
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.datasets.word_tokenizer import WordTokenizer
 from subgoal.errors import ConfigInvalid, StudentInvalid
 from subgoal.language_models.engine import Generation
@@ -35,8 +35,9 @@ from subgoal.training.student import (
     LoraConfig,
     Size,
     StudentConfig,
+    make_model,
     make_t5,
-    new_student,
+    make_tokens,
 )
 from subgoal.training.train import train
 
@@ -58,6 +59,16 @@ MODELS = {
 TIED = {"chatml": True, "llama-3": False, "gemma": True}
 SPARE = 7
 """Rows of the models' tables that no token uses, as published models have."""
+
+
+class NewStudent(NamedTuple):
+    model: Any
+    tokenizer: StudentTokenizer
+
+
+def new_student(config, form, texts, vocabulary):
+    tokens = make_tokens(config, form, texts, vocabulary)
+    return NewStudent(make_model(config, form, tokens), tokens.tokenizer)
 
 
 @pytest.fixture(scope="module", params=list(MODELS))

@@ -102,22 +102,22 @@ class StudentConfig(Record):
     """Seed of the initial weights."""
 
 
-class NewStudent(NamedTuple):
-    """A student before its training.
+class Tokens(NamedTuple):
+    """The tokens of a student that is to be trained.
 
     Attributes:
-        model: A model of transformers, or one of peft around it.
         tokenizer: Its tokenizer.
+        new: Ids that a pretrained model does not know yet.
     """
 
-    model: Any
     tokenizer: StudentTokenizer
+    new: tuple[int, ...] = ()
 
 
-def new_student(
+def make_tokens(
     config: StudentConfig, form: TextFormat, texts: Iterable[str], vocabulary: int
-) -> NewStudent:
-    """Make a student that is to be trained.
+) -> Tokens:
+    """Load the tokenizer of a pretrained student, or train one.
 
     Args:
         config: Which model.
@@ -130,7 +130,8 @@ def new_student(
         StudentInvalid: The pretrained model cannot be had, or does not fit the text format.
     """
     if config.model:
-        return _adapted(config, form)
+        _check_pretrained(config, form)
+        return Tokens(*find_pretrained(config.model).tokenizer(form.turns))
     if config.lora.rank or config.weights is not Weights.FLOAT32:
         raise ConfigInvalid(
             "train.student.lora and train.student.weights are for pretrained models; set "
@@ -140,10 +141,30 @@ def new_student(
     if config.architecture is Architecture.T5:
         from subgoal.datasets.word_tokenizer import WordTokenizer
 
-        words = WordTokenizer.train(texts, vocabulary)
-        return NewStudent(make_t5(config, words), words)
-    marks = MarkTokenizer.train(texts, vocabulary)
-    return NewStudent(make_student(config, marks.size, marks.pad, form.context), marks)
+        return Tokens(WordTokenizer.train(texts, vocabulary))
+    return Tokens(MarkTokenizer.train(texts, vocabulary))
+
+
+def make_model(config: StudentConfig, form: TextFormat, tokens: Tokens) -> Any:
+    """Make the model of a student that is to be trained.
+
+    Args:
+        config: Which model.
+        form: The text format that it will read.
+        tokens: What `make_tokens` returned.
+
+    Returns:
+        A model of transformers, or one of peft around it.
+
+    Raises:
+        ConfigInvalid: LoRA names no layers, or peft is missing.
+        StudentInvalid: The pretrained model cannot be had.
+    """
+    if config.model:
+        return _adapted(config, tokens)
+    if config.architecture is Architecture.T5:
+        return make_t5(config, tokens.tokenizer)
+    return make_student(config, tokens.tokenizer.size, tokens.tokenizer.pad, form.context)
 
 
 def make_student(
@@ -211,8 +232,7 @@ def make_t5(config: StudentConfig, tokenizer: StudentTokenizer) -> T5ForConditio
     return model
 
 
-def _adapted(config: StudentConfig, form: TextFormat) -> NewStudent:
-    """Load a pretrained model, teach it the marks, and put LoRA's matrices beside its weights."""
+def _check_pretrained(config: StudentConfig, form: TextFormat) -> None:
     if config.weights is Weights.BFLOAT16 and not config.lora.rank:
         raise ConfigInvalid(
             "train.student.weights = 'bfloat16' is too coarse for weights that learn; set "
@@ -228,16 +248,21 @@ def _adapted(config: StudentConfig, form: TextFormat) -> NewStudent:
             f"train.dataset.context = {form.context} is more than the {positions} positions of "
             f"{config.model}; lower it"
         )
-    tokenizer, new = base.tokenizer(form.turns)
+
+
+def _adapted(config: StudentConfig, tokens: Tokens) -> Any:
+    """Load a pretrained model, teach it the marks, and put LoRA's matrices beside its weights."""
+    base = find_pretrained(config.model)
+    pairs = base.config().is_encoder_decoder
     dtype = torch.bfloat16 if config.weights is Weights.BFLOAT16 else torch.float32
-    model = base.model(shape.is_encoder_decoder, dtype)
-    _make_room(model, tokenizer.size, new)
-    if not shape.is_encoder_decoder:
-        model.config.pad_token_id = tokenizer.pad
+    model = base.model(pairs, dtype)
+    _make_room(model, tokens.tokenizer.size, tokens.new)
+    if not pairs:
+        model.config.pad_token_id = tokens.tokenizer.pad
         if model.generation_config is not None:
-            model.generation_config.pad_token_id = tokenizer.pad
+            model.generation_config.pad_token_id = tokens.tokenizer.pad
     set_seed(config.seed)
-    return NewStudent(_with_lora(model, config, new) if config.lora.rank else model, tokenizer)
+    return _with_lora(model, config, tokens.new) if config.lora.rank else model
 
 
 def _check_card(base: Pretrained, form: TextFormat) -> None:

@@ -19,6 +19,7 @@ from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
 from subgoal.datasets.renaming import renamed
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.splits import hold_out
+from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
@@ -26,7 +27,7 @@ from subgoal.run_folder import RunFolder, StageState, digest_of
 from subgoal.training.checkpoint import Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.side_by_side import Order, train_side_by_side
-from subgoal.training.student import StudentConfig, new_student
+from subgoal.training.student import StudentConfig, Tokens, make_model, make_tokens
 
 
 class TrainConfig(Record):
@@ -74,8 +75,7 @@ class _Data:
 
     train: Sequence[AnnotatedTrajectory]
     dev: Sequence[AnnotatedTrajectory]
-    known: Sequence[AnnotatedTrajectory]
-    """What a tokenizer should know: the paths trained on, without renamed copies."""
+    tokens: Tokens
     digest: str
 
 
@@ -108,7 +108,7 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
         work = folder / "training" / role
         with folder.stage(f"train-{role}", one, {source.name: source}) as stage:
             if not stage.complete:
-                data = data or _read(config.dataset, store, source)
+                data = data or _read(config, store, source)
                 student = _train_one(one, data, work)
                 save_student(place, student)
                 stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
@@ -130,11 +130,11 @@ def texts_by_role(
         RunFolderInvalid: There are no annotations.
         TrainingFailed: There is nothing to train on.
     """
-    data = _read(config.dataset, *_annotations(config, folder))
+    data = _read(config, *_annotations(config, folder))
     splits = {"train": data.train, "dev": data.dev}
-    return data.tokenizer, {
+    return data.tokens.tokenizer, {
         role: {
-            split: build(paths, role, config.dataset, data.tokenizer)
+            split: build(paths, role, config.dataset, data.tokens.tokenizer)
             for split, paths in splits.items()
         }
         for role in config.roles
@@ -181,7 +181,8 @@ def _annotations(
     return store, path or store.sealed_path
 
 
-def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Path) -> _Data:
+def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory], source: Path) -> _Data:
+    config, student = whole.dataset, whole.student
     kept = [one for one in store.by_key().values() if one.confidence >= config.min_confidence]
     if not kept:
         raise TrainingFailed(
@@ -190,7 +191,8 @@ def _read(config: DatasetConfig, store: Journal[AnnotatedTrajectory], source: Pa
         )
     training, dev = hold_out(kept, config.dev_share)
     paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
-    return _Data(paths, dev, training, file_digest(source))
+    tokens = make_tokens(student, config.form, corpus(training), config.vocabulary)
+    return _Data(paths, dev, tokens, file_digest(source))
 
 
 def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
@@ -204,7 +206,7 @@ def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
 def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
     _begin(work, one, data)
     form = one.dataset.form
-    model, tokenizer = new_student(one.student, form, corpus(data.known), one.dataset.vocabulary)
+    model, tokenizer = make_model(one.student, form, data.tokens), data.tokens.tokenizer
     outcome = finetune(
         model,
         build(data.train, one.role, one.dataset, tokenizer),
