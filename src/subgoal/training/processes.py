@@ -1,8 +1,9 @@
 """One process or many that train one model together: alone, DDP, or FSDP.
 
-Started by `accelerate launch` (or torchrun); its environment says how many there are, on which
-devices, and whether the weights are sharded (FSDP2). Each process takes its share of a step's
-batches. The gradients of all are averaged, so each loss is scaled by the number of processes.
+Started by `accelerate launch`, on CPUs by `torchrun` with ACCELERATE_USE_CPU=true; the environment
+says how many there are, on which devices, and whether the weights are sharded (`--use_fsdp`; it is
+FSDP2 always). Each process takes its share of a step's batches. The gradients of all are averaged,
+so each loss is scaled by the number of processes.
 """
 
 import copy
@@ -50,7 +51,7 @@ class Processes:
         """
         if not self.sharded:
             return cast("StudentLoss", self._accelerator.prepare_model(loss))
-        mine = copy.deepcopy(loss).to(self.device)
+        mine = copy.deepcopy(loss)  # sharding moves it to the device, a layer at a time
         mesh = init_device_mesh(self.device.type, (self.number,))
         layers = set(core(mine.student)._no_split_modules or ())
         for module in mine.student.modules():
