@@ -212,3 +212,16 @@ def test_what_needs_windows_says_so(annotated, tokenizer):
             build(annotated, Role.PLANNER, config, tokenizer)
     with pytest.raises(ConfigInvalid, match="'first' needs"):
         build(annotated, Role.FIRST, DatasetConfig(), tokenizer)
+
+
+def test_a_tokenizer_for_windows_knows_what_they_say(annotated):
+    form = TextFormat(rendering=WINDOW, actions=ActionForm.FUNCTIONAL)
+    said = list(corpus(annotated[:1], form))
+    assert "What action should you do next?" in said
+    assert any(text.startswith("GO(") for text in said)
+    config = DatasetConfig(rendering=WINDOW, actions=ActionForm.FUNCTIONAL)
+    lengths = [
+        len(build(annotated[:1], Role.EXECUTOR, config, WordTokenizer.train(texts, 900))[-1].ids)
+        for texts in (corpus(annotated, form), corpus(annotated))
+    ]
+    assert lengths[0] < 0.8 * lengths[1]

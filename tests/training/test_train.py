@@ -6,7 +6,7 @@ from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import load_student
-from subgoal.training.train import train
+from subgoal.training.train import PerRole, RoleTraining, train
 
 
 def changed(tiny, **training):
@@ -37,6 +37,17 @@ def test_a_pair_shares_the_budget_of_one(tiny, tmp_path):
     budget = tiny.training.tokens
     for role, share in zip(roles, (0.5, 0.5, 1), strict=True):
         assert budget * share <= cards[role].tokens < budget * share + 512
+
+
+def test_a_role_may_be_trained_in_its_own_way(tiny, tmp_path):
+    own = PerRole(planner=RoleTraining(tokens=700, learning_rate=1e-4))
+    roles = (Role.PLANNER, Role.EXECUTOR)
+    config = tiny.model_copy(update={"roles": roles, "per_role": own})
+    cards = train(config, RunFolder(tmp_path / "run")).cards
+    assert 700 <= cards[Role.PLANNER].tokens < 700 + 512
+    assert cards[Role.PLANNER].config["training"]["learning_rate"] == 1e-4
+    assert cards[Role.EXECUTOR].tokens >= tiny.training.tokens / 2
+    assert cards[Role.EXECUTOR].config["training"]["learning_rate"] == tiny.training.learning_rate
 
 
 def test_a_complete_stage_is_not_trained_again(tiny, tmp_path):

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
+from subgoal.datasets.functional_action import functional_action
 from subgoal.datasets.rendering import (
     LEARNED,
+    ActionForm,
     Asked,
     Context,
     RenderingName,
@@ -21,6 +23,7 @@ from subgoal.datasets.rendering import (
     spelled,
 )
 from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.datasets.window import PHRASES, window_line
 from subgoal.errors import ConfigInvalid
 from subgoal.trajectories.trajectory import Step
 
@@ -63,20 +66,32 @@ class Example:
     reopened: bool
 
 
-def corpus(annotated: Iterable[AnnotatedTrajectory]) -> Iterable[str]:
-    """Yield every piece of text that a tokenizer should know, once a path."""
+def corpus(
+    annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None = None
+) -> Iterable[str]:
+    """Yield every piece of text that a tokenizer should know, once a path.
+
+    Args:
+        annotated: The paths.
+        form: The text format; None: a transcript's.
+    """
+    windows = form is not None and form.rendering is RenderingName.WINDOW
+    shown = window_line if windows else plain
+    functional = form is not None and form.actions is ActionForm.FUNCTIONAL
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
         yield task.description
-        yield plain(steps[0].inventory)
-        yield plain(steps[0].look)
+        yield shown(steps[0].inventory)
+        yield shown(steps[0].look)
         for step, before in zip(steps, (None, *steps[:-1]), strict=True):
-            yield step.action
-            yield plain(step.observation)
+            yield functional_action(step.action) if functional else step.action
+            yield shown(step.observation)
             if before is not None and before.entered:
-                yield plain(step.look)
+                yield shown(step.look)
         for span in one.spans:
-            yield spelled(str(span.subgoal))
+            yield str(span.subgoal) if windows else spelled(str(span.subgoal))
+        if windows:
+            yield from PHRASES
 
 
 def build(

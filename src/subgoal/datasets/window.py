@@ -63,6 +63,17 @@ _QUESTIONS = {
         "should do?"
     ),
 }
+PHRASES = (
+    "Time: 1; Score: 0;",
+    "No completed subtasks.",
+    f"Completed subtasks are: ..., {COMPLETE_TASK}. The current subtask is",
+    f"Action history: {END_SUBGOAL} | (+0) --> |",
+    "Current environment:",
+    "Current inventory:",
+    "Visited rooms:",
+    *_QUESTIONS.values(),
+)
+"""What every window says, for tokenizers to know."""
 
 
 def window_line(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Each student is a stage of its own (`train-both`, `train-flat`), resumable. The roles that make
 one agent share the budget: `planner` and `executor` get half of what `both` or `flat` gets, so
-that agents are compared at the same cost.
+that agents are compared at the same cost; `first`, which has one text a path, a tenth on top.
 """
 
 import shutil
@@ -30,17 +30,46 @@ from subgoal.training.side_by_side import Order, train_side_by_side
 from subgoal.training.student import StudentConfig, Tokens, make_model, make_tokens
 
 
+class RoleTraining(Record):
+    """What one role is trained with instead; what is left out is as for all."""
+
+    learning_rate: float | None = None
+    """Peak learning rate."""
+    epochs: float | None = None
+    """Budget in passes over the texts."""
+    tokens: int | None = None
+    """Token budget, not shared with other roles."""
+
+
+class PerRole(Record):
+    """What roles are trained with instead of what `training` says."""
+
+    planner: RoleTraining = RoleTraining()
+    """The planner."""
+    executor: RoleTraining = RoleTraining()
+    """The executor."""
+    both: RoleTraining = RoleTraining()
+    """One model for both."""
+    first: RoleTraining = RoleTraining()
+    """The generator of the first sub-goal."""
+    flat: RoleTraining = RoleTraining()
+    """The flat agent."""
+
+
 class TrainConfig(Record):
     """Which students are trained, on what, for how long."""
 
     roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
-    """`both`, or `planner` and `executor`; and `flat`, the baseline."""
+    """`both`, or `planner` and `executor`; `first`, which may set the first sub-goal; and `flat`,
+    the baseline."""
     dataset: DatasetConfig = DatasetConfig()
     """How annotated trajectories become examples."""
     student: StudentConfig = StudentConfig()
     """Which model."""
     training: TrainingConfig = TrainingConfig()
     """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
+    per_role: PerRole = PerRole()
+    """What some roles are trained with instead."""
     annotations: Path | None = None
     """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
     folder's own."""
@@ -102,7 +131,7 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
             role=role,
             dataset=config.dataset,
             student=config.student,
-            training=_share(config.training, role),
+            training=_training(config, role),
         )
         place = students_folder(folder, role)
         work = folder / "training" / role
@@ -158,11 +187,15 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     ]
 
 
-def _share(training: TrainingConfig, role: Role) -> TrainingConfig:
-    if role not in {Role.PLANNER, Role.EXECUTOR}:
-        return training
-    half = {"tokens": training.tokens // 2, "minutes": training.minutes / 2}
-    return training.model_copy(update=half)
+_SHARES = {Role.PLANNER: 0.5, Role.EXECUTOR: 0.5, Role.FIRST: 0.1}
+
+
+def _training(config: TrainConfig, role: Role) -> TrainingConfig:
+    """Return how a role is trained: its share of the budget, and what is said of it alone."""
+    training, share = config.training, _SHARES.get(role, 1)
+    mine = {"tokens": int(training.tokens * share), "minutes": training.minutes * share}
+    own: RoleTraining = getattr(config.per_role, role.value)
+    return training.model_copy(update={**mine, **own.model_dump(exclude_none=True)})
 
 
 def _annotations(
@@ -191,7 +224,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory], source: Path)
         )
     training, dev = hold_out(kept, config.dev_share)
     paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
-    tokens = make_tokens(student, config.form, corpus(training), config.vocabulary)
+    tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
     return _Data(paths, dev, tokens, file_digest(source))
 
 
