@@ -40,6 +40,14 @@ def test_steps_are_numbered_by_sentinels_and_parts_end_with_the_end(tokenizer):
     assert tokenizer.divider(10) == [vocabulary["<extra_id_10>"]]
 
 
+def test_a_data_set_shows_what_trainers_need_for_the_same_ids(tokenizer):
+    source = [*tokenizer.words("Wait."), 1, *tokenizer.words("Score: 0;"), tokenizer.divider(3)[0]]
+    source += [*tokenizer.words("go to kitchen"), 1]
+    text = tokenizer.text(source)
+    assert text == "Wait.</s>Score: 0;<extra_id_3>go to kitchen"
+    assert [*tokenizer._tokenizer(text, add_special_tokens=False).input_ids, 1] == source
+
+
 @given(st.text(max_size=40))
 @settings(max_examples=60)
 def test_no_text_is_unknown_and_none_spells_a_special_token(tokenizer, text):

@@ -152,6 +152,15 @@ class WordTokenizer(StudentTokenizer):
         )
         return text
 
+    @override
+    def text(self, ids: Sequence[int]) -> str:
+        # Trainers of encoder-decoder models put the last end there themselves.
+        kept = ids[:-1] if ids and ids[-1] == self._end else ids
+        text: str = self._tokenizer.decode(
+            list(kept), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return text
+
     def _encode(self, text: str) -> tuple[int, ...]:
         encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return tuple(encoded.input_ids)
