@@ -25,7 +25,7 @@ from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.scienceworld import JVM_FLAGS, VARIATIONS, ScienceWorld
-from subgoal.trajectories.collect import replay
+from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 
 TYPES = tuple(VARIATIONS)[::5]

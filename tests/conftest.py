@@ -3,7 +3,7 @@ import torch
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
 from subgoal.environments.errand import ErrandWorld
-from subgoal.trajectories.collect import replay
+from subgoal.trajectories.replay import replay
 
 torch.set_num_threads(1)
 

@@ -24,6 +24,10 @@ class DataCorrupt(SubgoalError):
     """A stored file cannot be read: a damaged line, a wrong format or version."""
 
 
+class ClusterFailed(SubgoalError):
+    """A Ray cluster cannot be had, or lost a process again and again."""
+
+
 class DiskFull(SubgoalError):
     """A result cannot be written: no room, no right, a limit. What was whole before still is."""
 

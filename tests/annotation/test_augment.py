@@ -13,7 +13,8 @@ from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import RunFolderInvalid
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, collect, replay
+from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.replay import replay
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_auto_is_bounded_by_cores_and_by_free_memory(
     monkeypatch.setattr(pool_module, "_CONTROL_GROUP", tmp_path)
 
     def machine(cores: int, gigabytes: float) -> int | str:
-        monkeypatch.setattr(pool_module.os, "sched_getaffinity", lambda _: range(cores))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
         memory = SimpleNamespace(available=int(gigabytes * 2**30))
         monkeypatch.setattr(pool_module.psutil, "virtual_memory", lambda: memory)
         return affordable("auto")

@@ -12,8 +12,8 @@ from subgoal.trajectories.collect import (
     PathSource,
     collect,
     failures,
-    replay,
 )
+from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import journal
 
 CONFIG = CollectConfig(environment="errand", per_type=5)

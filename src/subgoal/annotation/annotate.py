@@ -14,7 +14,8 @@ from subgoal.annotation.selection import Selection, SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teacher import Teacher
-from subgoal.annotation.transfer import TransferTeacher
+from subgoal.annotation.transfer_worker import carried_over
+from subgoal.cluster import Cluster
 from subgoal.environments.environment import StopReason
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, TeacherFailed
 from subgoal.journal import Journal, write_text
@@ -86,14 +87,19 @@ def failures(folder: RunFolder) -> Journal[AnnotationFailure]:
 
 
 def annotate_all(
-    trajectories: Iterable[Trajectory], config: AnnotateConfig, paid: PaidTeacher | None = None
+    trajectories: Iterable[Trajectory],
+    config: AnnotateConfig,
+    paid: PaidTeacher | None = None,
+    cluster: Cluster | None = None,
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     """Annotate trajectories: by the teacher where it can, else by transfer.
 
     Args:
         trajectories: The paths.
         config: Who annotates.
-        paid: The openai teacher at work; None makes one where the configuration wants it.
+        paid: The openai teacher at work; None makes one where the configuration wants it. It asks
+            from this process alone, so that its ledger, budget and rate limits hold.
+        cluster: Whose processes carry annotations over; None: this one.
 
     Returns:
         The annotations, and a failure with its reason for every trajectory without one, and for
@@ -122,7 +128,7 @@ def annotate_all(
     done = {one.trajectory.task.key for one in direct}
     rest = [path for path in solved if path.task.key not in done]
     if config.transfer and rest:
-        carried, left = _carry_over(direct, rest, reasons, config.min_confidence)
+        carried, left = _carry_over(direct, rest, reasons, config.min_confidence, cluster)
         return direct + carried, failed + left
     not_asked = "the teacher was not asked about it"
     left = [reasons.get(path.task.key) or _failure(path, not_asked) for path in rest]
@@ -130,7 +136,10 @@ def annotate_all(
 
 
 def annotate(
-    config: AnnotateConfig, folder: RunFolder, retry_failed: bool = False
+    config: AnnotateConfig,
+    folder: RunFolder,
+    retry_failed: bool = False,
+    cluster: Cluster | None = None,
 ) -> AnnotateSummary:
     """Run the stage: read the trajectories, write annotations and failures.
 
@@ -139,6 +148,7 @@ def annotate(
         folder: The run folder.
         retry_failed: Take up the paths that the teacher failed on; those that are annotated are
             not asked about again.
+        cluster: Whose processes carry annotations over; None: this one.
 
     Raises:
         RunFolderInvalid: `collect` is not complete, or the stage has another configuration.
@@ -159,7 +169,7 @@ def annotate(
             if config.teacher is TeacherKind.OPENAI:
                 run = str(folder.path.resolve())
                 paid = PaidTeacher(config.openai, run, _retries(folder).again)
-            annotated, failed = annotate_all(source, config, paid)
+            annotated, failed = annotate_all(source, config, paid, cluster)
             store.clear()  # of what an interrupted attempt wrote
             bad.clear()
             with closing(store), closing(bad):
@@ -233,19 +243,18 @@ def _carry_over(
     rest: Sequence[Trajectory],
     reasons: Mapping[str, AnnotationFailure],
     min_confidence: float,
+    cluster: Cluster | None,
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     """Carry annotations over to the rest; what the paid teacher failed on stays recorded."""
-    teacher = TransferTeacher(direct)
     carried: list[AnnotatedTrajectory] = []
     failed: list[AnnotationFailure] = []
+    paths = {path.task.key: path for path in rest}
     with Progress("carry over", len(rest), "paths") as progress:
-        for path in rest:
+        for key, found in carried_over(direct, rest, cluster):
+            path, before = paths[key], reasons.get(key)
             progress.advance()
-            before = reasons.get(path.task.key)
-            try:
-                found = teacher.annotate(path)
-            except TeacherFailed as error:
-                failed.append(_also(before, path, str(error)))
+            if isinstance(found, TeacherFailed):
+                failed.append(_also(before, path, str(found)))
                 continue
             if found.confidence < min_confidence:
                 reason = f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"

@@ -13,7 +13,7 @@ from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import replay
+from subgoal.trajectories.replay import replay
 
 FILE = "augmented.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from subgoal.annotation.annotate import AnnotateConfig, annotate, dry_run
-from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.options import ClusterOptions, read_options
 from subgoal.cli.output import show_annotated, show_forecast
 from subgoal.errors import TeacherFailed
 from subgoal.run_folder import RunFolder
 
 
-class AnnotateOptions(StageOptions):
+class AnnotateOptions(ClusterOptions):
     """Set sub-goals on the trajectories with a teacher, and carry them over to the rest."""
 
     dry_run: bool = False
@@ -32,7 +32,8 @@ def command(words: Sequence[str]) -> None:
         return
     if options.restart:
         folder.remove_stage("annotate")
-    summary = annotate(options.annotate, folder, options.retry_failed)
+    with options.cluster() as cluster:
+        summary = annotate(options.annotate, folder, options.retry_failed, cluster)
     show_annotated(summary, options.samples)
     if not summary.direct + summary.transferred:
         raise TeacherFailed("no path was annotated; the reasons are above")

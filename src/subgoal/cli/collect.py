@@ -24,7 +24,8 @@ def run_stage(options: CollectOptions) -> CollectSummary:
     folder = RunFolder(options.run)
     if options.restart:
         folder.remove_stage("collect")
-    summary = collect(options.collect, folder, options.worlds, options.limits)
+    with options.cluster() as cluster:
+        summary = collect(options.collect, folder, options.worlds, options.limits, cluster)
     show_collected(summary)
     return summary
 

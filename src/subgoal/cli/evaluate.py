@@ -27,7 +27,8 @@ def command(words: Sequence[str]) -> None:
     if options.restart:
         for agent in config.agents:
             folder.remove_stage(f"evaluate-{config.protocol}-{agent}")
-    summary = evaluate(config, folder, options.worlds, options.limits)
+    with options.cluster() as cluster:
+        summary = evaluate(config, folder, options.worlds, options.limits, cluster)
     out.print(rendered(summary))
     say("")
     files(f"{folder / 'students'}", f"{folder / 'evaluation' / config.protocol}")

@@ -1,12 +1,14 @@
 """What every stage's verb shares: reading its options on top of the right defaults."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import tyro
 
 from subgoal.cli.config import ExperimentConfig, config_for
+from subgoal.cluster import Backend, Cluster
 from subgoal.environments.pool import WorldLimits
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -30,11 +32,25 @@ class StageOptions(RunOptions):
     """Delete what this stage wrote, and run it again."""
 
 
-class WorldOptions(StageOptions):
+class ClusterOptions(StageOptions):
+    """The options of stages whose work can be spread."""
+
+    backend: Backend = Backend.LOCAL
+    """Where the work is done; the result is the same."""
+    ray_address: str = ""
+    """Of a running Ray cluster, such as `auto`; empty: one is started on this machine."""
+
+    def cluster(self) -> AbstractContextManager[Cluster | None]:
+        """Return the cluster to work in, or None, for a `with` block."""
+        return Cluster(self.ray_address) if self.backend is Backend.RAY else nullcontext()
+
+
+class WorldOptions(ClusterOptions):
     """The options of stages that need worlds."""
 
     worlds: int | Literal["auto"] = "auto"
-    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow."""
+    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow. With
+    --backend ray: of each worker, which has one core; `auto`: one."""
     limits: WorldLimits = WorldLimits()
     """When a world is given up and replaced."""
 

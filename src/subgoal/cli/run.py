@@ -9,6 +9,7 @@ from subgoal.cli.config import ExperimentConfig, save_config
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import say, show_annotated, show_collected, show_trained
 from subgoal.cli.report import write_report
+from subgoal.cluster import Cluster
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.progress import clock
 from subgoal.run_folder import RunFolder
@@ -37,37 +38,40 @@ def command(words: Sequence[str]) -> None:
         folder.remove()
     save = not (folder / "config.toml").exists()
     start = time.monotonic()
-    for title, stage in _stages(config, options, folder).items():
-        say(f"\n{title}", "bold blue")
-        begun = time.monotonic()
-        stage()
-        if save:
-            save_config(config, folder)
-            save = False
-        say(f"{clock(time.monotonic() - begun)} for this, {clock(begun - start)} before", "dim")
+    with options.cluster() as cluster:
+        for title, stage in _stages(config, options, folder, cluster).items():
+            say(f"\n{title}", "bold blue")
+            begun = time.monotonic()
+            stage()
+            if save:
+                save_config(config, folder)
+                save = False
+            say(f"{clock(time.monotonic() - begun)} for this, {clock(begun - start)} before", "dim")
     write_report(config.report, folder)
 
 
 def _stages(
-    config: ExperimentConfig, options: RunOptions, folder: RunFolder
+    config: ExperimentConfig, options: RunOptions, folder: RunFolder, cluster: Cluster | None
 ) -> dict[str, Callable[[], None]]:
     return {
         "1/4 collect: oracle paths become trajectories": lambda: show_collected(
-            collect(config.collect, folder, options.worlds, options.limits)
+            collect(config.collect, folder, options.worlds, options.limits, cluster)
         ),
         "2/4 annotate: the teacher sets sub-goals": lambda: show_annotated(
-            annotate(config.annotate, folder)
+            annotate(config.annotate, folder, cluster=cluster)
         ),
         "3/4 train: small students learn from them": lambda: show_trained(
             train(config.train, folder)
         ),
         "4/4 evaluate: the agents play tasks they have not seen": lambda: _evaluate(
-            config, options, folder
+            config, options, folder, cluster
         ),
     }
 
 
-def _evaluate(config: ExperimentConfig, options: RunOptions, folder: RunFolder) -> None:
-    evaluate(config.evaluate, folder, options.worlds, options.limits)
+def _evaluate(
+    config: ExperimentConfig, options: RunOptions, folder: RunFolder, cluster: Cluster | None
+) -> None:
+    evaluate(config.evaluate, folder, options.worlds, options.limits, cluster)
     place: Path = folder / "evaluation" / config.evaluate.protocol
     say(f"wrote   {place}", "dim")

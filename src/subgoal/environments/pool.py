@@ -5,7 +5,6 @@ is enough to keep all of them busy. Worlds start in the background, are used for
 another, and are replaced, again in the background, when they break off or have grown too large.
 """
 
-import os
 import queue
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,6 +15,7 @@ from typing import Literal, Self, TypeVar
 
 import psutil
 
+from subgoal.cluster import cores
 from subgoal.environments.environment import Environment
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
@@ -56,13 +56,6 @@ def affordable(worlds: int | Literal["auto"], limits: WorldLimits = NO_LIMITS_GI
     if worlds != "auto":
         return max(1, worlds)
     return max(1, min(cores(), int(_free_memory() * _SHARE / limits.bytes)))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _free_memory() -> int:

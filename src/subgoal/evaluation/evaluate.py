@@ -1,12 +1,13 @@
 """The stage `evaluate`: agents play a protocol's tasks; every episode is kept, and resumed from."""
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from typing import Literal
 
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
+from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
@@ -14,7 +15,7 @@ from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
 from subgoal.evaluation.episode import Episode
-from subgoal.evaluation.play import MakeAgent
+from subgoal.evaluation.episode_worker import Engagement, played_in, worlds_of_a_worker
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
 from subgoal.journal import Journal
@@ -22,6 +23,9 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import weights_file
+
+Play = Callable[[AgentName, Sequence[Task]], Iterator[Episode]]
+"""Lets an agent play tasks."""
 
 BROKEN_IN_A_ROW = 6
 """So many episodes in a row whose world broke off end the evaluation: something is wrong."""
@@ -75,18 +79,21 @@ def evaluate(
     folder: RunFolder,
     worlds: int | Literal["auto"] = "auto",
     limits: WorldLimits = NO_LIMITS_GIVEN,
+    cluster: Cluster | None = None,
 ) -> EvaluationSummary:
     """Run the stage: each agent plays the tasks that it has not played.
 
     Args:
         config: Who plays what.
         folder: The run folder with the students.
-        worlds: Episodes at once.
+        worlds: Episodes at once; in a cluster, of each worker (`auto`: one).
         limits: When a world is given up and replaced.
+        cluster: Whose processes play, each with worlds and students of its own; None: this one.
 
     Raises:
         StudentInvalid: A student is missing or damaged.
         DataLeak: A student was trained on a task that is to be played.
+        ClusterFailed: The cluster cannot be had.
     """
     tasks = tasks_of(config)
     subgoals = sorted(
@@ -95,10 +102,39 @@ def evaluate(
         else ()
     )
     shop = AgentShop(folder / "students", subgoals, config.decoding)
-    with Pool(config.environment, worlds, limits) as pool:
+    rules = protocol(config.protocol)
+    with ExitStack() as resources:
+        if cluster is None:
+            pool = resources.enter_context(Pool(config.environment, worlds, limits))
+            if not all(_complete(folder, _stage(config, name)) for name in config.agents):
+                pool.start(len(tasks))  # while the students are loaded
+
+            def play(name: AgentName, missing: Sequence[Task]) -> Iterator[Episode]:
+                return rollout(missing, shop.factory(name), name, rules, pool)
+
+        else:
+
+            def play(name: AgentName, missing: Sequence[Task]) -> Iterator[Episode]:
+                job = Engagement(
+                    environment=config.environment,
+                    rules=rules,
+                    agent=name,
+                    decoding=config.decoding,
+                    subgoals=tuple(subgoals),
+                    threads=config.threads,
+                    worlds=worlds_of_a_worker(worlds),
+                    limits=limits,
+                )
+                students = [folder / "students" / role for role in shop.roles(name)]
+                return played_in(cluster, job, students, missing)
+
         for name in config.agents:
-            _play_all(config, name, tasks, shop, folder, pool)
+            _play_all(config, name, tasks, shop, folder, play)
     return summarize(folder, config.protocol)
+
+
+def _stage(config: EvaluateConfig, name: AgentName) -> str:
+    return f"evaluate-{config.protocol}-{name}"
 
 
 def _play_all(
@@ -107,34 +143,30 @@ def _play_all(
     tasks: Sequence[Task],
     shop: AgentShop,
     folder: RunFolder,
-    pool: Pool,
+    play: Play,
 ) -> None:
-    rules = protocol(config.protocol)
     one = _OneAgent(
         environment=config.environment,
-        protocol=rules,
+        protocol=protocol(config.protocol),
         types=config.types,
         per_type=config.per_type,
         agent=name,
         decoding=config.decoding,
     )
-    stage_name = f"evaluate-{config.protocol}-{name}"
-    if not _complete(folder, stage_name):
-        pool.start(len(tasks))  # while the students are loaded
-    factory = shop.factory(name)
+    shop.factory(name)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, config.protocol, name)
     inputs = {
         f"students/{role}": weights_file(folder / "students" / role) for role in shop.roles(name)
     }
-    with folder.stage(stage_name, one, inputs) as stage:
+    with folder.stage(_stage(config, name), one, inputs) as stage:
         if stage.complete:
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
         with shop.threads(name, config.threads):
-            scores = _play_missing(name, tasks, factory, rules, pool, store)
+            scores = _play_missing(name, tasks, play, store)
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
             {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))
@@ -144,9 +176,7 @@ def _play_all(
 def _play_missing(
     name: AgentName,
     tasks: Sequence[Task],
-    factory: MakeAgent,
-    rules: Protocol,
-    pool: Pool,
+    play: Play,
     store: Journal[Episode],
 ) -> list[int]:
     """Play what the journal does not hold, or holds as broken off; return all scores."""
@@ -158,7 +188,7 @@ def _play_missing(
         closing(store),
         Progress(f"play {name}", len(tasks), "episodes", len(scores)) as progress,
     ):
-        for episode in rollout(missing, factory, name, rules, pool):
+        for episode in play(name, missing):
             store.append(episode)
             in_a_row = in_a_row + 1 if _broken(episode) else 0
             if in_a_row >= BROKEN_IN_A_ROW:

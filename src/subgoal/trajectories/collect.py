@@ -8,20 +8,22 @@ among the first 20.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.cluster import Cluster, grouped
+from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
+from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.trajectories.replay import CollectFailure, Delivery, Order, ReplayWorker, deliver
 from subgoal.trajectories.storage import (
     Paths,
     journal,
@@ -29,10 +31,9 @@ from subgoal.trajectories.storage import (
     recorded_paths,
     shipped_paths,
 )
-from subgoal.trajectories.trajectory import Step, Trajectory
 
-_TRIES = 2
-"""How often a path is tried before it is given up: a world that died is started again."""
+_GROUP = 4
+"""So many paths are sent to a process of a cluster at once."""
 
 
 class PathSource(StrEnum):
@@ -67,15 +68,6 @@ class CollectConfig(Record):
     """Leave out variations without a known path instead of asking the world's oracle (slow)."""
     max_moves: int = 2000
     """A replay stops after this many moves of the world."""
-
-
-class CollectFailure(Record):
-    """Why a task has no trajectory."""
-
-    key: str
-    """The task's key."""
-    reason: str
-    """One sentence."""
 
 
 class CollectSummary(Record):
@@ -114,6 +106,15 @@ class _Plan(NamedTuple):
     task: Task
     known: _Known | None
 
+    def order(self, config: CollectConfig) -> Order:
+        """Return what is to be replayed."""
+        return Order(
+            task=self.task,
+            source=self.known.source if self.known else "oracle",
+            actions=self.known.actions if self.known else None,
+            max_moves=config.max_moves,
+        )
+
 
 def failures(folder: RunFolder) -> Journal[CollectFailure]:
     """Return the run folder's journal of tasks without a trajectory."""
@@ -122,60 +123,12 @@ def failures(folder: RunFolder) -> Journal[CollectFailure]:
     )
 
 
-def replay(
-    world: Environment, task: Task, actions: Sequence[str], source: str, max_moves: int = 2000
-) -> Trajectory:
-    """Replay actions from the task's beginning, up to the one that ends the episode.
-
-    Args:
-        world: A live world.
-        task: The task that the actions are for.
-        actions: Elementary actions.
-        source: Where they come from.
-        max_moves: The replay stops after this many moves of the world.
-
-    Returns:
-        The trajectory; `stop_reason` is `path_end` where the actions ended before the world did.
-
-    Raises:
-        EnvironmentFailed: The world died.
-    """
-    opening = world.reset(task)
-    look, inventory = opening.look, opening.inventory
-    steps: list[Step] = []
-    stop = StopReason.PATH_END
-    for action in actions:
-        result = world.step(action)
-        steps.append(
-            Step(
-                action=action,
-                observation=result.observation,
-                score=result.score,
-                moves=result.moves,
-                look=look,
-                inventory=inventory,
-                accepted=result.accepted,
-                entered=result.entered,
-            )
-        )
-        if result.stop_reason is not None or result.moves >= max_moves:
-            stop = result.stop_reason or StopReason.STEP_LIMIT
-            break
-        look, inventory = world.look(), world.inventory()
-    return Trajectory(
-        task=opening.task,
-        steps=tuple(steps),
-        stop_reason=stop,
-        final_score=steps[-1].score if steps else 0,
-        source=source,
-    )
-
-
 def collect(
     config: CollectConfig,
     folder: RunFolder,
     worlds: int | Literal["auto"] = "auto",
     limits: WorldLimits = NO_LIMITS_GIVEN,
+    cluster: Cluster | None = None,
 ) -> CollectSummary:
     """Run the stage `collect`: replay, store, seal. A second call does only what is missing.
 
@@ -184,6 +137,7 @@ def collect(
         folder: The run folder.
         worlds: How many worlds side by side; does not change the result.
         limits: When a world is given up and replaced.
+        cluster: Whose processes replay, with one world each; None: this one's worlds.
 
     Raises:
         TaskUnknown: A task type, the split or the simplification is not the world's.
@@ -199,28 +153,51 @@ def collect(
             if stage.fresh:
                 store.clear()
             held = store.by_key()
-            missing = [plan for plan in plans if plan.task.key not in held]
+            missing = [plan.order(config) for plan in plans if plan.task.key not in held]
             with (
                 closing(store),
                 closing(bad),
                 Progress("collect", len(plans), "paths", len(plans) - len(missing)) as progress,
-                Pool(config.environment, _at_most(worlds, limits, len(missing)), limits) as pool,
             ):
-                pool.start(len(missing))
-                work = [(plan, config.max_moves) for plan in missing]
-                for found in pool.map(_carry_out, work):
-                    if isinstance(found, Trajectory):
-                        store.append(found)
-                    else:
-                        bad.append(found)
+                for one in _delivered(config, missing, worlds, limits, cluster):
+                    if one.trajectory is not None:
+                        store.append(one.trajectory)
+                    if one.failure is not None:
+                        bad.append(one.failure)
                     progress.advance()
             outputs = {one.sealed_path.name: one.seal() for one in (store, bad)}
             stage.finish(outputs, paths=len(store.by_key()), failed=len(bad.by_key()))
     return _summary(config, folder)
 
 
-def _at_most(worlds: int | Literal["auto"], limits: WorldLimits, paths: int) -> int:
-    return min(affordable(worlds, limits), max(1, paths))
+def _delivered(
+    config: CollectConfig,
+    orders: Sequence[Order],
+    worlds: int | Literal["auto"],
+    limits: WorldLimits,
+    cluster: Cluster | None,
+) -> Iterator[Delivery]:
+    """Yield what comes of orders, in the order in which it is done."""
+    if not orders:
+        return
+    if cluster is None:
+        size = min(affordable(worlds, limits), len(orders))
+        with Pool(config.environment, size, limits) as pool:
+            pool.start()
+            yield from pool.map(deliver, orders)
+        return
+    shared = {
+        "environment": config.environment.encode(),
+        "limits": limits.model_dump_json().encode(),
+    }
+    groups = grouped([order.model_dump_json() for order in orders], _GROUP)
+    for group, outcomes in cluster.spread(ReplayWorker, shared, groups, limits.bytes):
+        if isinstance(outcomes, list):
+            yield from map(Delivery.model_validate_json, outcomes)
+            continue
+        for item in group:
+            key = Order.model_validate_json(item).task.key
+            yield Delivery(failure=CollectFailure(key=key, reason=str(outcomes)))
 
 
 def _plans(config: CollectConfig) -> list[_Plan]:
@@ -275,19 +252,6 @@ def _known(config: CollectConfig) -> dict[tuple[str, int], _Known]:
             if path.simplifications in {"", config.simplifications}:
                 known.setdefault(key, _Known(rank, source, path.actions))
     return known
-
-
-def _carry_out(world: Environment, work: tuple[_Plan, int]) -> Trajectory | CollectFailure:
-    (task, known), max_moves = work
-    reason = ""
-    for _ in range(_TRIES):
-        try:
-            source = known.source if known else "oracle"
-            actions = known.actions if known else world.oracle_path(task)
-            return replay(world, task, actions, source, max_moves)
-        except EnvironmentFailed as error:
-            reason = str(error)
-    return CollectFailure(key=task.key, reason=reason)
 
 
 def _summary(config: CollectConfig, folder: RunFolder) -> CollectSummary:

@@ -1,0 +1,127 @@
+"""Episodes played in the processes of a cluster."""
+
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from typing_extensions import override
+
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.student_seat import Decoding
+from subgoal.cluster import Cluster, Worker, grouped
+from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.pool import Pool, WorldLimits
+from subgoal.environments.protocol import Protocol
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.rollout import rollout
+from subgoal.record import Record
+
+_GROUP = 4
+"""So many episodes are sent to a process at once, times its worlds."""
+_STUDENTS = "students/"
+
+
+class Engagement(Record):
+    """All that decides how one agent plays."""
+
+    environment: str
+    """The world."""
+    rules: Protocol
+    """Limits and score."""
+    agent: AgentName
+    """Who plays."""
+    decoding: Decoding
+    """How students write."""
+    subgoals: tuple[str, ...]
+    """All sub-goals of the training set, for the agent that draws from them."""
+    threads: int
+    """CPU threads that students compute with; 0: one, as a worker has one core."""
+    worlds: int
+    """Worlds of each worker."""
+    limits: WorldLimits
+    """When a world is given up."""
+
+
+class EpisodeWorker(Worker):
+    """Plays in a process of a cluster, with worlds and students of its own."""
+
+    @override
+    def __init__(self, shared: Mapping[str, bytes]) -> None:
+        job = self._job = Engagement.model_validate_json(shared["job"])
+        self._pool = Pool(job.environment, job.worlds, job.limits)
+        self._pool.start()  # while the students are loaded
+        self._folder = TemporaryDirectory(prefix="subgoal-students-")
+        students = Path(self._folder.name)
+        for name, content in shared.items():
+            if name.startswith(_STUDENTS):
+                file = students / name.removeprefix(_STUDENTS)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        self._shop = AgentShop(students, job.subgoals, job.decoding)
+        self._make = self._shop.factory(job.agent)
+        for file in students.rglob("*.safetensors"):
+            file.unlink()  # it is loaded; a process that is killed leaves nothing large behind
+
+    @override
+    def work(self, items: Sequence[str]) -> list[str]:
+        job = self._job
+        tasks = [Task.model_validate_json(item) for item in items]
+        with self._shop.threads(job.agent, job.threads or 1):
+            played = rollout(tasks, self._make, job.agent, job.rules, self._pool)
+            return [episode.model_dump_json() for episode in played]
+
+    @override
+    def close(self) -> None:
+        self._pool.close()
+        self._folder.cleanup()
+
+
+def played_in(
+    cluster: Cluster, job: Engagement, students: Sequence[Path], tasks: Sequence[Task]
+) -> Generator[Episode]:
+    """Play tasks in a cluster; yield the episodes as their groups are done.
+
+    A group is played as `rollout` plays it, so the same groups give the same episodes on whatever
+    machine of one kind; a group that was lost is played again.
+
+    Args:
+        cluster: Where.
+        job: How.
+        students: The folders of the students that play; their names are their roles.
+        tasks: What is played.
+    """
+    shared = {"job": job.model_dump_json().encode()}
+    for folder in students:
+        for file in (file for file in folder.rglob("*") if file.is_file()):
+            shared[f"{_STUDENTS}{folder.name}/{file.relative_to(folder)}"] = file.read_bytes()
+    weights = sum(len(content) for content in shared.values())
+    groups = grouped([task.model_dump_json() for task in tasks], _GROUP * job.worlds)
+    # Beside the worlds: the interpreter with its libraries, the weights, and what they compute.
+    memory = job.worlds * job.limits.bytes + 500 * 2**20 + 2 * weights
+    for group, outcomes in cluster.spread(EpisodeWorker, shared, groups, memory):
+        if isinstance(outcomes, list):
+            yield from map(Episode.model_validate_json, outcomes)
+            continue
+        for item in group:
+            yield _lost(Task.model_validate_json(item), job, str(outcomes))
+
+
+def _lost(task: Task, job: Engagement, reason: str) -> Episode:
+    return Episode(
+        task=task,
+        agent=job.agent,
+        protocol=job.rules.name,
+        steps=(),
+        score=0,
+        final_score=0,
+        stop_reason=StopReason.ENVIRONMENT_ERROR,
+        seconds=0.0,
+        tokens=0,
+        error=reason,
+    )
+
+
+def worlds_of_a_worker(worlds: int | Literal["auto"]) -> int:
+    """Return how many worlds a worker has, for `auto` one: it has one core."""
+    return 1 if worlds == "auto" else max(1, worlds)

@@ -1,0 +1,161 @@
+"""Stages spread over a Ray cluster: the same results, and a lost machine is made up for."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from subgoal.agents.load import AgentName
+from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
+from subgoal.cluster import Cluster, grouped
+from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.environments.errand import ErrandWorld
+from subgoal.errors import ClusterFailed
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.summary import journal
+from subgoal.run_folder import RunFolder
+from subgoal.training.checkpoint import Student, StudentCard, save_student
+from subgoal.training.student import StudentConfig, make_student
+from subgoal.trajectories.collect import CollectConfig, collect
+
+pytestmark = [
+    # what Ray itself leaves open, and warns of
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "memory": 3 * 2**30}
+COLLECT = CollectConfig(environment="errand", per_type=6)
+ANNOTATE = AnnotateConfig(teacher=TeacherKind.SCRIPTED)
+EVALUATE = EvaluateConfig(
+    environment="errand",
+    protocol="plain",
+    per_type=10,
+    agents=(AgentName.HIERARCHICAL, AgentName.ORACLE),
+    threads=1,
+)
+
+
+class Nodes:
+    """A Ray cluster of two machines of one core each."""
+
+    def __init__(self) -> None:
+        module = pytest.importorskip("ray.cluster_utils")
+        self._cluster: Any = module.Cluster(
+            initialize_head=True, head_node_args={**NODE, "include_dashboard": False}
+        )
+        self.second: Any = self._cluster.add_node(**NODE)
+        self._cluster.wait_for_nodes()
+        self.address: str = self._cluster.address
+
+    def kill_second(self) -> None:
+        self._cluster.remove_node(self.second, allow_graceful=False)
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    nodes = Nodes()
+    yield nodes
+    nodes.close()
+
+
+def _with_student(folder: RunFolder) -> RunFolder:
+    """Put an untrained student into a run folder: it writes varied nonsense, always the same."""
+    looks = [ErrandWorld().reset(task).look for task in ErrandWorld().tasks("test")[::20]]
+    tokenizer = MarkTokenizer.train(looks, 400)
+    torch.manual_seed(0)
+    model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
+    for weights in model.parameters():
+        torch.nn.init.normal_(weights, 0, 0.2)
+    card = StudentCard(
+        role=Role.BOTH,
+        form=TextFormat(context=512, turn=12),
+        data="",
+        parameters=0,
+        tokens=0,
+        loss=0.0,
+        dev_loss=None,
+        seconds=0.0,
+        seed=0,
+        trained_on=(),
+    )
+    save_student(folder / "students" / Role.BOTH, Student(model.eval(), tokenizer, card))
+    return folder
+
+
+def _episodes(folder: RunFolder, agent: AgentName) -> dict[str, object]:
+    held = journal(folder, "plain", agent).by_key()
+    return {key: episode.model_copy(update={"seconds": 0.0}) for key, episode in held.items()}
+
+
+def _kill_when_half_is_done(nodes: Nodes, file: Path, killed: list[int]) -> threading.Thread:
+    def watch() -> None:
+        while not killed:
+            done = file.read_bytes().count(b"\n") - 1 if file.exists() else 0
+            if done >= 8:
+                nodes.kill_second()
+                killed.append(done)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.slow
+def test_carrying_over_in_a_cluster_gives_the_same_annotations(
+    nodes: Nodes, tmp_path: Path, annotated: list[Any], trajectories: list[Any]
+) -> None:
+    from subgoal.annotation.transfer_worker import carried_over
+
+    del tmp_path
+    few = [one for one in annotated if one.trajectory.task.variation % 2]
+    here = list(carried_over(few, trajectories, None))
+    with Cluster(nodes.address) as cluster:
+        there = list(carried_over(few, trajectories, cluster))
+    assert [key for key, _ in here] == [key for key, _ in there]
+    assert list(map(str, here)) == list(map(str, there))
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_local_results_though_a_machine_is_killed_midway(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    here, there = (_with_student(RunFolder(tmp_path / name)) for name in ("here", "there"))
+    collect(COLLECT, here, worlds=1)
+    annotate(ANNOTATE, here)
+    evaluate(EVALUATE, here, worlds=1)
+    killed: list[int] = []
+    with Cluster(nodes.address) as cluster:
+        collect(COLLECT, there, cluster=cluster)
+        annotate(ANNOTATE, there, cluster=cluster)
+        plain = journal(there, "plain", AgentName.HIERARCHICAL).path
+        thread = _kill_when_half_is_done(nodes, plain, killed)
+        evaluate(EVALUATE, there, cluster=cluster)
+        thread.join()
+    assert not nodes.second.any_processes_alive()
+    assert 8 <= killed[0] < 30
+    for name in ("trajectories.jsonl.zst", "annotations.jsonl.zst"):
+        assert (there / name).read_bytes() == (here / name).read_bytes()
+    for agent in EVALUATE.agents:
+        assert _episodes(there, agent) == _episodes(here, agent)
+        assert len(_episodes(there, agent)) == 30
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ClusterFailed, match=r"pip install 'subgoal\[ray\]'"):
+        collect(COLLECT, RunFolder(tmp_path), cluster=Cluster())
+
+
+def test_groups_keep_the_order_and_lose_nothing() -> None:
+    assert grouped(list("abcde"), 2) == [["a", "b"], ["c", "d"], ["e"]]
