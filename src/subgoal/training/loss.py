@@ -146,13 +146,12 @@ class LearnedLoss(StudentLoss):
     def _logits(
         self, ids: torch.Tensor, chosen: torch.Tensor, positions: torch.Tensor | None
     ) -> torch.Tensor:
-        if positions is not None:
-            return self.chosen_logits(chosen, input_ids=ids, position_ids=positions[:, :-1])
+        places = None if positions is None else positions[:, :-1]
         if self._fast and llama_pass.supports(self.student):
             assert isinstance(self.student, LlamaForCausalLM)
-            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype)
+            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
             return self.student.lm_head(states)
-        return self.chosen_logits(chosen, input_ids=ids)
+        return self.chosen_logits(chosen, input_ids=ids, position_ids=places)
 
 
 class PairLoss(StudentLoss):

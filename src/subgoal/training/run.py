@@ -321,7 +321,6 @@ def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) 
     return (
         processes.device.type == "cpu"
         and llama_pass.supports(model)
-        and config.batching is not Batching.PACKED
         and config.attention is Attention.AUTO
         and not (config.gradient_checkpointing or config.compile or processes.sharded)
     )
@@ -362,7 +361,7 @@ def _layout(loss: StudentLoss, config: TrainingConfig, processes: Processes, fas
                 "set 'auto'"
             )
         return Layout.PAIRS
-    if asked is Batching.PADDED or fast:
+    if asked is Batching.PADDED or (fast and asked is Batching.AUTO):
         return Layout.PADDED
     if keeps_apart(loss, processes):
         flash = attention_of(model) == Attention.FLASH
