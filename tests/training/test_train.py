@@ -6,7 +6,8 @@ from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import load_student
-from subgoal.training.train import PerRole, RoleTraining, train
+from subgoal.training.selection import Select
+from subgoal.training.train import PerRole, RoleTraining, TrainConfig, train, training_of
 
 
 def changed(tiny, **training):
@@ -37,17 +38,6 @@ def test_a_pair_shares_the_budget_of_one(tiny, tmp_path):
     budget = tiny.training.tokens
     for role, share in zip(roles, (0.5, 0.5, 1), strict=True):
         assert budget * share <= cards[role].tokens < budget * share + 512
-
-
-def test_a_role_may_be_trained_in_its_own_way(tiny, tmp_path):
-    own = PerRole(planner=RoleTraining(tokens=700, learning_rate=1e-4))
-    roles = (Role.PLANNER, Role.EXECUTOR)
-    config = tiny.model_copy(update={"roles": roles, "per_role": own})
-    cards = train(config, RunFolder(tmp_path / "run")).cards
-    assert 700 <= cards[Role.PLANNER].tokens < 700 + 512
-    assert cards[Role.PLANNER].config["training"]["learning_rate"] == 1e-4
-    assert cards[Role.EXECUTOR].tokens >= tiny.training.tokens / 2
-    assert cards[Role.EXECUTOR].config["training"]["learning_rate"] == tiny.training.learning_rate
 
 
 def test_a_complete_stage_is_not_trained_again(tiny, tmp_path):
@@ -100,3 +90,42 @@ def test_what_is_missing_is_said(tiny, tmp_path):
     strict = tiny.dataset.model_copy(update={"min_confidence": 1.5})
     with pytest.raises(TrainingFailed, match="min_confidence"):
         train(tiny.model_copy(update={"dataset": strict}), folder)
+
+
+def test_a_role_has_its_share_and_what_is_its_own(tiny):
+    own = {"learning_rate": 4e-4, "epochs": 20}
+    config = TrainConfig.model_validate(
+        {**tiny.model_dump(), "per_role": {"planner": own, "flat": {"tokens": 7}}}
+    )
+    planner, executor, flat = (
+        training_of(config, role) for role in (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
+    )
+    assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 1_000)
+    assert executor == tiny.training.model_copy(update={"tokens": 1_000})
+    assert flat.tokens == 7
+
+
+def test_whoever_starts_training_may_watch(tiny, tmp_path):
+    asked, looked = [], []
+
+    def watch(role, tokenizer, form):
+        asked.append((role, tokenizer.size > 256, form.context))
+        return lambda model, line: looked.append((model.training, line.step)) or 50.0
+
+    roles = (Role.PLANNER, Role.FLAT)
+    config = changed(tiny, looks=2, select=Select.SCORE).model_copy(update={"roles": roles})
+    train(config, RunFolder(tmp_path / "run"), watch)
+    assert asked == [(role, True, 512) for role in roles]
+    assert len(looked) == 4
+    assert not any(training for training, _ in looked)
+
+
+def test_a_role_may_be_trained_in_its_own_way(tiny, tmp_path):
+    own = PerRole(planner=RoleTraining(tokens=700, learning_rate=1e-4))
+    roles = (Role.PLANNER, Role.EXECUTOR)
+    config = tiny.model_copy(update={"roles": roles, "per_role": own})
+    cards = train(config, RunFolder(tmp_path / "run")).cards
+    assert 700 <= cards[Role.PLANNER].tokens < 700 + 512
+    assert cards[Role.PLANNER].config["training"]["learning_rate"] == 1e-4
+    assert cards[Role.EXECUTOR].tokens >= tiny.training.tokens / 2
+    assert cards[Role.EXECUTOR].config["training"]["learning_rate"] == tiny.training.learning_rate

@@ -17,7 +17,6 @@ from subgoal.agents.scripted import OracleAgent, RandomActionAgent
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
-from subgoal.errors import StudentInvalid
 from subgoal.language_models.engine import Engine
 from subgoal.language_models.transformers_engine import cpu_threads, make_engine
 from subgoal.training.checkpoint import Student, StudentCard, load_student
@@ -76,9 +75,15 @@ class AgentShop:
             return ()
         if name is AgentName.FLAT:
             return (Role.FLAT,)
-        whole = (self._folder / Role.BOTH).is_dir()
+        whole = Role.BOTH in self._loaded or (self._folder / Role.BOTH).is_dir()
         first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
+
+    def hold(self, student: Student) -> None:
+        """Let a student play that is not in the folder, or not yet."""
+        # A text may go past its limit by one turn before it is reopened.
+        engine = make_engine(student.model, 2 * student.card.form.context)
+        self._loaded[student.card.role] = (student, engine)
 
     def factory(self, name: AgentName) -> AgentFactory:
         """Return the factory of an agent, its students loaded.
@@ -114,14 +119,7 @@ class AgentShop:
     def _load(self, role: Role) -> None:
         if role in self._loaded:
             return
-        student = load_student(self._folder / role)
-        if student.card.role is not role:
-            raise StudentInvalid(
-                f"{self._folder / role} holds a student trained as {student.card.role}, not {role}"
-            )
-        # A text may go past its limit by one turn before it is reopened.
-        engine = make_engine(student.model, 2 * student.card.form.context)
-        self._loaded[role] = (student, engine)
+        self.hold(load_student(self._folder / role, role))
 
     def _seat(self, role: Role) -> StudentSeat:
         student, engine = self._loaded[role]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from subgoal.annotation.annotate import AnnotateConfig
 from subgoal.errors import ConfigInvalid, nearest
+from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.journal import write_text
 from subgoal.record import Record
@@ -33,6 +34,8 @@ class ExperimentConfig(Record):
     """Who sets the sub-goals on them."""
     train: TrainConfig = TrainConfig()
     """Which students are trained, on what, for how long."""
+    rollout: RolloutConfig = RolloutConfig()
+    """Which dev tasks students play while they are trained."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
     report: ReportConfig = ReportConfig()

@@ -10,6 +10,7 @@ from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import say, show_annotated, show_collected, show_trained
 from subgoal.cli.report import write_report
 from subgoal.cluster import Cluster
+from subgoal.evaluation.dev_score import dev_scores
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.progress import clock
 from subgoal.run_folder import RunFolder
@@ -61,7 +62,7 @@ def _stages(
             annotate(config.annotate, folder, cluster=cluster)
         ),
         "3/4 train: small students learn from them": lambda: show_trained(
-            train(config.train, folder)
+            train(config.train, folder, dev_scores(config.rollout, folder))
         ),
         "4/4 evaluate: the agents play tasks they have not seen": lambda: _evaluate(
             config, options, folder, cluster

@@ -1,15 +1,21 @@
 """The stage `train`: annotations in, student folders out; needs no world.
 
 Each student is a stage of its own (`train-both`, `train-flat`), resumable. The roles that make
-one agent share the budget: `planner` and `executor` get half of what `both` or `flat` gets, so
-that agents are compared at the same cost; `first`, which has one text a path, a tenth on top.
+one agent share a budget of tokens or minutes: `planner` and `executor` get half of what `both` or
+`flat` gets, so that agents are compared at the same cost; `first`, which has one text a path, a
+tenth. What `per_role` says goes before that.
+
+Under `accelerate launch` the processes train the students one after another, together; the main
+one alone writes the stages and the students.
 """
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +23,7 @@ from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
 from subgoal.datasets.renaming import renamed
-from subgoal.datasets.rendering import Role
+from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
@@ -26,42 +32,49 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState, digest_of
 from subgoal.training.checkpoint import Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
+from subgoal.training.processes import Processes
+from subgoal.training.run import OnDev
 from subgoal.training.side_by_side import Order, train_side_by_side
 from subgoal.training.student import StudentConfig, Tokens, make_model, make_tokens
 
+Watch = Callable[[Role, StudentTokenizer, TextFormat], OnDev | None]
+"""Returns what is called after each look at held-out texts, for a role's student; training knows
+no world, so whoever starts it brings the one in which students so far are tried."""
+
 
 class RoleTraining(Record):
-    """What one role is trained with instead; what is left out is as for all."""
+    """What is another for one role than `[train.training]` says; left out: the same."""
 
     learning_rate: float | None = None
     """Peak learning rate."""
-    epochs: float | None = None
-    """Budget in passes over the texts."""
     tokens: int | None = None
-    """Token budget, not shared with other roles."""
+    """Token budget, all for this role; 0: none."""
+    minutes: float | None = None
+    """Time budget, all for this role; 0: none."""
+    epochs: float | None = None
+    """Budget in passes over the texts; 0: none."""
 
 
 class PerRole(Record):
-    """What roles are trained with instead of what `training` says."""
+    """Hyper-parameters by role."""
 
     planner: RoleTraining = RoleTraining()
-    """The planner."""
+    """Of the planner."""
     executor: RoleTraining = RoleTraining()
-    """The executor."""
-    both: RoleTraining = RoleTraining()
-    """One model for both."""
+    """Of the executor."""
     first: RoleTraining = RoleTraining()
-    """The generator of the first sub-goal."""
+    """Of the model that sets the first sub-goal."""
+    both: RoleTraining = RoleTraining()
+    """Of one model for planner and executor."""
     flat: RoleTraining = RoleTraining()
-    """The flat agent."""
+    """Of the flat agent."""
 
 
 class TrainConfig(Record):
     """Which students are trained, on what, for how long."""
 
     roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
-    """`both`, or `planner` and `executor`; `first`, which may set the first sub-goal; and `flat`,
-    the baseline."""
+    """`both`, or `planner` and `executor` (and `first`, for windows); and `flat`, the baseline."""
     dataset: DatasetConfig = DatasetConfig()
     """How annotated trajectories become examples."""
     student: StudentConfig = StudentConfig()
@@ -69,7 +82,7 @@ class TrainConfig(Record):
     training: TrainingConfig = TrainingConfig()
     """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
     per_role: PerRole = PerRole()
-    """What some roles are trained with instead."""
+    """Budget and hyper-parameters of single roles, where they differ."""
     annotations: Path | None = None
     """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
     folder's own."""
@@ -113,15 +126,23 @@ def students_folder(folder: RunFolder, role: Role) -> Path:
     return folder / "students" / role
 
 
-def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
+def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) -> TrainSummary:
     """Run the stage: each student is resumable.
 
+    Args:
+        config: Which students, on what, for how long.
+        folder: The run folder.
+        watch: Tries students at play while they are trained; then one is trained after another.
+
     Raises:
+        ConfigInvalid: The settings do not go together.
         RunFolderInvalid: There are no annotations, or a student has another configuration.
+        StudentInvalid: A pretrained model cannot be had, or does not fit its use.
         TrainingFailed: There is nothing to train on, or the loss is not finite.
     """
+    processes = Processes()
     store, source = _annotations(config, folder)
-    orders = _orders(config, folder)
+    orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if len(orders) > 1:
         train_side_by_side(orders)
     data: _Data | None = None
@@ -131,23 +152,40 @@ def train(config: TrainConfig, folder: RunFolder) -> TrainSummary:
             role=role,
             dataset=config.dataset,
             student=config.student,
-            training=_training(config, role),
+            training=training_of(config, role),
         )
         place = students_folder(folder, role)
         work = folder / "training" / role
-        with folder.stage(f"train-{role}", one, {source.name: source}) as stage:
-            if not stage.complete:
+        with ExitStack() as stack:
+            stage = None
+            if processes.main:
+                named = folder.stage(f"train-{role}", one, {source.name: source})
+                stage = stack.enter_context(named)
+            complete = processes.tell(float(stage.complete) if stage else 0.0)
+            if not complete:
                 data = data or _read(config, store, source)
-                student = _train_one(one, data, work)
-                save_student(place, student)
-                stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
-        shutil.rmtree(work / "checkpoints", ignore_errors=True)
+                student = _train_one(one, data, work, processes, watch)
+                if stage:
+                    save_student(place, student)
+                    stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
+            processes.wait()
+        if processes.main:
+            shutil.rmtree(work / "checkpoints", ignore_errors=True)
         cards[role] = read_card(place, role)
     return TrainSummary(
         read=source,
         written={role: students_folder(folder, role) for role in config.roles},
         cards=cards,
     )
+
+
+def training_of(config: TrainConfig, role: Role) -> TrainingConfig:
+    """Return a role's share of the budget, and what else differs for it."""
+    whole = config.training
+    share = {Role.PLANNER: 2, Role.EXECUTOR: 2, Role.FIRST: 10}.get(role, 1)
+    part: dict[str, Any] = {"tokens": whole.tokens // share, "minutes": whole.minutes / share}
+    own: RoleTraining = getattr(config.per_role, role)
+    return whole.model_copy(update={**part, **own.model_dump(exclude_none=True)})
 
 
 def texts_by_role(
@@ -185,17 +223,6 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
         Order(config={**asked, "roles": [role]}, folder=folder.path, threads=threads)
         for role in open_roles
     ]
-
-
-_SHARES = {Role.PLANNER: 0.5, Role.EXECUTOR: 0.5, Role.FIRST: 0.1}
-
-
-def _training(config: TrainConfig, role: Role) -> TrainingConfig:
-    """Return how a role is trained: its share of the budget, and what is said of it alone."""
-    training, share = config.training, _SHARES.get(role, 1)
-    mine = {"tokens": int(training.tokens * share), "minutes": training.minutes * share}
-    own: RoleTraining = getattr(config.per_role, role.value)
-    return training.model_copy(update={**mine, **own.model_dump(exclude_none=True)})
 
 
 def _annotations(
@@ -236,8 +263,12 @@ def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
         write_text(file, run)
 
 
-def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
-    _begin(work, one, data)
+def _train_one(
+    one: _OneStudent, data: _Data, work: Path, processes: Processes, watch: Watch | None
+) -> Student:
+    if processes.main:
+        _begin(work, one, data)
+    processes.wait()
     form = one.dataset.form
     model, tokenizer = make_model(one.student, form, data.tokens), data.tokens.tokenizer
     outcome = finetune(
@@ -247,6 +278,7 @@ def _train_one(one: _OneStudent, data: _Data, work: Path) -> Student:
         one.training,
         work,
         f"train {one.role}",
+        on_dev=watch(one.role, tokenizer, form) if watch else None,
         fresh=not one.student.model,
     )
     card = StudentCard(

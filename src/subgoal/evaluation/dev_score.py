@@ -1,0 +1,84 @@
+"""Students tried at play while they are trained: the mean score of a few dev tasks."""
+
+from collections.abc import Callable
+
+from transformers import PreTrainedModel
+
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import protocol
+from subgoal.evaluation.evaluate import EvaluateConfig, tasks_of
+from subgoal.evaluation.rollout import rollout
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+from subgoal.training.checkpoint import Student, StudentCard
+from subgoal.training.train import Watch, students_folder
+from subgoal.training.training_log import LogLine
+
+
+class RolloutConfig(Record):
+    """Which dev tasks students play while they are trained, at each look at held-out texts."""
+
+    per_type: int = 0
+    """Variations of each type that are played; 0: none, and training needs no world."""
+    environment: str = "scienceworld"
+    """The world."""
+    protocol: str = "dev"
+    """`dev` or `dev-easy`."""
+    types: tuple[str, ...] = ()
+    """Task types; empty: all of the protocol's."""
+
+
+def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Watch | None:
+    """Return what tries students at play; None where nothing is to be played.
+
+    A planner alone cannot play, nor can a model for first sub-goals: their held-out loss decides.
+    An executor plays with the run folder's planner, if that is trained.
+
+    Args:
+        config: Which tasks.
+        folder: The run folder.
+        worlds: Episodes at once.
+    """
+    if config.per_type <= 0:
+        return None
+    asked = EvaluateConfig(**config.model_dump())
+
+    def watch(
+        role: Role, tokenizer: StudentTokenizer, form: TextFormat
+    ) -> Callable[[PreTrainedModel, LogLine], float | None] | None:
+        planned = (students_folder(folder, Role.PLANNER)).is_dir()
+        if role in {Role.PLANNER, Role.FIRST} or (role is Role.EXECUTOR and not planned):
+            return None
+        name = AgentName.FLAT if role is Role.FLAT else AgentName.HIERARCHICAL
+
+        def score(model: PreTrainedModel, line: LogLine) -> float:
+            shop = AgentShop(folder / "students")
+            shop.hold(Student(model, tokenizer, _card(role, form, model, line)))
+            with Pool(config.environment, worlds) as pool, shop.threads(name):
+                episodes = rollout(
+                    tasks_of(asked), shop.factory(name), name, protocol(config.protocol), pool
+                )
+                scores = [episode.score for episode in episodes]
+            return sum(scores) / max(1, len(scores))
+
+        return score
+
+    return watch
+
+
+def _card(role: Role, form: TextFormat, model: PreTrainedModel, line: LogLine) -> StudentCard:
+    return StudentCard(
+        role=role,
+        form=form,
+        data="",
+        parameters=model.num_parameters(),
+        tokens=line.tokens,
+        loss=line.loss,
+        dev_loss=line.dev_loss,
+        seconds=line.seconds,
+        seed=0,
+        trained_on=(),
+    )

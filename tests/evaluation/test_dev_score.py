@@ -1,0 +1,45 @@
+"""Students are tried at play while they are trained; training itself knows no world."""
+
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.examples import DatasetConfig
+from subgoal.datasets.rendering import Role
+from subgoal.evaluation.dev_score import RolloutConfig, dev_scores
+from subgoal.journal import Journal
+from subgoal.run_folder import RunFolder
+from subgoal.training.finetune import TrainingConfig
+from subgoal.training.selection import Select
+from subgoal.training.train import TrainConfig, train
+from subgoal.training.training_log import log
+
+ROLLOUT = RolloutConfig(environment="errand", protocol="dev", per_type=1)
+
+
+def test_looks_are_scored_where_a_student_can_play(annotated, tmp_path):
+    given = Journal(
+        tmp_path / "given.jsonl",
+        AnnotatedTrajectory,
+        "annotations",
+        lambda a: a.trajectory.task.key,
+    )
+    for one in annotated:
+        given.append(one)
+    config = TrainConfig(
+        roles=(Role.PLANNER, Role.EXECUTOR, Role.FLAT),
+        dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
+        training=TrainingConfig(tokens=1_500, batch_tokens=512, looks=1, select=Select.SCORE),
+        annotations=given.seal(),
+    )
+    run = RunFolder(tmp_path / "run")
+    train(config, run, dev_scores(ROLLOUT, run))
+    scores = {
+        role: [line.score for line in log(run / "training" / role / "log.jsonl") if line.dev_loss]
+        for role in config.roles
+    }
+    assert scores[Role.PLANNER] == [None]
+    for role in (Role.EXECUTOR, Role.FLAT):
+        assert all(score is not None and 0 <= score <= 100 for score in scores[role])
+        assert scores[role]
+
+
+def test_without_tasks_there_is_nothing_to_play(tmp_path):
+    assert dev_scores(RolloutConfig(), RunFolder(tmp_path)) is None
