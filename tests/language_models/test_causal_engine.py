@@ -69,6 +69,8 @@ def test_the_fastest_engine_that_fits_is_chosen(model):
     plain = type(model) is LlamaForCausalLM and not model.config.attention_bias
     kind = TransformersEngine if plain else CausalEngine
     assert type(make_engine(model, 64)) is kind
+    positions = getattr(model.config, "max_position_embeddings", 999)
+    assert make_engine(model, 999).context == min(999, positions)
 
 
 def test_logits_are_those_of_the_whole_text_whatever_came_before(model):

@@ -67,8 +67,9 @@ def make_engine(model: Any, context: int) -> Engine:
 
     Args:
         model: A model of transformers, in evaluation mode, on its device.
-        context: Most tokens that a stream may hold.
+        context: Most tokens that a stream may hold; never more than the model has positions.
     """
     if model.config.is_encoder_decoder:
         return Seq2SeqEngine(model, context)
-    return (TransformersEngine if supports(model) else CausalEngine)(model, context)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", context)
+    return (TransformersEngine if supports(model) else CausalEngine)(model, min(context, positions))
