@@ -157,5 +157,14 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         collect(COLLECT, RunFolder(tmp_path), cluster=Cluster())
 
 
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with (
+        pytest.raises(ClusterFailed, match=r"Ray cluster at 127.0.0.1:1 can be used \(.*refused"),
+        Cluster("127.0.0.1:1") as cluster,
+    ):
+        collect(COLLECT, RunFolder(tmp_path), cluster=cluster)
+
+
 def test_groups_keep_the_order_and_lose_nothing() -> None:
     assert grouped(list("abcde"), 2) == [["a", "b"], ["c", "d"], ["e"]]

@@ -6,6 +6,7 @@ writes journals. A group gives the same outcome wherever, and however often, it 
 """
 
 import os
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from subgoal.errors import ClusterFailed, SubgoalError, install
 
 RETRIES = 3
 """How often Ray does a group again that was lost with its process or machine."""
+_KNOCK_SECONDS = 10
 _AHEAD = 2
 """So many groups for each core wait or are worked on: enough that none idles, and few in memory."""
 
@@ -139,6 +141,7 @@ class Cluster:
         if not ray.is_initialized():
             here: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False}
             try:
+                self._knock()
                 ray.init(
                     address=self._address or "local",
                     log_to_driver=False,
@@ -148,12 +151,16 @@ class Cluster:
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 said = str(error).strip().partition("\n")[0]
                 where = f"at {self._address}" if self._address else "on this machine"
-                raise ClusterFailed(
-                    f"there is no Ray cluster {where} to be had ({said})"
-                ) from error
+                raise ClusterFailed(f"no Ray cluster {where} can be used ({said})") from error
             self._ours = True
         self._ray = ray
         return ray
+
+    def _knock(self) -> None:
+        """Find out at once that nobody is there; Ray would try for minutes."""
+        host, _, port = self._address.removeprefix("ray://").rpartition(":")
+        if host and port.isdigit():
+            socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
     def _cores(self) -> int:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
