@@ -118,7 +118,7 @@ def tasks(names: Sequence[str], count: int) -> Generator[tuple[Task, tuple[str, 
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(JVM_FLAGS)}
     own_class = ScienceWorldEnv("", envStepLimit=10_000)
     del os.environ["JAVA_TOOL_OPTIONS"]

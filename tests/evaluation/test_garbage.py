@@ -1,0 +1,117 @@
+"""A student that writes garbage: every episode ends with a named reason, never an exception."""
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from subgoal.agents.agent import Agent
+from subgoal.agents.flat import FlatAgent
+from subgoal.agents.hierarchical import HierarchicalAgent
+from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.datasets.rendering import RenderingName, Role, TextFormat
+from subgoal.datasets.tokenizer import MarkTokenizer
+from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import protocol
+from subgoal.evaluation.rollout import rollout
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+
+ENDINGS = {
+    StopReason.FAILED,
+    StopReason.STEP_LIMIT,
+    StopReason.LOOP,
+    StopReason.INVALID_STREAK,
+    StopReason.CONTEXT_FULL,
+    StopReason.SOLVED,  # a fool's luck
+}
+RULES = protocol("plain").model_copy(update={"step_limit": 40})
+
+
+class _Text(Stream):
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+
+    @property
+    @override
+    def ids(self) -> Sequence[int]:
+        return self._ids
+
+    @override
+    def extend(self, ids: Sequence[int]) -> None:
+        self._ids += ids
+
+    @override
+    def truncate(self, length: int) -> None:
+        del self._ids[length:]
+
+    @override
+    def close(self) -> None:
+        pass
+
+
+class _Babbler(Engine):
+    """Writes any tokens at all, marks and torn characters among them; sometimes none."""
+
+    def __init__(self, vocabulary: int, seed: int, silent: float) -> None:
+        self.context = 10**6
+        self._vocabulary, self._random, self._silent = vocabulary, Random(seed), silent
+
+    @override
+    def open(self) -> Stream:
+        return _Text()
+
+    @override
+    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+        return [self._babble(request) for request in requests]
+
+    def _babble(self, request: Generation) -> Generated:
+        count = self._random.randint(1, request.limit)
+        ids = tuple(self._random.choices(range(self._vocabulary), k=count))
+        if self._random.random() < self._silent:
+            ids = ()
+        request.stream.extend(ids)
+        return Generated(ids, -1.0, stopped=self._random.random() < 0.5, computed=count)
+
+    @override
+    def logits(self, stream: Stream) -> np.ndarray:
+        return np.zeros(self._vocabulary, dtype=np.float32)
+
+    @property
+    @override
+    def computed_tokens(self) -> int:
+        return 0
+
+
+def _play(rendering: RenderingName, flat: bool, silent: float = 0.0) -> list[StopReason]:
+    tasks = RULES.select(ErrandWorld().tasks("test"), per_type=3)
+    looks = [ErrandWorld().reset(task).look for task in tasks]
+    tokenizer = MarkTokenizer.train(looks, 400)
+    form = TextFormat(rendering=rendering, context=512, turn=12)
+
+    def make(task: Task, _: Environment) -> Agent:
+        engine = _Babbler(tokenizer.size, task.variation, silent)
+        if flat:
+            return FlatAgent(StudentSeat(engine, tokenizer, form, Role.FLAT, Decoding()))
+        seat = StudentSeat(engine, tokenizer, form, Role.BOTH, Decoding())
+        return HierarchicalAgent(seat, seat, None)
+
+    with Pool("errand", 1) as pool:
+        episodes = list(rollout(tasks, make, "babbler", RULES, pool))
+    assert len(episodes) == len(tasks)
+    return [episode.stop_reason for episode in episodes]
+
+
+@pytest.mark.parametrize("rendering", list(RenderingName))
+@pytest.mark.parametrize("flat", [True, False])
+def test_any_tokens_at_all_end_in_a_named_reason(rendering: RenderingName, flat: bool) -> None:
+    endings = _play(rendering, flat)
+    assert set(endings) <= ENDINGS
+    assert StopReason.INVALID_STREAK in endings
+
+
+def test_silence_is_named() -> None:
+    assert set(_play(RenderingName.TRANSCRIPT, flat=True, silent=1.0)) == {StopReason.CONTEXT_FULL}
