@@ -3,7 +3,7 @@
 import pytest
 
 from subgoal.agents.flat import FlatAgent
-from subgoal.agents.hierarchical import EMPTY_ENDS, HierarchicalAgent
+from subgoal.agents.hierarchical import EMPTY_ENDS, HierarchicalAgent, RandomSubgoals
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import ActionForm, Asked, RenderingName, Role, TextFormat
@@ -181,6 +181,28 @@ def test_a_planner_asked_at_every_step_may_turn_to_another_subgoal(annotated):
     )
     assert [one.subgoal for one in decided] == ["pick_up(ball)"] * 2 + ["navigate_to(kitchen)"]
     assert context._completed == ["pick_up(ball)"]
+
+
+def test_a_subgoal_in_the_planners_place_stands_for_ten_steps(annotated):
+    tokenizer = WordTokenizer.train(corpus(annotated), 500)
+    form = TextFormat(rendering=RenderingName.WINDOW, planner_asked=Asked.EVERY_STEP)
+    _, seats = team(tokenizer, form, (Role.PLANNER, Role.EXECUTOR))
+    drawn = RandomSubgoals(["navigate_to(cellar)"], 1)
+    agent = HierarchicalAgent(seats[Role.PLANNER], seats[Role.EXECUTOR], drawn)
+    plans = 0
+
+    def say(ask):
+        nonlocal plans
+        planner = ask.request.seed < 100_003
+        plans += planner
+        return tokenizer.segment(Mark.ACT, "complete_task()" if planner else "wait1", True)
+
+    with ErrandWorld() as world:
+        agent.begin(world.reset(annotated[0].trajectory.task), world)
+        for _ in range(drawn.every + 1):
+            assert converse(agent, say).subgoal == "navigate_to(cellar)"
+            agent.observe("wait1", world.step("wait1"))
+    assert plans == 2
 
 
 def test_a_planner_that_has_nothing_to_plan_at_all_is_taken_at_its_word(annotated):
