@@ -1,7 +1,7 @@
 """Which texts stand together in a batch: of like length side by side, or packed into rows.
 
 Padded: texts of like length side by side. With some hundred texts or more, one or two tokens in a
-hundred are padding, which is less than the mask of packed texts costs on a CPU.
+hundred are padding, and rows of one length are computed together.
 
 Packed: rows of a fixed width, each filled with whole texts (best fit), none seen by another.
 
