@@ -9,6 +9,9 @@ from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate, a
 from subgoal.annotation.augment import AugmentConfig, augment, journal
 from subgoal.annotation.shortening import LOOKS, carried_spans, rewrites, shortened
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
+from subgoal.datasets.examples import DatasetConfig
+from subgoal.datasets.rendering import Role
+from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import RunFolderInvalid
@@ -121,3 +124,12 @@ def test_the_stage_is_resumed_and_needs_annotations(tmp_path):
     with pytest.raises(RunFolderInvalid, match="shorten"):
         augment(AugmentConfig(), folder, 1)
     assert len(list(annotate_stage.journal(folder))) == 9
+    # Students learn from the shorter paths, never from what an interrupted stage left.
+    config = TrainConfig(roles=(Role.FLAT,), dataset=DatasetConfig(vocabulary=400, dev_share=0))
+    tokenizer, texts = texts_by_role(config, folder)
+    acts = sum(len(one.trajectory.steps) for one in journal(folder))
+    mark = tokenizer.starts((Mark.ACT,))[0]
+    assert sum((text.ids == mark).sum() for text in texts[Role.FLAT]["train"]) == acts
+    journal(folder).sealed_path.unlink()
+    with pytest.raises(RunFolderInvalid, match=r"has lost augmented\.jsonl\.zst"):
+        texts_by_role(config, folder)

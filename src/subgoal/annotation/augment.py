@@ -8,7 +8,7 @@ from subgoal.annotation import annotate
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.environment import Environment
-from subgoal.environments.pool import Pool, affordable
+from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -52,7 +52,10 @@ def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
 
 
 def augment(
-    config: AugmentConfig, folder: RunFolder, worlds: int | Literal["auto"] = "auto"
+    config: AugmentConfig,
+    folder: RunFolder,
+    worlds: int | Literal["auto"] = "auto",
+    limits: WorldLimits = NO_LIMITS_GIVEN,
 ) -> AugmentSummary:
     """Run the stage: rewrite, replay, store, seal. A second call does only what is missing.
 
@@ -60,6 +63,7 @@ def augment(
         config: How paths are rewritten.
         folder: The run folder.
         worlds: How many worlds side by side; does not change the result.
+        limits: When a world is given up and replaced.
 
     Raises:
         RunFolderInvalid: `annotate` is not complete, or the stage has another configuration.
@@ -78,7 +82,9 @@ def augment(
             with (
                 closing(store),
                 Progress("shorten", len(old), "paths", len(old) - len(missing)) as progress,
-                Pool(environment, min(affordable(worlds), max(1, len(missing)))) as pool,
+                Pool(
+                    environment, min(affordable(worlds, limits), max(1, len(missing))), limits
+                ) as pool,
             ):
                 for one in pool.map(_shortened if config.shorten else _same, missing):
                     store.append(one)

@@ -12,6 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from subgoal.annotation.annotate import AnnotateConfig
+from subgoal.annotation.augment import AugmentConfig
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
@@ -32,6 +33,8 @@ class ExperimentConfig(Record):
     """Which oracle paths are collected."""
     annotate: AnnotateConfig = AnnotateConfig()
     """Who sets the sub-goals on them."""
+    augment: AugmentConfig = AugmentConfig()
+    """How annotated paths are rewritten before students learn from them."""
     train: TrainConfig = TrainConfig()
     """Which students are trained, on what, for how long."""
     rollout: RolloutConfig = RolloutConfig()

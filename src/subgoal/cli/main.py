@@ -13,6 +13,7 @@ VERBS = {
     "collect": "replay oracle paths in the world and store them as trajectories",
     "annotate": "set sub-goals on the trajectories with a teacher, carry them over to the rest",
     "edit": "correct annotations by hand: a text file out, and back in",
+    "augment": "rewrite annotated paths to be shorter, where the world allows it",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
     "export": "write a student for other programs, or the data for other trainers",

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from subgoal.annotation.augment import AugmentSummary
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_stage import Forecast
 from subgoal.annotation.selection import SelectionConfig
@@ -118,6 +119,21 @@ def _show_path(one: AnnotatedTrajectory) -> None:
         more = f" ... ({len(actions)} actions)" if len(actions) > _SHOWN_ACTIONS else ""
         line = Text("  ").append(str(span.subgoal), "cyan")
         out.print(line.append(f"  {' | '.join(actions[:_SHOWN_ACTIONS])}{more}"), soft_wrap=True)
+
+
+def show_augmented(summary: AugmentSummary) -> None:
+    """Print what `augment` did."""
+    before, after = summary.moves
+    say(
+        f"shortened {summary.shortened} of {summary.paths} paths: {before:.1f} moves a path "
+        f"before, {after:.1f} after",
+        "bold",
+    )
+    table = Table("type", "moves before", "after")
+    for name, (old, new) in summary.by_type.items():
+        table.add_row(Text(name), f"{old:.1f}", f"{new:.1f}")
+    out.print(table)
+    files(str(summary.read), str(summary.written))
 
 
 def show_trained(summary: TrainSummary) -> None:

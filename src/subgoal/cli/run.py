@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from subgoal.annotation.annotate import annotate
+from subgoal.annotation.augment import AugmentConfig, augment
 from subgoal.cli.config import ExperimentConfig, save_config
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import say, show_annotated, show_collected, show_trained
+from subgoal.cli.output import say, show_annotated, show_augmented, show_collected, show_trained
 from subgoal.cli.report import write_report
 from subgoal.cluster import Cluster
 from subgoal.evaluation.dev_score import dev_scores
@@ -40,8 +41,9 @@ def command(words: Sequence[str]) -> None:
     save = not (folder / "config.toml").exists()
     start = time.monotonic()
     with options.cluster() as cluster:
-        for title, stage in _stages(config, options, folder, cluster).items():
-            say(f"\n{title}", "bold blue")
+        stages = _stages(config, options, folder, cluster)
+        for number, (title, stage) in enumerate(stages.items(), start=1):
+            say(f"\n{number}/{len(stages)} {title}", "bold blue")
             begun = time.monotonic()
             stage()
             if save:
@@ -54,20 +56,26 @@ def command(words: Sequence[str]) -> None:
 def _stages(
     config: ExperimentConfig, options: RunOptions, folder: RunFolder, cluster: Cluster | None
 ) -> dict[str, Callable[[], None]]:
-    return {
-        "1/4 collect: oracle paths become trajectories": lambda: show_collected(
+    stages = {
+        "collect: oracle paths become trajectories": lambda: show_collected(
             collect(config.collect, folder, options.worlds, options.limits, cluster)
         ),
-        "2/4 annotate: the teacher sets sub-goals": lambda: show_annotated(
+        "annotate: the teacher sets sub-goals": lambda: show_annotated(
             annotate(config.annotate, folder, cluster=cluster)
         ),
-        "3/4 train: small students learn from them": lambda: show_trained(
+        "augment: paths become shorter": lambda: show_augmented(
+            augment(config.augment, folder, options.worlds, options.limits)
+        ),
+        "train: small students learn from them": lambda: show_trained(
             train(config.train, folder, dev_scores(config.rollout, folder))
         ),
-        "4/4 evaluate: the agents play tasks they have not seen": lambda: _evaluate(
+        "evaluate: the agents play tasks they have not seen": lambda: _evaluate(
             config, options, folder, cluster
         ),
     }
+    if config.augment == AugmentConfig():
+        del stages["augment: paths become shorter"]
+    return stages
 
 
 def _evaluate(

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from subgoal.annotation import annotate
+from subgoal.annotation import annotate, augment
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
 from subgoal.datasets.renaming import renamed
@@ -236,6 +236,9 @@ def _annotations(
             raise ConfigInvalid(f"train.annotations: there is no file {path}")
         place = path.with_suffix("") if path.suffix == ".zst" else path
         store = Journal(place, AnnotatedTrajectory, "annotations", lambda a: a.trajectory.task.key)
+    elif folder.manifest("augment") is not None:
+        folder.need("augment", "augment")
+        store = augment.journal(folder)
     elif not store.sealed:
         folder.need("annotate", "annotate")
     return store, path or store.sealed_path
