@@ -32,7 +32,7 @@ from subgoal.environments.scienceworld import ScienceWorld
 from subgoal.language_models.engine import Generated
 from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
 from subgoal.training.student import Size, StudentConfig, make_student
-from subgoal.trajectories.collect import replay
+from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 
 TYPE = "inclined-plane-friction-named-surfaces"

@@ -16,6 +16,7 @@ from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import RunFolderInvalid
 from subgoal.run_folder import RunFolder
+from subgoal.training.train import TrainConfig, texts_by_role
 from subgoal.trajectories.collect import CollectConfig, collect
 from subgoal.trajectories.replay import replay
 
