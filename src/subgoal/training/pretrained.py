@@ -132,7 +132,16 @@ class Pretrained:
             raise StudentInvalid(f"{_SETTING} = {self.name!r}: {install('gguf', 'smollm2')}")
         try:
             yield
-        except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
+        # What the library raises for a missing file hangs on the file and on its version.
+        except (
+            ValueError,
+            KeyError,
+            AttributeError,
+            TypeError,
+            OSError,
+            RuntimeError,
+            SafetensorError,
+        ) as error:
             if Path(self.place).is_dir():
                 reason = str(error).strip().splitlines()[0]
                 raise StudentInvalid(
