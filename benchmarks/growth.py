@@ -159,7 +159,7 @@ class _World:
 
 
 def main() -> None:
-    size = Size(sys.argv[1]) if len(sys.argv) > 1 else Size.SMALL
+    size = Size(sys.argv[1]) if len(sys.argv) > 1 else Size.NANO
     paths = long_paths(2)
     tokenizer = MarkTokenizer.train(corpus(paths), 2048)
     model = make_student(StudentConfig(size=size), tokenizer.size, tokenizer.pad, WHOLE).eval()
