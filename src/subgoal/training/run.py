@@ -160,6 +160,7 @@ class Run:
     def finish(self) -> Outcome:
         """Put the weights that are kept into the model; say how the run ended."""
         padding = 1 - self._real / max(1, self._cells)
+        self.processes.wait()  # the main one may still be writing the best weights
         best = self._selection.restore(self._student)
         if best is None and self._task.dev and self._dev_loss is None:
             self._dev_loss = mean_loss(self._loss, self._dev, self.processes)
