@@ -51,7 +51,7 @@ def folder(collected: Path, tmp_path: Path) -> RunFolder:
 
 
 def config_for(server: TeacherServer, folder: RunFolder, **changes) -> AnnotateConfig:
-    endpoint = {"timeout": 0.6, "backoff": 0.01, "poll": 0.01, "attempts": 8}
+    endpoint = {"timeout": 4.0, "backoff": 0.01, "poll": 0.01, "attempts": 8}
     endpoint |= changes.pop("endpoint", {})
     openai = OpenAIConfig(
         model="rehearsal",
@@ -63,7 +63,7 @@ def config_for(server: TeacherServer, folder: RunFolder, **changes) -> AnnotateC
 
 
 def faulty(**rates) -> TeacherServer:
-    values = {"port": 0, "slow_seconds": 1.0, "retry_after": 0.01, "faults": rates}
+    values = {"port": 0, "slow_seconds": 5.0, "retry_after": 0.01, "faults": rates}
     return TeacherServer(ServerConfig.model_validate(values))
 
 

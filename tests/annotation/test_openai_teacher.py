@@ -21,13 +21,13 @@ from subgoal.errors import ConfigInvalid, SubgoalError, TeacherFailed
 MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9]
 ANNOTATED = MANY[::7]
 PATHS = [one.trajectory for one in ANNOTATED]
-QUICK = {"port": 0, "slow_seconds": 1.0, "retry_after": 0.01}
+QUICK = {"port": 0, "slow_seconds": 5.0, "retry_after": 0.01}
 
 
 def config_for(server: TeacherServer, **changes) -> OpenAIConfig:
     endpoint = EndpointConfig(
         base_url=server.base_url,
-        timeout=0.6,
+        timeout=4.0,
         backoff=0.01,
         poll=0.01,
         attempts=8,

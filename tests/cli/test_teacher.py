@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server(run: Path):
     """The server as a process of its own, with 30 % faults; stopped by an interrupt."""
     words = ["teacher-server", "--port", "0", "--environment", "errand", "--fault-rate", "0.3"]
-    words += ["--slow-seconds", "1", "--retry-after", "0.01"]
+    words += ["--slow-seconds", "5", "--retry-after", "0.01"]
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, *words], stdout=subprocess.PIPE, text=True
     )
@@ -51,7 +51,7 @@ def test_a_rehearsal_from_beginning_to_end(run: Path, server, tmp_path: Path, ca
         rehearsal = [1.0, 2.0]
         [annotate.openai.endpoint]
         base_url = "{url[0]}"
-        timeout = 0.6
+        timeout = 4.0
         backoff = 0.01
         """
     )
