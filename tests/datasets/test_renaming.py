@@ -1,8 +1,10 @@
 """Renamed copies: other words, the same path."""
 
 import re
+from collections import Counter
 
-from subgoal.datasets.renaming import names, renamed
+from subgoal.annotation.subgoal import Subgoal
+from subgoal.datasets.renaming import copies_of, names, renamed, renamed_all
 
 WORD = r"[A-Za-z]+|[0-9]+"
 
@@ -19,35 +21,73 @@ def texts(one):
         yield from span.subgoal.arguments
 
 
-def test_names_change_places_everywhere_at_once(annotated):
+def copies(annotated, copy):
+    return list(renamed_all([(one, copy) for one in annotated], names(annotated)))
+
+
+def test_names_change_everywhere_at_once(annotated):
     changed = invented = 0
-    free = names(annotated)
     known = {word for one in annotated for text in texts(one) for word in words(text)}
     for copy in (1, 2):
-        for old, new in zip(annotated, renamed(annotated, copy), strict=True):
-            exchange = {}
-            for before, after in zip(texts(old), texts(new), strict=True):
-                assert re.sub(WORD, "_", before) == re.sub(WORD, "_", after)
-                for word, other in zip(words(before), words(after), strict=True):
-                    assert exchange.setdefault(word, other) == other
-            moved = {word for word, other in exchange.items() if word != other}
-            assert all(word in free or len(word) == 1 for word in moved)
-            invented += sum(exchange[word] not in known for word in moved)
-            assert len(set(exchange.values())) == len(exchange)
+        for old, new in zip(annotated, copies(annotated, copy), strict=True):
             assert [s.subgoal.name for s in old.spans] == [s.subgoal.name for s in new.spans]
-            changed += bool(moved)
+            before, after = old.trajectory.task.description, new.trajectory.task.description
+            changed += before != after
+            invented += bool(set(words(after)) - known)
     assert changed > len(annotated)
     assert invented > len(annotated) / 4
 
 
+def test_a_path_stays_right_under_its_new_names(annotated):
+    # What an action names is what was seen and planned: the same words at the same places.
+    for old, new in zip(annotated, copies(annotated, 1), strict=True):
+        pairs = {}
+        for before, after in zip(texts(old), texts(new), strict=True):
+            assert pairs.setdefault(before, after) == after
+        assert len(set(pairs.values())) == len(pairs)
+
+
+def test_names_of_several_words_are_known_and_become_others(annotated):
+    one = annotated[0]
+    span = one.spans[0].model_copy(
+        update={"subgoal": Subgoal(name="find", arguments=("electric motor",))}
+    )
+    task = one.trajectory.task.model_copy(update={"description": "Turn on the electric motor."})
+    path = one.trajectory.model_copy(update={"task": task})
+    mine = one.model_copy(update={"trajectory": path, "spans": (span, *one.spans[1:])})
+    pool = tuple(sorted(names([mine, *annotated[1:]])))
+    assert ("electric", "motor") in pool
+    became = {renamed(mine, copy, pool).trajectory.task.description for copy in range(1, 30)}
+    lengths = {len(text.removeprefix("Turn on the ").split()) for text in became}
+    assert len(became) > 10
+    assert len(lengths) > 1
+
+
+def test_kept_words_keep_their_meaning(annotated):
+    free = names(annotated)
+    single = sorted(name for name in free if len(name) == 1)[:3]
+    kept = {word for name in single for word in name}
+    assert not set(single) & names(annotated, kept)
+
+
 def test_copies_differ_and_are_the_same_each_time(annotated):
-    assert renamed(annotated, 0) == annotated
-    assert renamed(annotated, 1) == renamed(annotated, 1)
-    assert renamed(annotated, 1) != renamed(annotated, 2)
+    assert copies(annotated, 0) == annotated
+    assert copies(annotated, 1) == copies(annotated, 1)
+    assert copies(annotated, 1) != copies(annotated, 2)
+
+
+def test_types_weigh_alike_where_it_is_asked(annotated):
+    every = copies_of(annotated, 2, 0)
+    assert len(every) == 3 * len(annotated)
+    taken = copies_of(annotated, 0, 7)
+    counts = Counter(one.trajectory.task.name for one, _ in taken)
+    assert set(counts.values()) == {7}
+    assert len({(one.key, copy) for one, copy in taken}) == len(taken)
 
 
 def test_places_and_words_of_the_kind_of_task_keep_their_names(annotated):
-    free = names(annotated)
+    free = {word for name in names(annotated) for word in name}
+    fixed = {name[0] for name in names(annotated) if len(name) == 1}
     assert free
     for one in annotated:
         for step in one.trajectory.steps:
@@ -56,4 +96,4 @@ def test_places_and_words_of_the_kind_of_task_keep_their_names(annotated):
     for name in {one.trajectory.task.name for one in annotated}:
         mine = [one.trajectory.task for one in annotated if one.trajectory.task.name == name]
         common = set.intersection(*(set(words(task.description)) for task in mine))
-        assert not free & common
+        assert not fixed & common

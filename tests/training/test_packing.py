@@ -50,7 +50,7 @@ def nano():
 WAYS = [
     *((name, "eager") for name in CAUSAL),
     *((name, "sdpa") for name in CAUSAL if name != "gemma2"),  # it has none of its own
-    ("nano", "fast CPU pass"),
+    ("nano", "fast pass"),
 ]
 
 

@@ -1,10 +1,16 @@
 """The stage `augment`: annotated paths are rewritten in the world, before they are learned from."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from subgoal.annotation import annotate
+from subgoal.annotation.hindsight import in_hindsight, ingredients
+from subgoal.annotation.noise import Surroundings, noisy, surroundings
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.environment import Environment
@@ -14,6 +20,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.replay import replay
+from subgoal.trajectories.trajectory import Trajectory
 
 FILE = "augmented.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
@@ -25,6 +32,11 @@ class AugmentConfig(Record):
     shorten: bool = False
     """Rewrite paths to be shorter where the world allows it; each is replayed, and kept only if it
     solves its task."""
+    noise: int = Field(default=0, ge=0)
+    """So many copies of each path with mistakes put in and the way back from them: the mistakes are
+    read, the way back is learned; each copy solves its task."""
+    hindsight: bool = False
+    """Where paths mix things, also mix others, and take what comes out for what was asked for."""
 
 
 class AugmentSummary(Record):
@@ -36,6 +48,10 @@ class AugmentSummary(Record):
     """The rewritten ones; paths that could not be made shorter are as they were."""
     paths: int
     """Annotated paths."""
+    noisy: int
+    """Copies with mistakes put in."""
+    in_hindsight: int
+    """Paths that were relabelled with what came of them."""
     shortened: int
     """Those that are shorter than before."""
     moves: tuple[float, float]
@@ -46,9 +62,7 @@ class AugmentSummary(Record):
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     """Return the run folder's journal of rewritten annotated trajectories."""
-    return Journal(
-        folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.trajectory.task.key
-    )
+    return Journal(folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.key)
 
 
 def augment(
@@ -81,33 +95,48 @@ def augment(
             environment = next(iter(old.values())).trajectory.task.environment if old else ""
             with (
                 closing(store),
-                Progress("shorten", len(old), "paths", len(old) - len(missing)) as progress,
+                Progress("augment", len(old), "paths", len(old) - len(missing)) as progress,
                 Pool(
                     environment, min(affordable(worlds, limits), max(1, len(missing))), limits
                 ) as pool,
             ):
-                for one in pool.map(_shortened if config.shorten else _same, missing):
-                    store.append(one)
+                work = _Work(config, surroundings(old.values()), ingredients(old.values()))
+                for made in pool.map(work, missing):
+                    for one in made:
+                        store.append(one)
                     progress.advance()
             stage.finish({store.sealed_path.name: store.seal()}, paths=len(old))
     return _summary(source.sealed_path, old, store)
 
 
-def _same(world: Environment, one: AnnotatedTrajectory) -> AnnotatedTrajectory:
-    del world
-    return one
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each path."""
 
+    config: AugmentConfig
+    around: Surroundings
+    mixed: Mapping[str, Sequence[str]]
 
-def _shortened(world: Environment, one: AnnotatedTrajectory) -> AnnotatedTrajectory:
-    path = one.trajectory
-    return shortened(one, lambda actions: replay(world, path.task, actions, path.source))
+    def __call__(self, world: Environment, one: AnnotatedTrajectory) -> list[AnnotatedTrajectory]:
+        """Return what is made of a path, itself last: where it is stored, all is."""
+        path = one.trajectory
+
+        def again(actions: Sequence[str]) -> Trajectory:
+            return replay(world, path.task, actions, path.source)
+
+        one = shortened(one, again) if self.config.shorten else one
+        copies = range(1, self.config.noise + 1)
+        made = [noisy(one, again, self.around, copy) for copy in copies]
+        words = self.mixed.get(path.task.name, ()) if self.config.hindsight else ()
+        relabelled = in_hindsight(one, words, again) if words else []
+        return [*(copy for copy in made if copy is not None), *relabelled, one]
 
 
 def _summary(
     read: Path, old: dict[str, AnnotatedTrajectory], store: Journal[AnnotatedTrajectory]
 ) -> AugmentSummary:
     new = store.by_key()
-    pairs = [(old[key], new[key]) for key in new]
+    pairs = [(old[key], one) for key, one in new.items() if not one.variant]
     by_type: dict[str, list[tuple[int, int]]] = {}
     for before, after in pairs:
         moves = (before.trajectory.steps[-1].moves, after.trajectory.steps[-1].moves)
@@ -116,6 +145,8 @@ def _summary(
         read=read,
         written=store.sealed_path,
         paths=len(pairs),
+        noisy=sum(one.variant.startswith("noise") for one in new.values()),
+        in_hindsight=sum(one.variant.startswith("hindsight") for one in new.values()),
         shortened=sum(len(a.trajectory.steps) < len(b.trajectory.steps) for b, a in pairs),
         moves=_means([moves for group in by_type.values() for moves in group]),
         by_type={name: _means(group) for name, group in by_type.items()},

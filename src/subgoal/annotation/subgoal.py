@@ -60,6 +60,9 @@ class SubgoalSpan(Record):
     """Last step, included."""
     repaired: bool = False
     """True where the reply was mended to give this span."""
+    injected: bool = False
+    """True for a wrong sub-goal that was put in on purpose: the planner reads it and does not learn
+    it, the executor learns to pursue it."""
 
 
 def check_spans(spans: Sequence[SubgoalSpan], length: int) -> None:
@@ -98,6 +101,14 @@ class AnnotatedTrajectory(Record):
     """Keys of the annotated tasks this annotation was carried over from; empty if direct."""
     confidence: float = 1.0
     """0..1; 1 for a direct annotation."""
+    variant: str = ""
+    """Which rewriting of the task's path it is, such as `noise 1`; empty: the path itself."""
+
+    @property
+    def key(self) -> str:
+        """Identity: the task's key, and the variant where it is one."""
+        task = self.trajectory.task.key
+        return f"{task}#{self.variant}" if self.variant else task
 
     @model_validator(mode="after")
     def _covering(self) -> Self:

@@ -129,6 +129,8 @@ def show_augmented(summary: AugmentSummary) -> None:
         f"before, {after:.1f} after",
         "bold",
     )
+    if summary.noisy or summary.in_hindsight:
+        say(f"{summary.noisy} copies with mistakes, {summary.in_hindsight} paths in hindsight")
     table = Table("type", "moves before", "after")
     for name, (old, new) in summary.by_type.items():
         table.add_row(Text(name), f"{old:.1f}", f"{new:.1f}")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from subgoal.cli.options import StageOptions, read_options
-from subgoal.cli.output import show_trained
+from subgoal.cli.output import say, show_trained
 from subgoal.evaluation.dev_score import RolloutConfig, dev_scores
 from subgoal.run_folder import RunFolder
-from subgoal.training.train import TrainConfig, train
+from subgoal.training.train import TrainConfig, prepare, train
 
 
 class TrainOptions(StageOptions):
@@ -19,6 +19,9 @@ class TrainOptions(StageOptions):
 
     train: TrainConfig = TrainConfig()
     """Which students, on what, for how long."""
+    prepare: bool = False
+    """Only make the texts that students are trained on, and keep them in the run folder: a training
+    that finds them there, on a machine with a GPU, begins at once."""
     rollout: RolloutConfig = RolloutConfig()
     """Which dev tasks students play while they are trained."""
 
@@ -27,6 +30,10 @@ def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(TrainOptions, "train", words, ["train", "rollout"])
     folder = RunFolder(options.run)
+    if options.prepare:
+        for role, place in prepare(options.train, folder).items():
+            say(f"texts for {role}: {place}")
+        return
     if options.restart:
         for role in options.train.roles:
             folder.remove_stage(f"train-{role}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
@@ -39,6 +40,12 @@ class DatasetConfig(TextFormat):
     """Share of each type's variations held out for the dev loss."""
     renamed: int = 0
     """Copies of the training paths in which names have changed places (`datasets.renaming`)."""
+    per_type: int = Field(default=0, ge=0)
+    """Training paths that each task type has, renamed copies counted, so that types weigh alike:
+    types with fewer paths get more copies; 0: `renamed` copies of every path."""
+    kept: tuple[str, ...] = ()
+    """Words that renamed copies leave as they are where a name has no other: what they mean is
+    knowledge, such as colours that are mixed."""
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""
@@ -143,8 +150,10 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     views = [Seen(step.look, step.inventory) for step in (*steps, steps[-1])]
     kept = [i for i, step in enumerate(steps) if not step.action.startswith(config.drop)]
     context.open(one.trajectory.task.description, views[0])
-    if not context.has_goals:
-        _play(context, steps, views, kept)
+    if not context.has_goals:  # who follows no sub-goal must not learn what a wrong one leads to
+        astray = {i - 1 for s in one.spans if s.injected for i in range(s.first, s.last + 1)}
+        for i in kept:
+            _play(context, steps, views, [i], right=i not in astray)
         context.close()
         return context.finished
     every = config.planner_asked is Asked.EVERY_STEP
@@ -152,12 +161,12 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         mine = [i for i in kept if span.first <= i + 1 <= span.last]
         if not mine:
             continue
-        goal = str(span.subgoal)
+        goal, right = str(span.subgoal), not span.injected
         if not every:
-            context.goal(goal)
-        _play(context, steps, views, mine, goal if every else "")
+            context.goal(goal, right)
+        _play(context, steps, views, mine, goal if every else "", right)
         if every:  # the executor's end is a turn like any other
-            context.goal(goal)
+            context.goal(goal, right)
         if mine[-1] != kept[-1]:
             context.done(views[span.last])
     context.complete()
@@ -170,10 +179,15 @@ def _play(
     views: Sequence[Seen],
     chosen: Iterable[int],
     goal: str = "",
+    right: bool = True,
 ) -> None:
-    """Drive a context along steps; a goal is set before each of them."""
+    """Drive a context along steps; a goal is set before each, learned where it is right.
+
+    Where there is none, `right` says of the steps whether they are learned.
+    """
     for i in chosen:
         if goal:
-            context.goal(goal)
-        context.act(steps[i].action)
+            context.goal(goal, right)
+        learned = right if not context.has_goals else True
+        context.act(steps[i].action, learned and not steps[i].injected)
         context.observe(steps[i], views[i + 1])

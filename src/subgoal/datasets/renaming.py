@@ -3,84 +3,164 @@
 The variations that an agent is tested on name things that training never saw. In a renamed copy,
 names of the task have changed, everywhere in the trajectory: in what was seen, done and planned.
 The path stays right, only its words are others (`the orange box` becomes `the sofa box`), so the
-only way to act is to read them. A name changes places with another name of the corpus, or becomes
-an invented word, which is spelled as no known one is; a number or a letter that is part of a name
-(`flower pot 7`, `inclined plane C`) becomes another.
+only way to act is to read them. A name, of one word or several, changes places with another name of
+the corpus, or becomes invented words, spelled as no known ones are; a number or a letter that is
+part of a name (`flower pot 7`, `inclined plane C`) becomes another.
 """
 
 import random
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import lru_cache
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.trajectories.trajectory import Step
 
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
 _SHORTEST = 3
+_LONGEST = 3
+"""Most words of a name."""
 _SHARE = 0.7
 """Share of a task's names that a copy renames; the others keep what they mean."""
 _INVENTED = 0.5
 """Share of those that become invented words."""
+_LENGTHS = (1, 1, 1, 2, 2, 3)
+"""Words of an invented name, drawn from these."""
 _LETTERS = sorted(set(string.ascii_lowercase) - set("aist"))
 """Without those that are words, or ends of words (`it's`)."""
 _DIGITS = sorted(string.digits[1:])
 
+Name = tuple[str, ...]
+"""The words of a name."""
 
-def names(annotated: Sequence[AnnotatedTrajectory]) -> frozenset[str]:
-    """Return the words that may change places.
 
-    They are words of sub-goals' arguments. Words that every task of some type says are left out
-    (they say what kind of task it is), and so are names of places: the way to them is knowledge.
+def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()) -> Set[Name]:
+    """Return the names that may change.
+
+    They are sub-goals' arguments and their words. Names of places are left out (the way to them is
+    knowledge), and so are single words that every task of some type says (they say what kind of
+    task it is), and names of kept words alone.
+
+    Args:
+        annotated: The paths.
+        kept: Words that mean something beyond what they name, such as colours that are mixed.
     """
     spoken: dict[str, list[frozenset[str]]] = {}
     places: set[str] = set()
-    found: set[str] = set()
+    found: set[Name] = set()
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
-        spoken.setdefault(task.name, []).append(_words(task.description))
+        spoken.setdefault(task.name, []).append(frozenset(_words(task.description)))
         places.update(word for step in steps if step.entered for word in _words(step.action))
         for span in one.spans:
-            found.update(word for text in span.subgoal.arguments for word in _words(text))
-    fixed = {word for said in spoken.values() for word in said[0].intersection(*said)}
-    free = found - places - fixed
-    return frozenset(word for word in free if word.isalpha() and len(word) >= _SHORTEST)
+            for text in span.subgoal.arguments:
+                found.update({_words(text), *((word,) for word in _words(text))})
+    fixed: set[str] = set()
+    for said in spoken.values():
+        fixed |= frozenset[str].intersection(*said)
+    return frozenset(
+        name
+        for name in found
+        if 0 < len(name) <= _LONGEST
+        and all(word.isalpha() and len(word) >= _SHORTEST for word in name)
+        and places.isdisjoint(name)
+        and not set(name) <= kept
+        and (len(name) > 1 or fixed.isdisjoint(name))
+    )
 
 
-def renamed(annotated: Sequence[AnnotatedTrajectory], copy: int) -> list[AnnotatedTrajectory]:
-    """Return a renamed copy of trajectories.
+def copies_of(
+    annotated: Sequence[AnnotatedTrajectory], copies: int, per_type: int
+) -> list[tuple[AnnotatedTrajectory, int]]:
+    """Return which path is taken how: copy 0 is the path itself, others are renamed.
 
     Args:
-        annotated: Annotated trajectories.
-        copy: Which copy, from 1; another number gives other names. Copy 0 is the original.
+        annotated: The paths.
+        copies: Renamed copies of each path.
+        per_type: Paths that each type has, copies counted, so that types weigh alike: those of
+            types with fewer get more copies, those of types with more fewer; 0: `copies` of each.
     """
-    if copy == 0:
-        return list(annotated)
-    pool = names(annotated)
-    copies: list[AnnotatedTrajectory] = []
+    if not per_type:
+        return [(one, copy) for copy in range(copies + 1) for one in annotated]
+    by_type: dict[str, list[AnnotatedTrajectory]] = {}
     for one in annotated:
-        chance = random.Random(f"{copy}/{one.trajectory.task.key}")
-        copies.append(_swapped(one, _exchange(one, pool, chance)))
-    return copies
+        by_type.setdefault(one.trajectory.task.name, []).append(one)
+    taken: list[tuple[AnnotatedTrajectory, int]] = []
+    for name, mine in by_type.items():
+        order = random.Random(name).sample(mine, len(mine))
+        taken += [(order[i % len(order)], i // len(order)) for i in range(per_type)]
+    return taken
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text))
+def renamed_all(
+    taken: Iterable[tuple[AnnotatedTrajectory, int]], pool: Set[Name]
+) -> Iterable[AnnotatedTrajectory]:
+    """Yield each path as the copy that it is taken as.
+
+    Args:
+        taken: Paths and the number of their copy; 0: the path itself.
+        pool: The names that may change.
+    """
+    ordered = tuple(sorted(pool))
+    for one, copy in taken:
+        yield renamed(one, copy, ordered) if copy else one
+
+
+def renamed(one: AnnotatedTrajectory, copy: int, pool: tuple[Name, ...]) -> AnnotatedTrajectory:
+    """Return a renamed copy of a trajectory.
+
+    Args:
+        one: An annotated trajectory.
+        copy: Which copy, from 1; another number gives other names.
+        pool: The names that may change, sorted.
+    """
+    return _swapped(one, _exchange(one, pool, random.Random(f"{copy}/{one.key}")))
+
+
+def _words(text: str) -> Name:
+    return tuple(_WORD.findall(text))
+
+
+@lru_cache(4)
+def _by_first(pool: tuple[Name, ...]) -> dict[str, list[Name]]:
+    """Return the names by their first word, the longest first."""
+    found: dict[str, list[Name]] = {}
+    for name in sorted(pool, key=lambda name: -len(name)):
+        found.setdefault(name[0], []).append(name)
+    return found
+
+
+def _said(text: str, pool: tuple[Name, ...]) -> list[Name]:
+    """Return the names that a text says, the longest where one holds another."""
+    words, at, said = _words(text), 0, dict[Name, None]()
+    first = _by_first(pool)
+    while at < len(words):
+        name = next(
+            (n for n in first.get(words[at], ()) if n == words[at : at + len(n)]), (words[at],)
+        )
+        if len(name) > 1 or name in first.get(words[at], ()):
+            said[name] = None
+        at += len(name)
+    return list(said)
 
 
 def _exchange(
-    one: AnnotatedTrajectory, pool: frozenset[str], chance: random.Random
+    one: AnnotatedTrajectory, pool: tuple[Name, ...], chance: random.Random
 ) -> dict[str, str]:
-    """Choose what each renamed word becomes; no two become the same."""
-    said = sorted(_words(one.trajectory.task.description) & pool)
-    mine = [word for word in said if chance.random() < _SHARE]
-    others = chance.sample(sorted(pool - set(said)), min(len(mine), len(pool) - len(said)))
+    """Choose what each renamed name becomes; no two become the same."""
+    said = _said(one.trajectory.task.description, pool)
     exchange: dict[str, str] = {}
-    for word, other in zip(mine, others, strict=False):
+    for name in said:
+        if chance.random() >= _SHARE:
+            continue
+        old = " ".join(name)
         if chance.random() < _INVENTED:
-            exchange[word] = _invented(word, other, pool, chance)
-        else:
-            exchange |= {word: other, other: word}
+            exchange[old] = _invented(pool, chance)
+            continue
+        other = " ".join(chance.choice(pool))
+        if other not in {*map(" ".join, said), *exchange, *exchange.values()}:
+            exchange |= {old: other, other: old}
     planned = {w for span in one.spans for text in span.subgoal.arguments for w in _words(text)}
     for marks in (_LETTERS, _DIGITS):
         if planned & set(marks) and chance.random() < _SHARE:
@@ -89,21 +169,28 @@ def _exchange(
     return {**exchange, **capitals}
 
 
-def _invented(word: str, other: str, pool: frozenset[str], chance: random.Random) -> str:
-    """Invent a word: pieces of known ones, which sound like the language, in another order."""
-    pieces = [
-        text[at : at + 3] for text in (*chance.sample(sorted(pool), 3), other) for at in (0, 3)
-    ]
+def _invented(pool: Sequence[Name], chance: random.Random) -> str:
+    """Invent a name: pieces of known words, which sound like the language, in another order."""
+    return " ".join(_invented_word(pool, chance) for _ in range(chance.choice(_LENGTHS)))
+
+
+def _invented_word(pool: Sequence[Name], chance: random.Random) -> str:
+    known = [chance.choice(chance.choice(pool)) for _ in range(4)]
+    pieces = [text[at : at + 3] for text in known for at in (0, 3)]
     made = "".join(chance.sample([piece for piece in pieces if piece], chance.randint(2, 3)))
-    return made if made not in pool else f"{made}{word[:2]}"
+    return made if (made,) not in pool else f"{made}{known[0][:2]}"
 
 
-def _swapped(one: AnnotatedTrajectory, exchange: dict[str, str]) -> AnnotatedTrajectory:
+def _swapped(one: AnnotatedTrajectory, exchange: Mapping[str, str]) -> AnnotatedTrajectory:
     if not exchange:
         return one
+    longest_first = sorted(exchange, key=lambda name: -len(name))
+    known = re.compile(
+        rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, longest_first))})(?![A-Za-z0-9])"
+    )
 
     def other(text: str) -> str:
-        return _WORD.sub(lambda match: exchange.get(match[0], match[0]), text)
+        return known.sub(lambda match: exchange[match[0]], text)
 
     def step(old: Step) -> Step:
         texts = {"action", "observation", "look", "inventory"}

@@ -271,12 +271,22 @@ class Context(ABC):
         """
 
     @abstractmethod
-    def goal(self, subgoal: str) -> None:
-        """The planner has set a sub-goal."""
+    def goal(self, subgoal: str, learned: bool = True) -> None:
+        """The planner has set a sub-goal.
+
+        Args:
+            subgoal: The sub-goal.
+            learned: False for a wrong one that is read and not learned.
+        """
 
     @abstractmethod
-    def act(self, action: str) -> None:
-        """The executor has picked an action."""
+    def act(self, action: str, learned: bool = True) -> None:
+        """The executor has picked an action.
+
+        Args:
+            action: The action.
+            learned: False for a mistake that is read and not learned.
+        """
 
     @abstractmethod
     def observe(self, answer: Answer, now: View) -> None:

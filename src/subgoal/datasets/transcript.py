@@ -64,16 +64,16 @@ class Transcript(Context):
         return [*self.ids, *self._tokenizer.turn(self._speaker, Speaker.STUDENT)]
 
     @override
-    def goal(self, subgoal: str) -> None:
+    def goal(self, subgoal: str, learned: bool = True) -> None:
         self._goal, self._steps, self._count = spelled(subgoal), [], 0
-        self._add(Mark.GOAL, self._goal, Target.GOAL)
+        self._add(Mark.GOAL, self._goal, Target.GOAL, learned)
 
     @override
-    def act(self, action: str) -> None:
+    def act(self, action: str, learned: bool = True) -> None:
         self._steps.append((action, ""))
         self._count += 1
         if not self._plans_only:
-            self._add(Mark.ACT, action, Target.ACT)
+            self._add(Mark.ACT, action, Target.ACT, learned)
 
     @override
     def observe(self, answer: Answer, now: View) -> None:
@@ -175,10 +175,17 @@ class Transcript(Context):
     def _segment(self, mark: Mark, text: str | None, ended: bool = False) -> list[int]:
         return self._tokenizer.segment(mark, text, ended)
 
-    def _add(self, mark: Mark, text: str | None, target: Target = Target.CONTEXT) -> None:
+    def _add(
+        self,
+        mark: Mark,
+        text: str | None,
+        target: Target = Target.CONTEXT,
+        learned: bool = True,
+    ) -> None:
         written = target is not Target.CONTEXT
         speaker = Speaker.STUDENT if written else Speaker.WORLD
-        self._extend(self._segment(mark, text, ended=written), speaker, target)
+        ids = self._segment(mark, text, ended=written)
+        self._extend(ids, speaker, target if learned else Target.CONTEXT)
 
     def _extend(self, ids: list[int], speaker: Speaker, target: Target = Target.CONTEXT) -> None:
         between = self._tokenizer.turn(self._speaker, speaker)

@@ -125,8 +125,9 @@ class Window(Context):
         return self._source(Target.GOAL if plans else Target.ACT)
 
     @override
-    def goal(self, subgoal: str) -> None:
-        self._write(Mark.GOAL, subgoal, Target.GOAL)
+    def goal(self, subgoal: str, learned: bool = True) -> None:
+        if learned:
+            self._write(Mark.GOAL, subgoal, Target.GOAL)
         every = self._form.planner_asked is Asked.EVERY_STEP
         if self._goal and (subgoal != self._goal or (self._ended and not every)):
             self._completed.append(self._goal)
@@ -134,10 +135,11 @@ class Window(Context):
         self._sources.clear()
 
     @override
-    def act(self, action: str) -> None:
+    def act(self, action: str, learned: bool = True) -> None:
         functional = self._form.actions is ActionForm.FUNCTIONAL
         self._action = functional_action(action) if functional else action
-        self._write(Mark.ACT, self._action, Target.ACT)
+        if learned:
+            self._write(Mark.ACT, self._action, Target.ACT)
 
     @override
     def observe(self, answer: Answer, now: View) -> None:

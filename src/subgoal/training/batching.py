@@ -33,7 +33,7 @@ class Batching(StrEnum):
     """How texts share a batch."""
 
     AUTO = "auto"
-    """Padded where the fast CPU pass is taken, else packed."""
+    """Padded where the fast pass is taken, else packed."""
     PADDED = "padded"
     """One text a row, texts of like length together."""
     PACKED = "packed"

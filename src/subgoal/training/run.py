@@ -113,7 +113,7 @@ class Run:
         self._setup = Setup(
             optimizer=optimizer,
             batching=layout,
-            attention="fast CPU pass" if fast else attention_of(self._model),
+            attention="fast pass" if fast else attention_of(self._model),
             precision=str(dtype).removeprefix("torch."),
             device=self.processes.device.type,
             processes=self.processes.number,
@@ -318,9 +318,10 @@ class Run:
 
 
 def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) -> bool:
-    """Return whether the fast CPU pass can be taken."""
+    """Return whether the fast pass can be taken."""
+    device = processes.device.type
     return (
-        processes.device.type == "cpu"
+        (device == "cpu" or (device == "cuda" and config.batching is not Batching.PACKED))
         and llama_pass.supports(model)
         and config.attention is Attention.AUTO
         and not (config.gradient_checkpointing or config.compile or processes.sharded)

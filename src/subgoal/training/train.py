@@ -22,7 +22,7 @@ import torch
 from subgoal.annotation import annotate, augment
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
-from subgoal.datasets.renaming import renamed
+from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out
 from subgoal.datasets.tokenizer import StudentTokenizer
@@ -32,6 +32,7 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState, digest_of
 from subgoal.training.checkpoint import Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
+from subgoal.training.prepared import Prepared, load_prepared, save_prepared
 from subgoal.training.processes import Processes
 from subgoal.training.run import OnDev
 from subgoal.training.side_by_side import Order, train_side_by_side
@@ -118,7 +119,6 @@ class _Data:
     train: Sequence[AnnotatedTrajectory]
     dev: Sequence[AnnotatedTrajectory]
     tokens: Tokens
-    digest: str
 
 
 def students_folder(folder: RunFolder, role: Role) -> Path:
@@ -145,15 +145,10 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if len(orders) > 1:
         train_side_by_side(orders)
-    data: _Data | None = None
+    shelf = _Shelf(config, folder, store, source)
     cards: dict[str, StudentCard] = {}
     for role in config.roles:
-        one = _OneStudent(
-            role=role,
-            dataset=config.dataset,
-            student=config.student,
-            training=training_of(config, role),
-        )
+        one = _one_student(config, role)
         place = students_folder(folder, role)
         work = folder / "training" / role
         with ExitStack() as stack:
@@ -163,8 +158,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
                 stage = stack.enter_context(named)
             complete = processes.tell(float(stage.complete) if stage else 0.0)
             if not complete:
-                data = data or _read(config, store, source)
-                student = _train_one(one, data, work, processes, watch)
+                student = _train_one(one, shelf, work, processes, watch)
                 if stage:
                     save_student(place, student)
                     stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
@@ -177,6 +171,20 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
         written={role: students_folder(folder, role) for role in config.roles},
         cards=cards,
     )
+
+
+def prepare(config: TrainConfig, folder: RunFolder) -> dict[str, Path]:
+    """Make the texts that students are trained on and keep them, so that training begins at once.
+
+    Args:
+        config: As for `train`.
+        folder: The run folder.
+
+    Returns:
+        The folder of each role's texts.
+    """
+    shelf = _Shelf(config, folder, *_annotations(config, folder))
+    return {role: shelf.keep(_one_student(config, role)) for role in config.roles}
 
 
 def training_of(config: TrainConfig, role: Role) -> TrainingConfig:
@@ -197,7 +205,7 @@ def texts_by_role(
         RunFolderInvalid: There are no annotations.
         TrainingFailed: There is nothing to train on.
     """
-    data = _read(config, *_annotations(config, folder))
+    data = _read(config, _annotations(config, folder)[0])
     splits = {"train": data.train, "dev": data.dev}
     return data.tokens.tokenizer, {
         role: {
@@ -235,7 +243,7 @@ def _annotations(
         if not path.is_file():
             raise ConfigInvalid(f"train.annotations: there is no file {path}")
         place = path.with_suffix("") if path.suffix == ".zst" else path
-        store = Journal(place, AnnotatedTrajectory, "annotations", lambda a: a.trajectory.task.key)
+        store = Journal(place, AnnotatedTrajectory, "annotations", lambda a: a.key)
     elif folder.manifest("augment") is not None:
         folder.need("augment", "augment")
         store = augment.journal(folder)
@@ -244,40 +252,104 @@ def _annotations(
     return store, path or store.sealed_path
 
 
-def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory], source: Path) -> _Data:
+class _Shelf:
+    """The texts of a run's students, made when they are needed, or kept from before."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: RunFolder,
+        store: Journal[AnnotatedTrajectory],
+        source: Path,
+    ) -> None:
+        self._config, self._store, self._texts = config, store, folder / "texts"
+        self._data: _Data | None = None
+        self.digest = file_digest(source)
+
+    def take(self, one: _OneStudent) -> tuple[Prepared, Tokens]:
+        """Return a student's texts and tokens."""
+        place = self._place(one)
+        if not place.exists():
+            return self._made(one)
+        prepared = load_prepared(place, one.dataset.turns)
+        if one.student.model:
+            return prepared, make_tokens(one.student, one.dataset.form, (), 0)
+        return prepared, Tokens(prepared.tokenizer)
+
+    def keep(self, one: _OneStudent) -> Path:
+        """Make a student's texts and keep them; return their folder."""
+        place = self._place(one)
+        if not place.exists():
+            save_prepared(place, self._made(one)[0])
+        return place
+
+    def _made(self, one: _OneStudent) -> tuple[Prepared, Tokens]:
+        data = self._data = self._data or _read(self._config, self._store)
+        tokenizer = data.tokens.tokenizer
+        return Prepared(
+            train=build(data.train, one.role, one.dataset, tokenizer),
+            dev=build(data.dev, one.role, one.dataset, tokenizer),
+            tokenizer=tokenizer,
+            trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
+            teachers=_teachers(data.train),
+        ), data.tokens
+
+    def _place(self, one: _OneStudent) -> Path:
+        decides = {
+            "annotations": self.digest,
+            "role": one.role,
+            "dataset": one.dataset.model_dump(mode="json"),
+            "model": one.student.model,
+            "architecture": one.student.architecture,
+        }
+        return self._texts / digest_of(decides)[:16]
+
+
+def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
+    return _OneStudent(
+        role=role,
+        dataset=config.dataset,
+        student=config.student,
+        training=training_of(config, role),
+    )
+
+
+def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     config, student = whole.dataset, whole.student
     kept = [one for one in store.by_key().values() if one.confidence >= config.min_confidence]
     if not kept:
         raise TrainingFailed(
-            f"{source} holds no annotation of confidence {config.min_confidence:g} or more; "
-            "annotate some trajectories, or lower train.dataset.min_confidence"
+            f"{store.sealed_path} holds no annotation of confidence {config.min_confidence:g} or "
+            "more; annotate some trajectories, or lower train.dataset.min_confidence"
         )
     training, dev = hold_out(kept, config.dev_share)
-    paths = [one for copy in range(config.renamed + 1) for one in renamed(training, copy)]
+    taken = copies_of(training, config.renamed, config.per_type)
+    paths = list(renamed_all(taken, names(training, frozenset(config.kept))))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
-    return _Data(paths, dev, tokens, file_digest(source))
+    return _Data(paths, dev, tokens)
 
 
-def _begin(work: Path, one: _OneStudent, data: _Data) -> None:
+def _begin(work: Path, one: _OneStudent, digest: str) -> None:
     """Delete what an interrupted training of another configuration or other data left behind."""
-    run, file = f"{digest_of(one.model_dump(mode='json'))} {data.digest}\n", work / "run"
+    run, file = f"{digest_of(one.model_dump(mode='json'))} {digest}\n", work / "run"
     if not file.exists() or file.read_text() != run:
         shutil.rmtree(work, ignore_errors=True)
         write_text(file, run)
 
 
 def _train_one(
-    one: _OneStudent, data: _Data, work: Path, processes: Processes, watch: Watch | None
+    one: _OneStudent, shelf: _Shelf, work: Path, processes: Processes, watch: Watch | None
 ) -> Student:
     if processes.main:
-        _begin(work, one, data)
+        _begin(work, one, shelf.digest)
     processes.wait()
     form = one.dataset.form
-    model, tokenizer = make_model(one.student, form, data.tokens), data.tokens.tokenizer
+    prepared, tokens = shelf.take(one)
+    model, tokenizer = make_model(one.student, form, tokens), tokens.tokenizer
     outcome = finetune(
         model,
-        build(data.train, one.role, one.dataset, tokenizer),
-        build(data.dev, one.role, one.dataset, tokenizer),
+        prepared.train,
+        prepared.dev,
         one.training,
         work,
         f"train {one.role}",
@@ -287,15 +359,15 @@ def _train_one(
     card = StudentCard(
         role=one.role,
         form=form,
-        data=data.digest,
+        data=shelf.digest,
         parameters=sum(p.numel() for p in model.parameters()),
         tokens=outcome.at.tokens,
         loss=outcome.loss,
         dev_loss=outcome.dev_loss,
         seconds=round(outcome.at.seconds, 1),
         seed=one.training.seed,
-        trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
-        teachers=_teachers(data.train),
+        trained_on=prepared.trained_on,
+        teachers=prepared.teachers,
         base=one.student.model,
         vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),

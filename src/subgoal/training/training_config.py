@@ -26,7 +26,7 @@ class TrainingConfig(Record):
     """Texts of a batch; 0: as many as `batch_tokens` allow."""
     batching: Batching = Batching.AUTO
     """`padded`: one text a row; `packed`: several whole texts a row, none seen by another; `auto`:
-    padded where the fast CPU pass is taken, else packed. Encoder-decoder models: always padded."""
+    padded where the fast pass is taken, else packed. Encoder-decoder models: always padded."""
     accumulation: int = Field(default=1, ge=1)
     """Batches of a step and process: their gradients add up to one step's."""
     learning_rate: float = 3e-3

@@ -23,6 +23,8 @@ class Step(Record):
     """False where the world did not know `action`."""
     entered: bool = False
     """True where `action` brought the agent into another place."""
+    injected: bool = False
+    """True for a mistake that was put into the path on purpose: read, never learned."""
 
 
 class Trajectory(Record):
