@@ -74,6 +74,20 @@ def test_packed_loss_and_gradients_are_those_of_texts_apart(name, attention, wid
 
 
 @pytest.mark.slow  # it is compiled first
+def test_compiled_layers_give_the_loss_and_gradients_of_the_module():
+    for number in (6, 4):  # another number of texts, of other lengths, is computed as it is
+        model, examples = nano(), texts(number)
+        twin = copy.deepcopy(model)
+        batch = PaddedBatch(examples, pad=0)
+        loss = LearnedLoss(model, Precision.FLOAT32, compiled=True)(**batch.inputs(CPU))
+        loss.backward()
+        expected = reference(twin, examples)
+        expected.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+        assert_same_gradients(model, twin)
+
+
+@pytest.mark.slow  # it is compiled first
 def test_packed_loss_is_the_same_with_flex_attention():
     examples = texts(6)
     model = causal("llama", "flex_attention").eval()

@@ -24,6 +24,8 @@ _MOST = 6
 """Most mistakes of a path."""
 _TRIES = 3
 """How often other noise is tried where the path no longer solves its task."""
+_LONGEST = 100
+"""Steps of a path that gets noise, at most: a longer one costs much and is rarely solved again."""
 _PAUSES = (LOOK_AROUND, "inventory")
 """Actions that change nothing."""
 
@@ -97,7 +99,8 @@ def noisy(
         around: What is known of the world.
         copy: Which copy, from 1; another number gives other noise.
     """
-    if one.trajectory.stop_reason is not StopReason.SOLVED:
+    path = one.trajectory
+    if path.stop_reason is not StopReason.SOLVED or len(path.steps) > _LONGEST:
         return None
     for attempt in range(_TRIES):
         parts = _disturbed(one, around, random.Random(f"{one.key}/{copy}/{attempt}"))

@@ -20,6 +20,8 @@ from subgoal.trajectories.trajectory import Step, Trajectory
 TELEPORT = "teleport to {}"
 LOOKS = 8
 """So many looks in a row at one thing tell what more would."""
+WORTH = 0.9
+"""A rewriting that keeps a larger share of the steps is not worth its replay."""
 LOOK_AROUND = "look around"
 _DOORS = frozenset({"open door to", "close door to"})
 _ALREADY = " already "
@@ -64,7 +66,7 @@ def rewrites(path: Trajectory) -> list[list[NewStep]]:
     tried: list[list[NewStep]] = []
     for teleports, looks in ((True, LOOKS), (False, LOOKS), (True, None), (False, None)):
         steps = _rewritten(path.steps, teleports, looks)
-        if len(steps) < len(path.steps) and steps not in tried:
+        if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedModel
 
-from subgoal.training import llama_pass
+from subgoal.training import llama_layers, llama_pass
 from subgoal.training.batch import IGNORED
 
 
@@ -109,6 +109,7 @@ class LearnedLoss(StudentLoss):
         student: The model.
         precision: What matrices multiply in.
         fast: Take the faster pass where there is one.
+        compiled: Let torch compile the layers of the faster pass; texts must then be padded.
     """
 
     def __init__(
@@ -116,9 +117,10 @@ class LearnedLoss(StudentLoss):
         student: torch.nn.Module,
         precision: Precision = Precision.AUTO,
         fast: bool = True,
+        compiled: bool = False,
     ) -> None:
         super().__init__(student, precision)
-        self._fast = fast
+        self._fast, self._compiled = fast, compiled
 
     def forward(
         self,
@@ -149,7 +151,10 @@ class LearnedLoss(StudentLoss):
         places = None if positions is None else positions[:, :-1]
         if self._fast and llama_pass.supports(self.student):
             assert isinstance(self.student, LlamaForCausalLM)
-            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
+            if self._compiled:
+                states = llama_layers.learned_states(self.student, ids, chosen, self.dtype)
+            else:
+                states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
             return self.student.lm_head(states)
         return self.chosen_logits(chosen, input_ids=ids, position_ids=places)
 

@@ -320,11 +320,12 @@ class Run:
 def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) -> bool:
     """Return whether the fast pass can be taken."""
     device = processes.device.type
+    fits = device == "cpu" and not config.compile
     return (
-        (device == "cpu" or (device == "cuda" and config.batching is not Batching.PACKED))
+        (fits or (device == "cuda" and config.batching is not Batching.PACKED))
         and llama_pass.supports(model)
         and config.attention is Attention.AUTO
-        and not (config.gradient_checkpointing or config.compile or processes.sharded)
+        and not (config.gradient_checkpointing or processes.sharded)
     )
 
 
@@ -337,10 +338,12 @@ def _prepared(
         checkpoint_layers(inner)
     pairs = inner.config.is_encoder_decoder
     loss = (
-        PairLoss(model, config.precision) if pairs else (LearnedLoss(model, config.precision, fast))
+        PairLoss(model, config.precision)
+        if pairs
+        else LearnedLoss(model, config.precision, fast, compiled=fast and config.compile)
     )
     prepared = processes.prepare(loss)
-    if config.compile:
+    if config.compile and not fast:
         trained = core(processes.student(prepared))
         for part in (
             (trained.get_encoder(), trained.get_decoder()) if pairs else (trained.get_decoder(),)
