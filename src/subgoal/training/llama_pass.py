@@ -189,8 +189,8 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> None:
 
 def _attended(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """Causal attention over scaled queries by torch's own kernel; shapes as in `_Attention`."""
-    rows = (x.view(-1, heads, *x.shape[1:]) for x in (q, k, v))
-    seen = scaled_dot_product_attention(*rows, is_causal=True, scale=1.0)
+    q, k, v = (x.view(-1, heads, *x.shape[1:]) for x in (q, k, v))
+    seen = scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)
     return seen.transpose(1, 2).flatten(2)
 
 
