@@ -1,5 +1,7 @@
 """Students in CTranslate2's form play as transformers computes them."""
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import set_seed
@@ -50,7 +52,8 @@ def engines(request, tmp_path_factory):
 def asked(engine, ids, stop, **options):
     stream = engine.open()
     stream.extend(ids)
-    return Generation(stream, stop, **({"limit": 9} | options))
+    settings: dict[str, Any] = {"limit": 9} | options
+    return Generation(stream, stop, **settings)
 
 
 @pytest.mark.parametrize(
