@@ -43,7 +43,7 @@ def server():
 
 def connected(base_url, role="both", **given):
     access = ServerAccess(**({"base_url": base_url, "retries": 0} | given))
-    return OpenAIEngine(access, role, 64, words, grows=role == "both")
+    return OpenAIEngine(access.of(role), 64, words, grows=role == "both")
 
 
 def asked(engine, ids, **options):

@@ -100,7 +100,11 @@ class AgentShop:
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""
         engine = make_engine(student.model, room(student.card))
-        self._loaded[student.card.role] = OpenStudent(engine, student.tokenizer, student.card)
+        self.hold_open(OpenStudent(engine, student.tokenizer, student.card))
+
+    def hold_open(self, student: OpenStudent) -> None:
+        """Let a student play that is open already, on whatever engine."""
+        self._loaded[student.card.role] = student
 
     def factory(self, name: AgentName) -> AgentFactory:
         """Return the factory of an agent, its students loaded.

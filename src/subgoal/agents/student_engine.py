@@ -68,7 +68,8 @@ def decided(folder: Path, role: Role, asked: EngineConfig) -> EngineConfig:
         StudentInvalid: The folder is missing or damaged.
         EngineFailed: The engine cannot be had.
     """
-    return resolved(asked, read_card(folder, role).form.turns is Turns.WORDS)
+    found = resolved(asked, read_card(folder, role).form.turns is Turns.WORDS)
+    return found.model_copy(update={"server": asked.server.of(role)})
 
 
 def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 0) -> OpenStudent:
@@ -91,7 +92,7 @@ def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 
     tokenizer = load_tokenizer(folder, card.form.turns)
     pairs = card.form.turns is Turns.WORDS
     if engine.engine is EngineName.OPENAI:
-        served = OpenAIEngine(engine.server, role, room(card), tokenizer.words, grows=not pairs)
+        served = OpenAIEngine(engine.server, room(card), tokenizer.words, grows=not pairs)
         served.check()
         return OpenStudent(served, tokenizer, card)
     kind = CTranslate2Seq2SeqEngine if pairs else CTranslate2CausalEngine

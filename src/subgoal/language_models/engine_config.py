@@ -56,6 +56,13 @@ class ServerAccess(Record):
     retries: int = Field(default=3, ge=0)
     """How often a request is sent again after a failure that may pass."""
 
+    def of(self, role: str) -> "ServerAccess":
+        """Return what serves the student of a role."""
+        given = {"base_url": self.base_url, "model": self.model}
+        return self.model_copy(
+            update={name: text.replace("{role}", role) for name, text in given.items()}
+        )
+
 
 class EngineConfig(Record):
     """What students play on."""
@@ -75,7 +82,7 @@ class EngineConfig(Record):
     def label(self) -> str:
         """What decides the answers, in two words: `transformers float32`."""
         if self.engine is EngineName.OPENAI:
-            return f"openai {self.server.model} at {self.server.base_url}"
+            return f"openai {self.server.model}"
         return f"{self.engine} {self.precision}"
 
 

@@ -34,7 +34,6 @@ class OpenAIEngine(Engine):
 
     Args:
         access: Where, and how patiently.
-        role: What stands for `{role}` in it.
         context: Most tokens that a stream may hold.
         encode: Gives token ids to text, for servers that send no ids.
         grows: Whether answers become part of their streams; not for encoder-decoder students.
@@ -46,7 +45,6 @@ class OpenAIEngine(Engine):
     def __init__(
         self,
         access: ServerAccess,
-        role: str,
         context: int,
         encode: Callable[[str], Sequence[int]],
         grows: bool = True,
@@ -56,8 +54,8 @@ class OpenAIEngine(Engine):
         except ModuleNotFoundError as error:
             raise EngineFailed(f"engine 'openai': {install('openai', 'engines')}") from error
         self.context = context
-        self._where = access.base_url.replace("{role}", role)
-        self._name = access.model.replace("{role}", role)
+        self._where = access.base_url
+        self._name = access.model
         self._key = os.environ.get(access.key_variable, "")
         self._variable = access.key_variable
         self._encode, self._grows = encode, grows
