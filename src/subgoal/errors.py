@@ -67,6 +67,10 @@ class StudentInvalid(SubgoalError):
     """A model folder is missing, damaged, or does not fit its use."""
 
 
+class EngineFailed(SubgoalError):
+    """An engine is not installed, cannot serve a student, or does not answer."""
+
+
 class ComparisonInvalid(SubgoalError):
     """Two agents cannot be compared: other tasks, or other protocols."""
 

@@ -100,4 +100,4 @@ def test_a_source_stays_what_it_was(engine):
 def test_logits_are_those_of_the_first_token(engine, model):
     request = asked(engine, SOURCES[2])
     logits = model(torch.tensor([SOURCES[2]]), decoder_input_ids=torch.tensor([[0]])).logits[0, -1]
-    assert torch.allclose(torch.from_numpy(engine.logits(request.stream)), logits, atol=1e-5)
+    assert torch.allclose(torch.from_numpy(engine.logits(request.stream)), logits, atol=1e-3)

@@ -14,12 +14,13 @@ from subgoal.agents.hierarchical import (
     SemiRandomSubgoals,
 )
 from subgoal.agents.scripted import OracleAgent, RandomActionAgent
-from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.agents.student_engine import OpenStudent, decided, open_student, room
+from subgoal.agents.student_seat import Decoding, StudentSeat, check_decoding
 from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
-from subgoal.language_models.engine import Engine
+from subgoal.language_models.engine_config import EngineConfig
 from subgoal.language_models.transformers_engine import cpu_threads, make_engine
-from subgoal.training.checkpoint import Student, StudentCard, load_student
+from subgoal.training.checkpoint import Student, StudentCard
 
 AgentFactory = Callable[[Task, Environment], Agent]
 """Makes the agent of one episode; the world is there for an oracle path."""
@@ -49,25 +50,42 @@ class AgentShop:
         students: The folder that holds a folder for each role.
         subgoals: All sub-goals of the training set, for `random_subgoals`.
         decoding: How students write.
+        engine: What they play on.
+        threads: CPU threads that they compute with; 0: one for each 16M parameters.
     """
 
     def __init__(
-        self, students: Path, subgoals: Sequence[str] = (), decoding: Decoding | None = None
+        self,
+        students: Path,
+        subgoals: Sequence[str] = (),
+        decoding: Decoding | None = None,
+        engine: EngineConfig | None = None,
+        threads: int = 0,
     ) -> None:
         self._folder, self._subgoals = students, subgoals
-        self._decoding = decoding or Decoding()
-        self._loaded: dict[Role, tuple[Student, Engine]] = {}
+        self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
+        self._threads = threads
+        self._loaded: dict[Role, OpenStudent] = {}
 
     @property
     def cards(self) -> Mapping[Role, StudentCard]:
         """The cards of the students loaded so far."""
-        return {role: student.card for role, (student, _) in self._loaded.items()}
+        return {role: student.card for role, student in self._loaded.items()}
 
-    def threads(self, name: AgentName, asked: int = 0) -> AbstractContextManager[None]:
+    def engines(self, name: AgentName) -> dict[Role, EngineConfig]:
+        """Return what each student of an agent that comes from the folder plays on.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had.
+        """
+        return {role: decided(self._folder / role, role, self._engine) for role in self.roles(name)}
+
+    def threads(self, name: AgentName) -> AbstractContextManager[None]:
         """Compute with as many CPU threads as an agent's students are worth, in a `with` block."""
         loaded = [self._loaded[role] for role in self.roles(name) if role in self._loaded]
-        largest = max((student.card.parameters for student, _ in loaded), default=0)
-        return cpu_threads(largest, asked)
+        largest = max((student.card.parameters for student in loaded), default=0)
+        return cpu_threads(largest, self._threads)
 
     def roles(self, name: AgentName) -> tuple[Role, ...]:
         """Return the roles of the students that an agent needs."""
@@ -81,15 +99,19 @@ class AgentShop:
 
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""
-        # A text may go past its limit by one turn before it is reopened.
-        engine = make_engine(student.model, 2 * student.card.form.context)
-        self._loaded[student.card.role] = (student, engine)
+        engine = make_engine(student.model, room(student.card))
+        self.hold_open(OpenStudent(engine, student.tokenizer, student.card))
+
+    def hold_open(self, student: OpenStudent) -> None:
+        """Let a student play that is open already, on whatever engine."""
+        self._loaded[student.card.role] = student
 
     def factory(self, name: AgentName) -> AgentFactory:
         """Return the factory of an agent, its students loaded.
 
         Raises:
             StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had, or cannot serve a student.
         """
         for role in self.roles(name):
             self._load(role)
@@ -119,8 +141,11 @@ class AgentShop:
     def _load(self, role: Role) -> None:
         if role in self._loaded:
             return
-        self.hold(load_student(self._folder / role, role))
+        folder = self._folder / role
+        engine = decided(folder, role, self._engine)
+        check_decoding(self._decoding, engine)
+        self._loaded[role] = open_student(folder, role, engine, self._threads)
 
     def _seat(self, role: Role) -> StudentSeat:
-        student, engine = self._loaded[role]
-        return StudentSeat(engine, student.tokenizer, student.card.form, role, self._decoding)
+        held = self._loaded[role]
+        return StudentSeat(held.engine, held.tokenizer, held.card.form, role, self._decoding)

@@ -7,7 +7,9 @@ from subgoal.datasets.context import make_context
 from subgoal.datasets.functional_action import elementary_action
 from subgoal.datasets.rendering import ActionForm, Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.errors import EngineFailed
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.language_models.engine_config import EngineConfig, EngineName
 from subgoal.record import Record
 
 
@@ -20,6 +22,23 @@ class Decoding(Record):
     """Beam search width; above 1, the temperature must be 0."""
     seed: int = 0
     """Seed of the sampling."""
+
+
+def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
+    """Refuse a way of writing that an engine does not have.
+
+    Raises:
+        EngineFailed: It does not.
+    """
+    if decoding.temperature > 0 and engine.engine is EngineName.CTRANSLATE2:
+        raise EngineFailed(
+            "engine 'ctranslate2' does not sample by a seed; set decoding.temperature = 0, or "
+            "engine = 'transformers'"
+        )
+    if decoding.beams > 1 and engine.engine is EngineName.OPENAI:
+        raise EngineFailed(
+            "engine 'openai' has no beams; set decoding.beams = 1, or another engine"
+        )
 
 
 class StudentSeat:

@@ -23,7 +23,7 @@ from subgoal.run_folder import RunFolder
 
 
 class DoctorOptions(Record):
-    """Check Java, the worlds, torch, threads, memory, a GPU and the teacher."""
+    """Check Java, the worlds, torch, threads, memory, a GPU, engines and the teacher."""
 
     run: Path = DEFAULT_RUN
     """The run folder whose configuration names the teacher."""
@@ -94,6 +94,12 @@ def _gpu() -> Finding:
     return Finding(True, "none; nano and micro students train on the CPU in minutes to hours")
 
 
+def _engines() -> Finding:
+    found = [name for name in ("ctranslate2", "openai") if util.find_spec(name) is not None]
+    hint = "" if len(found) > 1 else "; more by pip install 'subgoal[engines]'"
+    return Finding(True, f"students play on {', '.join(('transformers', *found))}{hint}")
+
+
 def _teacher(config: AnnotateConfig) -> Finding:
     if config.teacher is TeacherKind.OPENAI:
         try:
@@ -113,6 +119,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "threads": _threads,
     "memory": _memory,
     "GPU": _gpu,
+    "engines": _engines,
 }
 """Every check of the machine by what it looks at."""
 

@@ -30,7 +30,7 @@ class PlayOptions(StageOptions):
     delay: float = 0.0
     """Seconds to wait after every step."""
     evaluate: EvaluateConfig = EvaluateConfig()
-    """The world, the protocol and how students write."""
+    """The world, the protocol, how students write, and what they play on."""
 
 
 def command(words: Sequence[str]) -> None:
@@ -66,5 +66,6 @@ def _factory(options: PlayOptions) -> MakeAgent:
         if options.agent is AgentName.RANDOM_SUBGOALS
         else ()
     )
-    shop = AgentShop(folder / "students", subgoals, options.evaluate.decoding)
+    asked = options.evaluate
+    shop = AgentShop(folder / "students", subgoals, asked.decoding, asked.engine, asked.threads)
     return shop.factory(options.agent)

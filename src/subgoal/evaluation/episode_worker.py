@@ -1,6 +1,6 @@
 """Episodes played in the processes of a cluster."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -15,6 +15,7 @@ from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.environments.protocol import Protocol
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.rollout import rollout
+from subgoal.language_models.engine_config import EngineConfig
 from subgoal.record import Record
 
 _GROUP = 4
@@ -35,6 +36,8 @@ class Engagement(Record):
     """How students write."""
     subgoals: tuple[str, ...]
     """All sub-goals of the training set, for the agent that draws from them."""
+    engine: EngineConfig
+    """What they play on."""
     threads: int
     """CPU threads that students compute with; 0: one, as a worker has one core."""
     worlds: int
@@ -58,7 +61,7 @@ class EpisodeWorker(Worker):
                 file = students / name.removeprefix(_STUDENTS)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-        self._shop = AgentShop(students, job.subgoals, job.decoding)
+        self._shop = AgentShop(students, job.subgoals, job.decoding, job.engine, job.threads or 1)
         self._make = self._shop.factory(job.agent)
         for file in students.rglob("*.safetensors"):
             file.unlink()  # it is loaded; a process that is killed leaves nothing large behind
@@ -67,7 +70,7 @@ class EpisodeWorker(Worker):
     def work(self, items: Sequence[str]) -> list[str]:
         job = self._job
         tasks = [Task.model_validate_json(item) for item in items]
-        with self._shop.threads(job.agent, job.threads or 1):
+        with self._shop.threads(job.agent):
             played = rollout(tasks, self._make, job.agent, job.rules, self._pool)
             return [episode.model_dump_json() for episode in played]
 
@@ -120,6 +123,20 @@ def _lost(task: Task, job: Engagement, reason: str) -> Episode:
         tokens=0,
         error=reason,
     )
+
+
+def on_one_core(engine: EngineConfig) -> EngineConfig:
+    """Return what workers play on: they have a core each, and no GPU unless it is named."""
+    return engine.model_copy(update={"device": "cpu"}) if engine.device == "auto" else engine
+
+
+def pinned(engine: EngineConfig, decided: Iterable[EngineConfig]) -> EngineConfig:
+    """Return a configuration that workers decide as it was decided here, whatever they have.
+
+    Students of different kinds may be decided differently; then each worker decides for each.
+    """
+    first, *others = [*decided] or [engine]
+    return engine if any(other != first for other in others) else first
 
 
 def worlds_of_a_worker(worlds: int | Literal["auto"]) -> int:

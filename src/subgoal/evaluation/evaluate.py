@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Literal
 
 from subgoal.agents.load import AgentName, AgentShop
@@ -15,14 +16,21 @@ from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
 from subgoal.evaluation.episode import Episode
-from subgoal.evaluation.episode_worker import Engagement, played_in, worlds_of_a_worker
+from subgoal.evaluation.episode_worker import (
+    Engagement,
+    on_one_core,
+    pinned,
+    played_in,
+    worlds_of_a_worker,
+)
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
 from subgoal.journal import Journal
-from subgoal.progress import Progress
+from subgoal.language_models.engine_config import REFERENCE, EngineConfig, EngineName
+from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
-from subgoal.training.checkpoint import weights_file
+from subgoal.training.checkpoint import CARD, weights_file
 
 Play = Callable[[AgentName, Sequence[Task]], Iterator[Episode]]
 """Lets an agent play tasks."""
@@ -46,6 +54,8 @@ class EvaluateConfig(Record):
     """Who plays."""
     decoding: Decoding = Decoding()
     """How students write."""
+    engine: EngineConfig = EngineConfig()
+    """What students play on."""
     threads: int = 0
     """CPU threads that students compute with; 0: one for each 16M parameters."""
 
@@ -59,6 +69,8 @@ class _OneAgent(Record):
     per_type: int
     agent: AgentName
     decoding: Decoding
+    engines: dict[str, str] | None
+    """Engine and numbers of each student; None: all as they were trained, by transformers."""
 
 
 def tasks_of(config: EvaluateConfig) -> list[Task]:
@@ -101,7 +113,8 @@ def evaluate(
         if AgentName.RANDOM_SUBGOALS in config.agents
         else ()
     )
-    shop = AgentShop(folder / "students", subgoals, config.decoding)
+    engine = config.engine if cluster is None else on_one_core(config.engine)
+    shop = AgentShop(folder / "students", subgoals, config.decoding, engine, config.threads)
     rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
@@ -120,6 +133,7 @@ def evaluate(
                     rules=rules,
                     agent=name,
                     decoding=config.decoding,
+                    engine=pinned(engine, shop.engines(name).values()),
                     subgoals=tuple(subgoals),
                     threads=config.threads,
                     worlds=worlds_of_a_worker(worlds),
@@ -152,25 +166,40 @@ def _play_all(
         per_type=config.per_type,
         agent=name,
         decoding=config.decoding,
+        engines=_other_engines(shop, name),
     )
     shop.factory(name)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, config.protocol, name)
     inputs = {
-        f"students/{role}": weights_file(folder / "students" / role) for role in shop.roles(name)
+        f"students/{role}": _decider(folder / "students" / role, engine)
+        for role, engine in shop.engines(name).items()
     }
     with folder.stage(_stage(config, name), one, inputs) as stage:
         if stage.complete:
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
-        with shop.threads(name, config.threads):
+        for role, engine in shop.engines(name).items():
+            console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
+        with shop.threads(name):
             scores = _play_missing(name, tasks, play, store)
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
             {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))
         )
+
+
+def _other_engines(shop: AgentShop, name: AgentName) -> dict[str, str] | None:
+    """Return the engines of an agent's students, where they are not the reference."""
+    labels = {role.value: engine.label for role, engine in shop.engines(name).items()}
+    return None if set(labels.values()) <= {REFERENCE} else labels
+
+
+def _decider(student: Path, engine: EngineConfig) -> Path:
+    """Return the file that decides what a student says: on a server, its card must do."""
+    return student / CARD if engine.engine is EngineName.OPENAI else weights_file(student)
 
 
 def _play_missing(

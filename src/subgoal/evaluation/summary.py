@@ -109,8 +109,24 @@ def summarize(
         rules=str(rules),
         agents=tuple(agent_scores(name, e, rules, seed) for name, e in episodes.items()),
         comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
-        notes=(*_count_notes(episodes, rules), *_notes(episodes, most)),
+        notes=(
+            *_count_notes(episodes, rules),
+            *_engine_notes(folder, protocol_name, list(episodes)),
+            *_notes(episodes, most),
+        ),
     )
+
+
+def _engine_notes(folder: RunFolder, protocol_name: str, names: Sequence[str]) -> list[str]:
+    """Say which students did not play as they were trained, by transformers in float32."""
+    notes: list[str] = []
+    for name in names:
+        manifest = folder.manifest(f"evaluate-{protocol_name}-{name}")
+        engines: dict[str, str] = (manifest.config.get("engines") if manifest else None) or {}
+        played_on = ", ".join(f"{role} on {label}" for role, label in engines.items())
+        if played_on:
+            notes.append(f"{name} played {played_on}")
+    return notes
 
 
 def _count_notes(episodes: dict[str, list[Episode]], rules: Protocol) -> list[str]:

@@ -6,8 +6,9 @@ lengths of the streams. It reads the weights of the transformers module; a test 
 logits are those of the module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, 
 from transformers import LlamaForCausalLM
 from typing_extensions import override
 
+from subgoal.language_models.int8_linear import Int8Linear
 from subgoal.language_models.prefix_engine import Forward, PrefixCache
 
 _FIRST_CAPACITY = 256
+
+Product = Callable[[torch.Tensor], torch.Tensor]
+"""A linear layer without bias."""
 
 
 class KeyValueCache(PrefixCache):
@@ -51,11 +56,11 @@ class _Layer:
     """The weights of one layer, with those that read the same input joined."""
 
     before: torch.Tensor
-    qkv: torch.Tensor
-    out: torch.Tensor
+    qkv: Product
+    out: Product
     after: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    gate_up: Product
+    down: Product
 
 
 def supports(model: Any) -> bool:
@@ -75,31 +80,43 @@ class LlamaForward(Forward):
 
     Args:
         model: A model that `supports` accepts.
+        int8: Multiply in int8; for the CPU.
+        compiled: Let torch compile what lies between two attentions.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, int8: bool = False, compiled: bool = False) -> None:
         config = model.config
+        self._int8 = int8
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self._epsilon = config.rms_norm_eps
         self._embed = model.get_input_embeddings().weight.detach()
-        self._norm, self._head = model.model.norm.weight.detach(), model.lm_head.weight.detach()
+        self._norm = model.model.norm.weight.detach()
+        self._head = self._product(model.lm_head.weight)
         self.layers = [self._layer(layer) for layer in model.model.layers]
         positions = torch.arange(config.max_position_embeddings, device=self._embed.device)
         cos, sin = model.model.rotary_emb(self._embed[:1], positions[None])
         self._cos, self._sin = cos[0].detach(), sin[0].detach()
+        self._enter, self._leave = self._before_attention, self._after_attention
+        if compiled:
+            self._enter = torch.compile(self._enter, dynamic=True)
+            self._leave = torch.compile(self._leave, dynamic=True)
 
-    @staticmethod
-    def _layer(layer: Any) -> _Layer:
+    def _product(self, weight: torch.Tensor, *more: torch.Tensor) -> Product:
+        weight = (torch.cat((weight, *more)) if more else weight).detach()
+        return Int8Linear(weight) if self._int8 else partial(linear, weight=weight)
+
+    def _layer(self, layer: Any) -> _Layer:
         attention, mlp = layer.self_attn, layer.mlp
         qkv = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
+        gate_up = (mlp.gate_proj.weight, mlp.up_proj.weight)
         return _Layer(
             before=layer.input_layernorm.weight.detach(),
-            qkv=torch.cat(qkv).detach(),
-            out=attention.o_proj.weight.detach(),
+            qkv=self._product(*qkv),
+            out=self._product(attention.o_proj.weight),
             after=layer.post_attention_layernorm.weight.detach(),
-            gate_up=torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).detach(),
-            down=mlp.down_proj.weight.detach(),
+            gate_up=self._product(*gate_up),
+            down=self._product(mlp.down_proj.weight),
         )
 
     @override
@@ -126,16 +143,27 @@ class LlamaForward(Forward):
         masks = [self._mask(len(row), cache) for row, cache in zip(new, caches, strict=True)]
         x = self._embed[ids]
         for number, layer in enumerate(self.layers):
-            h = self._rms(x, layer.before)
-            x = x + linear(
-                self._attend(h, layer, number, (cos, sin), new, caches, masks), layer.out
-            )
-            gate, up = linear(self._rms(x, layer.after), layer.gate_up).chunk(2, dim=-1)
-            x = x + linear(silu(gate) * up, layer.down)
+            q, k, v = self._enter(x, layer, cos, sin)
+            x = self._leave(x, self._attend(q, k, v, number, new, caches, masks), layer)
         ends = torch.tensor(np.cumsum([len(row) for row in new]) - 1, device=device)
         for row, cache in zip(new, caches, strict=True):
             cache.length += len(row)
-        return linear(self._rms(x[ends], self._norm), self._head).float()
+        return self._head(self._rms(x[ends], self._norm)).float()
+
+    def _before_attention(
+        self, x: torch.Tensor, layer: _Layer, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values, (tokens, heads, width)."""
+        joined = layer.qkv(self._rms(x, layer.before)).view(len(x), -1, self.width)
+        q, k, v = joined.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
+        return _rotate(q, cos, sin), _rotate(k, cos, sin), v
+
+    def _after_attention(
+        self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer
+    ) -> torch.Tensor:
+        x = x + layer.out(attended)
+        gate, up = layer.gate_up(self._rms(x, layer.after)).chunk(2, dim=-1)
+        return x + layer.down(silu(gate) * up)
 
     def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return rms_norm(x, weight.shape, weight, self._epsilon)
@@ -150,17 +178,14 @@ class LlamaForward(Forward):
 
     def _attend(
         self,
-        h: torch.Tensor,
-        layer: _Layer,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
         number: int,
-        turn: tuple[torch.Tensor, torch.Tensor],
         new: Sequence[Sequence[int]],
         caches: Sequence[KeyValueCache],
         masks: Sequence[torch.Tensor | None],
     ) -> torch.Tensor:
-        joined = linear(h, layer.qkv).view(len(h), -1, self.width)
-        q, k, v = joined.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
-        q, k = _rotate(q, *turn), _rotate(k, *turn)
         out = torch.empty_like(q)
         start = 0
         for row, cache, mask in zip(new, caches, masks, strict=True):

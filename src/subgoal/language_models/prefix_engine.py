@@ -12,6 +12,7 @@ import torch
 from typing_extensions import override
 
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.language_models.token_stream import TokenStream
 
 
 class PrefixCache(ABC):
@@ -45,17 +46,12 @@ class Forward(ABC):
         """
 
 
-class PrefixStream(Stream):
+class PrefixStream(TokenStream):
     """A stream of a `PrefixEngine`."""
 
     def __init__(self, cache: PrefixCache) -> None:
+        super().__init__()
         self.cache: PrefixCache | None = cache
-        self._ids: list[int] = []
-
-    @property
-    @override
-    def ids(self) -> Sequence[int]:
-        return self._ids
 
     @property
     def pending(self) -> list[int]:
@@ -72,19 +68,15 @@ class PrefixStream(Stream):
         return self.cache
 
     @override
-    def extend(self, ids: Sequence[int]) -> None:
-        self._ids.extend(ids)
-
-    @override
     def truncate(self, length: int) -> None:
-        del self._ids[length:]
+        super().truncate(length)
         if self.cache is not None:
             self.cache.length = min(self.cache.length, length)
 
     @override
     def close(self) -> None:
+        super().close()
         self.cache = None
-        self._ids.clear()
 
 
 class PrefixEngine(Engine):

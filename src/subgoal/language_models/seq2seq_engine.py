@@ -15,30 +15,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from typing_extensions import override
 
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
-
-
-class SourceStream(Stream):
-    """A source; holds no cache."""
-
-    def __init__(self) -> None:
-        self._ids: list[int] = []
-
-    @property
-    @override
-    def ids(self) -> Sequence[int]:
-        return self._ids
-
-    @override
-    def extend(self, ids: Sequence[int]) -> None:
-        self._ids.extend(ids)
-
-    @override
-    def truncate(self, length: int) -> None:
-        del self._ids[length:]
-
-    @override
-    def close(self) -> None:
-        self._ids.clear()
+from subgoal.language_models.token_stream import TokenStream
 
 
 class _First(LogitsProcessor):
@@ -72,7 +49,7 @@ class Seq2SeqEngine(Engine):
 
     @override
     def open(self) -> Stream:
-        return SourceStream()
+        return TokenStream()
 
     @override
     @torch.inference_mode()

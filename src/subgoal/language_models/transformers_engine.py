@@ -11,12 +11,23 @@ from typing import Any
 import torch
 
 from subgoal.language_models.engine import Engine
+from subgoal.language_models.int8_linear import to_int8
 from subgoal.language_models.llama_forward import LlamaForward, supports
 from subgoal.language_models.module_forward import ModuleForward
 from subgoal.language_models.prefix_engine import PrefixEngine
 from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
 
 _PARAMETERS_A_THREAD = 16_000_000
+
+
+def threads_for(parameters: int, asked: int = 0) -> int:
+    """Return how many CPU threads a model computes with.
+
+    Args:
+        parameters: Those of the model.
+        asked: How many threads; 0: one for each 16M parameters. Never more than torch has.
+    """
+    return min(torch.get_num_threads(), asked or 1 + parameters // _PARAMETERS_A_THREAD)
 
 
 @contextmanager
@@ -31,7 +42,7 @@ def cpu_threads(parameters: int, asked: int = 0) -> Generator[None]:
         asked: How many threads; 0: one for each 16M parameters. Never more than there were.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(min(before, asked or 1 + parameters // _PARAMETERS_A_THREAD))
+    torch.set_num_threads(threads_for(parameters, asked))
     try:
         yield
     finally:
@@ -44,10 +55,14 @@ class TransformersEngine(PrefixEngine):
     Args:
         model: The model, in evaluation mode, on its device.
         context: Most tokens that a stream may hold.
+        int8: Multiply in int8; for the CPU.
+        compiled: Let torch compile the forward pass.
     """
 
-    def __init__(self, model: Any, context: int) -> None:
-        super().__init__(LlamaForward(model), context)
+    def __init__(
+        self, model: Any, context: int, int8: bool = False, compiled: bool = False
+    ) -> None:
+        super().__init__(LlamaForward(model, int8, compiled), context)
 
 
 class CausalEngine(PrefixEngine):
@@ -62,14 +77,27 @@ class CausalEngine(PrefixEngine):
         super().__init__(ModuleForward(model), context)
 
 
-def make_engine(model: Any, context: int) -> Engine:
+def make_engine(
+    model: Any, context: int, device: str = "", int8: bool = False, compiled: bool = False
+) -> Engine:
     """Make the fastest engine that computes what a model computes.
 
     Args:
-        model: A model of transformers, in evaluation mode, on its device.
+        model: A model of transformers, in evaluation mode.
         context: Most tokens that a stream may hold; never more than the model has positions.
+        device: Where the model is put; empty: it stays where it is.
+        int8: Multiply in int8; for the CPU. The model's own layers may be replaced.
+        compiled: Let torch compile the model.
     """
+    if device:
+        model.to(device)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", context)
+    if supports(model):
+        return TransformersEngine(model, min(context, positions), int8, compiled)
+    if int8:
+        to_int8(model)
+    if compiled:
+        model.compile(dynamic=True)
     if model.config.is_encoder_decoder:
         return Seq2SeqEngine(model, context)
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", context)
-    return (TransformersEngine if supports(model) else CausalEngine)(model, min(context, positions))
+    return CausalEngine(model, min(context, positions))

@@ -29,10 +29,21 @@ def write_ctranslate2(source: Path, folder: Path, quantization: Quantization) ->
         raise ExportFailed(install("ctranslate2", "export")) from error
 
     class Converter(TransformersConverter):
-        """CTranslate2 wants names for tokens that byte-level tokenizers do not have."""
+        """The package's own, with what it does not know of newer transformers and our students."""
+
+        @override
+        def load_model(self, model_class: Any, model_name_or_path: str, **options: Any):
+            # Since transformers 5 a T5's weights always count as tied; whether its outputs are
+            # scaled, as in T5 but not in T5 v1.1, stands elsewhere.
+            model = super().load_model(model_class, model_name_or_path, **options)
+            scaled = getattr(model.config, "scale_decoder_outputs", None)
+            if scaled is not None:
+                model.config.tie_word_embeddings = scaled
+            return model
 
         @override
         def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **options: Any):
+            # It wants names for tokens that byte-level tokenizers do not have.
             tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **options)
             for name in ("bos_token", "unk_token"):
                 if getattr(tokenizer, name) is None:

@@ -1,0 +1,86 @@
+"""Do two engines say the same? Counted along episodes that one of them plays."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from typing_extensions import override
+
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.language_models.token_stream import TokenStream
+
+
+class ComparedEngine(Engine):
+    """Answers as one engine does, and asks another the same each time.
+
+    So the other is led along the first's episodes, whatever it would have said: one different
+    answer does not make all that follow it different.
+
+    Args:
+        reference: Whose answers are given.
+        other: Whose answers are counted.
+
+    Attributes:
+        asked: Answers so far.
+        equal: Those of them that were the same, token by token.
+    """
+
+    def __init__(self, reference: Engine, other: Engine) -> None:
+        self.context = min(reference.context, other.context)
+        self._reference, self._other = reference, other
+        self.asked = self.equal = 0
+
+    @property
+    def share(self) -> float:
+        """Share of answers that were the same."""
+        return self.equal / max(1, self.asked)
+
+    @property
+    @override
+    def computed_tokens(self) -> int:
+        return self._reference.computed_tokens
+
+    @override
+    def open(self) -> Stream:
+        return _TwoStreams(self._reference.open(), self._other.open())
+
+    @override
+    def logits(self, stream: Stream) -> np.ndarray:
+        return self._reference.logits(_own(stream).first)
+
+    @override
+    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+        streams = [_own(request.stream) for request in requests]
+        firsts: list[Generation] = []
+        seconds: list[Generation] = []
+        for request, stream in zip(requests, streams, strict=True):
+            stream.first.replace(stream.ids)
+            stream.second.replace(stream.ids)
+            firsts.append(replace(request, stream=stream.first))
+            seconds.append(replace(request, stream=stream.second))
+        given, others = self._reference.generate(firsts), self._other.generate(seconds)
+        for stream, one, two in zip(streams, given, others, strict=True):
+            stream.replace(list(stream.first.ids))
+            self.asked += 1
+            self.equal += one.ids == two.ids
+        return given
+
+
+class _TwoStreams(TokenStream):
+    """A text that both engines hold."""
+
+    def __init__(self, first: Stream, second: Stream) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self.first.close()
+        self.second.close()
+
+
+def _own(stream: Stream) -> _TwoStreams:
+    if not isinstance(stream, _TwoStreams):
+        raise TypeError("a stream of another engine")
+    return stream
