@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ pytestmark = [
 ]
 
 
-def nano():
+def nano() -> Any:
     return make_student(StudentConfig(), vocabulary=64, pad=0, context=128).train()
 
 
