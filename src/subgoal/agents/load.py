@@ -79,6 +79,10 @@ class AgentShop:
         first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
+    def folders(self, name: AgentName) -> dict[Role, Path]:
+        """Return the folders of the students that an agent needs, by role."""
+        return {role: self._folder / role for role in self.roles(name)}
+
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""
         # A text may go past its limit by one turn before it is reopened.
