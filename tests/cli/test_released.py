@@ -1,5 +1,8 @@
 """An agent that is ready, from the command line: it needs no run folder of its own."""
 
+import re
+import shutil
+
 import pytest
 
 from subgoal.cli.main import main
@@ -48,6 +51,16 @@ def test_it_is_played_by_the_protocol_that_is_asked_for(released, tmp_path):
     asked = ["--evaluate.protocol", "dev", *FEW]
     main(["evaluate", "--run", str(run), "--agent", str(released), *asked])
     assert (run / "evaluation/dev/errand-agent.jsonl.zst").exists()
+
+
+def test_it_is_exported_from_a_run_folder(released, tmp_path, capfd):
+    shutil.copytree(released / "both", tmp_path / "run" / "students" / "both")
+    rules = ["--evaluate.environment", "errand", "--evaluate.protocol", "dev"]
+    out = tmp_path / "made"
+    main(["export", "--run", str(tmp_path / "run"), "--to", "agent", "--out", str(out), *rules])
+    assert re.search(rf"the agent lies in {out} \([\d,]+ bytes\)", capfd.readouterr().out)
+    main(["play", "--agent", str(out)])
+    assert "made:" in capfd.readouterr().out
 
 
 def test_what_cannot_play_is_named(released, tmp_path, capfd):
