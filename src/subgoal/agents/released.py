@@ -123,8 +123,8 @@ def _none_there(asked: str | Path, folder: Path, known: Mapping[str, Path]) -> s
             "writes one from a run folder"
         )
     ready = f"there are: {', '.join(known)}" if known else "none ships with this installation"
-    hint = nearest(str(asked), known)
-    return f"there is no agent '{asked}'{hint or f'; {ready}'}; or name the folder of one"
+    hint = nearest(str(asked), known) or f"; {ready}; or name the folder of one"
+    return f"there is no agent '{asked}'{hint}"
 
 
 def _read(folder: Path) -> AgentCard:

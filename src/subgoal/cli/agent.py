@@ -19,8 +19,8 @@ def named(agent: str) -> AgentName | ReleasedAgent:
         return AgentName(agent)
     known = [*AgentName, *shipped()]
     if agent not in known and not Path(agent).is_dir():
-        guess = nearest(agent, known) or f"; there are: {', '.join(known)}"
-        raise ConfigInvalid(f"there is no agent '{agent}'{guess}; or name the folder of one")
+        others = f"; there are: {', '.join(known)}; or name the folder of one"
+        raise ConfigInvalid(f"there is no agent '{agent}'{nearest(agent, known) or others}")
     return released_agent(agent)
 
 
