@@ -1,8 +1,14 @@
 import pytest
 import torch
 
+from subgoal.agents.released import AGENT, AgentCard
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.datasets.examples import corpus
+from subgoal.datasets.rendering import RenderingName, Role, TextFormat
+from subgoal.datasets.tokenizer import MarkTokenizer
 from subgoal.environments.errand import ErrandWorld
+from subgoal.training.checkpoint import Student, StudentCard, save_student
+from subgoal.training.student import StudentConfig, make_student
 from subgoal.trajectories.replay import replay
 
 torch.set_num_threads(1)
@@ -24,3 +30,35 @@ def annotated(trajectories):
     found, failed = annotate_all(trajectories, AnnotateConfig(teacher=TeacherKind.SCRIPTED))
     assert not failed
     return found
+
+
+@pytest.fixture(scope="session")
+def released(annotated, tmp_path_factory):
+    """The folder of a released agent of the tiny world, with an untrained student."""
+    tokenizer = MarkTokenizer.train(corpus(annotated), 500)
+    form = TextFormat(rendering=RenderingName.FOLDED, context=512)
+    model = make_student(StudentConfig(), tokenizer.size, tokenizer.pad, form.context)
+    card = StudentCard(
+        role=Role.BOTH,
+        form=form,
+        data="0123456789abcdef",
+        parameters=sum(p.numel() for p in model.parameters()),
+        tokens=1,
+        loss=1.0,
+        dev_loss=None,
+        seconds=1.0,
+        seed=0,
+        trained_on=tuple(one.trajectory.task.key for one in annotated),
+        teachers={"scripted": len(annotated)},
+    )
+    folder = tmp_path_factory.mktemp("agents") / "errand-agent"
+    save_student(folder / "both", Student(model, tokenizer, card))
+    agent = AgentCard(
+        name="errand-agent",
+        students=(Role.BOTH,),
+        environment="errand",
+        simplifications="",
+        protocol="plain",
+    )
+    (folder / AGENT).write_text(agent.model_dump_json(indent=2) + "\n")
+    return folder

@@ -1,14 +1,26 @@
 """The stage `evaluate` on the errand world: resumable by episode, agent by agent."""
 
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from subgoal.agents.load import AgentName
+from subgoal.agents.released import released_agent
+from subgoal.cluster import Worker
 from subgoal.environments import registry
 from subgoal.environments.environment import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import EnvironmentFailed, RunFolderInvalid, StudentInvalid, TaskUnknown
+from subgoal.errors import (
+    DataLeak,
+    EnvironmentFailed,
+    RunFolderInvalid,
+    StudentInvalid,
+    TaskUnknown,
+)
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of
 from subgoal.evaluation.summary import evaluated, journal
 from subgoal.run_folder import RunFolder
@@ -124,6 +136,47 @@ def test_what_cannot_be_played_is_named(folder: RunFolder) -> None:
         evaluate(CONFIG.model_copy(update={"types": ("fetsch",)}), folder)
     with pytest.raises(StudentInvalid, match="flat"):
         evaluate(CONFIG.model_copy(update={"agents": (AgentName.FLAT,)}), folder)
+
+
+class _Here:
+    """A cluster of this process alone."""
+
+    def spread(
+        self,
+        kind: type[Worker],
+        shared: Mapping[str, bytes],
+        groups: Sequence[Sequence[str]],
+        memory: int,
+    ) -> Iterator[tuple[Sequence[str], list[str]]]:
+        worker = kind(shared)
+        for group in groups:
+            yield group, worker.work(group)
+        worker.close()
+
+
+def test_a_released_agent_plays_the_same_in_a_cluster(released: Path, tmp_path: Path) -> None:
+    config, agent = CONFIG.model_copy(update={"per_type": 1}), released_agent(released)
+    here, there = RunFolder(tmp_path / "here"), RunFolder(tmp_path / "there")
+    evaluate(config, here, worlds=1, released=agent)
+    cluster: Any = _Here()
+    evaluate(config, there, worlds=1, cluster=cluster, released=agent)
+    ours, theirs = (
+        [e.model_copy(update={"seconds": 0.0}) for e in journal(f, "plain", agent.name)]
+        for f in (here, there)
+    )
+    assert len(ours) == 3
+    assert ours == theirs
+
+
+def test_a_released_agent_may_not_play_what_it_was_trained_on(
+    released: Path, folder: RunFolder, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(released, tmp_path / "copy")
+    card = json.loads((copy / "both/student.json").read_text())
+    card["trained_on"].append(tasks_of(CONFIG)[0].key)
+    (copy / "both/student.json").write_text(json.dumps(card))
+    with pytest.raises(DataLeak, match="both trained on and played"):
+        evaluate(CONFIG, folder, released=released_agent(copy))
 
 
 def test_the_protocol_chooses_the_tasks() -> None:

@@ -97,6 +97,10 @@ class AgentShop:
         first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
+    def folders(self, name: AgentName) -> dict[Role, Path]:
+        """Return the folders of the students that an agent needs, by role."""
+        return {role: self._folder / role for role in self.roles(name)}
+
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""
         engine = make_engine(student.model, room(student.card))

@@ -1,4 +1,4 @@
-"""`subgoal export`: students for other programs, and data for other trainers."""
+"""`subgoal export`: agents that are ready, students for other programs, data for other trainers."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from subgoal.cli.options import RunOptions, read_options
 from subgoal.cli.output import say
 from subgoal.datasets.rendering import Role
 from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.report.release import release
 from subgoal.run_folder import RunFolder
 from subgoal.training.data_export import export_data
 from subgoal.training.export import Form, export_student
@@ -22,6 +24,8 @@ from subgoal.training.train import TrainConfig, students_folder
 class To(StrEnum):
     """What to write."""
 
+    AGENT = "agent"
+    """The run folder's hierarchical agent, ready to play: its students and a model card."""
     FOLDER = "folder"
     """A student's folder, which plain transformers loads."""
     HUB = "hub"
@@ -35,13 +39,14 @@ class To(StrEnum):
 
 
 class ExportOptions(RunOptions):
-    """Write a student for other programs, or the training texts for other trainers.
+    """Write an agent that is ready, a student for other programs, or texts for other trainers.
 
     The hub's token is read from the environment (HF_TOKEN).
     """
 
     to: To = To.FOLDER
-    """A student as `folder`, `gguf`, `ctranslate2`, or on the `hub`; or the texts as `parquet`."""
+    """A student as `folder`, `gguf`, `ctranslate2`, or on the `hub`; the texts as `parquet`; or the
+    hierarchical `agent`, for `subgoal play --agent OUT`."""
     out: str = ""
     """The folder or file to write; with --to hub the repository, OWNER/NAME."""
     role: Role | None = None
@@ -49,20 +54,24 @@ class ExportOptions(RunOptions):
     texts, instead of train.roles."""
     student: Path | None = None
     """A student's folder, instead of one of the run folder."""
-    quantization: Quantization = Quantization.FLOAT32
+    name: str = ""
+    """With --to agent: what it is called in reports; empty: as its folder."""
+    quantization: Quantization | None = None
     """The numbers of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
-    ctranslate2)."""
+    ctranslate2); left out: `bfloat16` for an agent, else `float32`."""
     private: bool = True
     """With --to hub: a repository that is made can be seen by its owner alone."""
     dry_run: bool = False
     """With --to hub: list what would be uploaded, and upload nothing."""
     train: TrainConfig = TrainConfig()
     """With --to parquet: which roles, annotations and text format."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """With --to agent: the world, the protocol and the decoding that it is for."""
 
 
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
-    options = read_options(ExportOptions, "export", words, ["train"])
+    options = read_options(ExportOptions, "export", words, ["train", "evaluate"])
     if not options.out:
         raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
     if options.dry_run and options.to is not To.HUB:
@@ -70,13 +79,23 @@ def command(words: Sequence[str]) -> None:
     if options.to is To.PARQUET:
         _write_data(options)
         return
+    if options.to is To.AGENT:
+        _write_agent(options)
+        return
     student = options.student or _student(options)
     if options.to is To.HUB:
         _upload(student, options)
         return
     out = Path(options.out)
-    export_student(student, Form(options.to), out, options.quantization)
+    export_student(student, Form(options.to), out, options.quantization or Quantization.FLOAT32)
     say(f"{student} lies in {out} ({_size(out):,} bytes)", "bold green")
+
+
+def _write_agent(options: ExportOptions) -> None:
+    out, numbers = Path(options.out), options.quantization or Quantization.BFLOAT16
+    release(RunFolder(options.run), options.name, options.evaluate, out, numbers)
+    say(f"the agent lies in {out} ({_size(out):,} bytes)", "bold green")
+    say(f"subgoal play --agent {out}", "dim")
 
 
 def _write_data(options: ExportOptions) -> None:
@@ -102,7 +121,8 @@ def _upload(student: Path, options: ExportOptions) -> None:
     check_repository(options.out)
     with tempfile.TemporaryDirectory() as place:
         plain = Path(place) / student.name
-        export_student(student, Form.FOLDER, plain, options.quantization)
+        numbers = options.quantization or Quantization.FLOAT32
+        export_student(student, Form.FOLDER, plain, numbers)
         for file in sorted(plain.iterdir()):
             say(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
         whole = f"{student} ({_size(plain):,} bytes)"

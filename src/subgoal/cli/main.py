@@ -16,7 +16,7 @@ VERBS = {
     "augment": "rewrite annotated paths to be shorter, where the world allows it",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
-    "export": "write a student for other programs, or the data for other trainers",
+    "export": "write an agent that is ready, a student for other programs, or training data",
     "report": "write the comparison as a table and one HTML file",
     "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import tyro
 
+from subgoal.cli.agent import fitted
 from subgoal.cli.config import ExperimentConfig, config_for
 from subgoal.cluster import Backend, Cluster
 from subgoal.environments.pool import WorldLimits
@@ -61,7 +62,8 @@ O = TypeVar("O", bound=RunOptions)  # noqa: E741
 def read_options(options: type[O], verb: str, words: Sequence[str], sections: Sequence[str]) -> O:
     """Parse a stage verb's options.
 
-    Defaults come from `--config`, else from the run folder, else from the package.
+    Defaults come from `--config`, else from a released agent that plays, else from the run folder,
+    else from the package.
 
     Args:
         options: The options' class; it has a field for each of `sections`.
@@ -70,11 +72,15 @@ def read_options(options: type[O], verb: str, words: Sequence[str], sections: Se
         sections: Which sections of the configuration are options.
 
     Raises:
-        ConfigInvalid: The configuration file is wrong.
+        ConfigInvalid: The configuration file is wrong, or there is no such agent.
+        StudentInvalid: A released agent is damaged.
     """
     run, config = _peek(words, "--run"), _peek(words, "--config")
+    agent = _peek(words, "--agent") if "agent" in options.model_fields else None
     folder = RunFolder(Path(run) if run else DEFAULT_RUN)
     found: ExperimentConfig = config_for(Path(config) if config else None, folder)
+    if agent and not config:
+        found = found.model_copy(update={"evaluate": fitted(found.evaluate, agent)})
     defaults = options.model_validate({name: getattr(found, name) for name in sections})
     return tyro.cli(
         options,

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.released import ReleasedAgent
 from subgoal.annotation import annotate
+from subgoal.cli.agent import named
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import out
 from subgoal.environments.environment import Task
 from subgoal.environments.protocol import protocol
 from subgoal.environments.registry import make
-from subgoal.errors import TaskUnknown, nearest
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.evaluation.play import MakeAgent
 from subgoal.report.play import play_by_hand, watch
@@ -23,8 +24,10 @@ class PlayOptions(StageOptions):
     """Task type; empty: the first of the protocol's."""
     variation: int = 0
     """Which of the type's variations in the protocol's split, from 0."""
-    agent: AgentName = AgentName.HIERARCHICAL
-    """Who plays."""
+    agent: str = AgentName.HIERARCHICAL
+    """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`, `random_action`
+    or `oracle`, with the run folder's students; or an agent that is ready, which needs no run
+    folder: one that ships with subgoal, by name (`scienceworld`), or the folder of one."""
     by_hand: bool = False
     """You play."""
     delay: float = 0.0
@@ -42,30 +45,29 @@ def command(words: Sequence[str]) -> None:
             play_by_hand(world, task, out)
     else:
         rules = protocol(options.evaluate.protocol)
-        watch(task, _factory(options), options.agent, rules, out, options.delay)
+        name, make_agent = _player(options)
+        watch(task, make_agent, name, rules, out, options.delay)
 
 
 def _chosen(options: PlayOptions) -> Task:
     rules = protocol(options.evaluate.protocol)
     with make(options.evaluate.environment) as world:
         tasks = world.tasks(rules.split, rules.simplifications)
-    names = list(dict.fromkeys(task.name for task in tasks))
-    name = options.task or (options.evaluate.types or tuple(names))[0]
-    mine = [task for task in tasks if task.name == name]
-    if not mine:
-        raise TaskUnknown(f"there is no task type '{name}'{nearest(name, names)}")
-    if not 0 <= options.variation < len(mine):
-        raise TaskUnknown(f"'{name}' has variations 0 to {len(mine) - 1} in split {rules.split}")
-    return mine[options.variation]
+    name = options.task or next(iter(options.evaluate.types), tasks[0].name)
+    return rules.find(tasks, name, options.variation)
 
 
-def _factory(options: PlayOptions) -> MakeAgent:
+def _player(options: PlayOptions) -> tuple[str, MakeAgent]:
+    """Return the agent's name, and what makes it."""
+    agent, asked = named(options.agent), options.evaluate
+    playing = asked.decoding, asked.engine, asked.threads
+    if isinstance(agent, ReleasedAgent):
+        agent.check_world(asked.environment)
+        return agent.name, AgentShop(agent.folder, (), *playing).factory(agent.card.kind)
     folder = RunFolder(options.run)
     subgoals = (
         sorted({str(span.subgoal) for one in annotate.journal(folder) for span in one.spans})
-        if options.agent is AgentName.RANDOM_SUBGOALS
+        if agent is AgentName.RANDOM_SUBGOALS
         else ()
     )
-    asked = options.evaluate
-    shop = AgentShop(folder / "students", subgoals, asked.decoding, asked.engine, asked.threads)
-    return shop.factory(options.agent)
+    return agent, AgentShop(folder / "students", subgoals, *playing).factory(agent)

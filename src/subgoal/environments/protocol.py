@@ -149,6 +149,25 @@ class Protocol(Record):
                 chosen += [task for task in tasks if task.name == name][:limit]
         return chosen
 
+    def find(self, tasks: Sequence[Task], name: str, variation: int = 0) -> Task:
+        """Return one task.
+
+        Args:
+            tasks: The world's tasks of the protocol's split and simplifications.
+            name: The task type.
+            variation: Which of the type's variations in the split, from 0.
+
+        Raises:
+            TaskUnknown: There is no such type or variation.
+        """
+        mine = [task for task in tasks if task.name == name]
+        if not mine:
+            known = dict.fromkeys(task.name for task in tasks)
+            raise TaskUnknown(f"there is no task type '{name}'{nearest(name, known)}")
+        if not 0 <= variation < len(mine):
+            raise TaskUnknown(f"'{name}' has variations 0 to {len(mine) - 1} in split {self.split}")
+        return mine[variation]
+
     def score(self, scores: Sequence[int]) -> int:
         """Take an episode's score, 0..100, from the scores after each of its steps."""
         match self.scoring:

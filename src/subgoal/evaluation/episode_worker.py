@@ -32,6 +32,8 @@ class Engagement(Record):
     """Limits and score."""
     agent: AgentName
     """Who plays."""
+    name: str
+    """The agent's name in the records."""
     decoding: Decoding
     """How students write."""
     subgoals: tuple[str, ...]
@@ -71,7 +73,7 @@ class EpisodeWorker(Worker):
         job = self._job
         tasks = [Task.model_validate_json(item) for item in items]
         with self._shop.threads(job.agent):
-            played = rollout(tasks, self._make, job.agent, job.rules, self._pool)
+            played = rollout(tasks, self._make, job.name, job.rules, self._pool)
             return [episode.model_dump_json() for episode in played]
 
     @override
@@ -113,7 +115,7 @@ def played_in(
 def _lost(task: Task, job: Engagement, reason: str) -> Episode:
     return Episode(
         task=task,
-        agent=job.agent,
+        agent=job.name,
         protocol=job.rules.name,
         steps=(),
         score=0,

@@ -1,11 +1,12 @@
 """The stage `evaluate`: agents play a protocol's tasks; every episode is kept, and resumed from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
 from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.released import ReleasedAgent
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
 from subgoal.cluster import Cluster
@@ -24,7 +25,7 @@ from subgoal.evaluation.episode_worker import (
     worlds_of_a_worker,
 )
 from subgoal.evaluation.rollout import rollout
-from subgoal.evaluation.summary import EvaluationSummary, journal, summarize
+from subgoal.evaluation.summary import EvaluationSummary, journal, stage_name, summarize
 from subgoal.journal import Journal
 from subgoal.language_models.engine_config import REFERENCE, EngineConfig, EngineName
 from subgoal.progress import Progress, console
@@ -32,8 +33,8 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import CARD, weights_file
 
-Play = Callable[[AgentName, Sequence[Task]], Iterator[Episode]]
-"""Lets an agent play tasks."""
+Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
+"""Lets the agent of a name play tasks."""
 
 BROKEN_IN_A_ROW = 6
 """So many episodes in a row whose world broke off end the evaluation: something is wrong."""
@@ -67,7 +68,7 @@ class _OneAgent(Record):
     protocol: Protocol
     types: tuple[str, ...]
     per_type: int
-    agent: AgentName
+    agent: str
     decoding: Decoding
     engines: dict[str, str] | None
     """Engine and numbers of each student; None: all as they were trained, by transformers."""
@@ -92,6 +93,7 @@ def evaluate(
     worlds: int | Literal["auto"] = "auto",
     limits: WorldLimits = NO_LIMITS_GIVEN,
     cluster: Cluster | None = None,
+    released: ReleasedAgent | None = None,
 ) -> EvaluationSummary:
     """Run the stage: each agent plays the tasks that it has not played.
 
@@ -101,59 +103,70 @@ def evaluate(
         worlds: Episodes at once; in a cluster, of each worker (`auto`: one).
         limits: When a world is given up and replaced.
         cluster: Whose processes play, each with worlds and students of its own; None: this one.
+        released: An agent that is ready, which plays instead of `config.agents`.
 
     Raises:
+        ConfigInvalid: The released agent plays another world.
         StudentInvalid: A student is missing or damaged.
         DataLeak: A student was trained on a task that is to be played.
         ClusterFailed: The cluster cannot be had.
     """
     tasks = tasks_of(config)
+    kinds, students = _cast(config, folder, released)
     subgoals = sorted(
         {str(span.subgoal) for one in annotate.journal(folder) for span in one.spans}
-        if AgentName.RANDOM_SUBGOALS in config.agents
+        if AgentName.RANDOM_SUBGOALS in kinds.values()
         else ()
     )
     engine = config.engine if cluster is None else on_one_core(config.engine)
-    shop = AgentShop(folder / "students", subgoals, config.decoding, engine, config.threads)
+    shop = AgentShop(students, subgoals, config.decoding, engine, config.threads)
     rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
             pool = resources.enter_context(Pool(config.environment, worlds, limits))
-            if not all(_complete(folder, _stage(config, name)) for name in config.agents):
+            if not all(_complete(folder, stage_name(rules.name, name)) for name in kinds):
                 pool.start(len(tasks))  # while the students are loaded
 
-            def play(name: AgentName, missing: Sequence[Task]) -> Iterator[Episode]:
-                return rollout(missing, shop.factory(name), name, rules, pool)
+            def play(name: str, missing: Sequence[Task]) -> Iterator[Episode]:
+                return rollout(missing, shop.factory(kinds[name]), name, rules, pool)
 
         else:
 
-            def play(name: AgentName, missing: Sequence[Task]) -> Iterator[Episode]:
+            def play(name: str, missing: Sequence[Task]) -> Iterator[Episode]:
                 job = Engagement(
                     environment=config.environment,
                     rules=rules,
-                    agent=name,
+                    agent=kinds[name],
+                    name=name,
                     decoding=config.decoding,
-                    engine=pinned(engine, shop.engines(name).values()),
+                    engine=pinned(engine, shop.engines(kinds[name]).values()),
                     subgoals=tuple(subgoals),
                     threads=config.threads,
                     worlds=worlds_of_a_worker(worlds),
                     limits=limits,
                 )
-                students = [folder / "students" / role for role in shop.roles(name)]
-                return played_in(cluster, job, students, missing)
+                needed = shop.folders(kinds[name]).values()
+                return played_in(cluster, job, list(needed), missing)
 
-        for name in config.agents:
-            _play_all(config, name, tasks, shop, folder, play)
+        for name, kind in kinds.items():
+            _play_all(config, name, kind, tasks, shop, folder, play)
     return summarize(folder, config.protocol)
 
 
-def _stage(config: EvaluateConfig, name: AgentName) -> str:
-    return f"evaluate-{config.protocol}-{name}"
+def _cast(
+    config: EvaluateConfig, folder: RunFolder, released: ReleasedAgent | None
+) -> tuple[Mapping[str, AgentName], Path]:
+    """Return the kind of each agent that plays, by name, and where their students lie."""
+    if released is None:
+        return {str(name): name for name in config.agents}, folder / "students"
+    released.check_world(config.environment)
+    return {released.name: released.card.kind}, released.folder
 
 
 def _play_all(
     config: EvaluateConfig,
-    name: AgentName,
+    name: str,
+    kind: AgentName,
     tasks: Sequence[Task],
     shop: AgentShop,
     folder: RunFolder,
@@ -166,24 +179,24 @@ def _play_all(
         per_type=config.per_type,
         agent=name,
         decoding=config.decoding,
-        engines=_other_engines(shop, name),
+        engines=_other_engines(shop, kind),
     )
-    shop.factory(name)  # what is missing or damaged is said before anything is played
+    shop.factory(kind)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, config.protocol, name)
     inputs = {
-        f"students/{role}": _decider(folder / "students" / role, engine)
-        for role, engine in shop.engines(name).items()
+        f"students/{role}": _decider(shop.folders(kind)[role], engine)
+        for role, engine in shop.engines(kind).items()
     }
-    with folder.stage(_stage(config, name), one, inputs) as stage:
+    with folder.stage(stage_name(config.protocol, name), one, inputs) as stage:
         if stage.complete:
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
-        for role, engine in shop.engines(name).items():
+        for role, engine in shop.engines(kind).items():
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
-        with shop.threads(name):
+        with shop.threads(kind):
             scores = _play_missing(name, tasks, play, store)
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
@@ -203,7 +216,7 @@ def _decider(student: Path, engine: EngineConfig) -> Path:
 
 
 def _play_missing(
-    name: AgentName,
+    name: str,
     tasks: Sequence[Task],
     play: Play,
     store: Journal[Episode],

@@ -52,6 +52,11 @@ def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episod
     return Journal(path, Episode, "episodes", lambda episode: episode.key)
 
 
+def stage_name(protocol_name: str, agent: str) -> str:
+    """Return the name of the stage in which an agent plays a protocol."""
+    return f"evaluate-{protocol_name}-{agent}"
+
+
 def in_order(agents: Iterable[str]) -> list[str]:
     """Sort agent names: the known ones as `AGENT_ORDER` has them, then the others by name."""
     known = {name: number for number, name in enumerate(AGENT_ORDER)}

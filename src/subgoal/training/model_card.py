@@ -82,20 +82,20 @@ def model_card(card: "StudentCard", config: PretrainedConfig) -> str:
         "\n".join(front),
         f"# A student of subgoal: {card.role}",
         _INTRODUCTION.format(does=_DOES[card.role]),
-        _table(_facts(card, config)),
+        table(_facts(card, config)),
         "## Load it\n\n" + _loading(seq2seq),
         "## Let it play\n\n" + _PLAYING.format(role=card.role),
-        "## What it was trained on\n\n" + _data(card),
+        "## What it was trained on\n\n" + data_text(card),
         "## Hyper-parameters\n\n```json\n" + _fenced(card.config) + "\n```",
-        "## Limits\n\n" + _limits(card),
+        "## Limits\n\n" + limits_text(card),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST) -> str:
     """Return text from data as Markdown that shows it on one line, and nothing else."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    cut = line if len(line) <= _LONGEST else line[:_LONGEST] + " ..."
+    cut = line if len(line) <= longest else line[:longest] + " ..."
     return _MARKUP.sub(r"\\\1", cut)
 
 
@@ -116,7 +116,8 @@ def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
     }
 
 
-def _table(rows: Mapping[str, str]) -> str:
+def table(rows: Mapping[str, str]) -> str:
+    """Return names and texts, which are shown as they are, as a table without a head."""
     lines = [f"| {name} | {text} |" for name, text in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
 
@@ -125,7 +126,8 @@ def _loading(seq2seq: bool) -> str:
     return _LOADING.format(kind="AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM")
 
 
-def _data(card: "StudentCard") -> str:
+def data_text(card: "StudentCard") -> str:
+    """Say what a student was trained on: how many paths of each type, and whose annotations."""
     types = Counter("/".join(key.split("/")[:2]) for key in card.trained_on)
     by_teacher = ", ".join(f"{shown(name)} {count}" for name, count in card.teachers.items())
     teachers = f"; annotated by: {by_teacher}" if by_teacher else ""
@@ -144,7 +146,8 @@ def _fenced(config: Mapping[str, Any]) -> str:
     return json.dumps(config, indent=2).replace("`", "\\u0060")
 
 
-def _limits(card: "StudentCard") -> str:
+def limits_text(card: "StudentCard") -> str:
+    """Say, point by point, what a student cannot do."""
     folds = card.form.rendering is RenderingName.FOLDED and card.role is not Role.FLAT
     older = "folded into the names of completed sub-goals" if folds else "left out"
     return _LIMITS.format(context=card.form.context, older=older)

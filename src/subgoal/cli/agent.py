@@ -1,0 +1,39 @@
+"""Who plays: the agents that `--agent` can name."""
+
+from pathlib import Path
+
+from subgoal.agents.load import AgentName
+from subgoal.agents.released import ReleasedAgent, released_agent, shipped
+from subgoal.errors import ConfigInvalid, nearest
+from subgoal.evaluation.evaluate import EvaluateConfig
+
+
+def named(agent: str) -> AgentName | ReleasedAgent:
+    """Return the agent of the run folder, or the one that is ready, that `--agent` names.
+
+    Raises:
+        ConfigInvalid: There is none.
+        StudentInvalid: A released one is damaged, or came without its weights.
+    """
+    if agent in set(AgentName):
+        return AgentName(agent)
+    known = [*AgentName, *shipped()]
+    if agent not in known and not Path(agent).is_dir():
+        others = f"; there are: {', '.join(known)}; or name the folder of one"
+        raise ConfigInvalid(f"there is no agent '{agent}'{nearest(agent, known) or others}")
+    return released_agent(agent)
+
+
+def fitted(config: EvaluateConfig, agent: str) -> EvaluateConfig:
+    """Return the configuration with the world, the protocol and the decoding of a released agent.
+
+    Args:
+        config: What holds for the agents of a run folder.
+        agent: As `--agent` names it; empty: none.
+    """
+    found = named(agent) if agent else None
+    if not isinstance(found, ReleasedAgent):
+        return config
+    card = found.card
+    its = {"environment": card.environment, "protocol": card.protocol, "decoding": card.decoding}
+    return config.model_copy(update=its)

@@ -1,0 +1,76 @@
+"""An agent that is ready, for use from Python: `subgoal.load_agent` returns one."""
+
+import weakref
+from typing import Self
+
+from subgoal.agents.load import AgentShop
+from subgoal.agents.released import ReleasedAgent
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import protocol as named_protocol
+from subgoal.environments.registry import make
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
+
+
+class Player:
+    """Lets a released agent play, one episode at a time; a context manager.
+
+    Its world starts with the first episode, is kept for those that follow, and ends with `close`,
+    or with the program.
+
+    Args:
+        agent: Who plays; its students are loaded at once.
+
+    Attributes:
+        agent: As given.
+        factory: Makes the agent of one episode, for rollouts of one's own.
+
+    Raises:
+        StudentInvalid: A student is damaged.
+    """
+
+    def __init__(self, agent: ReleasedAgent) -> None:
+        self.agent = agent
+        self._shop = AgentShop(agent.folder, (), agent.card.decoding)
+        self.factory: MakeAgent = self._shop.factory(agent.card.kind)
+        self._pool = Pool(agent.card.environment, 1)  # makes its world when it is needed
+        self._end = weakref.finalize(self, self._pool.close)
+
+    def play(
+        self,
+        task: str,
+        variation: int = 0,
+        protocol: str | None = None,
+        spectator: Spectator | None = None,
+    ) -> Episode:
+        """Play one episode.
+
+        Args:
+            task: The task type, such as `find-animal`.
+            variation: Which of the type's variations in the protocol's split, from 0.
+            protocol: The rules, such as `paper` or `dev`; None: those it was chosen for.
+            spectator: Who watches, step by step.
+
+        Raises:
+            ConfigInvalid: There is no such protocol.
+            TaskUnknown: There is no such task type or variation.
+            EnvironmentFailed: The world is not installed.
+        """
+        card = self.agent.card
+        rules = named_protocol(protocol or card.protocol)
+        with make(card.environment) as world:
+            tasks = world.tasks(rules.split, rules.simplifications)
+        chosen = rules.find(tasks, task, variation)
+        play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
+        with self._shop.threads(card.kind):
+            return play_alone(play)
+
+    def close(self) -> None:
+        """End its world."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,65 @@
+"""Agents that are ready, from Python."""
+
+import subprocess
+import sys
+
+import pytest
+
+import subgoal
+from subgoal.agents.released import shipped
+from subgoal.errors import ConfigInvalid, TaskUnknown
+from subgoal.evaluation.play import Spectator
+
+
+class _Counting(Spectator):
+    seen = 0
+
+    def step(self, step):
+        self.seen += 1
+
+
+def test_an_agent_plays_in_two_lines(released):
+    agent = subgoal.load_agent(released)
+    episode = agent.play("fetch", variation=1)
+    agent.close()
+    agent.close()
+    assert (episode.agent, episode.protocol) == ("errand-agent", "plain")
+    assert (episode.task.name, episode.task.split) == ("fetch", "test")
+    assert episode.steps
+
+
+def test_an_episode_can_be_watched_under_other_rules(released):
+    with subgoal.load_agent(str(released)) as agent:
+        watching = _Counting()
+        episode = agent.play("fetch", protocol="dev", spectator=watching)
+    assert episode.task.split == "dev"
+    assert watching.seen == len(episode.steps)
+
+
+def test_what_cannot_be_played_is_named(released):
+    with subgoal.load_agent(released) as agent:
+        with pytest.raises(TaskUnknown, match="no task type 'fetsh', did you mean 'fetch'"):
+            agent.play("fetsh")
+        with pytest.raises(TaskUnknown, match=r"has variations 0 to \d+ in split test"):
+            agent.play("fetch", variation=10**6)
+        with pytest.raises(ConfigInvalid, match="no protocol 'papre', did you mean 'paper'"):
+            agent.play("fetch", protocol="papre")
+
+
+def test_importing_the_package_stays_light():
+    code = "import subgoal, sys; print(sorted({'torch', 'pydantic'} & {*sys.modules}))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(
+    "scienceworld" not in shipped(), reason="the weights of the agent scienceworld are not here"
+)
+def test_the_agent_that_ships_plays_scienceworld():
+    with subgoal.load_agent("scienceworld") as agent:
+        episode = agent.play("find-animal")
+    assert (episode.agent, episode.protocol) == ("scienceworld", "paper")
+    assert episode.task.key.startswith("scienceworld/find-animal/")
+    assert episode.steps
+    assert all(step.subgoal for step in episode.steps)
+    assert not episode.error
