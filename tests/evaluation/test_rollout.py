@@ -171,3 +171,12 @@ def test_a_closed_pool_lends_nothing() -> None:
     pool.close()
     with pytest.raises(EnvironmentFailed, match="closed"), pool.world():
         pass
+
+
+def test_texts_that_were_shortened_are_counted(shop: AgentShop) -> None:
+    """Untrained students write turns to their limit, so a few steps fill 512 tokens."""
+    episodes = _play(shop.factory(AgentName.FLAT), _tasks(2), 2)
+    assert any(episode.shortened for episode in episodes.values())
+    rules = PLAIN.model_copy(update={"step_limit": 1})
+    brief = _play(shop.factory(AgentName.FLAT), _tasks(1), 1, rules)
+    assert not any(episode.shortened for episode in brief.values())
