@@ -79,6 +79,10 @@ class AgentShop:
         first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
+    def engines(self, name: AgentName) -> tuple[Engine, ...]:
+        """Return the engines of an agent's students, as far as they are loaded."""
+        return tuple(self._loaded[role][1] for role in self.roles(name) if role in self._loaded)
+
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""
         # A text may go past its limit by one turn before it is reopened.

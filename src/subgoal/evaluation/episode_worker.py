@@ -13,6 +13,7 @@ from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.environments.protocol import Protocol
+from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.rollout import rollout
 from subgoal.record import Record
@@ -37,6 +38,8 @@ class Engagement(Record):
     """All sub-goals of the training set, for the agent that draws from them."""
     threads: int
     """CPU threads that students compute with; 0: one, as a worker has one core."""
+    cache_megabytes: int
+    """What the texts of a worker's episodes may keep computed."""
     worlds: int
     """Worlds of each worker."""
     limits: WorldLimits
@@ -60,6 +63,8 @@ class EpisodeWorker(Worker):
                 file.write_bytes(content)
         self._shop = AgentShop(students, job.subgoals, job.decoding)
         self._make = self._shop.factory(job.agent)
+        engines = self._shop.engines(job.agent)
+        self._places = episodes_at_once(engines, job.worlds, job.cache_megabytes)
         for file in students.rglob("*.safetensors"):
             file.unlink()  # it is loaded; a process that is killed leaves nothing large behind
 
@@ -68,7 +73,7 @@ class EpisodeWorker(Worker):
         job = self._job
         tasks = [Task.model_validate_json(item) for item in items]
         with self._shop.threads(job.agent, job.threads or 1):
-            played = rollout(tasks, self._make, job.agent, job.rules, self._pool)
+            played = rollout(tasks, self._make, job.agent, job.rules, self._pool, self._places)
             return [episode.model_dump_json() for episode in played]
 
     @override

@@ -14,6 +14,7 @@ from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import Engagement, played_in, worlds_of_a_worker
 from subgoal.evaluation.rollout import rollout
@@ -48,6 +49,9 @@ class EvaluateConfig(Record):
     """How students write."""
     threads: int = 0
     """CPU threads that students compute with; 0: one for each 16M parameters."""
+    cache_megabytes: int = 4096
+    """What the texts of all episodes at once may keep computed; where they could need more, fewer
+    are played at once. The stage's manifest names what one episode can need."""
 
 
 class _OneAgent(Record):
@@ -110,7 +114,9 @@ def evaluate(
                 pool.start(len(tasks))  # while the students are loaded
 
             def play(name: AgentName, missing: Sequence[Task]) -> Iterator[Episode]:
-                return rollout(missing, shop.factory(name), name, rules, pool)
+                make, engines = shop.factory(name), shop.engines(name)
+                places = episodes_at_once(engines, pool.size, config.cache_megabytes)
+                return rollout(missing, make, name, rules, pool, places)
 
         else:
 
@@ -122,6 +128,7 @@ def evaluate(
                     decoding=config.decoding,
                     subgoals=tuple(subgoals),
                     threads=config.threads,
+                    cache_megabytes=config.cache_megabytes,
                     worlds=worlds_of_a_worker(worlds),
                     limits=limits,
                 )
@@ -167,9 +174,13 @@ def _play_all(
             store.clear()  # left over from an evaluation that was forgotten
         with shop.threads(name, config.threads):
             scores = _play_missing(name, tasks, play, store)
+        kept = prefix_bytes(shop.engines(name)) / 2**20
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
-            {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))
+            {output: store.seal()},
+            episodes=len(scores),
+            mean=sum(scores) / max(1, len(scores)),
+            cache_megabytes_an_episode=round(kept, 1),
         )
 
 

@@ -21,6 +21,14 @@ from subgoal.language_models.prefix_engine import Forward, PrefixCache
 _FIRST_CAPACITY = 256
 
 
+def _capacity(length: int) -> int:
+    """Return for how many tokens a cache has room that holds so many."""
+    capacity = _FIRST_CAPACITY
+    while capacity < length:
+        capacity *= 2
+    return capacity
+
+
 class KeyValueCache(PrefixCache):
     """Keys and values of one stream, (layers, heads, capacity, head width), grown by doubling."""
 
@@ -32,9 +40,8 @@ class KeyValueCache(PrefixCache):
 
     def reserve(self, length: int) -> None:
         """Make room for `length` tokens."""
-        capacity = self.keys.shape[2]
-        if length > capacity:
-            more = max(length, 2 * capacity) - capacity
+        more = _capacity(length) - self.keys.shape[2]
+        if more > 0:
             pad = (0, 0, 0, more)
             self.keys = torch.nn.functional.pad(self.keys, pad)
             self.values = torch.nn.functional.pad(self.values, pad)
@@ -105,6 +112,11 @@ class LlamaForward(Forward):
     @override
     def cache(self) -> KeyValueCache:
         return KeyValueCache(len(self.layers), self.kv_heads, self.width, self._embed)
+
+    @override
+    def cache_bytes(self, length: int) -> int:
+        size = 2 * len(self.layers) * self.kv_heads * self.width * self._embed.element_size()
+        return size * _capacity(length)
 
     @override
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
