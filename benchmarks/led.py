@@ -98,7 +98,7 @@ def led_agent(
         both = seat(engines[0], Role.BOTH)
         agent = HierarchicalAgent(both, both)
     else:
-        roles = (Role.PLANNER, Role.EXECUTOR)
-        agent = HierarchicalAgent(*map(seat, engines, roles))
+        planner, executor = engines
+        agent = HierarchicalAgent(seat(planner, Role.PLANNER), seat(executor, Role.EXECUTOR))
     agent.grounded = False  # a path's own failing actions are sent as they are
     return agent

@@ -114,6 +114,10 @@ class TimedForward(Forward):
         return self._forward.cache()
 
     @override
+    def cache_bytes(self, length: int) -> int:
+        return self._forward.cache_bytes(length)
+
+    @override
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
         with CLOCK.part("prefill" if max(map(len, new)) > 1 else "decode"):
             return self._forward(new, caches)

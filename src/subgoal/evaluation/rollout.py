@@ -22,6 +22,9 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play
 from subgoal.language_models.engine import Engine, Generated
 
+Outcome = Future[Ask | Episode]
+"""What a play comes to next."""
+
 TWO_CREWS = 4
 """From so many episodes at once on there are two crews; fewer would leave batches of one."""
 JOIN_AFTER = 4
@@ -39,8 +42,10 @@ class Crew:
         turn: How often the crew has been waited for.
     """
 
-    playing: dict[Future[Ask | Episode], Play] = field(default_factory=dict)
-    joining: deque[tuple[int, Future[Ask | Episode], Play]] = field(default_factory=deque)
+    playing: dict[Outcome, Play] = field(default_factory=dict[Outcome, Play])
+    joining: deque[tuple[int, Outcome, Play]] = field(
+        default_factory=deque[tuple[int, Outcome, Play]]
+    )
     turn: int = 0
 
     def __bool__(self) -> bool:
