@@ -1,5 +1,6 @@
 """Rollouts in the errand world: the same episodes however many at once, and every ending."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +14,18 @@ from subgoal.agents.scripted import OracleAgent, RandomActionAgent
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.environments import registry
-from subgoal.environments.environment import Environment, StepResult, StopReason, Task
+from subgoal.environments.environment import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.rollout import rollout
+from subgoal.language_models.engine import Generation
+from subgoal.language_models.llama_forward import KeyValueCache
+from subgoal.language_models.prefix_engine import PrefixStream
 from subgoal.training.checkpoint import Student, StudentCard, save_student
 from subgoal.training.student import StudentConfig, make_student
 
@@ -171,3 +176,77 @@ def test_a_closed_pool_lends_nothing() -> None:
     pool.close()
     with pytest.raises(EnvironmentFailed, match="closed"), pool.world():
         pass
+
+
+def test_texts_that_were_shortened_are_counted(shop: AgentShop) -> None:
+    """Untrained students write turns to their limit, so a few steps fill 512 tokens."""
+    episodes = _play(shop.factory(AgentName.FLAT), _tasks(2), 2)
+    assert any(episode.shortened for episode in episodes.values())
+    rules = PLAIN.model_copy(update={"step_limit": 1})
+    brief = _play(shop.factory(AgentName.FLAT), _tasks(1), 1, rules)
+    assert not any(episode.shortened for episode in brief.values())
+
+
+class _SlowToBegin(ErrandWorld):
+    """Its third episode does not begin before another one has gone on."""
+
+    begun = 0
+    went_on = threading.Event()
+    held_up = False
+
+    @override
+    def reset(self, task: Task) -> Observation:
+        _SlowToBegin.begun += 1
+        if _SlowToBegin.begun == 3:
+            self.went_on.clear()
+            _SlowToBegin.held_up = not self.went_on.wait(20)
+        return super().reset(task)
+
+    @override
+    def step(self, action: str) -> StepResult:
+        self.went_on.set()
+        return super().step(action)
+
+
+def test_an_episode_that_begins_holds_nobody_up(
+    shop: AgentShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {task.name: 3 if number == 0 else 9 for number, task in enumerate(_tasks(1))}
+    rules = PLAIN.model_copy(update={"type_step_limits": limits})
+    alone = _play(shop.factory(AgentName.FLAT), _tasks(1), 1, rules)
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_SlowToBegin", ""))
+    assert _play(shop.factory(AgentName.FLAT), _tasks(1), 2, rules) == alone
+    assert _SlowToBegin.begun == 3
+    assert not _SlowToBegin.held_up
+
+
+def test_fewer_episodes_are_played_at_once_where_their_texts_would_not_fit(
+    shop: AgentShop,
+) -> None:
+    make, engines = shop.factory(AgentName.FLAT), shop.loaded_engines(AgentName.FLAT)
+    megabytes = prefix_bytes(engines) // 2**20
+    assert megabytes == 4  # 4 layers, keys and values of 128 floats, 1,024 tokens
+    assert episodes_at_once(engines, 9, 5 * megabytes) == 5
+    assert episodes_at_once(engines, 2, 5 * megabytes) == 2
+    assert episodes_at_once(engines, 9, 1) == 1
+    assert episodes_at_once((), 9, 1) == 9
+    seen: list[int] = []
+
+    def counting(task: Task, world: Environment) -> Agent:
+        seen.append(id(world))
+        return make(task, world)
+
+    rules = PLAIN.model_copy(update={"step_limit": 2})
+    with Pool("errand", 4) as pool:
+        assert len(list(rollout(_tasks(1), counting, "agent", rules, pool, at_once=1))) == 3
+    assert len(set(seen)) == 1
+
+
+def test_the_caches_of_an_episode_stay_within_what_is_said(shop: AgentShop) -> None:
+    (engine,) = shop.loaded_engines(AgentName.FLAT)
+    stream = engine.open()
+    stream.extend([5] * (engine.context - 1))
+    engine.generate([Generation(stream, frozenset(), 1)])
+    assert isinstance(stream, PrefixStream)
+    assert isinstance(stream.held, KeyValueCache)
+    assert stream.held.keys.nbytes + stream.held.values.nbytes == engine.stream_bytes

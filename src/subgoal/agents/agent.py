@@ -44,6 +44,11 @@ class Agent(ABC):
     """True where an action that the world does not know is replaced by the nearest that it does;
     False where it is sent as it is."""
 
+    @property
+    def shortened(self) -> int:
+        """How many texts of its students were too long for them and were shortened by a rule."""
+        return 0
+
     def begin(self, opening: Observation, world: Environment) -> None:  # noqa: B027
         """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""
 

@@ -19,6 +19,11 @@ class FlatAgent(Agent):
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
 
+    @property
+    @override
+    def shortened(self) -> int:
+        return self._seat.shortened
+
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world

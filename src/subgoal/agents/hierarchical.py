@@ -100,6 +100,7 @@ class HierarchicalAgent(Agent):
     ) -> None:
         self._planner, self._executor, self._first = planner, executor, first
         self._seats = [planner] if planner is executor else [planner, executor]
+        self._readers = self._seats if first is None else [*self._seats, first]
         self._disturbance = disturbance
         # A sub-goal that was put in the planner's place stands until it ends.
         every = planner.form.planner_asked is Asked.EVERY_STEP
@@ -109,13 +110,17 @@ class HierarchicalAgent(Agent):
         self._steps = 0
         self._empty_ends = 0
 
+    @property
+    @override
+    def shortened(self) -> int:
+        return sum(seat.shortened for seat in self._readers)
+
     @override
     def begin(self, opening: Observation, world: Environment) -> None:
         self._world = world
         seen = Seen(opening.look, opening.inventory)
-        for seat in [*self._seats, self._first]:
-            if seat is not None:
-                seat.context.open(opening.task.description, seen)
+        for seat in self._readers:
+            seat.context.open(opening.task.description, seen)
 
     @override
     def act(self) -> Turn:
@@ -141,9 +146,8 @@ class HierarchicalAgent(Agent):
 
     @override
     def close(self) -> None:
-        for seat in [*self._seats, self._first]:
-            if seat is not None:
-                seat.close()
+        for seat in self._readers:
+            seat.close()
 
     @property
     def _overdue(self) -> bool:

@@ -18,6 +18,7 @@ from subgoal.agents.student_engine import OpenStudent, decided, open_student, ro
 from subgoal.agents.student_seat import Decoding, StudentSeat, check_decoding
 from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
+from subgoal.language_models.engine import Engine
 from subgoal.language_models.engine_config import EngineConfig
 from subgoal.language_models.transformers_engine import cpu_threads, make_engine
 from subgoal.training.checkpoint import Student, StudentCard
@@ -100,6 +101,10 @@ class AgentShop:
     def folders(self, name: AgentName) -> dict[Role, Path]:
         """Return the folders of the students that an agent needs, by role."""
         return {role: self._folder / role for role in self.roles(name)}
+
+    def loaded_engines(self, name: AgentName) -> tuple[Engine, ...]:
+        """Return the engines of an agent's students, as far as they are loaded."""
+        return tuple(self._loaded[role].engine for role in self.roles(name) if role in self._loaded)
 
     def hold(self, student: Student) -> None:
         """Let a student play that is not in the folder, or not yet."""

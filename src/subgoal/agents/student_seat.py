@@ -71,6 +71,11 @@ class StudentSeat:
         self._turns = 0
 
     @property
+    def shortened(self) -> int:
+        """How many of its texts were too long and were shortened."""
+        return self.context.shortened
+
+    @property
     def free(self) -> bool:
         """Whether nothing keeps the student from ending a sub-goal, wherever it is asked."""
         return not self._tokenizer.starts((Mark.ACT,))

@@ -253,10 +253,13 @@ class Context(ABC):
     Attributes:
         has_goals: False for the flat agent's.
         finished: The texts that are closed, in order.
+        shortened: How many texts the rendering's rule has shortened because they were too long:
+            `reopen` and the budget of completed sub-goals of transcripts, `shorten` of windows.
     """
 
     has_goals: bool
     finished: list[Text]
+    shortened: int = 0
 
     @abstractmethod
     def open(self, description: str, now: View) -> None:

@@ -125,9 +125,13 @@ class Transcript(Context):
         self._add(Mark.TASK, self._description)
         seen = self._segment(Mark.INVENTORY, plain(now.inventory()))
         seen += self._joint + self._show_room(now)
+        left_out = False
         if self.folds or self._reopened:
-            for line in self._completed_lines(self._free(len(seen)) // 2):
+            lines = self._completed_lines(self._free(len(seen)) // 2)
+            left_out = len(lines) < len(self._completed)
+            for line in lines:
                 self._extend(line, Speaker.WORLD)
+        self.shortened += self._reopened or left_out
         self._extend(seen, Speaker.WORLD)
 
     def _free(self, more: int = 0) -> int:

@@ -208,18 +208,19 @@ class Window(Context):
         tail += [*divider(), *words(f"Visited rooms: {', '.join(self._visited)}"), *divider()]
         tail += [*words(_QUESTIONS[asked]), *divider(), *to_student]
         free = self._form.context - self._form.turn - sum(map(len, (head, label, tail)))
-        past = [] if asked is Role.FIRST else self._past(free - len(room))
-        room = self._without_middle(room, free - len(past))
-        return [*head, *past, *label, *room, *tail]
+        past, left_out = ([], False) if asked is Role.FIRST else self._past(free - len(room))
+        shown = self._without_middle(room, free - len(past))
+        self.shortened += left_out or len(shown) < len(room)
+        return [*head, *past, *label, *shown, *tail]
 
-    def _past(self, limit: int) -> list[int]:
-        """The sub-goals and the latest steps, as many as fit."""
+    def _past(self, limit: int) -> tuple[list[int], bool]:
+        """The sub-goals and the latest steps, as many as fit; and whether some did not."""
         steps, completed = list(self._history), list(self._completed)
         past = [*self._subgoals(completed), *self._steps(steps)]
         while len(past) > limit and (steps or completed):
             del (steps or completed)[0]
             past = [*self._subgoals(completed), *self._steps(steps)]
-        return past
+        return past, len(steps) < len(self._history) or len(completed) < len(self._completed)
 
     def _subgoals(self, completed: Sequence[str]) -> list[int]:
         if not self.has_goals:

@@ -51,6 +51,9 @@ class Episode(Record):
     """Wall-clock seconds from the beginning to the end; waiting for other episodes included."""
     tokens: int
     """Tokens that the models computed for it: read for the first time, or generated."""
+    shortened: int = 0
+    """How many texts were too long for a student and were shortened by the rule of its rendering
+    (`reopen`, `shorten`)."""
     error: str = ""
     """What the world died of, where `stop_reason` is `environment_error`."""
     broke_off: str = ""

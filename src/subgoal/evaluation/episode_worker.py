@@ -13,6 +13,7 @@ from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.environments.protocol import Protocol
+from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.engine_config import EngineConfig
@@ -42,6 +43,8 @@ class Engagement(Record):
     """What they play on."""
     threads: int
     """CPU threads that students compute with; 0: one, as a worker has one core."""
+    cache_megabytes: int
+    """What the texts of a worker's episodes may keep computed."""
     worlds: int
     """Worlds of each worker."""
     limits: WorldLimits
@@ -65,6 +68,8 @@ class EpisodeWorker(Worker):
                 file.write_bytes(content)
         self._shop = AgentShop(students, job.subgoals, job.decoding, job.engine, job.threads or 1)
         self._make = self._shop.factory(job.agent)
+        engines = self._shop.loaded_engines(job.agent)
+        self._places = episodes_at_once(engines, job.worlds, job.cache_megabytes)
         for file in students.rglob("*.safetensors"):
             file.unlink()  # it is loaded; a process that is killed leaves nothing large behind
 
@@ -73,7 +78,7 @@ class EpisodeWorker(Worker):
         job = self._job
         tasks = [Task.model_validate_json(item) for item in items]
         with self._shop.threads(job.agent):
-            played = rollout(tasks, self._make, job.name, job.rules, self._pool)
+            played = rollout(tasks, self._make, job.name, job.rules, self._pool, self._places)
             return [episode.model_dump_json() for episode in played]
 
     @override

@@ -16,6 +16,7 @@ from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
+from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import (
     Engagement,
@@ -59,6 +60,9 @@ class EvaluateConfig(Record):
     """What students play on."""
     threads: int = 0
     """CPU threads that students compute with; 0: one for each 16M parameters."""
+    cache_megabytes: int = 4096
+    """What the texts of all episodes at once may keep computed; where they could need more, fewer
+    are played at once. The stage's manifest names what one episode can need."""
 
 
 class _OneAgent(Record):
@@ -128,7 +132,9 @@ def evaluate(
                 pool.start(len(tasks))  # while the students are loaded
 
             def play(name: str, missing: Sequence[Task]) -> Iterator[Episode]:
-                return rollout(missing, shop.factory(kinds[name]), name, rules, pool)
+                make, engines = shop.factory(kinds[name]), shop.loaded_engines(kinds[name])
+                places = episodes_at_once(engines, pool.size, config.cache_megabytes)
+                return rollout(missing, make, name, rules, pool, places)
 
         else:
 
@@ -142,6 +148,7 @@ def evaluate(
                     engine=pinned(engine, shop.engines(kinds[name]).values()),
                     subgoals=tuple(subgoals),
                     threads=config.threads,
+                    cache_megabytes=config.cache_megabytes,
                     worlds=worlds_of_a_worker(worlds),
                     limits=limits,
                 )
@@ -198,9 +205,13 @@ def _play_all(
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
         with shop.threads(kind):
             scores = _play_missing(name, tasks, play, store)
+        kept = prefix_bytes(shop.loaded_engines(kind)) / 2**20
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
-            {output: store.seal()}, episodes=len(scores), mean=sum(scores) / max(1, len(scores))
+            {output: store.seal()},
+            episodes=len(scores),
+            mean=sum(scores) / max(1, len(scores)),
+            cache_megabytes_an_episode=round(kept, 1),
         )
 
 

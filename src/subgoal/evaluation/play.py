@@ -74,7 +74,7 @@ class Play:
         """Begin the episode; return its agent's first ask, or the whole episode."""
         self._tries += 1
         self._steps: list[EpisodeStep] = []
-        self._tokens = 0
+        self._tokens = self._shortened = 0
         self._endings = Endings()
         return self._guarded(self._open)
 
@@ -166,6 +166,7 @@ class Play:
         return (text, result) if nearest is None else (nearest, self._world.step(nearest))
 
     def _finished(self, stop: StopReason) -> Episode:
+        self._shortened = self._agent.shortened
         self._leave()
         return self._ended(stop)
 
@@ -181,6 +182,7 @@ class Play:
             stop_reason=stop,
             seconds=round(time.monotonic() - self._start, 2),
             tokens=self._tokens,
+            shortened=self._shortened,
             error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
             broke_off=self._broke_off,
         )

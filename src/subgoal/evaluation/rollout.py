@@ -2,14 +2,17 @@
 
 An episode runs in a thread until its agent asks a model; its world steps in a process of its own.
 Episodes are split into two crews: while the asks of one are answered in one batch, the worlds of
-the other step. A crew waits for all its members before it is answered, so which episodes meet in
-a batch follows from their order alone: the same call gives the same episodes, bit for bit. With
-another number of episodes at once batches differ, and with them the last bits of logits; nothing
-else does.
+the other step. A crew waits for all its members before it is answered, and an episode that begins
+joins its crew a fixed number of turns later, so that loading its task holds nobody up. So which
+episodes meet in a batch follows from their order alone: the same call gives the same episodes, bit
+for bit. With another number of episodes at once batches differ, and with them the last bits of
+logits; nothing else does.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
 
 from subgoal.agents.agent import Ask
 from subgoal.environments.environment import Task
@@ -19,17 +22,52 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play
 from subgoal.language_models.engine import Engine, Generated
 
-Crew = dict[Future[Ask | Episode], Play]
-"""Episodes that are answered together, in the order in which they were sent off."""
+Outcome = Future[Ask | Episode]
+"""What a play comes to next."""
 
 TWO_CREWS = 4
-"""From so many worlds on there are two crews; fewer would leave batches of one."""
+"""From so many episodes at once on there are two crews; fewer would leave batches of one."""
+JOIN_AFTER = 4
+"""So many turns of its crew after an episode was sent off it joins; loading a task takes longer
+than a step."""
+
+
+@dataclass
+class Crew:
+    """Episodes that are answered together.
+
+    Attributes:
+        playing: Those that are waited for, in the order in which they were sent off.
+        joining: Those that have been sent off to begin, with the turn in which they join.
+        turn: How often the crew has been waited for.
+    """
+
+    playing: dict[Outcome, Play] = field(default_factory=dict[Outcome, Play])
+    joining: deque[tuple[int, Outcome, Play]] = field(
+        default_factory=deque[tuple[int, Outcome, Play]]
+    )
+    turn: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.playing or self.joining)
+
+    def admit(self) -> None:
+        """Begin a turn: take in who joins now; where nobody plays, the first at once."""
+        self.turn += 1
+        while self.joining and (self.joining[0][0] <= self.turn or not self.playing):
+            _, future, play = self.joining.popleft()
+            self.playing[future] = play
 
 
 def rollout(
-    tasks: Sequence[Task], make: MakeAgent, name: str, protocol: Protocol, pool: Pool
+    tasks: Sequence[Task],
+    make: MakeAgent,
+    name: str,
+    protocol: Protocol,
+    pool: Pool,
+    at_once: int = 0,
 ) -> Iterator[Episode]:
-    """Play tasks, as many at once as the pool has worlds; yield episodes as they end.
+    """Play tasks, many at once; yield episodes as they end.
 
     Args:
         tasks: What to play.
@@ -37,25 +75,29 @@ def rollout(
         name: The agent's name in the records.
         protocol: Limits and score.
         pool: The worlds.
+        at_once: Most episodes at once; 0: as many as the pool has worlds.
     """
+    places = min(at_once or pool.size, pool.size)
     waiting = iter(tasks)
-    crews: list[Crew] = [{}, {}] if pool.size >= TWO_CREWS else [{}]
+    crews = [Crew() for _ in range(2 if places >= TWO_CREWS else 1)]
     models = False
 
     def send_next(crew: Crew) -> None:
         task = next(waiting, None)
         if task is not None:
             play = Play(task, make, name, protocol, pool)
-            crew[pool.submit(play.begin)] = play
+            later = crew.turn + JOIN_AFTER if models else 0
+            crew.joining.append((later, pool.submit(play.begin), play))
 
-    for number in range(pool.size):
+    for number in range(places):
         send_next(crews[number % len(crews)])
     while any(crews):
         for crew in filter(None, crews):
+            crew.admit()
             models = _settled(crew, models)
             ended, asks = _gathered(crew)
             for play, answer in _answers(asks):
-                crew[pool.submit(_resume(play, answer))] = play
+                crew.playing[pool.submit(_resume(play, answer))] = play
             for episode in ended:
                 send_next(crew)
                 yield episode
@@ -68,10 +110,10 @@ def _settled(crew: Crew, models: bool) -> bool:
         Whether an agent has asked a model.
     """
     if not models:
-        done, _ = wait(crew, return_when=FIRST_COMPLETED)
+        done, _ = wait(crew.playing, return_when=FIRST_COMPLETED)
         models = any(isinstance(future.result(), Ask) for future in done)
     if models:
-        wait(crew)
+        wait(crew.playing)
     return models
 
 
@@ -79,8 +121,8 @@ def _gathered(crew: Crew) -> tuple[list[Episode], list[tuple[Play, Ask]]]:
     """Take the plays that have stopped out of a crew: the episodes that ended, and the asks."""
     ended: list[Episode] = []
     asks: list[tuple[Play, Ask]] = []
-    for future in [future for future in crew if future.done()]:
-        play, outcome = crew.pop(future), future.result()
+    for future in [future for future in crew.playing if future.done()]:
+        play, outcome = crew.playing.pop(future), future.result()
         if isinstance(outcome, Ask):
             asks.append((play, outcome))
         else:

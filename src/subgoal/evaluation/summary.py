@@ -157,6 +157,13 @@ def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
                 f"{name}: {len(again)} of {len(played_by)} episodes were played again because "
                 f"their world broke off, such as {again[0].key}: {again[0].broke_off}"
             )
+        cut = [e for e in played_by if e.shortened]
+        if cut:
+            texts = sum(episode.shortened for episode in cut)
+            notes.append(
+                f"{name}: in {len(cut)} of {len(played_by)} episodes a text was too long for the "
+                f"student and was shortened by the rule of its rendering ({texts} texts)"
+            )
         broken = sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in played_by)
         if broken:
             notes.append(

@@ -83,6 +83,11 @@ class Engine(ABC):
     context: int
     """Most tokens that a stream may hold."""
 
+    @property
+    def stream_bytes(self) -> int:
+        """Most bytes that an open stream keeps; 0 where it keeps nothing computed."""
+        return 0
+
     @abstractmethod
     def open(self) -> Stream:
         """Open an empty stream."""

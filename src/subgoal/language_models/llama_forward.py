@@ -26,6 +26,14 @@ Product = Callable[[torch.Tensor], torch.Tensor]
 """A linear layer without bias."""
 
 
+def _capacity(length: int) -> int:
+    """Return for how many tokens a cache has room that holds so many."""
+    capacity = _FIRST_CAPACITY
+    while capacity < length:
+        capacity *= 2
+    return capacity
+
+
 class KeyValueCache(PrefixCache):
     """Keys and values of one stream, (layers, heads, capacity, head width), grown by doubling."""
 
@@ -37,9 +45,8 @@ class KeyValueCache(PrefixCache):
 
     def reserve(self, length: int) -> None:
         """Make room for `length` tokens."""
-        capacity = self.keys.shape[2]
-        if length > capacity:
-            more = max(length, 2 * capacity) - capacity
+        more = _capacity(length) - self.keys.shape[2]
+        if more > 0:
             pad = (0, 0, 0, more)
             self.keys = torch.nn.functional.pad(self.keys, pad)
             self.values = torch.nn.functional.pad(self.values, pad)
@@ -122,6 +129,11 @@ class LlamaForward(Forward):
     @override
     def cache(self) -> KeyValueCache:
         return KeyValueCache(len(self.layers), self.kv_heads, self.width, self._embed)
+
+    @override
+    def cache_bytes(self, length: int) -> int:
+        size = 2 * len(self.layers) * self.kv_heads * self.width * self._embed.element_size()
+        return size * _capacity(length)
 
     @override
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:

@@ -81,6 +81,17 @@ class ModuleForward(Forward):
         return ModuleCache() if self._forgets else EmptyCache()
 
     @override
+    def cache_bytes(self, length: int) -> int:
+        config = self._model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or (
+            config.hidden_size // config.num_attention_heads
+        )
+        size = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
+        # while a batch is computed its caches stand side by side as well, padded
+        return 2 * length * size if self._forgets else 0
+
+    @override
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
         rows: dict[int, torch.Tensor] = {}
         held = [cache.content if isinstance(cache, ModuleCache) else None for cache in caches]

@@ -37,6 +37,10 @@ class Forward(ABC):
         """Return an empty cache."""
 
     @abstractmethod
+    def cache_bytes(self, length: int) -> int:
+        """Return the most bytes that the cache of a stream of so many tokens takes."""
+
+    @abstractmethod
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
         """Compute new tokens; return logits after the last of each stream, (streams, vocabulary).
 
@@ -96,6 +100,11 @@ class PrefixEngine(Engine):
     @override
     def computed_tokens(self) -> int:
         return self._computed
+
+    @property
+    @override
+    def stream_bytes(self) -> int:
+        return self._forward.cache_bytes(self.context)
 
     @override
     def open(self) -> Stream:

@@ -1,0 +1,104 @@
+"""Agents led along annotated paths: they compute what students compute, and do what is known.
+
+Whatever an (untrained) student writes, it writes as many tokens as the path has it write, and then
+the path's own turn takes their place. So what an episode costs can be measured without training,
+and two ways to play it take the same steps in the world.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from typing_extensions import override
+
+from subgoal.agents.agent import Agent, Ask
+from subgoal.agents.flat import FlatAgent
+from subgoal.agents.hierarchical import HierarchicalAgent
+from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.rendering import Role, TextFormat
+from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.language_models.engine import Engine, Generated
+
+NOTHING = frozenset({-1})
+"""Ends no turn: a led one has a given length."""
+
+
+class Guide:
+    """Knows the next turn of one episode.
+
+    Args:
+        path: What is to be done.
+    """
+
+    def __init__(self, path: AnnotatedTrajectory) -> None:
+        self._steps, self._spans = path.trajectory.steps, path.spans
+        self._number = self._span = 0
+
+    def turn(self, first: Sequence[Mark]) -> tuple[Mark, str]:
+        """Return what a student who is asked now has to write."""
+        if Mark.GOAL in first:
+            return Mark.GOAL, str(self._spans[self._span].subgoal)
+        if Mark.DONE in first and self._number >= self._spans[self._span].last:
+            self._span += 1
+            return Mark.DONE, ""
+        self._number += 1
+        return Mark.ACT, self._steps[self._number - 1].action
+
+
+class LedSeat(StudentSeat):
+    """A student that computes its own turn and then takes the guide's."""
+
+    def __init__(
+        self,
+        guide: Guide,
+        engine: Engine,
+        tokenizer: StudentTokenizer,
+        form: TextFormat,
+        role: Role,
+        decoding: Decoding,
+    ) -> None:
+        super().__init__(engine, tokenizer, form, role, decoding)
+        self._guide = guide
+
+    @override
+    def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        mark, text = self._guide.turn(first)
+        ids = self._tokenizer.segment(mark, text or None, ended=True)
+        ask = next(super().write(first))
+        yield Ask(ask.engine, replace(ask.request, limit=len(ids), stop=NOTHING))
+        return mark, text
+
+
+def led_agent(
+    path: AnnotatedTrajectory,
+    engines: Sequence[Engine],
+    tokenizer: StudentTokenizer,
+    form: TextFormat,
+    beams: int = 1,
+    flat: bool = False,
+) -> Agent:
+    """Make an agent that follows a path.
+
+    Args:
+        path: What it does.
+        engines: Its student, or a planner and an executor.
+        tokenizer: The students'.
+        form: The students'.
+        beams: How wide they search.
+        flat: Whether it has no sub-goals.
+    """
+    guide, decoding = Guide(path), Decoding(beams=beams)
+
+    def seat(engine: Engine, role: Role) -> LedSeat:
+        return LedSeat(guide, engine, tokenizer, form, role, decoding)
+
+    if flat:
+        agent: Agent = FlatAgent(seat(engines[0], Role.FLAT))
+    elif len(engines) == 1:
+        both = seat(engines[0], Role.BOTH)
+        agent = HierarchicalAgent(both, both)
+    else:
+        planner, executor = engines
+        agent = HierarchicalAgent(seat(planner, Role.PLANNER), seat(executor, Role.EXECUTOR))
+    agent.grounded = False  # a path's own failing actions are sent as they are
+    return agent
