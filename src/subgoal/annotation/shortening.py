@@ -3,7 +3,8 @@
 An agent that imitates a path is at best as fast as the path, and episodes have a limit of moves.
 Oracle paths look around where the room is in view, open what is open, walk through rooms where the
 world lets one teleport, and look at a sliding block until it has arrived, a hundred times, where a
-few looks tell how fast it is. A rewritten path counts only if its replay in the world solves the
+few looks tell how fast it is. The last of these looks goes to the end of its sub-goal: that is what
+a folded text keeps of it, and what two slides are compared by. A rewritten path counts only if its replay in the world solves the
 task in fewer steps, and is refused no more often.
 
 Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for.
@@ -51,7 +52,7 @@ def shortened(one: AnnotatedTrajectory, replay: Replay) -> AnnotatedTrajectory:
     old = one.trajectory
     if old.stop_reason is not StopReason.SOLVED:
         return one
-    for steps in rewrites(old):
+    for steps in rewrites(old, [span.last - 1 for span in one.spans]):
         new = replay([step.action for step in steps])
         if _better(new, old):
             origins = [step.origin for step in steps[: len(new.steps)]]
@@ -61,11 +62,16 @@ def shortened(one: AnnotatedTrajectory, replay: Replay) -> AnnotatedTrajectory:
     return one
 
 
-def rewrites(path: Trajectory) -> list[list[NewStep]]:
-    """Return shorter versions of a path to try, the boldest first."""
+def rewrites(path: Trajectory, ends: Sequence[int] = ()) -> list[list[NewStep]]:
+    """Return shorter versions of a path to try, the boldest first.
+
+    Args:
+        path: The path.
+        ends: The last step of each sub-goal, from 0.
+    """
     tried: list[list[NewStep]] = []
     for teleports, looks in ((True, LOOKS), (False, LOOKS), (True, None), (False, None)):
-        steps = _rewritten(path.steps, teleports, looks)
+        steps = _rewritten(path.steps, teleports, looks, ends)
         if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
@@ -99,17 +105,27 @@ def _better(new: Trajectory, old: Trajectory) -> bool:
     )
 
 
-def _rewritten(steps: Sequence[Step], teleports: bool, looks: int | None) -> list[NewStep]:
+def _rewritten(
+    steps: Sequence[Step], teleports: bool, looks: int | None, ends: Sequence[int] = ()
+) -> list[NewStep]:
     kept: list[NewStep] = []
+    later: list[NewStep] = []
     for unit in fold([step.action for step in steps]):
         numbers = range(unit.first - 1, unit.last)
+        while later and later[0].origin < numbers[0]:
+            kept.append(later.pop(0))
         if unit.phrase.verb == WALK and teleports:
             arrived = [i for i in numbers if take_apart(steps[i].action).verb in GO][-1]
             kept.append(NewStep(TELEPORT.format(unit.phrase.arguments[0]), arrived))
             continue
         useful = [NewStep(steps[i].action, i) for i in numbers if not _useless(steps, i, teleports)]
-        kept += useful[:looks] if unit.phrase.verb in _LOOKING else useful
-    return kept
+        if unit.phrase.verb not in _LOOKING or looks is None or len(useful) <= looks:
+            kept += useful
+            continue
+        kept += useful[: looks - 1]
+        end = next((end for end in ends if end >= numbers[-1]), numbers[-1])
+        later.append(NewStep(useful[looks - 1].action, end))
+    return [*kept, *later]
 
 
 def _useless(steps: Sequence[Step], number: int, teleports: bool) -> bool:
