@@ -2,7 +2,10 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from typing_extensions import override
 
@@ -14,6 +17,17 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.rollout import rollout
 
 TASK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")
+
+
+def _wait_until_it_is_out(pid: int) -> None:
+    """A signal takes a moment to reach a thread on another core, which may answer before."""
+    out = {"T", "Z", "X"}
+    for _ in range(200):
+        with suppress(OSError):  # a thread has ended meanwhile
+            threads = Path(f"/proc/{pid}/task").glob("*/stat")
+            if {thread.read_text().rpartition(") ")[2][0] for thread in threads} <= out:
+                return
+        time.sleep(0.01)
 
 
 class _Saboteur(Agent):
@@ -33,6 +47,7 @@ class _Saboteur(Agent):
         if self._steps == 3 and self._send is not None:
             assert self._world.pid is not None
             os.kill(self._world.pid, self._send)
+            _wait_until_it_is_out(self._world.pid)
         return Action(text="look around")
         yield
 
