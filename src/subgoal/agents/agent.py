@@ -6,7 +6,7 @@ batch; an agent that needs no model just returns.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from subgoal.environments.environment import Environment, Observation, StepResult
@@ -55,6 +55,18 @@ class Agent(ABC):
     @abstractmethod
     def act(self) -> Turn:
         """Decide on the next action."""
+
+    def choose(self, valid: Sequence[str]) -> Turn | None:
+        """Choose among actions that the world accepts, in place of one that it did not know.
+
+        Args:
+            valid: The actions to choose from; at least one.
+
+        Returns:
+            The turn that decides; None where the agent leaves it to edit similarity.
+        """
+        del valid
+        return None
 
     def observe(self, action: str, result: StepResult) -> None:  # noqa: B027
         """Take the world's answer to `action`, which may be the decided one grounded."""

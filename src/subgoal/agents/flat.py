@@ -1,5 +1,7 @@
 """The flat agent: plain imitation of elementary actions (the paper's Swift-only)."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Turn
@@ -34,6 +36,13 @@ class FlatAgent(Agent):
     def act(self) -> Turn:
         _, text = yield from self._seat.write((Mark.ACT,))
         return Action(text=text)
+
+    @override
+    def choose(self, valid: Sequence[str]) -> Turn | None:
+        return self._chosen(valid) if self._seat.chooses else None
+
+    def _chosen(self, valid: Sequence[str]) -> Turn:
+        return Action(text=(yield from self._seat.choose(valid)))
 
     @override
     def observe(self, action: str, result: StepResult) -> None:

@@ -9,8 +9,32 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
+DECISIVE = ("focus on ",)
+"""What actions begin with that settle a task for good or ill: a far object may not take the place
+of what was written there, whatever the rest of the action has in common."""
 NEAR = 70.0
 """Least edit similarity, 0..100, of an action, and of its first word, that may take a place."""
+
+
+def candidates(predicted: str, valid: Sequence[str]) -> list[str]:
+    """Return the valid actions that may take the place of a predicted one.
+
+    Args:
+        predicted: What the student wrote, which the world did not know.
+        valid: The actions that the world accepts now.
+
+    Returns:
+        All but the decisive ones about another object than the one that was written.
+    """
+    return [action for action in valid if _safe(predicted, action)]
+
+
+def _safe(predicted: str, action: str) -> bool:
+    verb = next((verb for verb in DECISIVE if action.startswith(verb)), None)
+    if verb is None:
+        return True
+    same = predicted.startswith(verb)
+    return same and fuzz.ratio(predicted.removeprefix(verb), action.removeprefix(verb)) >= NEAR
 
 
 def ground(predicted: str, valid: Sequence[str]) -> str | None:
@@ -25,6 +49,10 @@ def ground(predicted: str, valid: Sequence[str]) -> str | None:
         none is near enough: then the prediction stands, and the world's refusal is the answer.
     """
     verb = predicted.split(" ", 1)[0]
-    like = [action for action in valid if fuzz.ratio(action.split(" ", 1)[0], verb) >= NEAR]
+    like = [
+        action
+        for action in candidates(predicted, valid)
+        if fuzz.ratio(action.split(" ", 1)[0], verb) >= NEAR
+    ]
     found = process.extractOne(predicted, like, scorer=fuzz.ratio, score_cutoff=NEAR)
     return found[0] if found else None

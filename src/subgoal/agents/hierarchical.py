@@ -137,6 +137,14 @@ class HierarchicalAgent(Agent):
             self._end_subgoal()
 
     @override
+    def choose(self, valid: Sequence[str]) -> Turn | None:
+        return self._chosen(valid) if self._executor.chooses else None
+
+    def _chosen(self, valid: Sequence[str]) -> Turn:
+        text = yield from self._executor.choose(valid)
+        return Action(text=text, subgoal=self._goal)
+
+    @override
     def observe(self, action: str, result: StepResult) -> None:
         self._steps += 1
         self._empty_ends = 0

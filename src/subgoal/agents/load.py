@@ -15,9 +15,15 @@ from subgoal.agents.hierarchical import (
 )
 from subgoal.agents.scripted import OracleAgent, RandomActionAgent
 from subgoal.agents.student_engine import OpenStudent, decided, open_student, room
-from subgoal.agents.student_seat import Decoding, StudentSeat, check_decoding
+from subgoal.agents.student_seat import (
+    Decoding,
+    StudentSeat,
+    check_constraints,
+    check_decoding,
+)
 from subgoal.datasets.rendering import Role
 from subgoal.environments.environment import Environment, Task
+from subgoal.language_models.constraint import Trie, trie
 from subgoal.language_models.engine import Engine
 from subgoal.language_models.engine_config import EngineConfig
 from subgoal.language_models.transformers_engine import cpu_threads, make_engine
@@ -67,6 +73,7 @@ class AgentShop:
         self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
         self._threads = threads
         self._loaded: dict[Role, OpenStudent] = {}
+        self._lexicons: dict[Role, Trie] = {}
 
     @property
     def cards(self) -> Mapping[Role, StudentCard]:
@@ -157,4 +164,14 @@ class AgentShop:
 
     def _seat(self, role: Role) -> StudentSeat:
         held = self._loaded[role]
-        return StudentSeat(held.engine, held.tokenizer, held.card.form, role, self._decoding)
+        check_constraints(self._decoding, held.engine, held.tokenizer)
+        form, words = held.card.form, self._words(role) if self._decoding.known_words else None
+        return StudentSeat(held.engine, held.tokenizer, form, role, self._decoding, words)
+
+    def _words(self, role: Role) -> Trie:
+        """Return the words that a student may write wherever it is."""
+        if role not in self._lexicons:
+            held = self._loaded[role]
+            pieces = (piece for word in held.card.lexicon for piece in held.tokenizer.pieces(word))
+            self._lexicons[role] = trie(pieces)
+        return self._lexicons[role]

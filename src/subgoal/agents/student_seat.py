@@ -8,6 +8,7 @@ from subgoal.datasets.functional_action import elementary_action
 from subgoal.datasets.rendering import ActionForm, Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.errors import EngineFailed
+from subgoal.language_models.constraint import Constraint, MadeOf, OneOf, Trie, trie
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.language_models.engine_config import EngineConfig, EngineName
 from subgoal.record import Record
@@ -22,6 +23,12 @@ class Decoding(Record):
     """Beam search width; above 1, the temperature must be 0."""
     seed: int = 0
     """Seed of the sampling."""
+    known_words: bool = False
+    """Write only words that stand in the text that is read, or that goals and actions of the
+    training had: no word is garbled. Students with marks, on the engine `transformers`."""
+    choose: bool = False
+    """Where the world does not know an action, let the student choose among those that it knows,
+    instead of taking the nearest by edit similarity. Students with marks, on `transformers`."""
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
@@ -41,6 +48,21 @@ def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
         )
 
 
+def check_constraints(decoding: Decoding, engine: Engine, tokenizer: StudentTokenizer) -> None:
+    """Refuse to constrain what an engine or a tokenizer cannot.
+
+    Raises:
+        EngineFailed: It cannot.
+    """
+    if (decoding.known_words or decoding.choose) and not (
+        engine.constrains and tokenizer.pieces("a")
+    ):
+        raise EngineFailed(
+            "decoding.known_words and decoding.choose need a causal student with marks on the "
+            "engine 'transformers'; set them to false, or engine = 'transformers'"
+        )
+
+
 class StudentSeat:
     """One student in one episode.
 
@@ -50,6 +72,7 @@ class StudentSeat:
         form: The text format it was trained on.
         role: What it was trained for.
         decoding: How it writes.
+        lexicon: Words that it may write wherever it is (`decoding.known_words`).
 
     Attributes:
         context: Its text of the episode.
@@ -63,10 +86,12 @@ class StudentSeat:
         form: TextFormat,
         role: Role,
         decoding: Decoding,
+        lexicon: Trie | None = None,
     ) -> None:
         self.context = make_context(tokenizer, form, role)
         self.form = form
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
+        self._lexicon: Trie = lexicon or {}
         self._stream: Stream | None = None
         self._turns = 0
 
@@ -80,12 +105,41 @@ class StudentSeat:
         """Whether nothing keeps the student from ending a sub-goal, wherever it is asked."""
         return not self._tokenizer.starts((Mark.ACT,))
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it chooses among valid actions where its own is not known."""
+        return self._decoding.choose
+
+    def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
+        """Let the student choose one of some actions.
+
+        Returns:
+            The action.
+        """
+        answers = [self._tokenizer.segment(Mark.ACT, action, ended=True) for action in valid]
+        ids = (yield from self._ask((Mark.ACT,), OneOf(answers))).ids
+        return next(
+            (action for action, own in zip(valid, answers, strict=True) if tuple(own) == ids),
+            self._tokenizer.read(ids, (Mark.ACT,))[1],
+        )
+
     def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
         """Let the student write a turn that begins with one of the marks.
 
         Returns:
             The mark that it chose, and the text after it (empty for `done` and `complete`).
         """
+        prompt = self.context.prompt(first)
+        known = self._known(prompt) if self._decoding.known_words else None
+        answer = yield from self._ask(first, known)
+        mark, text = self._tokenizer.read(answer.ids, first)
+        if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
+            text = elementary_action(text)
+        return mark, text
+
+    def _ask(
+        self, first: Sequence[Mark], constraint: Constraint | None
+    ) -> Generator[Ask, Generated, Generated]:
         if self._stream is None:
             self._stream = self._engine.open()
         self._stream.replace(self.context.prompt(first))
@@ -95,17 +149,21 @@ class StudentSeat:
             Generation(
                 stream=self._stream,
                 stop=self._tokenizer.stops,
-                limit=self.form.turn,
+                limit=self.form.turn if not isinstance(constraint, OneOf) else 4 * self.form.turn,
                 first=self._tokenizer.starts(first),
+                constraint=constraint,
                 temperature=self._decoding.temperature,
                 beams=self._decoding.beams,
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
         )
-        mark, text = self._tokenizer.read(answer.ids, first)
-        if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
-            text = elementary_action(text)
-        return mark, text
+        return answer
+
+    def _known(self, prompt: Sequence[int]) -> Constraint:
+        """Return that only words may be written that are read or were learned."""
+        read = self._tokenizer.decode(prompt)
+        pieces = [*self._tokenizer.pieces(read), *self._tokenizer.pieces(read.lower())]
+        return MadeOf((self._lexicon, trie(pieces)), self._tokenizer.stops)
 
     def close(self) -> None:
         """Free the stream."""

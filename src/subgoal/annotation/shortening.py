@@ -4,8 +4,8 @@ An agent that imitates a path is at best as fast as the path, and episodes have 
 Oracle paths look around where the room is in view, open what is open, walk through rooms where the
 world lets one teleport, and look at a sliding block until it has arrived, a hundred times, where a
 few looks tell how fast it is. The last of these looks goes to the end of its sub-goal: that is what
-a folded text keeps of it, and what two slides are compared by. A rewritten path counts only if its replay in the world solves the
-task in fewer steps, and is refused no more often.
+a folded text keeps of it, and what two slides are compared by. A rewritten path counts only if its
+replay in the world solves the task in fewer steps, and is refused no more often.
 
 Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for.
 """

@@ -101,6 +101,18 @@ def corpus(
             yield from PHRASES
 
 
+def lexicon(
+    annotated: Iterable[AnnotatedTrajectory], tokenizer: StudentTokenizer
+) -> tuple[str, ...]:
+    """Return the words of all sub-goals and actions, as a tokenizer parts them, sorted."""
+    written: set[str] = set()
+    for one in annotated:
+        written.update(step.action for step in one.trajectory.steps if not step.injected)
+        written.update(spelled(str(span.subgoal)) for span in one.spans if not span.injected)
+    pieces = {piece for text in written for piece in tokenizer.pieces(text)}
+    return tuple(sorted(tokenizer.decode(piece) for piece in pieces))
+
+
 def build(
     annotated: Sequence[AnnotatedTrajectory],
     role: Role,

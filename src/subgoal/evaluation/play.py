@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from subgoal.agents.agent import Action, Agent, Ask, Turn
 from subgoal.agents.endings import Endings
-from subgoal.agents.grounding import ground
+from subgoal.agents.grounding import candidates, ground
 from subgoal.environments.environment import (
     Environment,
     Observation,
@@ -116,6 +116,8 @@ class Play:
         self._task = opening.task
         self._agent.begin(opening, self._world)
         self._spectator.begin(opening)
+        self._refused: Action | None = None
+        self._spurned: set[str] = set()  # what the world has refused since it last did something
         self._turn: Turn = self._agent.act()
         return self._go_on(None)
 
@@ -126,14 +128,44 @@ class Play:
             try:
                 return next(self._turn) if answer is None else self._turn.send(answer)
             except StopIteration as decided:
-                stop = self._step(decided.value)
+                stop, answer = self._step(decided.value), None
             if stop is not None:
                 return self._finished(stop)
-            self._turn, answer = self._agent.act(), None
 
     def _step(self, action: Action) -> StopReason | None:
-        sent, result = self._send(action.text)
-        known = result.accepted and sent == action.text
+        """Send what was decided; go on to the next turn, or to a choice where it is not known."""
+        refused, self._refused = self._refused, None
+        if refused is not None:  # this is what was chosen in its place
+            result = self._world.step(action.text)
+            return self._taken(refused, action.text, result, known=result.accepted)
+        result = self._world.step(action.text)
+        if result.accepted or not self._agent.grounded:
+            return self._taken(action, action.text, result)
+        self._spurned.add(action.text)
+        valid = [
+            other
+            for other in candidates(action.text, self._world.valid_actions())
+            if other not in self._spurned
+        ]
+        choice = self._agent.choose(valid) if valid else None
+        if choice is not None:
+            self._refused, self._turn = action, choice
+            return None
+        nearest = ground(action.text, valid)
+        if nearest is None:
+            return self._taken(action, action.text, result)
+        return self._taken(action, nearest, self._world.step(nearest))
+
+    def _taken(
+        self, action: Action, sent: str, result: StepResult, known: bool | None = None
+    ) -> StopReason | None:
+        """Record a step; begin the next turn, or return why the episode is over."""
+        if known is None:
+            known = result.accepted and sent == action.text
+        if result.accepted:
+            self._spurned.clear()
+        else:
+            self._spurned.add(sent)
         step = EpisodeStep(
             action=sent,
             predicted="" if sent == action.text else action.text,
@@ -148,6 +180,7 @@ class Play:
         stop = self._endings.after(sent, result, known) or self._limit_reached(result)
         if stop is None:
             self._agent.observe(sent, result)
+            self._turn = self._agent.act()
         return stop
 
     def _limit_reached(self, result: StepResult) -> StopReason | None:
@@ -156,14 +189,6 @@ class Play:
             return StopReason.STEP_LIMIT
         steps = self._protocol.steps_for(self._task.name)
         return StopReason.STEP_LIMIT if len(self._steps) >= steps else None
-
-    def _send(self, text: str) -> tuple[str, StepResult]:
-        """Send an action; where the world does not know it, the nearest that it does."""
-        result = self._world.step(text)
-        if result.accepted or not self._agent.grounded:
-            return text, result
-        nearest = ground(text, self._world.valid_actions())
-        return (text, result) if nearest is None else (nearest, self._world.step(nearest))
 
     def _finished(self, stop: StopReason) -> Episode:
         self._shortened = self._agent.shortened

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from subgoal.language_models.constraint import Constraint
+
 
 class Stream(ABC):
     """One text held by an engine."""
@@ -56,6 +58,8 @@ class Generation:
     """At most this many new tokens."""
     first: tuple[int, ...] = ()
     """Ids that may come first; empty: any."""
+    constraint: Constraint | None = None
+    """What may be written; None: anything. Only engines that `constrains` keep to it."""
     temperature: float = 0.0
     """0 is greedy."""
     beams: int = 1
@@ -82,6 +86,8 @@ class Engine(ABC):
 
     context: int
     """Most tokens that a stream may hold."""
+    constrains: bool = False
+    """Whether it keeps to a `Generation.constraint`; an engine that does not ignores it."""
 
     @property
     def stream_bytes(self) -> int:

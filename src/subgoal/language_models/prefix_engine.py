@@ -91,6 +91,8 @@ class PrefixEngine(Engine):
         context: Most tokens that a stream may hold.
     """
 
+    constrains = True
+
     def __init__(self, forward: Forward, context: int) -> None:
         self.context = context
         self._forward = forward
@@ -142,9 +144,13 @@ class PrefixEngine(Engine):
         beams: list[tuple[float, tuple[int, ...], PrefixStream]] = [(0.0, (), origin)]
         finished: list[tuple[float, tuple[int, ...]]] = []
         limit = min(request.limit, self.context - len(origin.ids))
-        for step in range(limit):
+        for _ in range(limit):
             logits = self._compute([stream for _, _, stream in beams])
-            scores = torch.log_softmax(_allowed(logits, request.first if step == 0 else ()), dim=-1)
+            kept = [
+                _allowed(row, _next(request, ids))
+                for row, (_, ids, _) in zip(logits, beams, strict=True)
+            ]
+            scores = torch.log_softmax(torch.stack(kept), dim=-1)
             best = [
                 (total + value, (*ids, number), stream)
                 for (total, ids, stream), row in zip(beams, scores, strict=True)
@@ -177,6 +183,13 @@ def _branch(stream: PrefixStream, number: int) -> PrefixStream:
     return twin
 
 
+def _next(request: Generation, written: Sequence[int]) -> Sequence[int]:
+    """Return the ids that may come next; empty: any."""
+    if not written and request.first:
+        return request.first
+    return request.constraint.allowed(written) if request.constraint is not None else ()
+
+
 def _allowed(logits: torch.Tensor, first: Sequence[int]) -> torch.Tensor:
     if not first:
         return logits
@@ -203,7 +216,7 @@ class _State:
     def take(self, logits: torch.Tensor) -> None:
         """Choose the next token from logits (vocabulary,)."""
         request = self.request
-        allowed = _allowed(logits, () if self._ids else request.first).cpu()
+        allowed = _allowed(logits, _next(request, self._ids)).cpu()
         scores = torch.log_softmax(allowed, dim=-1)
         if request.temperature > 0:
             chances = torch.softmax(allowed / request.temperature, dim=-1)

@@ -66,6 +66,8 @@ class StudentCard(Record):
     """Keys of the tasks it was trained on; none of them may be played in an evaluation."""
     teachers: dict[str, int] = {}
     """How many of its paths each teacher annotated; `transfer` for those carried over."""
+    lexicon: tuple[str, ...] = ()
+    """Words of the sub-goals and actions that it learned, renamed copies left out."""
     base: str = ""
     """The model whose weights it began with; empty where it was made from scratch."""
     vocabulary: int = 0

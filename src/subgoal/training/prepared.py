@@ -42,6 +42,7 @@ class Prepared:
         tokenizer: What made their tokens.
         trained_on: Keys of the tasks.
         teachers: How many of the paths each teacher annotated.
+        lexicon: Words of the sub-goals and actions, renamed copies left out.
     """
 
     train: Sequence[Example]
@@ -49,6 +50,7 @@ class Prepared:
     tokenizer: StudentTokenizer
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
+    lexicon: tuple[str, ...]
 
 
 def save_prepared(folder: Path, prepared: Prepared) -> None:
@@ -57,7 +59,12 @@ def save_prepared(folder: Path, prepared: Prepared) -> None:
     keys = sorted({text.key for text in (*prepared.train, *prepared.dev)})
     for name, texts in (("train", prepared.train), ("dev", prepared.dev)):
         parts |= {f"{name}.{part}": array for part, array in _arrays(texts, keys).items()}
-    about = {"keys": keys, "trained_on": prepared.trained_on, "teachers": prepared.teachers}
+    about = {
+        "keys": keys,
+        "trained_on": prepared.trained_on,
+        "teachers": prepared.teachers,
+        "lexicon": prepared.lexicon,
+    }
 
     def fill(place: Path) -> None:
         parameters = zstandard.ZstdCompressionParameters.from_level(
@@ -91,7 +98,14 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
             f"{folder} is damaged ({error}); delete it, and the texts are made again"
         ) from error
     tokenizer = load_tokenizer(folder, turns)
-    return Prepared(train, dev, tokenizer, tuple(about["trained_on"]), about["teachers"])
+    return Prepared(
+        train,
+        dev,
+        tokenizer,
+        tuple(about["trained_on"]),
+        about["teachers"],
+        tuple(about["lexicon"]),
+    )
 
 
 def _arrays(texts: Sequence[Example], keys: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -21,7 +21,7 @@ import torch
 
 from subgoal.annotation import annotate, augment
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
+from subgoal.datasets.examples import DatasetConfig, Example, build, corpus, lexicon
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out
@@ -119,6 +119,7 @@ class _Data:
     train: Sequence[AnnotatedTrajectory]
     dev: Sequence[AnnotatedTrajectory]
     tokens: Tokens
+    lexicon: tuple[str, ...]
 
 
 def students_folder(folder: RunFolder, role: Role) -> Path:
@@ -292,6 +293,7 @@ class _Shelf:
             tokenizer=tokenizer,
             trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
             teachers=_teachers(data.train),
+            lexicon=data.lexicon,
         ), data.tokens
 
     def _place(self, one: _OneStudent) -> Path:
@@ -326,7 +328,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     taken = copies_of(training, config.renamed, config.per_type)
     paths = list(renamed_all(taken, names(training, frozenset(config.kept))))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
-    return _Data(paths, dev, tokens)
+    return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer))
 
 
 def _begin(work: Path, one: _OneStudent, digest: str) -> None:
@@ -368,6 +370,7 @@ def _train_one(
         seed=one.training.seed,
         trained_on=prepared.trained_on,
         teachers=prepared.teachers,
+        lexicon=prepared.lexicon,
         base=one.student.model,
         vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),
