@@ -1,10 +1,11 @@
 """A student at play: its text of the episode, and the stream that holds it computed."""
 
 from collections.abc import Generator, Sequence
+from itertools import groupby
 
 from subgoal.agents.agent import Ask
 from subgoal.datasets.context import make_context
-from subgoal.datasets.functional_action import elementary_action
+from subgoal.datasets.functional_action import elementary_action, functional_action
 from subgoal.datasets.rendering import ActionForm, Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.errors import EngineFailed
@@ -54,9 +55,9 @@ def check_constraints(decoding: Decoding, engine: Engine, tokenizer: StudentToke
     Raises:
         EngineFailed: It cannot.
     """
-    if (decoding.known_words or decoding.choose) and not (
-        engine.constrains and tokenizer.pieces("a")
-    ):
+    marked = engine.constrains and bool(tokenizer.starts((Mark.ACT,)))
+    parted = len(tokenizer.pieces("a b")) > 1
+    if (decoding.choose and not marked) or (decoding.known_words and not (marked and parted)):
         raise EngineFailed(
             "decoding.known_words and decoding.choose need a causal student with marks on the "
             "engine 'transformers'; set them to false, or engine = 'transformers'"
@@ -116,7 +117,9 @@ class StudentSeat:
         Returns:
             The action.
         """
-        answers = [self._tokenizer.segment(Mark.ACT, action, ended=True) for action in valid]
+        functional = self.form.actions is ActionForm.FUNCTIONAL
+        shown = [functional_action(action) if functional else action for action in valid]
+        answers = [self._tokenizer.segment(Mark.ACT, text, ended=True) for text in shown]
         ids = (yield from self._ask((Mark.ACT,), OneOf(answers))).ids
         return next(
             (action for action, own in zip(valid, answers, strict=True) if tuple(own) == ids),
@@ -161,8 +164,11 @@ class StudentSeat:
 
     def _known(self, prompt: Sequence[int]) -> Constraint:
         """Return that only words may be written that are read or were learned."""
-        read = self._tokenizer.decode(prompt)
-        pieces = [*self._tokenizer.pieces(read), *self._tokenizer.pieces(read.lower())]
+        marks = set(self._tokenizer.starts(tuple(Mark)))
+        runs = [list(run) for marked, run in groupby(prompt, marks.__contains__) if not marked]
+        read = [self._tokenizer.decode(run) for run in runs]  # a mark parts words
+        texts = dict.fromkeys([*read, *(text.lower() for text in read)])
+        pieces = [piece for text in texts for piece in self._tokenizer.pieces(text)]
         return MadeOf((self._lexicon, trie(pieces)), self._tokenizer.stops)
 
     def close(self) -> None:

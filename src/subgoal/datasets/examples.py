@@ -102,13 +102,25 @@ def corpus(
 
 
 def lexicon(
-    annotated: Iterable[AnnotatedTrajectory], tokenizer: StudentTokenizer
+    annotated: Iterable[AnnotatedTrajectory],
+    tokenizer: StudentTokenizer,
+    form: TextFormat | None = None,
 ) -> tuple[str, ...]:
-    """Return the words of all sub-goals and actions, as a tokenizer parts them, sorted."""
+    """Return the words of all sub-goals and actions that are learned, sorted.
+
+    Args:
+        annotated: The paths.
+        tokenizer: Parts the words.
+        form: The text format; None: a transcript's.
+    """
+    windows = form is not None and form.rendering is RenderingName.WINDOW
+    functional = form is not None and form.actions is ActionForm.FUNCTIONAL
     written: set[str] = set()
     for one in annotated:
-        written.update(step.action for step in one.trajectory.steps if not step.injected)
-        written.update(spelled(str(span.subgoal)) for span in one.spans if not span.injected)
+        actions = [step.action for step in one.trajectory.steps if not step.injected]
+        goals = [str(span.subgoal) for span in one.spans if not span.injected]
+        written.update(map(functional_action, actions) if functional else actions)
+        written.update(goals if windows else map(spelled, goals))
     pieces = {piece for text in written for piece in tokenizer.pieces(text)}
     return tuple(sorted(tokenizer.decode(piece) for piece in pieces))
 

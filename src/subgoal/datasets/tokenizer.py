@@ -296,7 +296,10 @@ class MarkTokenizer(StudentTokenizer):
 
     @override
     def pieces(self, text: str) -> list[tuple[int, ...]]:
-        parted = self._tokenizer.pre_tokenizer.pre_tokenize_str(text)
+        before, parting = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        if parting is None:
+            return []
+        parted = parting.pre_tokenize_str(text if before is None else before.normalize_str(text))
         return [self._piece(piece) for piece in dict.fromkeys(piece for piece, _ in parted)]
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:

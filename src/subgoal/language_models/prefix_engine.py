@@ -4,6 +4,7 @@ Which forward pass is the model's affair: it computes the new tokens of some str
 their keys and values in the streams' caches.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -157,6 +158,7 @@ class PrefixEngine(Engine):
                 for value, number in zip(
                     *(t.tolist() for t in row.topk(request.beams)), strict=True
                 )
+                if value > -math.inf  # fewer ids may come than there are beams
             ]
             best.sort(key=lambda one: -one[0])
             finished += [(t, ids) for t, ids, _ in best[: request.beams] if ids[-1] in request.stop]

@@ -328,7 +328,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     taken = copies_of(training, config.renamed, config.per_type)
     paths = list(renamed_all(taken, names(training, frozenset(config.kept))))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
-    return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer))
+    return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer, config.form))
 
 
 def _begin(work: Path, one: _OneStudent, digest: str) -> None:

@@ -1,0 +1,256 @@
+"""Untrained students that choose among valid actions, and that write only known words."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+import torch
+from typing_extensions import override
+
+from subgoal.agents.agent import Action, Agent, Ask, Turn
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.student_engine import OpenStudent, decided, open_student
+from subgoal.agents.student_seat import Decoding, StudentSeat, check_constraints
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.examples import corpus, lexicon
+from subgoal.datasets.rendering import RenderingName, Role, Seen, TextFormat
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.environments import registry
+from subgoal.environments.environment import StepResult, StopReason, Task
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import protocol
+from subgoal.errors import EngineFailed
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.play import MakeAgent, Play
+from subgoal.evaluation.rollout import rollout
+from subgoal.language_models.agreement import ComparedEngine
+from subgoal.language_models.engine_config import EngineConfig
+from subgoal.training.checkpoint import Student, StudentCard, save_student
+from subgoal.training.student import StudentConfig, make_student
+
+RULES = protocol("plain").model_copy(update={"step_limit": 12})
+NAMES = [AgentName.HIERARCHICAL, AgentName.FLAT]
+CHOOSING = Decoding(choose=True)
+
+
+def _tasks() -> list[Task]:
+    return RULES.select(ErrandWorld().tasks("test"), per_type=1)
+
+
+@pytest.fixture(scope="module")
+def students(
+    annotated: list[AnnotatedTrajectory], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Untrained students: what they write is varied nonsense, but always the same."""
+    folder = tmp_path_factory.mktemp("students")
+    tokenizer = MarkTokenizer.train(corpus(annotated), 400)
+    torch.manual_seed(0)
+    for role in (Role.BOTH, Role.FLAT):
+        model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
+        for weights in model.parameters():
+            torch.nn.init.normal_(weights, 0, 0.2)
+        card = StudentCard(
+            role=role,
+            form=TextFormat(rendering=RenderingName.FOLDED, context=512, turn=12),
+            data="",
+            parameters=0,
+            tokens=0,
+            loss=0.0,
+            dev_loss=None,
+            seconds=0.0,
+            seed=0,
+            trained_on=(),
+            lexicon=lexicon(annotated, tokenizer),
+        )
+        save_student(folder / role, Student(model.eval(), tokenizer, card))
+    return folder
+
+
+class _Watched(ErrandWorld):
+    """Keeps what was sent, with whether it was accepted, and what was valid then."""
+
+    sent: list[tuple[str, bool, frozenset[str]]] = []
+
+    @override
+    def step(self, action: str) -> StepResult:
+        valid = frozenset(self.valid_actions())
+        result = super().step(action)
+        self.sent.append((action, result.accepted, valid))
+        return result
+
+
+def _play(make: MakeAgent, worlds: int = 1, tasks: Sequence[Task] = ()) -> dict[str, Episode]:
+    with Pool("errand", worlds) as pool:
+        episodes = list(rollout(tasks or _tasks(), make, "agent", RULES, pool))
+    return {e.key: e.model_copy(update={"seconds": 0.0}) for e in episodes}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_world_refuses_is_followed_by_a_valid_action(
+    students: Path, name: AgentName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Watched", ""))
+    monkeypatch.setattr(_Watched, "sent", [])
+    episodes = _play(AgentShop(students, decoding=CHOOSING).factory(name))
+    sent = _Watched.sent
+    refused = [number for number, (_, accepted, _) in enumerate(sent) if not accepted]
+    assert refused
+    for number in refused:
+        action, accepted, valid = sent[number + 1]
+        assert accepted
+        assert action in valid
+    steps = [step for episode in episodes.values() for step in episode.steps]
+    assert all(step.accepted for step in steps)
+    assert len([step for step in steps if step.predicted]) == len(refused)
+    assert not any(step.action.startswith("focus on") for step in steps if step.predicted)
+    stops = {episode.stop_reason for episode in episodes.values()}
+    assert StopReason.INVALID_STREAK not in stops  # a choice that is accepted is a known action
+    assert all(bool(step.subgoal) == (name is AgentName.HIERARCHICAL) for step in steps)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_students_choose_the_same_however_many_are_at_once(students: Path, name: AgentName) -> None:
+    make = AgentShop(students, decoding=CHOOSING).factory(name)
+    alone = _play(make)
+    assert alone == _play(make, 3)
+    assert len({step.action for e in alone.values() for step in e.steps}) > 1
+    assert alone != _play(AgentShop(students).factory(name))  # a choice, and no edit similarity
+
+
+class _Stubborn(ErrandWorld):
+    """Lists actions that it then refuses, as worlds do whose list is too long to be exact."""
+
+    @override
+    def step(self, action: str) -> StepResult:
+        return super().step("nonsense" if action.startswith("look") else action)
+
+
+def test_what_the_world_has_refused_is_not_chosen_before_it_has_done_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offered: list[list[str]] = []
+
+    class Looking(Agent):
+        @override
+        def act(self) -> Turn:
+            return Action(text="lok")
+            yield
+
+        @override
+        def choose(self, valid: Sequence[str]) -> Turn | None:
+            offered.append(list(valid))
+            return self._chosen(valid)
+
+        def _chosen(self, valid: Sequence[str]) -> Turn:
+            return Action(text=next((a for a in valid if a.startswith("look")), valid[0]))
+            yield
+
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Stubborn", ""))
+    (episode,) = _play(lambda _, __: Looking(), tasks=_tasks()[:1]).values()
+    sent = [(step.action, step.accepted) for step in episode.steps]
+    looks = len([action for action in offered[0] if action.startswith("look")])
+    assert looks
+    tried = [action for action, accepted in sent[: looks + 1] if not accepted]
+    assert len(set(tried)) == len(tried) == looks  # each once, then something that works
+    assert sent[looks][1]
+    assert set(tried).isdisjoint(offered[looks])
+    assert "look around" in offered[looks + 1]  # the world has moved on
+
+
+class _Bare(ErrandWorld):
+    """Knows one action, a decisive one."""
+
+    @override
+    def valid_actions(self) -> Sequence[str]:
+        return ("focus on kitchen",)
+
+
+def test_where_nothing_is_left_to_choose_the_refusal_is_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Focusing(Agent):
+        @override
+        def act(self) -> Turn:
+            return Action(text="focus on iceam")
+            yield
+
+        @override
+        def choose(self, valid: Sequence[str]) -> Turn | None:
+            raise AssertionError("there is nothing to choose from")
+
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Bare", ""))
+    (episode,) = _play(lambda _, __: Focusing(), tasks=_tasks()[:1]).values()
+    assert {(step.action, step.accepted) for step in episode.steps} == {("focus on iceam", False)}
+    assert episode.stop_reason is StopReason.INVALID_STREAK
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("decoding", [Decoding(), Decoding(beams=3), Decoding(temperature=1.0)])
+def test_known_words_are_read_or_learned(
+    students: Path, name: AgentName, decoding: Decoding
+) -> None:
+    decoding = decoding.model_copy(update={"known_words": True})
+    shop = AgentShop(students, decoding=decoding)
+    make = shop.factory(name)
+    (card,) = shop.cards.values()
+    tokenizer = MarkTokenizer.load(students / card.role)
+    marks = set(tokenizer.starts(tuple(Mark)))
+    turns = 0
+    with Pool("errand", 1) as pool:
+        play = Play(_tasks()[0], make, "agent", RULES, pool)
+        outcome = play.begin()
+        while isinstance(outcome, Ask):
+            runs = groupby(list(outcome.request.stream.ids), marks.__contains__)
+            read = [tokenizer.decode(run) for marked, run in runs if not marked]
+            texts = {*card.lexicon, *read, *map(str.lower, read)}
+            known = {piece for text in texts for piece in tokenizer.pieces(text)}
+            (answer,) = outcome.engine.generate([outcome.request])
+            body = answer.ids[1:-1] if answer.stopped else answer.ids[1:]
+            reached = {0}  # places between known words
+            for cut in range(len(body)):
+                if cut in reached:
+                    ends = {cut + len(one) for one in known if body[cut : cut + len(one)] == one}
+                    reached |= ends
+            left = body[max(reached) :]
+            assert not left or (not answer.stopped and any(w[: len(left)] == left for w in known))
+            turns += bool(body)
+            outcome = play.resume(answer)
+    assert turns > 5
+
+
+def _opened(students: Path) -> OpenStudent:
+    folder = students / Role.FLAT
+    return open_student(folder, Role.FLAT, decided(folder, Role.FLAT, EngineConfig()))
+
+
+def test_a_mark_parts_the_words_that_are_read(students: Path) -> None:
+    student = _opened(students)
+    form = student.card.form
+    decoding = Decoding(known_words=True)
+    seat = StudentSeat(student.engine, student.tokenizer, form, Role.FLAT, decoding)
+    seat.context.open("Find the Zebra", Seen("a room", "quokka"))
+    constraint = next(seat.write((Mark.ACT,))).request.constraint
+    assert constraint is not None
+    for text in (" Zebra", " zebra", "quokka", " room"):
+        start, *word, end = student.tokenizer.segment(Mark.ACT, text, ended=True)
+        for place, number in enumerate(word):
+            assert number in constraint.allowed([start, *word[:place]]), text
+        assert end in constraint.allowed([start, *word]), text
+
+
+@pytest.mark.parametrize("setting", ["known_words", "choose"])
+def test_what_cannot_be_constrained_is_refused(
+    students: Path, annotated: list[AnnotatedTrajectory], setting: str
+) -> None:
+    decoding = Decoding().model_copy(update={setting: True})
+    student = _opened(students)
+    words = WordTokenizer.train(corpus(annotated), 400)
+    served = ComparedEngine(student.engine, student.engine)  # keeps to no constraint
+    check_constraints(decoding, student.engine, student.tokenizer)
+    for engine, tokenizer in ((student.engine, words), (served, student.tokenizer)):
+        check_constraints(Decoding(), engine, tokenizer)
+        with pytest.raises(EngineFailed, match="need a causal student with marks on the engine"):
+            check_constraints(decoding, engine, tokenizer)
