@@ -93,19 +93,13 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
         whole = zstandard.ZstdDecompressor(max_window_size=2**_WINDOW_LOG).decompress(packed)
         parts, about = load(whole), json.loads((folder / _ABOUT).read_text())
         train, dev = (_texts(parts, name, about["keys"]) for name in ("train", "dev"))
+        known = tuple(about["trained_on"]), about["teachers"], tuple(about["lexicon"])
     except (OSError, ValueError, KeyError, zstandard.ZstdError, SafetensorError) as error:
         raise DataCorrupt(
             f"{folder} is damaged ({error}); delete it, and the texts are made again"
         ) from error
     tokenizer = load_tokenizer(folder, turns)
-    return Prepared(
-        train,
-        dev,
-        tokenizer,
-        tuple(about["trained_on"]),
-        about["teachers"],
-        tuple(about["lexicon"]),
-    )
+    return Prepared(train, dev, tokenizer, *known)
 
 
 def _arrays(texts: Sequence[Example], keys: Sequence[str]) -> dict[str, NDArray[Any]]:
