@@ -53,7 +53,7 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
         "| teacher | scripted |",
         "| task type | hierarchical | random_action |",
         f"| {scores.types[0].name} | {scores.types[0].score} (2) |",
-        "before its weights were rounded to bfloat16",
+        "here they are in bfloat16",
         "not the 10 of the protocol 'plain'",
         "chosen for the protocol plain",
         'subgoal.load_agent("tiny").play("fetch")',

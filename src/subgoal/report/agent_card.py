@@ -31,8 +31,8 @@ import subgoal
 episode = subgoal.load_agent("{name}").play("{task}")
 ```"""
 _UNPLAYED = "It has not been evaluated yet: `subgoal evaluate --agent {name}` does it."
-_ROUNDED = """\
-`hierarchical` is this agent before its weights were rounded to {numbers}."""
+_NUMBERS = """\
+`hierarchical` is this agent with the weights of its run folder; here they are in {numbers}."""
 
 
 def agent_card(
@@ -93,7 +93,7 @@ def _scores(
         return
     yield "Mean scores, 0 to 100, with 95 % bootstrap intervals."
     if any(one.agent == agent.kind for result in results for one in result.agents):
-        yield _ROUNDED.format(numbers=numbers)
+        yield _NUMBERS.format(numbers=numbers)
     for result in results:
         yield f"### Protocol {result.protocol}\n\n{shown(result.rules, 1000)}"
         yield _overall(result.agents)
