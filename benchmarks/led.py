@@ -2,7 +2,8 @@
 
 Whatever an (untrained) student writes, it writes as many tokens as the path has it write, and then
 the path's own turn takes their place. So what an episode costs can be measured without training,
-and two ways to play it take the same steps in the world.
+and two ways to play it take the same steps in the world. An engine that keeps prefixes has to read
+the path's turn in place of its own, which a real student has computed already: it is led at a loss.
 """
 
 from collections.abc import Generator, Sequence

@@ -2,27 +2,28 @@
 
     python benchmarks/rollout.py [size] [worlds] [every]
 
-The tasks are the recorded path of median length of every third of the thirty types, in the plain
-world, at most 100 moves. The students are untrained, so agents are led along these annotated paths
-(`led.py`): they compute turns of the length that the path has, whatever they write, and the path's
-actions are sent. All loops so take the same steps in the world and write as many tokens; what
-differs is what a step costs.
+The tasks are the two recorded paths of median length of every third of the thirty types, in the
+plain world, at most 25 steps of each. The students are untrained, so agents are led along these
+annotated paths (`led.py`): they compute turns of the length that the path has, whatever they write,
+and the path's actions are sent. All loops so take the same steps in the world and write the same
+turns; what differs is what a step costs.
 
 - `published`: one episode at a time; the engine's own Python class, which lists the valid actions
   at every step; T5 planner and T5 executor, both asked at every step for a window that is encoded
-  anew, by beam search with 5 beams.
+  anew, by beam search with 5 beams. Left out, in its favour: it has the engine make the oracle
+  path twice before each episode (seconds, up to a minute) and sleeps two seconds after it.
 - `window`: the same T5 weights through `rollout`: many episodes at once, asks batched, greedy; no
   valid actions. Asked as often.
-- `folded`: one Llama in both roles with as many parameters as one of the T5s, reading folded
-  transcripts; the planner is asked where a sub-goal has ended; greedy.
+- `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters
+  as both T5s together; the planner is asked where a sub-goal has ended; prefix kept; greedy.
 - `flat`: the same Llama without sub-goals, reading whole transcripts.
 
 A real student's unknown actions cost ours a list of valid actions each (about 30 ms); led agents
 have none but the path's own. The size `nano` is the default: the smaller the student, the larger
-the share of the world, which is the same engine in all loops. The parts are seconds of the whole:
-in a loop with many worlds the world's seconds add up over worlds, and `waiting` is when no student
-computed. The last line is the ratio of `folded` to `published`; before it, that of the same
-weights.
+the share of the world, which is the same engine in all loops. Each loop computes with the number
+of CPU threads that the package would choose. The parts are seconds of the whole: in a loop with
+many worlds the world's seconds add up over worlds, and `waiting` is when no student computed. The
+last line is the ratio of `folded` to `published`; before it, that of the same weights.
 """
 
 import os
@@ -61,13 +62,15 @@ from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.engine import Engine
 from subgoal.language_models.prefix_engine import Forward, PrefixCache
 from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
-from subgoal.language_models.transformers_engine import TransformersEngine
+from subgoal.language_models.transformers_engine import TransformersEngine, threads_for
 from subgoal.training.student import Size, StudentConfig, make_student, make_t5
 from subgoal.trajectories.replay import replay
 
-RULES = protocol("plain")
+RULES = protocol("plain").model_copy(update={"step_limit": 25})
 BRIEF = RULES.model_copy(update={"step_limit": 10})
 """For the episodes that warm up."""
+WARM = 2
+"""So many of them for each world."""
 BEAMS = 5
 WINDOW = TextFormat(
     rendering=RenderingName.WINDOW, turns=Turns.WORDS, planner_asked=Asked.EVERY_STEP
@@ -126,10 +129,11 @@ class TimedForward(Forward):
 def paths(every: int) -> list[AnnotatedTrajectory]:
     """Replay the recorded paths of the tasks, and annotate them as recorded."""
     known = recorded_actions("scienceworld")
-    chosen = dict[str, tuple[str, int]]()
+    chosen = list[tuple[str, int]]()
     for name in tuple(VARIATIONS)[::every]:
         by_length = sorted((key for key in known if key[0] == name), key=lambda k: len(known[k][1]))
-        chosen[name] = by_length[len(by_length) // 2]
+        middle = len(by_length) // 2
+        chosen += by_length[middle - 1 : middle + 1]
     with ScienceWorld() as world:
         replayed = [
             replay(
@@ -138,7 +142,7 @@ def paths(every: int) -> list[AnnotatedTrajectory]:
                 known[name, variation][1],
                 "oracle",
             )
-            for name, variation in chosen.values()
+            for name, variation in chosen
         ]
     annotated, failed = annotate_all(replayed, AnnotateConfig())
     assert not failed, failed
@@ -148,7 +152,8 @@ def paths(every: int) -> list[AnnotatedTrajectory]:
 def steps_of(path: AnnotatedTrajectory) -> int:
     """Return how many steps of a path the protocol lets happen."""
     steps = path.trajectory.steps
-    return next((n for n, s in enumerate(steps, 1) if s.moves >= RULES.move_limit), len(steps))
+    spent = next((n for n, s in enumerate(steps, 1) if s.moves >= RULES.move_limit), len(steps))
+    return min(spent, RULES.step_limit)
 
 
 def timed_t5(model: Any, context: int) -> Engine:
@@ -172,14 +177,20 @@ def timed_t5(model: Any, context: int) -> Engine:
     return engine
 
 
-def timed_llama(size: Size, tokenizer: StudentTokenizer) -> tuple[Engine, int]:
-    """Make the engine of a Llama with the layers of encoder and decoder together."""
+def timed_llama(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[Engine, int]:
+    """Make the engine of a Llama, half as wide again as the size, with `least` parameters or more.
+
+    It has the layers of a T5's encoder and decoder together, and more where these are too few.
+    """
     config = make_student(
         StudentConfig(size=size), tokenizer.size, tokenizer.pad, FOLDED.context
     ).config
+    for name in ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"):
+        setattr(config, name, 3 * getattr(config, name) // 2)
     config.num_hidden_layers *= 2
-    model = LlamaForCausalLM(config).eval()
-    engine = TransformersEngine(model, 2 * FOLDED.context)
+    while (model := LlamaForCausalLM(config)).num_parameters() < least:
+        config.num_hidden_layers += 1
+    engine = TransformersEngine(model.eval(), 2 * FOLDED.context)
     engine._forward = TimedForward(engine._forward)
     return engine, model.num_parameters()
 
@@ -272,7 +283,8 @@ def measured(loop: Loop, paths: Sequence[AnnotatedTrajectory]) -> Measure:
     torch.set_num_threads(loop.threads)
     with Pool(loop.world, loop.worlds) as pool:
         # Java's compilers warm up, and the students: not counted.
-        list(rollout(tasks[: loop.worlds], lambda t, _: loop.make(by_task[t.key]), "", BRIEF, pool))
+        warm = tasks[: WARM * loop.worlds]
+        list(rollout(warm, lambda t, _: loop.make(by_task[t.key]), "", BRIEF, pool))
         CLOCK.seconds.clear()
         start, before = time.perf_counter(), processor_seconds()
         played = list(rollout(tasks, lambda t, _: loop.make(by_task[t.key]), "", RULES, pool))
@@ -304,9 +316,10 @@ def loops(size: Size, worlds: int, paths: Sequence[AnnotatedTrajectory]) -> list
     pair = [make_t5(StudentConfig(size=size, seed=seed), words).eval() for seed in (0, 1)]
     t5 = [timed_t5(model, WINDOW.context) for model in pair]
     marks = MarkTokenizer.train(corpus(paths), 2048)
-    llama, parameters = timed_llama(size, marks)
-    print(f"parameters: T5 {pair[0].num_parameters():,} each of two, Llama {parameters:,}")
-    few = min(torch.get_num_threads(), 1 + parameters // 16_000_000)
+    each = pair[0].num_parameters()
+    llama, parameters = timed_llama(size, marks, 2 * each)
+    print(f"parameters: T5 {each:,} each of two, Llama {parameters:,}")
+    few, fewer = threads_for(parameters), threads_for(each)
 
     def windowed(path: AnnotatedTrajectory, beams: int) -> Agent:
         return led_agent(path, t5, words, WINDOW, beams)
@@ -317,8 +330,8 @@ def loops(size: Size, worlds: int, paths: Sequence[AnnotatedTrajectory]) -> list
     return [
         Loop("folded", "scienceworld", worlds, few, lambda path: folded(path, False)),
         Loop("flat", "scienceworld", worlds, few, lambda path: folded(path, True)),
-        Loop("window, same weights", "scienceworld", worlds, few, lambda path: windowed(path, 1)),
-        Loop("published", "class", 1, few, lambda path: windowed(path, BEAMS)),
+        Loop("window, same weights", "scienceworld", worlds, fewer, lambda path: windowed(path, 1)),
+        Loop("published", "class", 1, fewer, lambda path: windowed(path, BEAMS)),
     ]
 
 
