@@ -58,6 +58,28 @@ class KeyValueCache(PrefixCache):
         return twin
 
 
+class _Span:
+    """Where the keys and values of a stream's new tokens go, and what these look at.
+
+    Attributes:
+        keys: For each layer the place of the new keys, (heads, new, width).
+        values: Likewise.
+        all_keys: For each layer all keys, old and new, (1, heads, tokens, width).
+        all_values: Likewise.
+        mask: What is added to the scores of new tokens, (new, tokens); None: one sees all.
+    """
+
+    def __init__(self, cache: KeyValueCache, new: int) -> None:
+        start, end = cache.length, cache.length + new
+        cache.reserve(end)
+        self.keys = cache.keys[:, :, start:end].unbind()
+        self.values = cache.values[:, :, start:end].unbind()
+        self.all_keys = cache.keys[:, None, :, :end].unbind()
+        self.all_values = cache.values[:, None, :, :end].unbind()
+        ahead = cache.keys.new_full((new, end), -torch.inf).triu_(start + 1) if new > 1 else None
+        self.mask: torch.Tensor | None = ahead
+
+
 @dataclass(frozen=True)
 class _Layer:
     """The weights of one layer, with those that read the same input joined."""
@@ -103,7 +125,9 @@ class LlamaForward(Forward):
         self.layers = [self._layer(layer) for layer in model.model.layers]
         positions = torch.arange(config.max_position_embeddings, device=self._embed.device)
         cos, sin = model.model.rotary_emb(self._embed[:1], positions[None])
-        self._cos, self._sin = cos[0].detach(), sin[0].detach()
+        sign = torch.ones_like(sin[0, 0])
+        sign[: self.width // 2] = -1
+        self._cos, self._sin = cos[0].detach(), (sin[0] * sign).detach()
         self._enter, self._leave = self._before_attention, self._after_attention
         if compiled:
             self._enter = torch.compile(self._enter, dynamic=True)
@@ -144,22 +168,23 @@ class LlamaForward(Forward):
         self, new: Sequence[Sequence[int]], caches: Sequence[KeyValueCache]
     ) -> torch.Tensor:
         device = self._embed.device
+        counts = [len(row) for row in new]
         ids = torch.tensor([number for row in new for number in row], device=device)
         places = torch.cat(
             [
-                torch.arange(c.length, c.length + len(row))
-                for row, c in zip(new, caches, strict=True)
+                torch.arange(cache.length, cache.length + count)
+                for count, cache in zip(counts, caches, strict=True)
             ]
         ).to(device)
         cos, sin = self._cos[places][:, None], self._sin[places][:, None]
-        masks = [self._mask(len(row), cache) for row, cache in zip(new, caches, strict=True)]
+        spans = [_Span(cache, count) for count, cache in zip(counts, caches, strict=True)]
         x = self._embed[ids]
         for number, layer in enumerate(self.layers):
             q, k, v = self._enter(x, layer, cos, sin)
-            x = self._leave(x, self._attend(q, k, v, number, new, caches, masks), layer)
-        ends = torch.tensor(np.cumsum([len(row) for row in new]) - 1, device=device)
-        for row, cache in zip(new, caches, strict=True):
-            cache.length += len(row)
+            x = self._leave(x, self._attend(q, k, v, number, counts, spans), layer)
+        ends = torch.tensor(np.cumsum(counts) - 1, device=device)
+        for count, cache in zip(counts, caches, strict=True):
+            cache.length += count
         return self._head(self._rms(x[ends], self._norm)).float()
 
     def _before_attention(
@@ -167,8 +192,9 @@ class LlamaForward(Forward):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return queries, keys and values, (tokens, heads, width)."""
         joined = layer.qkv(self._rms(x, layer.before)).view(len(x), -1, self.width)
-        q, k, v = joined.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
-        return _rotate(q, cos, sin), _rotate(k, cos, sin), v
+        turned, v = joined.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), dim=1)
+        q, k = _rotate(turned, cos, sin).split_with_sizes((self.heads, self.kv_heads), dim=1)
+        return q, k, v
 
     def _after_attention(
         self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer
@@ -180,42 +206,37 @@ class LlamaForward(Forward):
     def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return rms_norm(x, weight.shape, weight, self._epsilon)
 
-    @staticmethod
-    def _mask(new: int, cache: KeyValueCache) -> torch.Tensor | None:
-        cache.reserve(cache.length + new)
-        if new == 1:
-            return None
-        whole = torch.ones(new, cache.length + new, dtype=torch.bool, device=cache.keys.device)
-        return whole.tril(cache.length)
-
     def _attend(
         self,
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
         number: int,
-        new: Sequence[Sequence[int]],
-        caches: Sequence[KeyValueCache],
-        masks: Sequence[torch.Tensor | None],
+        counts: Sequence[int],
+        spans: Sequence[_Span],
     ) -> torch.Tensor:
-        out = torch.empty_like(q)
-        start = 0
-        for row, cache, mask in zip(new, caches, masks, strict=True):
-            end, held = start + len(row), cache.length + len(row)
-            cache.keys[number, :, cache.length : held] = k[start:end].transpose(0, 1)
-            cache.values[number, :, cache.length : held] = v[start:end].transpose(0, 1)
-            seen = scaled_dot_product_attention(
-                q[start:end].transpose(0, 1)[None],
-                cache.keys[number, None, :, :held],
-                cache.values[number, None, :, :held],
-                attn_mask=mask,
+        """Return what the new tokens gather in a layer, (tokens, heads x width)."""
+        seen: list[torch.Tensor] = []
+        for query, key, value, span in zip(
+            q.transpose(0, 1)[None].split_with_sizes(counts, dim=2),
+            k.transpose(0, 1).split_with_sizes(counts, dim=1),
+            v.transpose(0, 1).split_with_sizes(counts, dim=1),
+            spans,
+            strict=True,
+        ):
+            span.keys[number].copy_(key)
+            span.values[number].copy_(value)
+            gathered = scaled_dot_product_attention(
+                query,
+                span.all_keys[number],
+                span.all_values[number],
+                attn_mask=span.mask,
                 enable_gqa=self.heads != self.kv_heads,
             )
-            out[start:end] = seen[0].transpose(0, 1)
-            start = end
-        return out.flatten(1)
+            seen.append(gathered)
+        return torch.cat(seen, dim=2)[0].transpose(0, 1).flatten(1)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    """Turn pairs of numbers by their angles; the first half of `sin` has its sign changed."""
+    return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
