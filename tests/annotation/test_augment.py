@@ -89,6 +89,25 @@ def test_what_cannot_be_made_shorter_stays_as_it_is(world):
     assert short(world, unsolved) is unsolved
 
 
+def test_looks_that_the_next_sub_goal_rests_on_stay(world):
+    task = world.tasks("train", "easy")[0]
+    actions = list(world.oracle_path(task))
+    one = annotated_path(world, ["sing", "sing", "look around", *actions], task)
+    ends = [3, len(one.trajectory.steps)]  # the look ends a sub-goal that did something
+    spans = [
+        SubgoalSpan(subgoal=Subgoal(name=f"goal_{last}"), first=first, last=last)
+        for first, last in ((1, 3), (4, ends[1]))
+    ]
+    kept = short(world, one.model_copy(update={"spans": tuple(spans)}))
+    assert kept.trajectory.actions[0] == "look around"
+    assert kept.spans[0].last == 1
+    # Alone in its sub-goal, it shows what was in view already.
+    path = one.trajectory
+    alone = path.model_copy(update={"steps": path.steps[2:]})
+    assert any(step.action == "look around" for step in rewrites(path, [2])[0])
+    assert not any(step.action == "look around" for s in rewrites(alone, [0]) for step in s)
+
+
 def test_a_shorter_path_that_does_not_solve_is_not_taken(world):
     task = world.tasks("train")[0]
     one = annotated_path(world, wasteful(world, task), task)

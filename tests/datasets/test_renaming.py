@@ -63,6 +63,26 @@ def test_names_of_several_words_are_known_and_become_others(annotated):
     assert len(lengths) > 1
 
 
+def test_temperatures_move_together(annotated):
+    one = annotated[0]
+    said = "If it is above -50.0 degrees celsius, take the red box."
+    step = one.trajectory.steps[0].model_copy(update={"observation": "It has 47 degrees celsius."})
+    task = one.trajectory.task.model_copy(update={"description": said})
+    path = one.trajectory.model_copy(update={"task": task, "steps": (step,)})
+    mine = one.model_copy(update={"trajectory": path})
+    moved = set[int]()
+    for copy in range(1, 30):
+        new = renamed(mine, copy, ()).trajectory
+        limit, read = (
+            int(re.findall(r"(-?[0-9]+)(?:\.0)? degrees", text)[0])
+            for text in (new.task.description, new.steps[0].observation)
+        )
+        assert read - limit == 97
+        assert f"{limit}.0 degrees" in new.task.description
+        moved.add(limit)
+    assert len(moved) > 10
+
+
 def test_kept_words_keep_their_meaning(annotated):
     free = names(annotated)
     single = sorted(name for name in free if len(name) == 1)[:3]

@@ -308,6 +308,21 @@ def test_an_answer_that_repeats_the_room_is_short(tokenizer):
     assert shown.endswith("<|observe|>a room with; a ball and a cup")
 
 
+@pytest.mark.parametrize("rendering", [RenderingName.TRANSCRIPT, RenderingName.FOLDED])
+def test_steps_after_the_limit_of_moves_are_left_out(annotated, tokenizer, rendering):
+    (act,), (complete,) = (tokenizer.starts((mark,)) for mark in (Mark.ACT, Mark.COMPLETE))
+    for limit in (1, 3, 1000):
+        config = DatasetConfig(rendering=rendering, move_limit=limit, context=2000)
+        for one in annotated:
+            steps = one.trajectory.steps
+            whole = limit > steps[-2].moves
+            acts = len(steps) if whole else sum(step.moves < limit for step in steps) + 1
+            for role in (Role.FLAT, Role.BOTH):
+                examples = build([one], role, config, tokenizer)
+                assert sum(int((text.ids == act).sum()) for text in examples) == acts
+            assert any((text.ids == complete).any() for text in examples) == whole
+
+
 def test_steps_can_be_dropped(annotated, tokenizer):
     whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
     config = DatasetConfig(drop=("look around",))

@@ -4,13 +4,15 @@ An agent that imitates a path is at best as fast as the path, and episodes have 
 Oracle paths look around where the room is in view, open what is open, walk through rooms where the
 world lets one teleport, and look at a sliding block until it has arrived, a hundred times, where a
 few looks tell how fast it is. The last of these looks goes to the end of its sub-goal: that is what
-a folded text keeps of it, and what two slides are compared by. A rewritten path counts only if its
-replay in the world solves the task in fewer steps, and is refused no more often.
+a folded text keeps of it, and what two slides are compared by. A look around that ends the steps of
+a sub-goal stays: it is the evidence that the next one rests on (is the light bulb on?), without
+which an imitator could only guess. A rewritten path counts only if its replay in the world solves
+the task in fewer steps, and is refused no more often.
 
 Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
 from subgoal.annotation.action import GO, WALK, fold, take_apart
@@ -70,8 +72,9 @@ def rewrites(path: Trajectory, ends: Sequence[int] = ()) -> list[list[NewStep]]:
         ends: The last step of each sub-goal, from 0.
     """
     tried: list[list[NewStep]] = []
+    evidence = _evidence(path.steps, ends)
     for teleports, looks in ((True, LOOKS), (False, LOOKS), (True, None), (False, None)):
-        steps = _rewritten(path.steps, teleports, looks, ends)
+        steps = _rewritten(path.steps, teleports, looks, ends, evidence)
         if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
@@ -105,8 +108,27 @@ def _better(new: Trajectory, old: Trajectory) -> bool:
     )
 
 
+def _evidence(steps: Sequence[Step], ends: Sequence[int]) -> frozenset[int]:
+    """Return which looks around end the steps of a sub-goal, or show what was not shown before."""
+    found = set[int]()
+    shown = steps[0].look
+    for number, step in enumerate(steps):
+        if step.action == LOOK_AROUND:
+            alone = number == 0 or number - 1 in ends
+            if number in ends and not (alone and step.observation == shown):
+                found.add(number)
+            shown = step.observation
+        elif step.entered and number + 1 < len(steps):
+            shown = steps[number + 1].look
+    return frozenset(found)
+
+
 def _rewritten(
-    steps: Sequence[Step], teleports: bool, looks: int | None, ends: Sequence[int] = ()
+    steps: Sequence[Step],
+    teleports: bool,
+    looks: int | None,
+    ends: Sequence[int],
+    evidence: Set[int],
 ) -> list[NewStep]:
     kept: list[NewStep] = []
     later: list[NewStep] = []
@@ -118,7 +140,11 @@ def _rewritten(
             arrived = [i for i in numbers if take_apart(steps[i].action).verb in GO][-1]
             kept.append(NewStep(TELEPORT.format(unit.phrase.arguments[0]), arrived))
             continue
-        useful = [NewStep(steps[i].action, i) for i in numbers if not _useless(steps, i, teleports)]
+        useful = [
+            NewStep(steps[i].action, i)
+            for i in numbers
+            if i in evidence or not _useless(steps, i, teleports)
+        ]
         if unit.phrase.verb not in _LOOKING or looks is None or len(useful) <= looks:
             kept += useful
             continue

@@ -46,6 +46,9 @@ class DatasetConfig(TextFormat):
     kept: tuple[str, ...] = ()
     """Words that renamed copies leave as they are where a name has no other: what they mean is
     knowledge, such as colours that are mixed."""
+    move_limit: int = Field(default=0, ge=0)
+    """Leave out what a path does after so many moves of the world, which the protocol's limit
+    leaves no time for in play; 0: nothing."""
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""
@@ -172,7 +175,8 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     steps = one.trajectory.steps
     # After the last step nothing was seen; what was seen before it stands in.
     views = [Seen(step.look, step.inventory) for step in (*steps, steps[-1])]
-    kept = [i for i, step in enumerate(steps) if not step.action.startswith(config.drop)]
+    within = _within(steps, config.move_limit)
+    kept = [i for i in range(within) if not steps[i].action.startswith(config.drop)]
     context.open(one.trajectory.task.description, views[0])
     if not context.has_goals:  # who follows no sub-goal must not learn what a wrong one leads to
         astray = {i - 1 for s in one.spans if s.injected for i in range(s.first, s.last + 1)}
@@ -193,8 +197,17 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
             context.goal(goal, right)
         if mine[-1] != kept[-1]:
             context.done(views[span.last])
-    context.complete()
+    if within < len(steps):
+        context.close()
+    else:
+        context.complete()
     return context.finished
+
+
+def _within(steps: Sequence[Step], move_limit: int) -> int:
+    """Return how many steps of a path are taken before the limit of moves."""
+    late = (i for i, step in enumerate(steps[:-1], 1) if move_limit and step.moves >= move_limit)
+    return next(late, len(steps))
 
 
 def _play(

@@ -5,7 +5,9 @@ names of the task have changed, everywhere in the trajectory: in what was seen, 
 The path stays right, only its words are others (`the orange box` becomes `the sofa box`), so the
 only way to act is to read them. A name, of one word or several, changes places with another name of
 the corpus, or becomes invented words, spelled as no known ones are; a number or a letter that is
-part of a name (`flower pot 7`, `inclined plane C`) becomes another.
+part of a name (`flower pot 7`, `inclined plane C`) becomes another. All temperatures rise or fall
+by the same number of degrees: what is above or below a limit stays so, and must be compared to be
+known.
 """
 
 import random
@@ -30,6 +32,9 @@ _LENGTHS = (1, 1, 1, 2, 2, 3)
 _LETTERS = sorted(set(string.ascii_lowercase) - set("aist"))
 """Without those that are words, or ends of words (`it's`)."""
 _DIGITS = sorted(string.digits[1:])
+_DEGREES = re.compile(r"(?<![0-9.])-?[0-9]+(?=(?:\.[0-9]+)? degrees)")
+_WARMER = 150
+"""Degrees that temperatures of a copy rise or fall, at most."""
 
 Name = tuple[str, ...]
 """The words of a name."""
@@ -115,7 +120,10 @@ def renamed(one: AnnotatedTrajectory, copy: int, pool: tuple[Name, ...]) -> Anno
         copy: Which copy, from 1; another number gives other names.
         pool: The names that may change, sorted.
     """
-    return _swapped(one, _exchange(one, pool, random.Random(f"{copy}/{one.key}")))
+    chance = random.Random(f"{copy}/{one.key}")
+    exchange = _exchange(one, pool, chance)
+    warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
+    return _swapped(one, exchange, warmer)
 
 
 def _words(text: str) -> Name:
@@ -181,8 +189,10 @@ def _invented_word(pool: Sequence[Name], chance: random.Random) -> str:
     return made if (made,) not in pool else f"{made}{known[0][:2]}"
 
 
-def _swapped(one: AnnotatedTrajectory, exchange: Mapping[str, str]) -> AnnotatedTrajectory:
-    if not exchange:
+def _swapped(
+    one: AnnotatedTrajectory, exchange: Mapping[str, str], warmer: int
+) -> AnnotatedTrajectory:
+    if not (exchange or warmer):
         return one
     longest_first = sorted(exchange, key=lambda name: -len(name))
     known = re.compile(
@@ -190,7 +200,8 @@ def _swapped(one: AnnotatedTrajectory, exchange: Mapping[str, str]) -> Annotated
     )
 
     def other(text: str) -> str:
-        return known.sub(lambda match: exchange[match[0]], text)
+        said = known.sub(lambda match: exchange[match[0]], text) if exchange else text
+        return _DEGREES.sub(lambda match: str(int(match[0]) + warmer), said) if warmer else said
 
     def step(old: Step) -> Step:
         texts = {"action", "observation", "look", "inventory"}
