@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.hand import corrected
@@ -74,6 +75,16 @@ def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     return Journal(
         folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.trajectory.task.key
     )
+
+
+def journal_at(path: Path) -> Journal[AnnotatedTrajectory]:
+    """Return the journal in a file of annotated trajectories, wherever it lies.
+
+    Args:
+        path: A `.jsonl` or `.jsonl.zst`, as `annotate` and `augment` write.
+    """
+    place = path.with_suffix("") if path.suffix == ".zst" else path
+    return Journal(place, AnnotatedTrajectory, "annotations", lambda one: one.key)
 
 
 def failures(folder: RunFolder) -> Journal[AnnotationFailure]:

@@ -1,4 +1,4 @@
-"""`subgoal report`: write the comparison, or the page of annotated paths."""
+"""`subgoal report`: write the comparison, a table of a matrix, or the page of annotated paths."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import out, say
+from subgoal.cli.table import asked, show_tables
 from subgoal.errors import ConfigInvalid
 from subgoal.report.annotations import write_annotations
 from subgoal.report.terminal import rendered
@@ -20,7 +21,8 @@ _RECORDED = "recorded"
 class ReportOptions(StageOptions):
     """Print the comparison and write it as one HTML file that needs no network.
 
-    With --annotations, write a page to read the annotated paths instead.
+    With --annotations, write a page to read the annotated paths instead; with --table, a table of
+    what `subgoal matrix` trained and played, with its chart.
     """
 
     annotations: bool = False
@@ -30,6 +32,12 @@ class ReportOptions(StageOptions):
     `recorded` for the annotations that ship with the package."""
     paths: int = 60
     """Annotated paths to show: the first of every type before the second of any."""
+    table: tuple[str, ...] = ()
+    """Tables of a matrix, whose folder is --run: `overall`, `sizes`, ...; `all`: all of them."""
+    scale: str = ""
+    """At which size tables are shown; none: as the matrix was begun."""
+    configs: Path | None = None
+    """A folder of tables; none: the one that the matrix was begun with."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 
@@ -38,7 +46,10 @@ def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(ReportOptions, "report", words, ["report"])
     folder = RunFolder(options.run)
-    if options.annotations:
+    if options.table:
+        chosen = asked(options.run, options.configs, options.scale)
+        show_tables(options.table, options.run, chosen, options.report.seed)
+    elif options.annotations:
         _write_annotations(folder, options.against, options.paths)
     elif options.against:
         raise ConfigInvalid("--against stands another teacher beside --annotations; give both")

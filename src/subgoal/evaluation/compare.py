@@ -11,7 +11,7 @@ import numpy as np
 
 from subgoal.environments.protocol import Mean, Protocol
 from subgoal.errors import ComparisonInvalid
-from subgoal.evaluation.bootstrap import Interval, bootstrap, sign_flip_p_value
+from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap, sign_flip_p_value
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.metrics import by_class
 from subgoal.record import Record
@@ -71,7 +71,11 @@ def compare(
     others = _paired(first, second, names)
 
     def difference(name: str, group: Sequence[Episode]) -> PairedDifference:
-        return _difference(name, group, others, protocol.mean, seed)
+        differences = [
+            np.array([episode.score - others[episode.key].score for episode in members], float)
+            for members in by_type(group).values()
+        ]
+        return paired(name, differences, protocol.mean, seed)
 
     return Comparison(
         first=names[0],
@@ -129,17 +133,19 @@ def _check_covered(
         )
 
 
-def _difference(
-    name: str, group: Sequence[Episode], others: Mapping[str, Episode], over: Mean, seed: int
-) -> PairedDifference:
-    differences = [
-        np.array([episode.score - others[episode.key].score for episode in members], float)
-        for members in by_type(group).values()
-    ]
+def paired(name: str, differences: Sequence[Floats], over: Mean, seed: int = 0) -> PairedDifference:
+    """Describe the differences of one group of tasks.
+
+    Args:
+        name: The task type, the length class, or `all`.
+        differences: First side minus second on each task, in points, an array a task type.
+        over: What counts alike, types or episodes.
+        seed: Seed of the interval.
+    """
     signs = np.sign(np.concatenate(differences))
     return PairedDifference(
         name=name,
-        episodes=len(group),
+        episodes=len(signs),
         difference=bootstrap(differences, over, seed),
         wins=int(np.count_nonzero(signs > 0)),
         ties=int(np.count_nonzero(signs == 0)),

@@ -15,7 +15,7 @@ from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
-from subgoal.errors import EnvironmentFailed
+from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import (
@@ -54,6 +54,9 @@ class EvaluateConfig(Record):
     """Variations a type; 0: as the protocol says."""
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
     """Who plays."""
+    annotations: Path | None = None
+    """A file of annotated trajectories (.jsonl or .jsonl.zst) whose sub-goals `random_subgoals`
+    draws from; left out: the run folder's own annotations."""
     decoding: Decoding = Decoding()
     """How students write."""
     engine: EngineConfig = EngineConfig()
@@ -98,6 +101,7 @@ def evaluate(
     limits: WorldLimits = NO_LIMITS_GIVEN,
     cluster: Cluster | None = None,
     released: ReleasedAgent | None = None,
+    students: Path | None = None,
 ) -> EvaluationSummary:
     """Run the stage: each agent plays the tasks that it has not played.
 
@@ -108,22 +112,21 @@ def evaluate(
         limits: When a world is given up and replaced.
         cluster: Whose processes play, each with worlds and students of its own; None: this one.
         released: An agent that is ready, which plays instead of `config.agents`.
+        students: Where the students lie, a folder a role; None: in the run folder.
 
     Raises:
-        ConfigInvalid: The released agent plays another world.
+        ConfigInvalid: The released agent plays another world, or there are no sub-goals for
+            `random_subgoals` to draw from.
         StudentInvalid: A student is missing or damaged.
         DataLeak: A student was trained on a task that is to be played.
         ClusterFailed: The cluster cannot be had.
     """
     tasks = tasks_of(config)
-    kinds, students = _cast(config, folder, released)
-    subgoals = sorted(
-        {str(span.subgoal) for one in annotate.journal(folder) for span in one.spans}
-        if AgentName.RANDOM_SUBGOALS in kinds.values()
-        else ()
-    )
+    kinds, place = _cast(config, released, students or folder / "students")
+    drawn = AgentName.RANDOM_SUBGOALS in kinds.values()
+    subgoals = _subgoals(config, folder) if drawn else []
     engine = config.engine if cluster is None else on_one_core(config.engine)
-    shop = AgentShop(students, subgoals, config.decoding, engine, config.threads)
+    shop = AgentShop(place, subgoals, config.decoding, engine, config.threads)
     rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
@@ -161,13 +164,28 @@ def evaluate(
 
 
 def _cast(
-    config: EvaluateConfig, folder: RunFolder, released: ReleasedAgent | None
+    config: EvaluateConfig, released: ReleasedAgent | None, students: Path
 ) -> tuple[Mapping[str, AgentName], Path]:
     """Return the kind of each agent that plays, by name, and where their students lie."""
     if released is None:
-        return {str(name): name for name in config.agents}, folder / "students"
+        return {str(name): name for name in config.agents}, students
     released.check_world(config.environment)
     return {released.name: released.card.kind}, released.folder
+
+
+def _subgoals(config: EvaluateConfig, folder: RunFolder) -> list[str]:
+    """Return every sub-goal of the training set once, sorted."""
+    path = config.annotations
+    if path is not None and not path.is_file():
+        raise ConfigInvalid(f"evaluate.annotations: there is no file {path}")
+    store = annotate.journal_at(path) if path else annotate.journal(folder)
+    found = sorted({str(span.subgoal) for one in store for span in one.spans})
+    if not found:
+        raise ConfigInvalid(
+            f"random_subgoals has no sub-goals to draw from: {folder.path} holds no annotations; "
+            "name the file that the students were trained on with --evaluate.annotations"
+        )
+    return found
 
 
 def _play_all(
@@ -196,6 +214,8 @@ def _play_all(
         f"students/{role}": _decider(shop.folders(kind)[role], engine)
         for role, engine in shop.engines(kind).items()
     }
+    if kind is AgentName.RANDOM_SUBGOALS and config.annotations:
+        inputs["annotations"] = config.annotations
     with folder.stage(stage_name(config.protocol, name), one, inputs) as stage:
         if stage.complete:
             return

@@ -119,7 +119,7 @@ def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
             BarRow(label=label, y=top + height / 2, top=top, strong=strong, bars=tuple(bars))
         )
         top += height
-    ticks = tuple((_score_x(value), str(value)) for value in range(0, 101, 20))
+    ticks = tuple((score_x(value), str(value)) for value in range(0, 101, 20))
     return BarChart(height=top + 8, ticks=ticks, rows=tuple(rows))
 
 
@@ -208,14 +208,15 @@ def _bar(number: int, agent: str, y: float, group: GroupScores) -> Bar:
     return Bar(
         agent=number,
         y=round(y, 1),
-        x=_score_x(group.score.mean),
-        low=_score_x(group.score.low),
-        high=_score_x(group.score.high),
+        x=score_x(group.score.mean),
+        low=score_x(group.score.low),
+        high=score_x(group.score.high),
         text=f"{agent}, {group.name}: {group.score}, {group.episodes} episodes",
     )
 
 
-def _score_x(score: float) -> float:
+def score_x(score: float) -> float:
+    """Return where a score of 0..100 lies across a bar chart."""
     return round(LABELS + (WIDTH - LABELS - 20) * score / 100, 1)
 
 

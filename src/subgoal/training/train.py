@@ -243,8 +243,7 @@ def _annotations(
     if path is not None:
         if not path.is_file():
             raise ConfigInvalid(f"train.annotations: there is no file {path}")
-        place = path.with_suffix("") if path.suffix == ".zst" else path
-        store = Journal(place, AnnotatedTrajectory, "annotations", lambda a: a.key)
+        store = annotate.journal_at(path)
     elif folder.manifest("augment") is not None:
         folder.need("augment", "augment")
         store = augment.journal(folder)

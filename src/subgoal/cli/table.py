@@ -1,0 +1,94 @@
+"""Which tables at which scale, and how they are printed: what `matrix` and `report` share.
+
+A matrix keeps the folder of tables and the scale that it was begun with in `matrix.toml`, so that a
+report needs only `--run`.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from subgoal.cli.output import out, say
+from subgoal.experiments.catalogue import SHIPPED, Catalogue
+from subgoal.experiments.figures import figures
+from subgoal.experiments.matrix import Place, Sized
+from subgoal.journal import write_text
+from subgoal.record import Record
+from subgoal.report.tables import printed, write_table
+from subgoal.toml_file import read_toml, validated
+
+MATRIX = Path("runs/matrix")
+"""Where a matrix lies, unless told otherwise."""
+_KEPT = "matrix.toml"
+
+
+class _Kept(Record):
+    configs: Path = SHIPPED
+    scale: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which tables were asked for.
+
+    Attributes:
+        catalogue: Where they lie.
+        scale: At which scale; empty: each table's own.
+    """
+
+    catalogue: Catalogue
+    scale: str
+
+    def tables(self, names: Sequence[str] = ()) -> list[Sized]:
+        """Return tables with their scales, the most telling first; no names: all.
+
+        Raises:
+            ConfigInvalid: There is no such table or scale, or one is wrong.
+        """
+        return [
+            Sized(table, name, self.catalogue.scale(name))
+            for table in self.catalogue.tables(names)
+            for name in (self.scale or table.scale,)
+        ]
+
+
+def asked(run: Path, configs: Path | None, scale: str) -> Asked:
+    """Return which tables are meant: by the options, else by what the matrix was begun with."""
+    file = run / _KEPT
+    kept = validated(_Kept, read_toml(file), str(file)) if file.is_file() else _Kept()
+    return Asked(Catalogue(configs or kept.configs), scale or kept.scale)
+
+
+def remember(run: Path, chosen: Asked) -> None:
+    """Keep which tables and scale a matrix was begun with."""
+    kept = {"configs": str(chosen.catalogue.folder), "scale": chosen.scale}
+    write_text(run / _KEPT, tomli_w.dumps(kept))
+
+
+def table_command(name: str, run: Path) -> str:
+    """Return the command that prints a table."""
+    return shlex.join(["subgoal", "report", "--table", name, "--run", str(run)])
+
+
+def show_tables(names: Sequence[str], run: Path, chosen: Asked, seed: int) -> None:
+    """Print tables and write their files; `all` means all.
+
+    Raises:
+        ConfigInvalid: There is no such table or scale, or one is wrong.
+    """
+    place = Place(run)
+    wanted = [name for word in names for name in word.split(",") if name]
+    for sized in chosen.tables([] if "all" in wanted else wanted):
+        words = ["subgoal", "matrix", "--tables", sized.table.name, "--run", str(run)]
+        words += ["--scale", sized.name]
+        if chosen.catalogue.folder != SHIPPED:
+            words += ["--configs", str(chosen.catalogue.folder)]
+        found = figures(sized, place, shlex.join(words), seed)
+        out.print(printed(found))
+        files = write_table(found, run / "tables")
+        others = [files.markdown, files.json_file, *([files.chart] if files.chart else [])]
+        say(f"the table lies in {files.page}", "bold green")
+        say(f"beside it: {', '.join(file.name for file in others)}\n", "dim")

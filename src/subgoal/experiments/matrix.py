@@ -1,0 +1,175 @@
+"""The matrix: every training and play that some tables need, each once, most telling first.
+
+    runs/matrix/
+      data/<digest>/        oracle paths and annotations, where the scale names no file of them
+      runs/<digest>/        one training: a run folder, students and all
+        plays/<digest>/     what its agents played under one protocol: a run folder too
+      released/<name>/      what agents that are ready played
+      tables/               what `subgoal report --table` wrote
+
+All work is done by stages that are resumable, so a matrix that was interrupted goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from subgoal.annotation import annotate, augment
+from subgoal.annotation.augment import AugmentConfig
+from subgoal.experiments.cast import Play, Training, play_of
+from subgoal.experiments.scale import Scale
+from subgoal.experiments.table import Row, Table
+from subgoal.run_folder import RunFolder, StageState
+from subgoal.training.train import students_folder
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A table with the scale at which it is run.
+
+    Attributes:
+        table: The table.
+        name: The scale's name.
+        scale: The scale.
+    """
+
+    table: Table
+    name: str
+    scale: Scale
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows at this scale."""
+        return self.table.at_scale(self.name)
+
+    def seeds(self, row: Row) -> tuple[int, ...]:
+        """Return the seeds of a row: where nothing is trained there is but one."""
+        return self.scale.seeds if row.trained else self.scale.seeds[:1]
+
+
+@dataclass
+class Job:
+    """One training or one play of the matrix.
+
+    Attributes:
+        training: The training; None where an agent plays.
+        play: The play; None where students are trained.
+        scale: At which size; it says how data are made.
+        gpu: It wants a GPU.
+        row: The first row that needs it.
+        tables: The tables that share it.
+    """
+
+    training: Training | None
+    play: Play | None
+    scale: Scale
+    gpu: bool
+    row: str
+    tables: list[str] = field(default_factory=list[str])
+
+
+class Place:
+    """Where everything of a matrix lies.
+
+    Args:
+        folder: The folder of the matrix.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def training(self, training: Training) -> RunFolder:
+        """Return the run folder of a training."""
+        return RunFolder(self.folder / "runs" / training.digest)
+
+    def play(self, play: Play) -> RunFolder:
+        """Return the run folder that holds a play's episodes."""
+        if play.run is not None:
+            return RunFolder(play.run)
+        if play.training is None:
+            place = self.folder / "released" / Path(play.released).name
+        else:
+            place = self.training(play.training).path
+        return RunFolder(place / "plays" / play.digest)
+
+    def data(self, training: Training) -> RunFolder:
+        """Return the run folder in which a training's data are made."""
+        return RunFolder(self.folder / "data" / training.data.digest)
+
+    def annotations(self, training: Training, scale: Scale) -> Path:
+        """Return the file of annotated paths that a training reads."""
+        if training.data.file is not None:
+            return training.data.file
+        made = self.data(training)
+        changed = scale.augment != AugmentConfig()
+        return (augment.journal(made) if changed else annotate.journal(made)).sealed_path
+
+    def trained(self, training: Training) -> bool:
+        """Return whether a training is complete."""
+        folder = self.training(training)
+        return all(
+            _complete(folder, f"train-{role}") and students_folder(folder, role).is_dir()
+            for role in training.config.roles
+        )
+
+    def played(self, play: Play) -> bool:
+        """Return whether a play is complete."""
+        return _complete(self.play(play), stage_of(play))
+
+    def done(self, job: Job) -> bool:
+        """Return whether a job is done."""
+        if job.training is not None:
+            return self.trained(job.training)
+        return job.play is not None and self.played(job.play)
+
+
+def stage_of(play: Play) -> str:
+    """Return the name of the stage in which a play is played."""
+    return f"evaluate-{play.config.protocol}-{player(play)}"
+
+
+def player(play: Play) -> str:
+    """Return the name under which a play's episodes are kept."""
+    if not play.released:
+        return play.agent
+    from subgoal.agents.released import released_agent
+
+    return released_agent(play.released).name
+
+
+def jobs(tables: Sequence[Sized]) -> list[Job]:
+    """Return every training and play of some tables once, in the order in which they are done.
+
+    The first seed of every table, most telling table first, comes before the second seed of any.
+
+    Raises:
+        ConfigInvalid: What a table overrides is wrong.
+    """
+    found: dict[str, Job] = {}
+    for sized, row, seed in _in_order(tables):
+        play = play_of(sized.table, row, sized.scale, seed)
+        steps: list[tuple[str, Training | None, Play | None]] = []
+        if play.training is not None:
+            steps.append((play.training.digest, play.training, None))
+        owner = play.training.digest if play.training else f"{play.released}{play.run}"
+        steps.append((f"{owner}/{play.digest}/{play.agent}", None, play))
+        for key, training, played in steps:
+            job = found.setdefault(key, Job(training, played, sized.scale, row.gpu, row.name))
+            if sized.table.name not in job.tables:
+                job.tables.append(sized.table.name)
+    return list(found.values())
+
+
+def _in_order(tables: Sequence[Sized]) -> Iterator[tuple[Sized, Row, int]]:
+    most = max((len(sized.scale.seeds) for sized in tables), default=0)
+    for number in range(most):
+        for sized in tables:
+            for row in sized.rows:
+                seeds = sized.seeds(row)
+                if not row.pool and number < len(seeds):
+                    yield sized, row, seeds[number]
+
+
+def _complete(folder: RunFolder, stage: str) -> bool:
+    manifest = folder.manifest(stage)
+    return manifest is not None and manifest.state is StageState.COMPLETE

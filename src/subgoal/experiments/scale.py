@@ -1,0 +1,29 @@
+"""At which size a matrix is run: data, student, budget, protocol and seeds."""
+
+from pydantic import Field
+
+from subgoal.annotation.annotate import AnnotateConfig
+from subgoal.annotation.augment import AugmentConfig
+from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.record import Record
+from subgoal.training.train import TrainConfig
+from subgoal.trajectories.collect import CollectConfig
+
+
+class Scale(Record):
+    """What all tables have in common, at one size."""
+
+    title: str
+    """The size in words; it stands on every table."""
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """Seeds of weights and batches; every training is done once with each."""
+    collect: CollectConfig = CollectConfig()
+    """Which oracle paths are collected, where `train.annotations` names no file."""
+    annotate: AnnotateConfig = AnnotateConfig()
+    """Who sets the sub-goals on them, where `train.annotations` names no file."""
+    augment: AugmentConfig = AugmentConfig()
+    """How they are rewritten, where `train.annotations` names no file."""
+    train: TrainConfig = TrainConfig()
+    """How students are trained; a table or a row may say otherwise."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """What they play; a table or a row may say otherwise."""

@@ -1,0 +1,130 @@
+"""Does what is missing of a matrix, job by job."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tomli_w
+import torch
+
+from subgoal.agents.load import AgentName
+from subgoal.agents.released import released_agent
+from subgoal.annotation.annotate import annotate
+from subgoal.annotation.augment import AugmentConfig, augment
+from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
+from subgoal.errors import DiskFull, MatrixIncomplete, SubgoalError
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.experiments.cast import Play, Training
+from subgoal.experiments.matrix import Job, Place
+from subgoal.experiments.scale import Scale
+from subgoal.journal import write_text
+from subgoal.progress import console
+from subgoal.run_folder import RunFolder
+from subgoal.training.train import train
+from subgoal.trajectories.collect import collect
+
+
+class Work:
+    """Does jobs.
+
+    Args:
+        place: Where the matrix lies.
+        worlds: Episodes at once.
+        limits: When a world is given up and replaced.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        worlds: int | Literal["auto"] = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+    ) -> None:
+        self._place, self._limits = place, limits
+        self._worlds: int | Literal["auto"] = worlds
+
+    def do(self, jobs: Sequence[Job]) -> None:
+        """Do what is missing; what fails is told at the end, and the rest is done.
+
+        Raises:
+            DiskFull: Nothing more can be written.
+            MatrixIncomplete: Some jobs failed.
+        """
+        failed: dict[str, str] = {}
+        for number, job in enumerate(jobs, start=1):
+            if self._place.done(job):
+                continue
+            what = f"{number}/{len(jobs)} {described(job)}"
+            if job.gpu and not torch.cuda.is_available():
+                _tell(f"{what}: left out, it wants a GPU")
+                continue
+            _tell(f"{what}, for {', '.join(job.tables)}")
+            try:
+                self._do(job)
+            except DiskFull:
+                raise
+            except SubgoalError as error:
+                failed[described(job)] = str(error)
+                _tell(f"failed: {error}")
+        if failed:
+            first, reason = next(iter(failed.items()))
+            raise MatrixIncomplete(
+                f"{len(failed)} of {len(jobs)} jobs failed, first {first}: {reason}"
+            )
+
+    def _do(self, job: Job) -> None:
+        if job.training is not None:
+            self._train(job.training, job.scale)
+        elif job.play is not None:
+            self._play(job.play, job.scale)
+
+    def _train(self, training: Training, scale: Scale) -> None:
+        if training.data.file is None:
+            self._make_data(self._place.data(training), scale)
+        path = self._place.annotations(training, scale)
+        folder = self._place.training(training)
+        config = training.config.model_copy(update={"annotations": path})
+        # so that `subgoal play --run` and the other verbs find their options
+        kept = {"train": config.model_dump(mode="json", exclude_none=True)}
+        kept["evaluate"] = _kept(scale.evaluate)
+        write_text(folder / "config.toml", tomli_w.dumps(kept))
+        train(config, folder)
+
+    def _make_data(self, folder: RunFolder, scale: Scale) -> None:
+        collect(scale.collect, folder, self._worlds, self._limits)
+        annotate(scale.annotate, folder)
+        if scale.augment != AugmentConfig():
+            augment(scale.augment, folder, self._worlds, self._limits)
+
+    def _play(self, play: Play, scale: Scale) -> None:
+        config, students = play.config, None
+        if play.training is not None:
+            students = self._place.training(play.training) / "students"
+            if play.agent is AgentName.RANDOM_SUBGOALS:
+                drawn_from = self._place.annotations(play.training, scale)
+                config = config.model_copy(update={"annotations": drawn_from})
+        evaluate(
+            config,
+            self._place.play(play),
+            self._worlds,
+            self._limits,
+            released=released_agent(play.released) if play.released else None,
+            students=students,
+        )
+
+
+def described(job: Job) -> str:
+    """Say a job in a few words."""
+    if job.training is not None:
+        roles, tokens = " + ".join(job.training.config.roles), job.training.tokens
+        budget = f"{tokens / 1e6:g}M tokens" if tokens else "by its own budget"
+        return f"train {roles} ({job.row}), seed {job.training.seed}, {budget}"
+    assert job.play is not None
+    seed = f", seed {job.play.training.seed}" if job.play.training else ""
+    return f"play {job.play.agent} ({job.row}){seed}, protocol {job.play.config.protocol}"
+
+
+def _kept(config: EvaluateConfig) -> dict[str, object]:
+    return config.model_dump(mode="json", exclude_none=True)
+
+
+def _tell(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
