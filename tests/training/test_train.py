@@ -1,13 +1,15 @@
 import pytest
 import torch
 
+from subgoal.annotation.thinning import Thinning
 from subgoal.datasets.rendering import Role
+from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.checkpoint import load_student
 from subgoal.training.selection import Select
-from subgoal.training.train import PerRole, RoleTraining, TrainConfig, train, training_of
+from subgoal.training.train import PerRole, RoleTraining, TrainConfig, prepare, train, training_of
 
 
 def changed(tiny, **training):
@@ -103,6 +105,30 @@ def test_a_role_has_its_share_and_what_is_its_own(tiny):
     assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 1_000)
     assert executor == tiny.training.model_copy(update={"tokens": 1_000})
     assert flat.tokens == 7
+
+
+def test_fewer_of_the_teachers_annotations_make_another_student(tiny, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    few = tiny.model_copy(update={"teacher": Thinning(per_type=1)})
+    places = {prepare(one, folder)[Role.BOTH] for one in (tiny, few)}
+    assert len(places) == 2
+    card = train(few, folder).cards[Role.BOTH]
+    assert card.teachers["transfer"] >= 6
+    with pytest.raises(RunFolderInvalid, match=r"teacher\.per_type: 1 -> 0"):
+        train(tiny, folder)
+
+
+def test_task_types_can_be_left_out(tiny, tmp_path):
+    def without(*names):
+        dataset = tiny.dataset.model_copy(update={"without": names})
+        return tiny.model_copy(update={"dataset": dataset})
+
+    card = train(without("fetch"), RunFolder(tmp_path / "run")).cards[Role.BOTH]
+    assert {key.split("/")[1] for key in card.trained_on} == {"deliver-two", "visit-and-focus"}
+    with pytest.raises(ConfigInvalid, match=r"no task type 'fetsch'; it has: .*visit-and-focus"):
+        train(without("fetsch"), RunFolder(tmp_path / "unknown"))
+    with pytest.raises(ConfigInvalid, match="leaves out every task type"):
+        train(without(*TASK_TYPES), RunFolder(tmp_path / "none"))
 
 
 def test_whoever_starts_training_may_watch(tiny, tmp_path):

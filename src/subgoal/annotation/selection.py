@@ -84,7 +84,7 @@ class Selection:
         if self._config.core is None and self._config.count is None:
             return paths
         size = self._config.core or len(paths)
-        return list(_in_turn([medoids(group, size) for group in _by_type(paths)]))
+        return list(_in_turn([medoids(group, size) for group in by_type(paths)]))
 
     def _least_certain(self, annotated: Sequence[AnnotatedTrajectory]) -> list[Trajectory]:
         """Return a round of paths that transfer is unsure of, or cannot annotate at all."""
@@ -98,7 +98,7 @@ class Selection:
             }
             unsure = [path for path in left if sure[path.task.key] < self._config.target_confidence]
             unsure.sort(key=lambda path: sure[path.task.key])
-            chosen += _in_turn(_by_type(unsure))
+            chosen += _in_turn(by_type(unsure))
         return chosen[: self._config.round_size]
 
     def _measure(
@@ -117,7 +117,7 @@ class Selection:
         """Return one more path of each type whose paths all failed; at most as many as its core."""
         asked = Counter(_type(self._paths[key]) for key in self._given)
         most = 2 * (self._config.core or 0)
-        groups = [group for group in _by_type(left) if asked[_type(group[0])] < most]
+        groups = [group for group in by_type(left) if asked[_type(group[0])] < most]
         return [medoids(group, 1)[0] for group in groups]
 
 
@@ -156,6 +156,14 @@ def distances(paths: Sequence[Trajectory]) -> NDArray[np.float64]:
     return _apart(steps) + _DESCRIPTION * _apart(telling)
 
 
+def by_type(paths: Sequence[Trajectory]) -> list[list[Trajectory]]:
+    """Return paths grouped by world and task type, in the order in which each type comes first."""
+    groups: dict[tuple[str, str], list[Trajectory]] = {}
+    for path in paths:
+        groups.setdefault(_type(path), []).append(path)
+    return list(groups.values())
+
+
 def _tokens(sequence: Sequence[Template]) -> list[str]:
     """Return verbs with the nouns of their things; walks only tell where the path began."""
     return [
@@ -173,13 +181,6 @@ def _apart(sequences: Sequence[Sequence[str]]) -> NDArray[np.float64]:
 
 def _type(path: Trajectory) -> tuple[str, str]:
     return path.task.environment, path.task.name
-
-
-def _by_type(paths: Sequence[Trajectory]) -> list[list[Trajectory]]:
-    groups: dict[tuple[str, str], list[Trajectory]] = {}
-    for path in paths:
-        groups.setdefault(_type(path), []).append(path)
-    return list(groups.values())
 
 
 def _in_turn(groups: Sequence[Sequence[Trajectory]]) -> Iterator[Trajectory]:

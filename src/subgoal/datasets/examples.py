@@ -52,6 +52,9 @@ class DatasetConfig(TextFormat):
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""
+    without: tuple[str, ...] = ()
+    """Task types that are left out of training altogether, to be played as unseen ones (the paper's
+    ablation)."""
 
     @property
     def form(self) -> TextFormat:
@@ -74,6 +77,32 @@ class Example:
     learned: NDArray[np.bool_]
     key: str
     reopened: bool
+
+
+def without_types(
+    annotated: Sequence[AnnotatedTrajectory], left_out: Sequence[str]
+) -> list[AnnotatedTrajectory]:
+    """Leave task types out of a data set (paper, held-out task types).
+
+    Args:
+        annotated: The data set.
+        left_out: Task types.
+
+    Raises:
+        ConfigInvalid: The data has no such type, or no other.
+    """
+    known = dict.fromkeys(one.trajectory.task.name for one in annotated)
+    for name in left_out:
+        if name not in known:
+            raise ConfigInvalid(
+                f"train.dataset.without: the data has no task type '{name}'; it has: "
+                f"{', '.join(known)}"
+            )
+    if left_out and not set(known) - set(left_out):
+        raise ConfigInvalid(
+            "train.dataset.without leaves out every task type of the data; leave some to train on"
+        )
+    return [one for one in annotated if one.trajectory.task.name not in left_out]
 
 
 def corpus(

@@ -21,7 +21,15 @@ import torch
 
 from subgoal.annotation import annotate, augment
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig, Example, build, corpus, lexicon
+from subgoal.annotation.thinning import Thinning, thinned
+from subgoal.datasets.examples import (
+    DatasetConfig,
+    Example,
+    build,
+    corpus,
+    lexicon,
+    without_types,
+)
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out
@@ -78,6 +86,8 @@ class TrainConfig(Record):
     """`both`, or `planner` and `executor` (and `first`, for windows); and `flat`, the baseline."""
     dataset: DatasetConfig = DatasetConfig()
     """How annotated trajectories become examples."""
+    teacher: Thinning = Thinning()
+    """How many of the teacher's annotations are used: what is a teacher call worth?"""
     student: StudentConfig = StudentConfig()
     """Which model."""
     training: TrainingConfig = TrainingConfig()
@@ -97,6 +107,7 @@ class _OneStudent(Record):
 
     role: Role
     dataset: DatasetConfig
+    teacher: Thinning
     student: StudentConfig
     training: TrainingConfig
 
@@ -300,6 +311,7 @@ class _Shelf:
             "annotations": self.digest,
             "role": one.role,
             "dataset": one.dataset.model_dump(mode="json"),
+            "teacher": one.teacher.model_dump(mode="json"),
             "model": one.student.model,
             "architecture": one.student.architecture,
         }
@@ -310,6 +322,7 @@ def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
     return _OneStudent(
         role=role,
         dataset=config.dataset,
+        teacher=config.teacher,
         student=config.student,
         training=training_of(config, role),
     )
@@ -317,7 +330,9 @@ def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
 
 def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     config, student = whole.dataset, whole.student
-    kept = [one for one in store.by_key().values() if one.confidence >= config.min_confidence]
+    # A type that is left out must not lend its annotations to the others either.
+    known = thinned(without_types(list(store.by_key().values()), config.without), whole.teacher)
+    kept = [one for one in known if one.confidence >= config.min_confidence]
     if not kept:
         raise TrainingFailed(
             f"{store.sealed_path} holds no annotation of confidence {config.min_confidence:g} or "
