@@ -15,6 +15,7 @@ from subgoal.environments import registry
 from subgoal.environments.environment import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import (
+    ConfigInvalid,
     DataLeak,
     EnvironmentFailed,
     RunFolderInvalid,
@@ -183,3 +184,12 @@ def test_the_protocol_chooses_the_tasks() -> None:
     assert len(tasks_of(CONFIG)) == 12
     assert len(tasks_of(CONFIG.model_copy(update={"per_type": 0}))) == 30
     assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
+
+
+def test_random_subgoals_need_annotations_to_draw_from(folder: RunFolder, tmp_path: Path) -> None:
+    random = CONFIG.model_copy(update={"agents": (AgentName.RANDOM_SUBGOALS,)})
+    with pytest.raises(ConfigInvalid, match=r"no sub-goals to draw from.*evaluate.annotations"):
+        evaluate(random, folder)
+    nowhere = random.model_copy(update={"annotations": tmp_path / "nowhere.jsonl"})
+    with pytest.raises(ConfigInvalid, match="there is no file"):
+        evaluate(nowhere, folder)

@@ -1,0 +1,79 @@
+"""The matrix at work on the tiny world: real students, each trained once."""
+
+from pathlib import Path
+
+import pytest
+
+from subgoal.errors import MatrixIncomplete
+from subgoal.experiments.cast import play_of
+from subgoal.experiments.catalogue import Catalogue
+from subgoal.experiments.figures import figures
+from subgoal.experiments.matrix import Place, jobs
+from subgoal.experiments.work import Work
+from tiny_tables import BASE, DISTURBED, HEAD, OVERALL, sized, written
+
+ONE_SEED = BASE | {"seeds": [0]}
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    tables = {"overall": OVERALL, "disturbed": DISTURBED}
+    return written(tmp_path_factory.mktemp("tables") / "t", ONE_SEED, tables)
+
+
+@pytest.fixture(scope="module")
+def place(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("matrix"))
+    Work(place, worlds=1).do(jobs(sized(catalogue)))
+    return place
+
+
+def test_everything_is_done_and_a_second_call_does_nothing_again(
+    catalogue: Catalogue, place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    todo = jobs(sized(catalogue))
+    assert all(map(place.done, todo))
+    assert len(list(place.folder.glob("runs/*/students/*/model.safetensors"))) == 2
+    before = {file: file.stat().st_mtime_ns for file in place.folder.rglob("*") if file.is_file()}
+    Work(place, worlds=1).do(todo)
+    after = {file: file.stat().st_mtime_ns for file in place.folder.rglob("*") if file.is_file()}
+    assert after == before
+    assert capfd.readouterr().err == ""
+
+
+def test_random_subgoals_are_drawn_from_what_the_student_was_trained_on(place: Place) -> None:
+    (manifest,) = place.folder.glob("runs/*/plays/*/evaluate-plain-random_subgoals.stage.json")
+    assert '"annotations"' in manifest.read_text()
+    episodes = manifest.parent / "evaluation" / "plain" / "random_subgoals.jsonl.zst"
+    assert episodes.stat().st_size > 0
+
+
+def test_a_job_that_fails_leaves_the_others_their_turn(place: Place, tmp_path: Path) -> None:
+    rows = [{"name": "x", "train": {"dataset": {"context": 8}}}, {"name": "y", "agent": "flat"}]
+    catalogue = written(tmp_path / "t", ONE_SEED, {"one": OVERALL | {"rows": rows}})
+    todo = jobs(sized(catalogue))
+    with pytest.raises(MatrixIncomplete, match=r"2 of 4 jobs failed, first train both \(x\)"):
+        Work(place, worlds=1).do(todo)  # the flat student is there already
+    assert [place.done(job) for job in todo] == [False, False, True, True]
+
+
+def test_students_of_another_folder_and_agents_that_are_ready_play_too(
+    catalogue: Catalogue, place: Place, released: Path, tmp_path: Path
+) -> None:
+    overall = sized(catalogue, "overall")[0]
+    play = play_of(overall.table, overall.table.by_name["flat"], overall.scale, 0)
+    assert play.training is not None
+    rows = [
+        {"name": "there", "agent": "flat", "against": "ready"}
+        | {"run": str(place.training(play.training).path)},
+        {"name": "ready", "released": str(released)},
+    ]
+    other = written(tmp_path / "t", BASE, {"one": {**HEAD, "title": "?", "order": 1, "rows": rows}})
+    todo = jobs(sized(other))
+    assert [job.training for job in todo] == [None, None]
+    mine = Place(tmp_path / "matrix")
+    Work(mine, worlds=1).do(todo)
+    table = figures(sized(other)[0], mine, "")
+    assert (table.done, table.wanted) == (2, 2)
+    assert table.rows[0].differences
+    assert table.rows[1].students[0].parameters > 100_000

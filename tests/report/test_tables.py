@@ -1,0 +1,163 @@
+"""A table of the matrix as text, Markdown, HTML and SVG: figures, gaps, nothing as markup."""
+
+import re
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.bootstrap import Interval
+from subgoal.evaluation.compare import PairedDifference
+from subgoal.experiments.figures import Cell, GroupKind, RowFigures, StudentFigures, TableFigures
+from subgoal.experiments.table import Chart, Layout
+from subgoal.report.published import published
+from subgoal.report.tables import as_markdown, chart_svg, printed, write_table
+
+ATTACK = "<script>|alert(1)</script> [x](y)"
+BAR = r"(?<!\\)\|"
+GROUPS = (("all", GroupKind.ALL), ("short", GroupKind.LENGTH), ("boil", GroupKind.TYPE))
+
+
+def row(name: str, mean: float | None, at: float = 1e6, against: str = "") -> RowFigures:
+    def around(value: float) -> Interval:
+        return Interval(mean=value, low=value - 5, high=value + 5)
+
+    student = StudentFigures(
+        role="both", parameters=950_000, base="", tokens=4_000_000, data="0123", paths=400
+    )
+    known = mean is not None
+    return RowFigures(
+        name=name,
+        agent="hierarchical",
+        seeds=(0,) if known else (),
+        wanted=2,
+        protocol="dev: a few tasks",
+        per_type=10,
+        variations=3,
+        students=(student,) if known else (),
+        cells=tuple(
+            Cell(kind=kind, name=group, tasks=9, score=around(mean or 0)) for group, kind in GROUPS
+        )
+        if known
+        else (),
+        against=against,
+        differences=tuple(
+            PairedDifference(
+                name=group,
+                episodes=9,
+                difference=around(8),
+                wins=5,
+                ties=3,
+                losses=1,
+                p_value=0.0001,
+            )
+            for group, _ in GROUPS
+        )
+        if against
+        else (),
+        series="hierarchical",
+        at=at,
+    )
+
+
+def table(**changed: object) -> TableFigures:
+    plain = TableFigures(
+        name="overall",
+        title="Overall",
+        shows="Does it help?",
+        source="paper, table 1",
+        scale="quick",
+        scale_title="very small",
+        layout=Layout.CLASSES,
+        chart=Chart.BARS,
+        axis="parameters",
+        published=("swift-only",),
+        rows=(row("hierarchical", 60, 5e6, "flat"), row("flat", 52), row("later", None)),
+        completes="subgoal matrix --tables overall --run here",
+    )
+    return plain.model_copy(update=changed)
+
+
+def as_text(shown: TableFigures) -> str:
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(printed(shown))
+    return console.export_text()
+
+
+def test_a_table_says_what_it_shows_how_it_was_played_and_what_is_missing() -> None:
+    text = as_text(table())
+    for said in (
+        "Overall (paper, table 1)",
+        "Scale quick: very small",
+        "Protocol dev: a few tasks",
+        "Data digest 0123",
+        "Swift-only, 770M (published)",
+        "3 variations of a type were played at most, not the protocol's",
+        "not complete: 2 of 6 cells",
+        "subgoal matrix --tables overall --run here",
+    ):
+        assert said in " ".join(text.split())
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "hierarchical 60.0 [55.0, 65.0] 60.0 [55.0, 65.0] 9" in lines
+    assert "later - - -" in lines
+    assert "hierarchical - flat +8.0 [+3.0, +13.0] 5/3/1 <0.001" in lines
+    assert "hierarchical both 0.95M 4,000,000 400 0" in lines
+
+
+def test_task_types_can_be_the_rows() -> None:
+    lines = [" ".join(line.split()) for line in as_text(table(layout=Layout.TYPES)).splitlines()]
+    assert "boil 60.0 [55.0, 65.0] 52.0 [47.0, 57.0] -" in lines
+    assert "hierarchical - flat: boil +8.0 [+3.0, +13.0] 5/3/1 <0.001" in lines
+
+
+def test_nothing_is_read_as_markup(tmp_path: Path) -> None:
+    shown = table(title=ATTACK, rows=(row(ATTACK, 60),))
+    files = write_table(shown, tmp_path)
+    assert files.chart is not None
+    page, drawn = files.page.read_text(), files.chart.read_text()
+    assert "<script>" not in page + drawn
+    assert "&lt;script&gt;" in page
+    ElementTree.fromstring(drawn)
+    text = files.markdown.read_text()
+    assert "\\<script>\\|alert" in text
+    assert "[x](y)" not in text
+    assert "](overall.svg)" in text
+
+
+def test_every_line_of_a_markdown_table_has_as_many_cells() -> None:
+    lines = as_markdown(table(rows=(row("a | b", 60, 1e6, "flat"),))).splitlines()
+    for before, line in pairwise(lines):
+        if before.startswith("|") and line.startswith("|"):
+            assert len(re.findall(BAR, before)) == len(re.findall(BAR, line))
+
+
+def test_bars_stand_for_rows_and_published_figures() -> None:
+    drawn = chart_svg(table())
+    assert "hierarchical, all: 60.0 [55.0, 65.0]" in drawn
+    assert "Swift-only, 770M (published), short: 79.68" in drawn
+    assert "later" not in drawn
+
+
+def test_lines_go_through_the_rows_of_a_series_from_left_to_right() -> None:
+    drawn = chart_svg(table(chart=Chart.LINES))
+    points = re.findall(r'points="([^"]+)"', drawn)
+    assert len(points) == 1
+    across = [float(point.split(",")[0]) for point in points[0].split()]
+    assert across == sorted(across)
+    assert len(across) == 2
+    assert ">5M<" in drawn
+
+
+def test_there_is_no_chart_where_there_are_no_figures() -> None:
+    for chart in Chart:
+        assert chart_svg(table(chart=chart, rows=(row("later", None),))) == ""
+
+
+def test_a_published_figure_that_is_not_known_is_said() -> None:
+    assert published("sub-goal-distillation").score("long") == 45.35
+    with pytest.raises(ConfigInvalid, match="did you mean 'swift-only'"):
+        published("swift-onyl")
