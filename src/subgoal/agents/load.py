@@ -122,8 +122,8 @@ class AgentShop:
         """Let a student play that is open already, on whatever engine."""
         self._loaded[student.card.role] = student
 
-    def factory(self, name: AgentName) -> AgentFactory:
-        """Return the factory of an agent, its students loaded.
+    def load(self, name: AgentName) -> None:
+        """Load the students of an agent.
 
         Raises:
             StudentInvalid: A student that it needs is missing or damaged.
@@ -131,6 +131,19 @@ class AgentShop:
         """
         for role in self.roles(name):
             self._load(role)
+
+    def seats(self, name: AgentName) -> dict[Role, StudentSeat]:
+        """Return a new seat of each student of an agent, which is loaded, for one episode."""
+        return {role: self._seat(role) for role in self.roles(name)}
+
+    def factory(self, name: AgentName) -> AgentFactory:
+        """Return the factory of an agent, its students loaded.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had, or cannot serve a student.
+        """
+        self.load(name)
         match name:
             case AgentName.ORACLE:
                 return lambda task, world: OracleAgent(world.oracle_path(task))
@@ -142,7 +155,7 @@ class AgentShop:
                 return lambda task, _: self._hierarchical(name, task)
 
     def _hierarchical(self, name: AgentName, task: Task) -> Agent:
-        seats = {role: self._seat(role) for role in self.roles(name)}
+        seats = self.seats(name)
         both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)
         planner, executor = both or seats[Role.PLANNER], both or seats[Role.EXECUTOR]
         return HierarchicalAgent(planner, executor, self._disturbance(name, task), first)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
+from subgoal.datasets.course import course, drive
 from subgoal.datasets.functional_action import functional_action
 from subgoal.datasets.rendering import (
     LEARNED,
@@ -17,7 +18,6 @@ from subgoal.datasets.rendering import (
     Context,
     RenderingName,
     Role,
-    Seen,
     Text,
     TextFormat,
     plain,
@@ -26,7 +26,6 @@ from subgoal.datasets.rendering import (
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.datasets.window import PHRASES, window_line
 from subgoal.errors import ConfigInvalid
-from subgoal.trajectories.trajectory import Step
 
 
 class DatasetConfig(TextFormat):
@@ -201,59 +200,13 @@ def _check_turns(examples: Sequence[Example], config: DatasetConfig) -> None:
 
 
 def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) -> list[Text]:
-    steps = one.trajectory.steps
-    # After the last step nothing was seen; what was seen before it stands in.
-    views = [Seen(step.look, step.inventory) for step in (*steps, steps[-1])]
-    within = _within(steps, config.move_limit)
-    kept = [i for i in range(within) if not steps[i].action.startswith(config.drop)]
-    context.open(one.trajectory.task.description, views[0])
-    if not context.has_goals:  # who follows no sub-goal must not learn what a wrong one leads to
-        astray = {i - 1 for s in one.spans if s.injected for i in range(s.first, s.last + 1)}
-        for i in kept:
-            _play(context, steps, views, [i], right=i not in astray)
-        context.close()
-        return context.finished
-    every = config.planner_asked is Asked.EVERY_STEP
-    for span in one.spans:
-        mine = [i for i in kept if span.first <= i + 1 <= span.last]
-        if not mine:
-            continue
-        goal, right = str(span.subgoal), not span.injected
-        if not every:
-            context.goal(goal, right)
-        _play(context, steps, views, mine, goal if every else "", right)
-        if every:  # the executor's end is a turn like any other
-            context.goal(goal, right)
-        if mine[-1] != kept[-1]:
-            context.done(views[span.last])
-    if within < len(steps):
-        context.close()
-    else:
-        context.complete()
+    events = course(
+        one,
+        goals=context.has_goals,
+        every_step=config.planner_asked is Asked.EVERY_STEP,
+        move_limit=config.move_limit,
+        drop=config.drop,
+    )
+    for event in events:
+        drive(context, event)
     return context.finished
-
-
-def _within(steps: Sequence[Step], move_limit: int) -> int:
-    """Return how many steps of a path are taken before the limit of moves."""
-    late = (i for i, step in enumerate(steps[:-1], 1) if move_limit and step.moves >= move_limit)
-    return next(late, len(steps))
-
-
-def _play(
-    context: Context,
-    steps: Sequence[Step],
-    views: Sequence[Seen],
-    chosen: Iterable[int],
-    goal: str = "",
-    right: bool = True,
-) -> None:
-    """Drive a context along steps; a goal is set before each, learned where it is right.
-
-    Where there is none, `right` says of the steps whether they are learned.
-    """
-    for i in chosen:
-        if goal:
-            context.goal(goal, right)
-        learned = right if not context.has_goals else True
-        context.act(steps[i].action, learned and not steps[i].injected)
-        context.observe(steps[i], views[i + 1])

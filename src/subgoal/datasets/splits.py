@@ -44,9 +44,30 @@ def check_leaks(trained: Iterable[str], playing: Iterable[Task]) -> None:
     Raises:
         DataLeak: One was trained on; the message names it.
     """
-    seen = {tuple(key.split("/")[:3]) for key in trained}
+    seen = _variations(trained)
     for task in playing:
-        if (task.environment, task.name, str(task.variation)) in seen:
+        if _variation(task) in seen:
             raise DataLeak(
                 f"{task.key} is both trained on and played; play another split or train without it"
             )
+
+
+def unseen(
+    trained: Iterable[str], annotated: Iterable[AnnotatedTrajectory]
+) -> list[AnnotatedTrajectory]:
+    """Return the paths of tasks that were not trained on, whatever their simplifications.
+
+    Args:
+        trained: Keys of the tasks that a student was trained on.
+        annotated: The paths to choose from.
+    """
+    seen = _variations(trained)
+    return [one for one in annotated if _variation(one.trajectory.task) not in seen]
+
+
+def _variations(keys: Iterable[str]) -> set[tuple[str, ...]]:
+    return {tuple(key.split("/")[:3]) for key in keys}
+
+
+def _variation(task: Task) -> tuple[str, ...]:
+    return task.environment, task.name, str(task.variation)

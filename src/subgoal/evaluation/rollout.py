@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from subgoal.agents.agent import Ask
 from subgoal.environments.environment import Task
@@ -21,6 +22,8 @@ from subgoal.environments.protocol import Protocol
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play
 from subgoal.language_models.engine import Engine, Generated
+
+Asker = TypeVar("Asker")
 
 Outcome = Future[Ask | Episode]
 """What a play comes to next."""
@@ -96,7 +99,7 @@ def rollout(
             crew.admit()
             models = _settled(crew, models)
             ended, asks = _gathered(crew)
-            for play, answer in _answers(asks):
+            for play, answer in answers(asks):
                 crew.playing[pool.submit(_resume(play, answer))] = play
             for episode in ended:
                 send_next(crew)
@@ -134,11 +137,18 @@ def _resume(play: Play, answer: Generated) -> Callable[[], Ask | Episode]:
     return lambda: play.resume(answer)
 
 
-def _answers(asks: Sequence[tuple[Play, Ask]]) -> Iterator[tuple[Play, Generated]]:
-    """Answer all asks, one batch for each engine."""
-    by_engine: dict[int, tuple[Engine, list[tuple[Play, Ask]]]] = {}
-    for play, ask in asks:
-        by_engine.setdefault(id(ask.engine), (ask.engine, []))[1].append((play, ask))
+def answers(asks: Sequence[tuple[Asker, Ask]]) -> Iterator[tuple[Asker, Generated]]:
+    """Answer all asks, one batch for each engine.
+
+    Args:
+        asks: What is asked, each with who asks.
+
+    Yields:
+        Who asked, and the answer; those of one engine after another.
+    """
+    by_engine: dict[int, tuple[Engine, list[tuple[Asker, Ask]]]] = {}
+    for asker, ask in asks:
+        by_engine.setdefault(id(ask.engine), (ask.engine, []))[1].append((asker, ask))
     for engine, group in by_engine.values():
-        answers = engine.generate([ask.request for _, ask in group])
-        yield from ((play, answer) for (play, _), answer in zip(group, answers, strict=True))
+        generated = engine.generate([ask.request for _, ask in group])
+        yield from ((asker, one) for (asker, _), one in zip(group, generated, strict=True))
