@@ -15,7 +15,7 @@ BASE: dict[str, Any] = {
     "collect": {"environment": "errand", "per_type": 4},
     "annotate": {"teacher": "scripted"},
     "train": {
-        "dataset": {"context": 512, "vocabulary": 400},
+        "dataset": {"context": 512, "vocabulary": 400, "dev_share": 0.3},
         "training": {"tokens": 4000, "batch_tokens": 1024, "looks": 0},
     },
     "evaluate": {

@@ -10,14 +10,18 @@ from subgoal.experiments.catalogue import Catalogue
 from subgoal.experiments.figures import figures
 from subgoal.experiments.matrix import Place, jobs
 from subgoal.experiments.work import Work
+from subgoal.report.table_cost import row_costs
+from subgoal.report.table_grid import grids
 from tiny_tables import BASE, DISTURBED, HEAD, OVERALL, sized, written
 
+EXACT = {**OVERALL, "title": "Exact", "order": 3, "content": "exact_match"}
+COST = {**HEAD, "title": "Cost", "order": 4, "content": "llm_cost", "rows": [{"name": "taught"}]}
 ONE_SEED = BASE | {"seeds": [0]}
 
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    tables = {"overall": OVERALL, "disturbed": DISTURBED}
+    tables = {"overall": OVERALL, "disturbed": DISTURBED, "exact": EXACT, "cost": COST}
     return written(tmp_path_factory.mktemp("tables") / "t", ONE_SEED, tables)
 
 
@@ -46,6 +50,29 @@ def test_random_subgoals_are_drawn_from_what_the_student_was_trained_on(place: P
     assert '"annotations"' in manifest.read_text()
     episodes = manifest.parent / "evaluation" / "plain" / "random_subgoals.jsonl.zst"
     assert episodes.stat().st_size > 0
+
+
+def test_exact_match_is_taken_of_students_that_are_there(
+    catalogue: Catalogue, place: Place
+) -> None:
+    table = figures(sized(catalogue, "exact")[0], place, "")
+    assert (table.done, table.wanted) == (2, 2)
+    match = table.rows[0].match
+    assert match is not None
+    assert match.overall.actions.asked > 0
+    assert match.trained_on > match.overall.paths
+    title, _ = grids(table)
+    assert title.head == ("agent", "actions", "sub-goals", "ends", "paths")
+    assert title.rows[1][2:4] == ("", "")  # the flat agent has no sub-goals
+
+
+def test_a_row_costs_what_the_teacher_took(catalogue: Catalogue, place: Place) -> None:
+    cost = sized(catalogue, "cost")[0]
+    (one,) = row_costs(cost, place)
+    assert (one.name, one.cost.teacher.paths) == ("taught", 12)
+    laid = grids(figures(cost, place, ""), [one])
+    assert [grid.rows[0][0] for grid in laid[1:4]] == ["12", "tokens a solved episode", "SayCan"]
+    assert row_costs(sized(catalogue, "overall")[0], Place(place.folder / "nothing")) == []
 
 
 def test_a_job_that_fails_leaves_the_others_their_turn(place: Place, tmp_path: Path) -> None:

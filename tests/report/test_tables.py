@@ -13,7 +13,7 @@ from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.experiments.figures import Cell, GroupKind, RowFigures, StudentFigures, TableFigures
-from subgoal.experiments.table import Chart, Layout
+from subgoal.experiments.table import Chart, Content, Layout
 from subgoal.report.published import published
 from subgoal.report.tables import as_markdown, chart_svg, printed, write_table
 
@@ -72,6 +72,7 @@ def table(**changed: object) -> TableFigures:
         source="paper, table 1",
         scale="quick",
         scale_title="very small",
+        content=Content.SCORES,
         layout=Layout.CLASSES,
         chart=Chart.BARS,
         axis="parameters",

@@ -71,7 +71,7 @@ def _show(todo: Sequence[Job], place: Place) -> None:
     left = [one for one in trainings if not place.trained(one)]
     say(
         f"{len(trainings)} trainings of {sum(one.tokens for one in trainings):,} tokens, "
-        f"{len(todo) - len(trainings)} plays; to do: {len(left)} trainings of "
+        f"{len(todo) - len(trainings)} plays and exact matches; to do: {len(left)} trainings of "
         f"{sum(one.tokens for one in left):,} tokens; nothing was done",
         "bold",
     )

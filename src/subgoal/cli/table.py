@@ -17,6 +17,7 @@ from subgoal.experiments.figures import figures
 from subgoal.experiments.matrix import Place, Sized
 from subgoal.journal import write_text
 from subgoal.record import Record
+from subgoal.report.table_cost import row_costs
 from subgoal.report.tables import printed, write_table
 from subgoal.toml_file import read_toml, validated
 
@@ -87,8 +88,9 @@ def show_tables(names: Sequence[str], run: Path, chosen: Asked, seed: int) -> No
         if chosen.catalogue.folder != SHIPPED:
             words += ["--configs", str(chosen.catalogue.folder)]
         found = figures(sized, place, shlex.join(words), seed)
-        out.print(printed(found))
-        files = write_table(found, run / "tables")
-        others = [files.markdown, files.json_file, *([files.chart] if files.chart else [])]
+        costs = row_costs(sized, place)
+        out.print(printed(found, costs))
+        files = write_table(found, run / "tables", costs)
+        others = [files.markdown, files.json_file, *filter(None, (files.chart, files.cost_file))]
         say(f"the table lies in {files.page}", "bold green")
         say(f"beside it: {', '.join(file.name for file in others)}\n", "dim")

@@ -15,10 +15,11 @@ import numpy as np
 from subgoal.environments.protocol import LengthClass, Mean, Protocol, length_class, protocol
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
+from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.summary import played
 from subgoal.experiments.cast import Play, play_of
 from subgoal.experiments.matrix import Place, Sized, player
-from subgoal.experiments.table import Chart, Layout, Row
+from subgoal.experiments.table import Chart, Content, Layout, Row
 from subgoal.record import Record
 from subgoal.training.checkpoint import StudentCard, read_card
 from subgoal.training.train import students_folder
@@ -92,6 +93,8 @@ class RowFigures(Record):
     """Its scores; empty where nothing is complete."""
     against: str = ""
     """The row that it is compared with."""
+    match: ExactMatch | None = None
+    """How exactly its students write held-out paths, where that was asked."""
     differences: tuple[PairedDifference, ...] = ()
     """This row minus the other, by group; empty where one of them is missing."""
     series: str = ""
@@ -123,6 +126,8 @@ class TableFigures(Record):
     """The scale's name."""
     scale_title: str
     """The scale in words."""
+    content: Content
+    """What it tells."""
     layout: Layout
     """What stands in the columns."""
     chart: Chart
@@ -187,6 +192,7 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
         ConfigInvalid: What the table overrides is wrong.
     """
     table = sized.table
+    matching = table.content is Content.EXACT_MATCH
     plays = {
         row.name: {s: play_of(table, row, sized.scale, s) for s in sized.seeds(row)}
         for row in sized.rows
@@ -200,8 +206,12 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
     }
     scores |= pooled
     rows = [_row(row, 0 if row.pool else len(plays[row.name]), scores, seed) for row in sized.rows]
+    if matching:
+        rows = [_with_match(row, plays.get(row.name, {}), place) for row in rows]
     return TableFigures(
-        **table.model_dump(include={"name", "title", "shows", "source", "layout", "chart"}),
+        **table.model_dump(
+            include={"name", "title", "shows", "source", "layout", "chart", "content"}
+        ),
         **table.model_dump(include={"axis", "published"}),
         scale=sized.name,
         scale_title=sized.scale.title,
@@ -211,6 +221,18 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
         ),
         completes=completes,
     )
+
+
+def _with_match(row: RowFigures, plays: Mapping[int, Play], place: Place) -> RowFigures:
+    """Replace what was played by the exact match, which counts instead."""
+    found = {
+        seed: ExactMatch.model_validate_json(place.match(play).read_bytes())
+        for seed, play in plays.items()
+        if place.matched(play)
+    }
+    first = next(iter(found.values()), None)
+    changed = {"seeds": tuple(found), "match": first, "cells": (), "differences": ()}
+    return row.model_copy(update=changed)
 
 
 def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:

@@ -18,7 +18,7 @@ from subgoal.annotation import annotate, augment
 from subgoal.annotation.augment import AugmentConfig
 from subgoal.experiments.cast import Play, Training, play_of
 from subgoal.experiments.scale import Scale
-from subgoal.experiments.table import Row, Table
+from subgoal.experiments.table import Content, Row, Table
 from subgoal.run_folder import RunFolder, StageState
 from subgoal.training.train import students_folder
 
@@ -43,17 +43,22 @@ class Sized:
         return self.table.at_scale(self.name)
 
     def seeds(self, row: Row) -> tuple[int, ...]:
-        """Return the seeds of a row: where nothing is trained there is but one."""
-        return self.scale.seeds if row.trained else self.scale.seeds[:1]
+        """Return the seeds of a row: where nothing is trained, or nothing played, there is but one.
+
+        An exact match is taken over thousands of actions: what one seed says of them will do.
+        """
+        several = row.trained and self.table.content is not Content.EXACT_MATCH
+        return self.scale.seeds if several else self.scale.seeds[:1]
 
 
 @dataclass
 class Job:
-    """One training or one play of the matrix.
+    """One training, one play or one exact match of the matrix.
 
     Attributes:
         training: The training; None where an agent plays.
         play: The play; None where students are trained.
+        match: Exact match is taken of those who would play; nothing is played.
         scale: At which size; it says how data are made.
         gpu: It wants a GPU.
         row: The first row that needs it.
@@ -62,6 +67,7 @@ class Job:
 
     training: Training | None
     play: Play | None
+    match: bool
     scale: Scale
     gpu: bool
     row: str
@@ -116,11 +122,24 @@ class Place:
         """Return whether a play is complete."""
         return _complete(self.play(play), stage_of(play))
 
+    def match(self, play: Play) -> Path:
+        """Return the file of the exact match of a play's students."""
+        return self._students(play).path / "exact_match" / f"{play.agent}.json"
+
+    def matched(self, play: Play) -> bool:
+        """Return whether the exact match of a play's students is complete."""
+        return _complete(self._students(play), f"exact-match-{play.agent}")
+
+    def _students(self, play: Play) -> RunFolder:
+        return self.training(play.training) if play.training else self.play(play)
+
     def done(self, job: Job) -> bool:
         """Return whether a job is done."""
         if job.training is not None:
             return self.trained(job.training)
-        return job.play is not None and self.played(job.play)
+        if job.play is None:
+            return False
+        return self.matched(job.play) if job.match else self.played(job.play)
 
 
 def stage_of(play: Play) -> str:
@@ -152,9 +171,13 @@ def jobs(tables: Sequence[Sized]) -> list[Job]:
         if play.training is not None:
             steps.append((play.training.digest, play.training, None))
         owner = play.training.digest if play.training else f"{play.released}{play.run}"
-        steps.append((f"{owner}/{play.digest}/{play.agent}", None, play))
+        match = sized.table.content is Content.EXACT_MATCH
+        what = "exact match" if match else play.digest
+        steps.append((f"{owner}/{what}/{play.agent}", None, play))
         for key, training, played in steps:
-            job = found.setdefault(key, Job(training, played, sized.scale, row.gpu, row.name))
+            job = found.setdefault(
+                key, Job(training, played, match, sized.scale, row.gpu, row.name)
+            )
             if sized.table.name not in job.tables:
                 job.tables.append(sized.table.name)
     return list(found.values())

@@ -1,5 +1,7 @@
 """At which size a matrix is run: data, student, budget, protocol and seeds."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from subgoal.annotation.annotate import AnnotateConfig
@@ -23,6 +25,9 @@ class Scale(Record):
     """Who sets the sub-goals on them, where `train.annotations` names no file."""
     augment: AugmentConfig = AugmentConfig()
     """How they are rewritten, where `train.annotations` names no file."""
+    teacher_paths: Path | None = None
+    """Annotated paths as the teacher read them, on which its tokens are counted, where those that
+    are trained on were made shorter since."""
     train: TrainConfig = TrainConfig()
     """How students are trained; a table or a row may say otherwise."""
     evaluate: EvaluateConfig = EvaluateConfig()

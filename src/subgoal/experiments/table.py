@@ -20,6 +20,17 @@ class Layout(StrEnum):
     """The agents; the rows are task types."""
 
 
+class Content(StrEnum):
+    """What a table tells of its rows."""
+
+    SCORES = "scores"
+    """The scores of episodes."""
+    EXACT_MATCH = "exact_match"
+    """Which share of held-out paths' actions the students write exactly; nothing is played."""
+    LLM_COST = "llm_cost"
+    """The scores, and the tokens of a large language model for each solved episode."""
+
+
 class Chart(StrEnum):
     """How a table is drawn."""
 
@@ -82,6 +93,8 @@ class Table(Record):
     """The matrix runs tables in this order: what tells most comes first."""
     scale: str = "full"
     """The scale at which it is run, unless another is asked for."""
+    content: Content = Content.SCORES
+    """What it tells."""
     layout: Layout = Layout.CLASSES
     """What stands in the columns."""
     chart: Chart = Chart.NONE

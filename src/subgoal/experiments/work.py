@@ -8,18 +8,20 @@ import torch
 
 from subgoal.agents.load import AgentName
 from subgoal.agents.released import released_agent
-from subgoal.annotation.annotate import annotate
+from subgoal.annotation.annotate import annotate, journal_at
 from subgoal.annotation.augment import AugmentConfig, augment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
-from subgoal.errors import DiskFull, MatrixIncomplete, SubgoalError
+from subgoal.errors import ConfigInvalid, DiskFull, MatrixIncomplete, SubgoalError
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.exact_match import exact_match
 from subgoal.experiments.cast import Play, Training
 from subgoal.experiments.matrix import Job, Place
 from subgoal.experiments.scale import Scale
 from subgoal.journal import write_text
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder
-from subgoal.training.train import train
+from subgoal.training.checkpoint import weights_file
+from subgoal.training.train import students_folder, train
 from subgoal.trajectories.collect import collect
 
 
@@ -73,6 +75,8 @@ class Work:
     def _do(self, job: Job) -> None:
         if job.training is not None:
             self._train(job.training, job.scale)
+        elif job.play is not None and job.match:
+            self._match(job.play, job.scale)
         elif job.play is not None:
             self._play(job.play, job.scale)
 
@@ -110,6 +114,33 @@ class Work:
             students=students,
         )
 
+    def _match(self, play: Play, scale: Scale) -> None:
+        training = play.training
+        if training is None:
+            raise ConfigInvalid(
+                "exact match is taken of students that a table trains; leave `released` and `run` "
+                "out of its rows"
+            )
+        folder, path = self._place.training(training), self._place.annotations(training, scale)
+        inputs = {
+            f"students/{role}": weights_file(students_folder(folder, role))
+            for role in training.config.roles
+        }
+        name = f"exact-match-{play.agent}"
+        with folder.stage(name, training.config.dataset, {**inputs, path.name: path}) as stage:
+            if stage.complete:
+                return
+            found = exact_match(
+                folder / "students",
+                play.agent,
+                list(journal_at(path)),
+                engine=play.config.engine,
+                dataset=training.config.dataset,
+            )
+            file = self._place.match(play)
+            write_text(file, found.model_dump_json(indent=1) + "\n")
+            stage.finish({str(file.relative_to(folder.path)): file})
+
 
 def described(job: Job) -> str:
     """Say a job in a few words."""
@@ -119,6 +150,8 @@ def described(job: Job) -> str:
         return f"train {roles} ({job.row}), seed {job.training.seed}, {budget}"
     assert job.play is not None
     seed = f", seed {job.play.training.seed}" if job.play.training else ""
+    if job.match:
+        return f"exact match of {job.play.agent} ({job.row}){seed}"
     return f"play {job.play.agent} ({job.row}){seed}, protocol {job.play.config.protocol}"
 
 

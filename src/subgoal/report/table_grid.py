@@ -1,6 +1,9 @@
 """A table's figures laid out as grids of text, which terminal, Markdown and HTML render alike."""
 
+from collections.abc import Sequence
+
 from subgoal.evaluation.compare import PairedDifference
+from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.experiments.figures import (
     Cell,
     GroupKind,
@@ -8,47 +11,50 @@ from subgoal.experiments.figures import (
     StudentFigures,
     TableFigures,
 )
-from subgoal.experiments.table import Layout
-from subgoal.record import Record
+from subgoal.experiments.table import Content, Layout
+from subgoal.report.grid import MISSING, Grid
 from subgoal.report.published import published
+from subgoal.report.table_cost import RowCost, cost_grids
 from subgoal.report.terminal import p_text
-
-MISSING = "-"
-"""What stands where there is no figure yet."""
 
 _CELL = (
     "A cell is the mean score and its 95 % bootstrap interval over variations of the same task "
     "types; with several seeds a task's score is its mean over the seeds."
 )
 
-
-class Grid(Record):
-    """A grid of text."""
-
-    title: str
-    """What it shows."""
-    head: tuple[str, ...]
-    """The heads of the columns; the first is the rows'."""
-    rows: tuple[tuple[str, ...], ...]
-    """The rows, each as long as the head."""
+_MATCH = (
+    "Protocol: paths of tasks that the students were not trained on (train.dataset.dev_share); "
+    "each action is asked for with the true history and sub-goal. A cell is the mean share written "
+    "exactly, in percent, and its 95 % bootstrap interval over paths of the same task types."
+)
 
 
-def grids(table: TableFigures) -> list[Grid]:
-    """Lay a table out: scores, differences where there are any, and students."""
-    by_type = table.layout is Layout.TYPES
-    laid = [_types(table) if by_type else _classes(table), _differences(table), _students(table)]
+def grids(table: TableFigures, costs: Sequence[RowCost] = ()) -> list[Grid]:
+    """Lay a table out: scores (or exact match), differences, costs, and students.
+
+    Args:
+        table: Its figures.
+        costs: What its rows cost in tokens of a large language model, where it tells that.
+    """
+    if table.content is Content.EXACT_MATCH:
+        laid = [_matches(table), _students(table)]
+    else:
+        by_type = table.layout is Layout.TYPES
+        laid = [_types(table) if by_type else _classes(table), _differences(table)]
+        laid += [*cost_grids(costs), _students(table)]
     return [grid for grid in laid if grid.rows]
 
 
 def rules(table: TableFigures) -> list[str]:
     """Say under which protocol a table was played, on what data, and at which scale."""
+    match = table.content is Content.EXACT_MATCH
     data = dict.fromkeys(one.data for row in table.rows for one in row.students)
     return [
         table.shows,
         f"Scale {table.scale}: {table.scale_title}",
-        *(f"Protocol {rules}" for rules in dict.fromkeys(row.protocol for row in table.rows)),
+        *(f"Protocol {one}" for one in dict.fromkeys(r.protocol for r in table.rows) if not match),
         f"Data digest {', '.join(data) or 'not known yet'}",
-        _CELL,
+        _MATCH if match else _CELL,
     ]
 
 
@@ -105,6 +111,24 @@ def _types(table: TableFigures) -> Grid:
     ]
     head = ("task type", *(row.name for row in table.rows))
     return Grid(title="Mean score by task type", head=head, rows=tuple(rows))
+
+
+def _matches(table: TableFigures) -> Grid:
+    found = [row.match for row in table.rows if row.match]
+    classes = list(dict.fromkeys(group.name for match in found for group in match.classes))
+    rows = [(row.name, *_shares(row.match, classes)) for row in table.rows]
+    heads = ("actions", *(f"actions, {name}" for name in classes), "sub-goals", "ends", "paths")
+    return Grid(title="Exact match", head=("agent", *heads), rows=tuple(rows))
+
+
+def _shares(match: ExactMatch | None, classes: Sequence[str]) -> list[str]:
+    if match is None:
+        return [MISSING] * (4 + len(classes))
+    by_name = {group.name: group for group in match.classes}
+    overall = match.overall
+    shares = [overall.actions, *(by_name[name].actions for name in classes if name in by_name)]
+    shares += [overall.subgoals, overall.ends]
+    return [*(str(share.exact) if share.exact else "" for share in shares), str(overall.paths)]
 
 
 def _differences(table: TableFigures) -> Grid:
