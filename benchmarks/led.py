@@ -1,9 +1,9 @@
 """Agents led along annotated paths: they compute what students compute, and do what is known.
 
-Whatever an (untrained) student writes, it writes as many tokens as the path has it write, and then
-the path's own turn takes their place. So what an episode costs can be measured without training,
-and two ways to play it take the same steps in the world. An engine that keeps prefixes has to read
-the path's turn in place of its own, which a real student has computed already: it is led at a loss.
+Where an engine can be held to an answer, an (untrained) student writes the path's own turn, token
+by token. Elsewhere it writes as many tokens as that has, and then the path's turn takes their
+place. So what an episode costs can be measured without training, and two ways to play it take the
+same steps in the world.
 """
 
 from collections.abc import Generator, Sequence
@@ -18,6 +18,7 @@ from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.language_models.constraint import OneOf
 from subgoal.language_models.engine import Engine, Generated
 
 NOTHING = frozenset({-1})
@@ -47,7 +48,7 @@ class Guide:
 
 
 class LedSeat(StudentSeat):
-    """A student that computes its own turn and then takes the guide's."""
+    """A student that computes as many tokens as the guide's turn has, and takes that."""
 
     def __init__(
         self,
@@ -66,7 +67,9 @@ class LedSeat(StudentSeat):
         mark, text = self._guide.turn(first)
         ids = self._tokenizer.segment(mark, text or None, ended=True)
         ask = next(super().write(first))
-        yield Ask(ask.engine, replace(ask.request, limit=len(ids), stop=NOTHING))
+        held_to = OneOf([ids]) if ask.engine.constrains else None
+        led = replace(ask.request, limit=len(ids), stop=NOTHING, first=(), constraint=held_to)
+        yield Ask(ask.engine, led)
         return mark, text
 
 

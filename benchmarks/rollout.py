@@ -3,10 +3,10 @@
     python benchmarks/rollout.py [size] [worlds] [every]
 
 The tasks are the two recorded paths of median length of every third of the thirty types, in the
-plain world, at most 25 steps of each. The students are untrained, so agents are led along these
-annotated paths (`led.py`): they compute turns of the length that the path has, whatever they write,
-and the path's actions are sent. All loops so take the same steps in the world and write the same
-turns; what differs is what a step costs.
+plain world, at most 40 steps of each. The students are untrained, so agents are led along these
+annotated paths (`led.py`): they compute turns of the length that the path has, and the path's
+actions are sent. All loops so take the same steps in the world and write the same turns; what
+differs is what a step costs.
 
 - `published`: one episode at a time; the engine's own Python class, which lists the valid actions
   at every step; T5 planner and T5 executor, both asked at every step for a window that is encoded
@@ -14,8 +14,8 @@ turns; what differs is what a step costs.
   path twice before each episode (seconds, up to a minute) and sleeps two seconds after it.
 - `window`: the same T5 weights through `rollout`: many episodes at once, asks batched, greedy; no
   valid actions. Asked as often.
-- `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters
-  as both T5s together; the planner is asked where a sub-goal has ended; prefix kept; greedy.
+- `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters as
+  a T5; the planner is asked where a sub-goal has ended; prefix kept; greedy.
 - `flat`: the same Llama without sub-goals, reading whole transcripts.
 
 A real student's unknown actions cost ours a list of valid actions each (about 30 ms); led agents
@@ -66,7 +66,7 @@ from subgoal.language_models.transformers_engine import TransformersEngine, thre
 from subgoal.training.student import Size, StudentConfig, make_student, make_t5
 from subgoal.trajectories.replay import replay
 
-RULES = protocol("plain").model_copy(update={"step_limit": 25})
+RULES = protocol("plain").model_copy(update={"step_limit": 40})
 BRIEF = RULES.model_copy(update={"step_limit": 10})
 """For the episodes that warm up."""
 WARM = 2
@@ -178,16 +178,12 @@ def timed_t5(model: Any, context: int) -> Engine:
 
 
 def timed_llama(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[Engine, int]:
-    """Make the engine of a Llama, half as wide again as the size, with `least` parameters or more.
-
-    It has the layers of a T5's encoder and decoder together, and more where these are too few.
-    """
+    """Make the engine of a Llama of `least` parameters or more, half as wide again as the size."""
     config = make_student(
         StudentConfig(size=size), tokenizer.size, tokenizer.pad, FOLDED.context
     ).config
     for name in ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"):
         setattr(config, name, 3 * getattr(config, name) // 2)
-    config.num_hidden_layers *= 2
     while (model := LlamaForCausalLM(config)).num_parameters() < least:
         config.num_hidden_layers += 1
     engine = TransformersEngine(model.eval(), 2 * FOLDED.context)
@@ -317,7 +313,7 @@ def loops(size: Size, worlds: int, paths: Sequence[AnnotatedTrajectory]) -> list
     t5 = [timed_t5(model, WINDOW.context) for model in pair]
     marks = MarkTokenizer.train(corpus(paths), 2048)
     each = pair[0].num_parameters()
-    llama, parameters = timed_llama(size, marks, 2 * each)
+    llama, parameters = timed_llama(size, marks, each)
     print(f"parameters: T5 {each:,} each of two, Llama {parameters:,}")
     few, fewer = threads_for(parameters), threads_for(each)
 
@@ -337,7 +333,7 @@ def loops(size: Size, worlds: int, paths: Sequence[AnnotatedTrajectory]) -> list
 
 def main() -> None:
     size = Size(sys.argv[1]) if len(sys.argv) > 1 else Size.NANO
-    worlds = int(sys.argv[2]) if len(sys.argv) > 2 else 4
+    worlds = int(sys.argv[2]) if len(sys.argv) > 2 else 8
     every = int(sys.argv[3]) if len(sys.argv) > 3 else 3
     only = sys.argv[4:]
     found = paths(every)

@@ -50,8 +50,8 @@ class WorldOptions(ClusterOptions):
     """The options of stages that need worlds."""
 
     worlds: int | Literal["auto"] = "auto"
-    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow. With
-    --backend ray: of each worker, which has one core; `auto`: one."""
+    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow (of
+    evaluate four a core). With --backend ray: of each worker, which has one core; `auto`: one."""
     limits: WorldLimits = WorldLimits()
     """When a world is given up and replaced."""
 

@@ -48,14 +48,19 @@ class WorldLimits(Record):
 NO_LIMITS_GIVEN = WorldLimits()
 
 
-def affordable(worlds: int | Literal["auto"], limits: WorldLimits = NO_LIMITS_GIVEN) -> int:
-    """Return how many worlds to run: for `auto` one a core, as far as free memory allows.
+def affordable(
+    worlds: int | Literal["auto"], limits: WorldLimits = NO_LIMITS_GIVEN, a_core: int = 1
+) -> int:
+    """Return how many worlds to run: for `auto` some a core, as far as free memory allows.
 
-    A number is taken as it is: some worlds need far less than their limit.
+    Args:
+        worlds: How many; a number is taken as it is: some worlds need far less than their limit.
+        limits: What one may need.
+        a_core: For `auto`, so many a core.
     """
     if worlds != "auto":
         return max(1, worlds)
-    return max(1, min(cores(), int(_free_memory() * _SHARE / limits.bytes)))
+    return max(1, min(a_core * cores(), int(_free_memory() * _SHARE / limits.bytes)))
 
 
 def _free_memory() -> int:
@@ -75,6 +80,7 @@ class Pool:
         environment: Name of the world in the registry.
         worlds: How many, or `auto`. Each starts when it is first needed, or with `start`.
         limits: When a world is given up.
+        a_core: For `auto`, so many worlds a core: more than one where they often wait.
     """
 
     def __init__(
@@ -82,8 +88,9 @@ class Pool:
         environment: str,
         worlds: int | Literal["auto"] = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
+        a_core: int = 1,
     ) -> None:
-        self.size = affordable(worlds, limits)
+        self.size = affordable(worlds, limits, a_core)
         self._environment, self._limits = environment, limits
         self._all: set[Environment] = set()
         self._closed = False

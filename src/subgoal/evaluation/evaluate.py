@@ -41,6 +41,12 @@ BROKEN_IN_A_ROW = 6
 """So many episodes in a row whose world broke off end the evaluation: something is wrong."""
 
 
+WORLDS_A_CORE = 4
+"""So many worlds a core where `auto` decides: one that plays waits for its student most of the
+time, and a batch of eight costs a small student little more than one of two
+(`benchmarks/rollout.py`)."""
+
+
 class EvaluateConfig(Record):
     """Which agents play which tasks."""
 
@@ -130,7 +136,7 @@ def evaluate(
     rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
-            pool = resources.enter_context(Pool(config.environment, worlds, limits))
+            pool = resources.enter_context(Pool(config.environment, worlds, limits, WORLDS_A_CORE))
             if not all(_complete(folder, stage_name(rules.name, name)) for name in kinds):
                 pool.start(len(tasks))  # while the students are loaded
 
