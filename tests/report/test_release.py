@@ -61,6 +61,18 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
         assert said in card.replace("\\_", "_")
 
 
+def test_the_flat_agent_can_be_released_too(folder, tmp_path):
+    flat = folder / "students" / "flat"
+    shutil.copytree(folder / "students" / "both", flat)
+    card = json.loads((flat / "student.json").read_text())
+    (flat / "student.json").write_text(json.dumps(card | {"role": "flat"}))
+    release(folder, "plain-imitation", CONFIG, tmp_path / "out", HALF, AgentName.FLAT)
+    with subgoal.load_agent(tmp_path / "out") as player:
+        episode = player.play("fetch")
+    assert {step.subgoal for step in episode.steps} == {""}
+    assert "without sub-goals" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_its_own_evaluation_goes_onto_its_card(folder, tmp_path):
     release(folder, "mine", CONFIG, tmp_path / "first", HALF)
     assert "has not been evaluated yet" in (tmp_path / "first" / "README.md").read_text()

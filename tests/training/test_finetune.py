@@ -258,3 +258,17 @@ def test_no_budget_is_said(change, message, examples, tokenizer, tmp_path):
 def test_nothing_to_learn_from_is_said(tokenizer, tmp_path):
     with pytest.raises(TrainingFailed, match="no examples"):
         finetune(fresh(tokenizer), [], [], CONFIG, tmp_path, "none")
+
+
+def test_kept_weights_can_be_the_mean_of_before_and_after(examples, tokenizer, tmp_path):
+    before, plain, mean = (fresh(tokenizer) for _ in range(3))
+    finetune(plain, examples, [], CONFIG, tmp_path / "plain", "x", fresh=False)
+    config = CONFIG.model_copy(update={"keep_base": 0.25})
+    dev = examples[:3]
+    outcome = finetune(mean, examples, dev, config, tmp_path / "mean", "x", fresh=False)
+    torch.testing.assert_close(weights(mean), 0.75 * weights(plain) + 0.25 * weights(before))
+    batches = Batches(dev, Layout.PADDED, 512, 0, 0)
+    loss = mean_loss(LearnedLoss(mean), batches, Processes())
+    assert outcome.dev_loss == pytest.approx(loss, rel=1e-3)
+    with pytest.raises(TrainingFailed, match="keep_base is for a student that is trained further"):
+        finetune(fresh(tokenizer), examples, [], config, tmp_path / "fresh", "x")

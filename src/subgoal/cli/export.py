@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
+from subgoal.agents.load import AgentName
 from subgoal.cli.options import RunOptions, read_options
 from subgoal.cli.output import say
 from subgoal.datasets.rendering import Role
@@ -25,7 +26,8 @@ class To(StrEnum):
     """What to write."""
 
     AGENT = "agent"
-    """The run folder's hierarchical agent, ready to play: its students and a model card."""
+    """The run folder's hierarchical agent (with --role flat the flat one), ready to play: its
+    students and a model card."""
     FOLDER = "folder"
     """A student's folder, which plain transformers loads."""
     HUB = "hub"
@@ -51,7 +53,7 @@ class ExportOptions(RunOptions):
     """The folder or file to write; with --to hub the repository, OWNER/NAME."""
     role: Role | None = None
     """Which student of the run folder; not needed where there is one. With --to parquet: whose
-    texts, instead of train.roles."""
+    texts, instead of train.roles. With --to agent: `flat` for the flat agent."""
     student: Path | None = None
     """A student's folder, instead of one of the run folder."""
     name: str = ""
@@ -93,7 +95,12 @@ def command(words: Sequence[str]) -> None:
 
 def _write_agent(options: ExportOptions) -> None:
     out, numbers = Path(options.out), options.quantization or Quantization.BFLOAT16
-    release(RunFolder(options.run), options.name, options.evaluate, out, numbers)
+    if options.role not in {None, Role.FLAT}:
+        raise ConfigInvalid(
+            f"--to agent writes whole agents; leave out --role {options.role}, or give --role flat"
+        )
+    kind = AgentName.FLAT if options.role else AgentName.HIERARCHICAL
+    release(RunFolder(options.run), options.name, options.evaluate, out, numbers, kind)
     say(f"the agent lies in {out} ({_size(out):,} bytes)", "bold green")
     say(f"subgoal play --agent {out}", "dim")
 

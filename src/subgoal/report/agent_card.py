@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from subgoal.agents.load import AgentName
 from subgoal.agents.released import AgentCard
 from subgoal.environments.protocol import protocol
 from subgoal.evaluation.metrics import AgentScores, GroupScores
@@ -12,10 +13,13 @@ from subgoal.training.model_card import data_text, limits_text, shown, table
 from subgoal.training.quantization import Quantization
 
 _INTRODUCTION = """\
-A language agent that is ready to play {environment}: a planner sets sub-goals, an executor pursues
-them. It was distilled from annotated oracle paths, as in
-[Sub-goal Distillation](https://arxiv.org/abs/2405.02749); at run time it calls no large language
-model."""
+A language agent that is ready to play {environment}: {how}. It was distilled from annotated oracle
+paths, as in [Sub-goal Distillation](https://arxiv.org/abs/2405.02749); at run time it calls no
+large language model."""
+_HOW = {
+    AgentName.HIERARCHICAL: "a planner sets sub-goals, an executor pursues them",
+    AgentName.FLAT: "it picks elementary actions without sub-goals, by imitation learning alone",
+}
 _PLAYING = """\
 With subgoal installed; where the agent does not ship with it, write the path of this folder instead
 of the name:
@@ -32,7 +36,7 @@ episode = subgoal.load_agent("{name}").play("{task}")
 ```"""
 _UNPLAYED = "It has not been evaluated yet: `subgoal evaluate --agent {name}` does it."
 _NUMBERS = """\
-`hierarchical` is this agent with the weights of its run folder; here they are in {numbers}."""
+`{kind}` is this agent with the weights of its run folder; here they are in {numbers}."""
 
 
 def agent_card(
@@ -60,7 +64,7 @@ def agent_card(
     parts = [
         "\n".join(front),
         f"# The agent {agent.name}",
-        _INTRODUCTION.format(environment=agent.environment),
+        _INTRODUCTION.format(environment=agent.environment, how=_HOW[agent.kind]),
         table(_facts(agent, students, numbers)),
         "## Let it play\n\n" + _PLAYING.format(name=agent.name, task=shown(task)),
         "## What it was trained on\n\n" + data_text(students[0]),
@@ -93,7 +97,7 @@ def _scores(
         return
     yield "Mean scores, 0 to 100, with 95 % bootstrap intervals."
     if any(one.agent == agent.kind for result in results for one in result.agents):
-        yield _NUMBERS.format(numbers=numbers)
+        yield _NUMBERS.format(kind=agent.kind, numbers=numbers)
     for result in results:
         yield f"### Protocol {result.protocol}\n\n{shown(result.rules, 1000)}"
         yield _overall(result.agents)

@@ -17,9 +17,14 @@ from subgoal.training.quantization import Quantization
 
 
 def release(
-    folder: RunFolder, name: str, config: EvaluateConfig, out: Path, numbers: Quantization
+    folder: RunFolder,
+    name: str,
+    config: EvaluateConfig,
+    out: Path,
+    numbers: Quantization,
+    kind: AgentName = AgentName.HIERARCHICAL,
 ) -> None:
-    """Write the run folder's hierarchical agent as one that is ready.
+    """Write an agent of the run folder as one that is ready.
 
     Args:
         folder: The run folder; its finished evaluations are the scores on the model card.
@@ -27,6 +32,7 @@ def release(
         config: The world, the protocol and the decoding that it is for.
         out: The agent's folder; nothing may lie there yet.
         numbers: Those of its weights.
+        kind: Which agent.
 
     Raises:
         StudentInvalid: A student is missing or damaged.
@@ -34,7 +40,6 @@ def release(
         ExportFailed: Something lies at `out`.
     """
     check_free(out)
-    kind = AgentName.HIERARCHICAL
     students = AgentShop(folder / "students").folders(kind)
     cards = [read_card(place, role) for role, place in students.items()]
     try:

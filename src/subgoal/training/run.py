@@ -120,6 +120,7 @@ class Run:
             sharded=self.processes.sharded,
         )
         self._checkpoints = task.work / "checkpoints"
+        self._base = self._before()
         self.at = load_checkpoint(self._checkpoints, self._student, self._optimizers)
         self._open_log(task.work / "log.jsonl")
         self._losses: list[float] = []
@@ -162,19 +163,36 @@ class Run:
         padding = 1 - self._real / max(1, self._cells)
         self.processes.wait()  # the main one may still be writing the best weights
         best = self._selection.restore(self._student)
-        if best is None and self._task.dev and self._dev_loss is None:
+        self._average()
+        if self._task.dev and (self._base or (best is None and self._dev_loss is None)):
             self._dev_loss = mean_loss(self._loss, self._dev, self.processes)
         self.processes.gather(self._loss, self._model)
         self._model.eval()
         return Outcome(
             at=self.at,
             loss=self.recent_loss,
-            dev_loss=best.dev_loss if best else self._dev_loss,
+            dev_loss=best.dev_loss if best and not self._base else self._dev_loss,
             padding=padding,
             score=best.score if best else self._last.score if self._last else None,
             step=best.step if best else self.at.step,
             setup=self._setup,
         )
+
+    def _before(self) -> list[torch.Tensor]:
+        """Return the weights before training where they count in those that are kept."""
+        if not self._config.keep_base:
+            return []
+        if self._task.fresh or self.processes.number > 1:
+            raise TrainingFailed(
+                "training.keep_base is for a student that is trained further (student.model), in "
+                "one process; set it to 0"
+            )
+        return [p.detach().clone() for p in self._student.parameters()]
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        for weights, base in zip(self._student.parameters(), self._base, strict=False):
+            weights.lerp_(base, self._config.keep_base)
 
     def steps(self) -> Iterator[list[Rows]]:
         """Yield the batches of each step, from where the run stands to its end.

@@ -39,6 +39,9 @@ class TrainingConfig(Record):
     reading: float = 0.0
     """Share of the budget, at its beginning, in which every token of a text is learned, not goals
     and actions alone: a model from scratch learns to copy names from what it reads."""
+    keep_base: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share that the weights before training have in those that are kept, for a student that is
+    trained further: the mean of both can do what either can (M. Wortsman et al., 2022)."""
     weight_decay: float = 0.1
     """Weight decay, on matrices only."""
     clip: float = 1.0
