@@ -23,6 +23,8 @@ def interrupted(world, task):
     return reset(world, task)
 
 ErrandWorld.reset = interrupted
+# A suite that runs in the background of a shell hands down a signal that is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main(sys.argv[1:])
 """
 
