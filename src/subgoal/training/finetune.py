@@ -18,7 +18,6 @@ from subgoal.errors import TrainingFailed
 from subgoal.progress import Progress
 from subgoal.training.batch import split_point
 from subgoal.training.loss import core
-from subgoal.training.memory import give_back_freed
 from subgoal.training.run import OnDev, Outcome, Run, Task
 from subgoal.training.selection import Select
 from subgoal.training.tracking import Tracking
@@ -58,7 +57,6 @@ def finetune(
     """
     _check(train, dev, config, on_dev)
     _check_positions(model, [*train, *dev])
-    give_back_freed()
     if config.threads:
         torch.set_num_threads(min(config.threads, torch.get_num_threads()))
     run = Run(Task(model, train, _sample(dev, config), config, work, on_dev, fresh))

@@ -18,7 +18,7 @@ from subgoal.training.attention import Attention, attention_of, set_attention
 from subgoal.training.batching import Batches, Batching, Layout, Rows
 from subgoal.training.look import keeps_apart, mean_loss
 from subgoal.training.loss import LearnedLoss, PairLoss, StudentLoss, compute_dtype, core
-from subgoal.training.memory import checkpoint_layers, memory_advice
+from subgoal.training.memory import checkpoint_layers, give_back_freed, memory_advice
 from subgoal.training.optimizer import chosen_optimizer, make_optimizers
 from subgoal.training.processes import Processes
 from subgoal.training.resume import (
@@ -294,6 +294,7 @@ class Run:
         slow = at.seconds - self._logged >= _LOG_SECONDS
         if not (used >= 1 or look or save or slow or at.step % _LOG_STEPS == 0):
             return
+        give_back_freed()
         if look and self._task.dev:
             self._dev_loss = mean_loss(self._loss, self._dev, self.processes)
         line = LogLine(
