@@ -83,6 +83,27 @@ def test_temperatures_move_together(annotated):
     assert len(moved) > 10
 
 
+def test_shares_of_a_way_move_together_and_stay_shares(annotated):
+    one = annotated[0]
+    seen = ["a block approximately 9% down the plane", "a block approximately 31% down the plane"]
+    steps = tuple(
+        step.model_copy(update={"observation": text})
+        for step, text in zip(one.trajectory.steps, seen, strict=False)
+    )
+    path = one.trajectory.model_copy(update={"steps": steps})
+    mine = one.model_copy(update={"trajectory": path})
+    moved = set[int]()
+    for copy in range(1, 60):
+        read = [
+            int(re.findall(r"(-?[0-9]+)%", step.observation)[0])
+            for step in renamed(mine, copy, ()).trajectory.steps
+        ]
+        assert read[1] - read[0] == 22
+        assert 1 <= read[0] <= 39
+        moved.add(read[0])
+    assert len(moved) > 10
+
+
 def test_kept_words_keep_their_meaning(annotated):
     free = names(annotated)
     single = sorted(name for name in free if len(name) == 1)[:3]
@@ -103,6 +124,21 @@ def test_types_weigh_alike_where_it_is_asked(annotated):
     counts = Counter(one.trajectory.task.name for one, _ in taken)
     assert set(counts.values()) == {7}
     assert len({(one.key, copy) for one, copy in taken}) == len(taken)
+
+
+def test_single_types_have_paths_of_their_own_number_and_only_renamed_ones(annotated):
+    first, *others = sorted({one.trajectory.task.name for one in annotated})
+    taken = copies_of(annotated, 0, 7, {first: 11}, (first,))
+    counts = Counter(one.trajectory.task.name for one, _ in taken)
+    assert counts == {first: 11, **dict.fromkeys(others, 7)}
+    assert all(copy > 0 for one, copy in taken if one.trajectory.task.name == first)
+    assert any(copy == 0 for one, copy in taken if one.trajectory.task.name != first)
+    every = copies_of(annotated, 1, 0, None, (first,))
+    assert len(every) == 2 * len(annotated) - sum(
+        one.trajectory.task.name == first for one in annotated
+    )
+    more = copies_of(annotated, 0, 0, {first: 11})
+    assert len(more) == 11 + sum(one.trajectory.task.name != first for one in annotated)
 
 
 def test_places_and_words_of_the_kind_of_task_keep_their_names(annotated):

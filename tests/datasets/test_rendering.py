@@ -323,6 +323,21 @@ def test_steps_after_the_limit_of_moves_are_left_out(annotated, tokenizer, rende
             assert any((text.ids == complete).any() for text in examples) == whole
 
 
+def test_earlier_texts_of_a_path_are_learned_by_lot_and_its_last_always(annotated, tokenizer):
+    def texts(share):
+        config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, earlier=share)
+        return [[t.ids.tolist() for t in build([p], Role.BOTH, config, tokenizer)] for p in paths]
+
+    paths = [one for one in annotated if len(one.spans) > 1]
+    every, some, last = texts(1.0), texts(0.5), texts(0.0)
+    assert last == [mine[-1:] for mine in every]
+    assert some == texts(0.5)
+    for mine, drawn, final in zip(every, some, last, strict=True):
+        assert [text for text in mine if text in drawn] == drawn
+        assert drawn[-1:] == final
+    assert sum(map(len, last)) < sum(map(len, some)) < sum(map(len, every))
+
+
 def test_steps_can_be_dropped(annotated, tokenizer):
     whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
     config = DatasetConfig(drop=("look around",))

@@ -1,5 +1,6 @@
 """From annotated trajectories to training examples, by role."""
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,16 @@ class DatasetConfig(TextFormat):
     per_type: int = Field(default=0, ge=0)
     """Training paths that each task type has, renamed copies counted, so that types weigh alike:
     types with fewer paths get more copies; 0: `renamed` copies of every path."""
+    per_type_of: dict[str, int] = {}
+    """`per_type` of single task types, where it is another: more of what a student does not master
+    yet."""
+    only_renamed: tuple[str, ...] = ()
+    """Task types of which renamed copies alone are learned: what decides there is to be read, not
+    known (whether a substance conducts)."""
+    earlier: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of a path's texts before its last one that are learned, by lot. The last text of a
+    folded path holds its decision (which box, which plane); a student that is trained further, and
+    masters the way there, needs fewer of the others."""
     kept: tuple[str, ...] = ()
     """Words that renamed copies leave as they are where a name has no other: what they mean is
     knowledge, such as colours that are mixed."""
@@ -209,4 +220,10 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     )
     for event in events:
         drive(context, event)
-    return context.finished
+    texts = context.finished
+    return [text for text in texts[:-1] if _drawn(text, config.earlier)] + texts[-1:]
+
+
+def _drawn(text: Text, share: float) -> bool:
+    """Draw lots for a text: by what it says, so that each copy of a path has its own."""
+    return share >= 1 or random.Random(repr(text.ids)).random() < share

@@ -6,8 +6,8 @@ The path stays right, only its words are others (`the orange box` becomes `the s
 only way to act is to read them. A name, of one word or several, changes places with another name of
 the corpus, or becomes invented words, spelled as no known ones are; a number or a letter that is
 part of a name (`flower pot 7`, `inclined plane C`) becomes another. All temperatures rise or fall
-by the same number of degrees: what is above or below a limit stays so, and must be compared to be
-known.
+by the same number of degrees, and all shares of a way (`52% down the plane`) by the same number of
+percent: what is above or below another stays so, and must be compared to be known.
 """
 
 import random
@@ -35,6 +35,9 @@ _DIGITS = sorted(string.digits[1:])
 _DEGREES = re.compile(r"(?<![0-9.])-?[0-9]+(?=(?:\.[0-9]+)? degrees)")
 _WARMER = 150
 """Degrees that temperatures of a copy rise or fall, at most."""
+_PERCENT = re.compile(r"(?<![0-9.])[0-9]{1,2}(?=%)")
+_FARTHER = 30
+"""Percent that shares of a copy rise or fall, at most; they stay between 1 and 99."""
 
 Name = tuple[str, ...]
 """The words of a name."""
@@ -76,7 +79,11 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
 
 
 def copies_of(
-    annotated: Sequence[AnnotatedTrajectory], copies: int, per_type: int
+    annotated: Sequence[AnnotatedTrajectory],
+    copies: int,
+    per_type: int,
+    per_type_of: Mapping[str, int] | None = None,
+    only_renamed: Sequence[str] = (),
 ) -> list[tuple[AnnotatedTrajectory, int]]:
     """Return which path is taken how: copy 0 is the path itself, others are renamed.
 
@@ -85,17 +92,27 @@ def copies_of(
         copies: Renamed copies of each path.
         per_type: Paths that each type has, copies counted, so that types weigh alike: those of
             types with fewer get more copies, those of types with more fewer; 0: `copies` of each.
+        per_type_of: The same for single types, by name, where it is another number.
+        only_renamed: Types of which no path is taken as it is.
     """
-    if not per_type:
-        return [(one, copy) for copy in range(copies + 1) for one in annotated]
+    first = dict.fromkeys(only_renamed, 1)  # the number of a type's first copy
+    if not (per_type or per_type_of):
+        every = ((one, copy) for copy in range(copies + 1) for one in annotated)
+        return [(one, copy) for one, copy in every if copy >= first.get(_type(one), 0)]
     by_type: dict[str, list[AnnotatedTrajectory]] = {}
     for one in annotated:
-        by_type.setdefault(one.trajectory.task.name, []).append(one)
+        by_type.setdefault(_type(one), []).append(one)
     taken: list[tuple[AnnotatedTrajectory, int]] = []
     for name, mine in by_type.items():
         order = random.Random(name).sample(mine, len(mine))
-        taken += [(order[i % len(order)], i // len(order)) for i in range(per_type)]
+        number = (per_type_of or {}).get(name, per_type or (copies + 1) * len(mine))
+        begin = first.get(name, 0)
+        taken += [(order[i % len(order)], begin + i // len(order)) for i in range(number)]
     return taken
+
+
+def _type(one: AnnotatedTrajectory) -> str:
+    return one.trajectory.task.name
 
 
 def renamed_all(
@@ -123,7 +140,16 @@ def renamed(one: AnnotatedTrajectory, copy: int, pool: tuple[Name, ...]) -> Anno
     chance = random.Random(f"{copy}/{one.key}")
     exchange = _exchange(one, pool, chance)
     warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
-    return _swapped(one, exchange, warmer)
+    farther = _farther(one, chance) if chance.random() < _SHARE else 0
+    return _swapped(one, exchange, {_DEGREES: warmer, _PERCENT: farther})
+
+
+def _farther(one: AnnotatedTrajectory, chance: random.Random) -> int:
+    """Choose by how many percent the shares of a path rise or fall."""
+    said = [int(n) for s in one.trajectory.steps for n in _PERCENT.findall(s.observation)]
+    if not said:
+        return 0
+    return chance.randint(max(-_FARTHER, 1 - min(said)), min(_FARTHER, 99 - max(said)))
 
 
 def _words(text: str) -> Name:
@@ -190,9 +216,9 @@ def _invented_word(pool: Sequence[Name], chance: random.Random) -> str:
 
 
 def _swapped(
-    one: AnnotatedTrajectory, exchange: Mapping[str, str], warmer: int
+    one: AnnotatedTrajectory, exchange: Mapping[str, str], moved: Mapping[re.Pattern[str], int]
 ) -> AnnotatedTrajectory:
-    if not (exchange or warmer):
+    if not (exchange or any(moved.values())):
         return one
     longest_first = sorted(exchange, key=lambda name: -len(name))
     known = re.compile(
@@ -201,7 +227,10 @@ def _swapped(
 
     def other(text: str) -> str:
         said = known.sub(lambda match: exchange[match[0]], text) if exchange else text
-        return _DEGREES.sub(lambda match: str(int(match[0]) + warmer), said) if warmer else said
+        for number, by in moved.items():
+            if by:
+                said = number.sub(lambda match, by=by: str(int(match[0]) + by), said)
+        return said
 
     def step(old: Step) -> Step:
         texts = {"action", "observation", "look", "inventory"}
