@@ -119,12 +119,17 @@ def test_fewer_of_the_teachers_annotations_make_another_student(tiny, tmp_path):
 
 
 def test_task_types_can_be_left_out(tiny, tmp_path):
-    def without(*names):
-        dataset = tiny.dataset.model_copy(update={"without": names})
+    def without(*names, types=()):
+        dataset = tiny.dataset.model_copy(update={"without": names, "types": types})
         return tiny.model_copy(update={"dataset": dataset})
 
     card = train(without("fetch"), RunFolder(tmp_path / "run")).cards[Role.BOTH]
     assert {key.split("/")[1] for key in card.trained_on} == {"deliver-two", "visit-and-focus"}
+    two = without("fetch", types=("fetch", "deliver-two"))
+    card = train(two, RunFolder(tmp_path / "two")).cards[Role.BOTH]
+    assert {key.split("/")[1] for key in card.trained_on} == {"deliver-two"}
+    with pytest.raises(ConfigInvalid, match=r"dataset\.types: the data has no task type 'fetsch'"):
+        train(without(types=("fetsch",)), RunFolder(tmp_path / "unknown-too"))
     with pytest.raises(ConfigInvalid, match=r"no task type 'fetsch'; it has: .*visit-and-focus"):
         train(without("fetsch"), RunFolder(tmp_path / "unknown"))
     with pytest.raises(ConfigInvalid, match="leaves out every task type"):

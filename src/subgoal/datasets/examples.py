@@ -62,6 +62,8 @@ class DatasetConfig(TextFormat):
     drop: tuple[str, ...] = ()
     """Leave steps out whose action begins with one of these; the paper drops `look around` and
     `close door`."""
+    types: tuple[str, ...] = ()
+    """Task types that are trained on; empty: all of the data."""
     without: tuple[str, ...] = ()
     """Task types that are left out of training altogether, to be played as unseen ones (the paper's
     ablation)."""
@@ -89,30 +91,32 @@ class Example:
     reopened: bool
 
 
-def without_types(
-    annotated: Sequence[AnnotatedTrajectory], left_out: Sequence[str]
+def chosen_types(
+    annotated: Sequence[AnnotatedTrajectory], config: DatasetConfig
 ) -> list[AnnotatedTrajectory]:
     """Leave task types out of a data set (paper, held-out task types).
 
     Args:
         annotated: The data set.
-        left_out: Task types.
+        config: Which types are trained on, and which are left out.
 
     Raises:
-        ConfigInvalid: The data has no such type, or no other.
+        ConfigInvalid: The data has no such type, or no other than those that are left out.
     """
     known = dict.fromkeys(one.trajectory.task.name for one in annotated)
-    for name in left_out:
-        if name not in known:
-            raise ConfigInvalid(
-                f"train.dataset.without: the data has no task type '{name}'; it has: "
-                f"{', '.join(known)}"
-            )
-    if left_out and not set(known) - set(left_out):
+    for field in ("types", "without"):
+        for name in getattr(config, field):
+            if name not in known:
+                raise ConfigInvalid(
+                    f"train.dataset.{field}: the data has no task type '{name}'; it has: "
+                    f"{', '.join(known)}"
+                )
+    kept = set(config.types or known) - set(config.without)
+    if not kept:
         raise ConfigInvalid(
-            "train.dataset.without leaves out every task type of the data; leave some to train on"
+            "train.dataset.without leaves out every task type that is trained on; leave some"
         )
-    return [one for one in annotated if one.trajectory.task.name not in left_out]
+    return [one for one in annotated if one.trajectory.task.name in kept]
 
 
 def corpus(

@@ -26,9 +26,9 @@ from subgoal.datasets.examples import (
     DatasetConfig,
     Example,
     build,
+    chosen_types,
     corpus,
     lexicon,
-    without_types,
 )
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
@@ -331,7 +331,7 @@ def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
 def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     config, student = whole.dataset, whole.student
     # A type that is left out must not lend its annotations to the others either.
-    known = thinned(without_types(list(store.by_key().values()), config.without), whole.teacher)
+    known = thinned(chosen_types(list(store.by_key().values()), config), whole.teacher)
     kept = [one for one in known if one.confidence >= config.min_confidence]
     if not kept:
         raise TrainingFailed(
