@@ -153,3 +153,26 @@ def test_places_and_words_of_the_kind_of_task_keep_their_names(annotated):
         mine = [one.trajectory.task for one in annotated if one.trajectory.task.name == name]
         common = set.intersection(*(set(words(task.description)) for task in mine))
         assert not fixed & common
+
+
+def test_what_an_answer_names_before_it_is_planned_for_changes_too(annotated):
+    one = next(one for one in annotated if len(one.spans) > 1)
+    first, second, *others = one.spans
+    planned = second.model_copy(update={"subgoal": Subgoal(name="find", arguments=("flour",))})
+    step = one.trajectory.steps[0].model_copy(
+        update={"action": "read recipe", "observation": "You need flour.", "entered": False}
+    )
+    steps = (step, *one.trajectory.steps[1:])
+    path = one.trajectory.model_copy(update={"steps": steps})
+    told = one.model_copy(
+        update={"trajectory": path, "spans": (first, planned, *others)},
+    )
+    unheard = told.model_copy(update={"trajectory": one.trajectory})
+    pool = (("flour",), ("water",))
+    for mine, changes in ((told, True), (unheard, False)):
+        became = {renamed(mine, copy, pool).spans[1].subgoal.arguments for copy in range(1, 30)}
+        assert (len(became) > 5) == changes
+        for copy in range(1, 30):
+            new = renamed(mine, copy, pool)
+            (name,) = new.spans[1].subgoal.arguments
+            assert not changes or new.trajectory.steps[0].observation == f"You need {name}."

@@ -5,9 +5,10 @@ names of the task have changed, everywhere in the trajectory: in what was seen, 
 The path stays right, only its words are others (`the orange box` becomes `the sofa box`), so the
 only way to act is to read them. A name, of one word or several, changes places with another name of
 the corpus, or becomes invented words, spelled as no known ones are; a number or a letter that is
-part of a name (`flower pot 7`, `inclined plane C`) becomes another. All temperatures rise or fall
-by the same number of degrees, and all shares of a way (`52% down the plane`) by the same number of
-percent: what is above or below another stays so, and must be compared to be known.
+part of a name (`flower pot 7`, `inclined plane C`) becomes another. What an answer names before it
+is planned for (the ingredients of a recipe) is renamed as what the task names. All temperatures
+rise or fall by the same number of degrees, and all shares of a way (`52% down the plane`) by the
+same number of percent: what is above or below another stays so, and must be compared to be known.
 """
 
 import random
@@ -16,6 +17,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
+from subgoal.annotation.shortening import LOOK_AROUND
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.trajectories.trajectory import Step
 
@@ -179,11 +181,28 @@ def _said(text: str, pool: tuple[Name, ...]) -> list[Name]:
     return list(said)
 
 
+def _told(one: AnnotatedTrajectory, pool: tuple[Name, ...]) -> list[Name]:
+    """Return the names that an answer says before a sub-goal plans for them.
+
+    What only a room shows is left out: that it is wanted must be known (a long-lived animal).
+    """
+    free, planned, told = frozenset(pool), set[Name](), dict[Name, None]()
+    heard: set[Name] = set()
+    for span in one.spans:
+        wanted = [_words(text) for text in span.subgoal.arguments]
+        told.update(dict.fromkeys(n for n in wanted if n in free & heard - planned))
+        planned.update(wanted)
+        for step in one.trajectory.steps[span.first - 1 : span.last]:
+            if not (step.entered or step.action == LOOK_AROUND):
+                heard.update(_said(step.observation, pool))
+    return list(told)
+
+
 def _exchange(
     one: AnnotatedTrajectory, pool: tuple[Name, ...], chance: random.Random
 ) -> dict[str, str]:
     """Choose what each renamed name becomes; no two become the same."""
-    said = _said(one.trajectory.task.description, pool)
+    said = list(dict.fromkeys([*_said(one.trajectory.task.description, pool), *_told(one, pool)]))
     exchange: dict[str, str] = {}
     for name in said:
         if chance.random() >= _SHARE:
