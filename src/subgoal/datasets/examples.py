@@ -12,6 +12,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
 from subgoal.datasets.course import course, drive
 from subgoal.datasets.functional_action import functional_action
+from subgoal.datasets.reasons import with_reasons
 from subgoal.datasets.rendering import (
     LEARNED,
     ActionForm,
@@ -49,10 +50,16 @@ class DatasetConfig(TextFormat):
     only_renamed: tuple[str, ...] = ()
     """Task types of which renamed copies alone are learned: what decides there is to be read, not
     known (whether a substance conducts)."""
+    reasons: bool = False
+    """A sub-goal that follows a condition of the task says first which one held
+    (`datasets.reasons`): `sort_into(conductive, aluminum foil, green box)`."""
     earlier: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of a path's texts before its last one that are learned, by lot. The last text of a
     folded path holds its decision (which box, which plane); a student that is trained further, and
     masters the way there, needs fewer of the others."""
+    invented: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of renamed names that become invented words; the others change places with names of
+    the corpus."""
     kept: tuple[str, ...] = ()
     """Words that renamed copies leave as they are where a name has no other: what they mean is
     knowledge, such as colours that are mixed."""
@@ -216,7 +223,7 @@ def _check_turns(examples: Sequence[Example], config: DatasetConfig) -> None:
 
 def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) -> list[Text]:
     events = course(
-        one,
+        with_reasons(one) if config.reasons else one,
         goals=context.has_goals,
         every_step=config.planner_asked is Asked.EVERY_STEP,
         move_limit=config.move_limit,

@@ -27,8 +27,8 @@ _LONGEST = 3
 """Most words of a name."""
 _SHARE = 0.7
 """Share of a task's names that a copy renames; the others keep what they mean."""
-_INVENTED = 0.5
-"""Share of those that become invented words."""
+INVENTED = 0.5
+"""Share of those that become invented words, unless told otherwise."""
 _LENGTHS = (1, 1, 1, 2, 2, 3)
 """Words of an invented name, drawn from these."""
 _LETTERS = sorted(set(string.ascii_lowercase) - set("aist"))
@@ -118,29 +118,33 @@ def _type(one: AnnotatedTrajectory) -> str:
 
 
 def renamed_all(
-    taken: Iterable[tuple[AnnotatedTrajectory, int]], pool: Set[Name]
+    taken: Iterable[tuple[AnnotatedTrajectory, int]], pool: Set[Name], invented: float = INVENTED
 ) -> Iterable[AnnotatedTrajectory]:
     """Yield each path as the copy that it is taken as.
 
     Args:
         taken: Paths and the number of their copy; 0: the path itself.
         pool: The names that may change.
+        invented: Share of the renamed names that become invented words.
     """
     ordered = tuple(sorted(pool))
     for one, copy in taken:
-        yield renamed(one, copy, ordered) if copy else one
+        yield renamed(one, copy, ordered, invented) if copy else one
 
 
-def renamed(one: AnnotatedTrajectory, copy: int, pool: tuple[Name, ...]) -> AnnotatedTrajectory:
+def renamed(
+    one: AnnotatedTrajectory, copy: int, pool: tuple[Name, ...], invented: float = INVENTED
+) -> AnnotatedTrajectory:
     """Return a renamed copy of a trajectory.
 
     Args:
         one: An annotated trajectory.
         copy: Which copy, from 1; another number gives other names.
         pool: The names that may change, sorted.
+        invented: Share of the renamed names that become invented words.
     """
     chance = random.Random(f"{copy}/{one.key}")
-    exchange = _exchange(one, pool, chance)
+    exchange = _exchange(one, pool, invented, chance)
     warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
     farther = _farther(one, chance) if chance.random() < _SHARE else 0
     return _swapped(one, exchange, {_DEGREES: warmer, _PERCENT: farther})
@@ -199,7 +203,7 @@ def _told(one: AnnotatedTrajectory, pool: tuple[Name, ...]) -> list[Name]:
 
 
 def _exchange(
-    one: AnnotatedTrajectory, pool: tuple[Name, ...], chance: random.Random
+    one: AnnotatedTrajectory, pool: tuple[Name, ...], invented: float, chance: random.Random
 ) -> dict[str, str]:
     """Choose what each renamed name becomes; no two become the same."""
     said = list(dict.fromkeys([*_said(one.trajectory.task.description, pool), *_told(one, pool)]))
@@ -208,7 +212,7 @@ def _exchange(
         if chance.random() >= _SHARE:
             continue
         old = " ".join(name)
-        if chance.random() < _INVENTED:
+        if chance.random() < invented:
             exchange[old] = _invented(pool, chance)
             continue
         other = " ".join(chance.choice(pool))

@@ -22,6 +22,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.course import Event, EventKind, course, drive
 from subgoal.datasets.examples import DatasetConfig
 from subgoal.datasets.functional_action import elementary_action, functional_action
+from subgoal.datasets.reasons import with_reasons
 from subgoal.datasets.rendering import ActionForm, Asked, Role, functional
 from subgoal.datasets.splits import unseen
 from subgoal.datasets.tokenizer import Mark
@@ -241,7 +242,7 @@ class _Reading:
         every = self.crew.executor.form.planner_asked is Asked.EVERY_STEP
         events = list(
             course(
-                self.path,
+                with_reasons(self.path) if told.reasons else self.path,
                 goals=self.crew.has_goals,
                 every_step=every,
                 move_limit=told.move_limit,

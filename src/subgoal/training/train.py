@@ -341,7 +341,8 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     training, dev = hold_out(kept, config.dev_share)
     more = config.per_type_of, config.only_renamed
     taken = copies_of(training, config.renamed, config.per_type, *more)
-    paths = list(renamed_all(taken, names(training, frozenset(config.kept))))
+    pool = names(training, frozenset(config.kept))
+    paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
     return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer, config.form))
 
