@@ -127,7 +127,7 @@ class TimedForward(Forward):
 
 
 def paths(every: int) -> list[AnnotatedTrajectory]:
-    """Replay the recorded paths of the tasks, and annotate them as recorded."""
+    """Replay the recorded paths of the tasks, and annotate as recorded those that solve theirs."""
     known = recorded_actions("scienceworld")
     chosen = list[tuple[str, int]]()
     for name in tuple(VARIATIONS)[::every]:
@@ -144,8 +144,7 @@ def paths(every: int) -> list[AnnotatedTrajectory]:
             )
             for name, variation in chosen
         ]
-    annotated, failed = annotate_all(replayed, AnnotateConfig())
-    assert not failed, failed
+    annotated, _ = annotate_all(replayed, AnnotateConfig())
     return annotated
 
 
