@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import torch
 
 from subgoal.agents.load import AgentName
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
-from subgoal.cluster import Cluster, grouped
+from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ClusterFailed
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
@@ -22,7 +23,7 @@ from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import Student, StudentCard, save_student
 from subgoal.training.student import StudentConfig, make_student
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import CollectConfig, collect, failures
 
 pytestmark = [
     # what Ray itself leaves open, and warns of
@@ -164,6 +165,39 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         Cluster("127.0.0.1:1") as cluster,
     ):
         collect(COLLECT, RunFolder(tmp_path), cluster=cluster)
+
+
+class _Losing(Cluster):
+    """Works here, but loses its first group once too often."""
+
+    def spread(
+        self,
+        kind: type[Worker],
+        shared: Mapping[str, bytes],
+        groups: Sequence[Sequence[str]],
+        memory: int = 0,
+    ) -> Generator[tuple[Sequence[str], list[str] | ClusterFailed]]:
+        yield groups[0], ClusterFailed("its process was lost 4 times")
+        worker = kind(shared)
+        for group in groups[1:]:
+            yield group, worker.work(group)
+        worker.close()
+
+
+def test_what_was_lost_too_often_is_named_and_played_by_the_next_command(tmp_path: Path) -> None:
+    here, there = RunFolder(tmp_path / "here"), RunFolder(tmp_path / "there")
+    played = EVALUATE.model_copy(update={"agents": (AgentName.ORACLE,), "per_type": 3})
+    collect(COLLECT, here, worlds=1)
+    evaluate(played, here, worlds=1)
+    collect(COLLECT, there, cluster=_Losing())
+    assert {one.reason for one in failures(there)} == {"its process was lost 4 times"}
+    evaluate(played, there, cluster=_Losing())
+    held = list(journal(there, "plain", AgentName.ORACLE))
+    lost = [one for one in held if one.stop_reason is StopReason.ENVIRONMENT_ERROR]
+    assert len(held) == 9
+    assert [one.error for one in lost] == ["its process was lost 4 times"] * 4
+    evaluate(played, there, worlds=1)
+    assert _episodes(there, AgentName.ORACLE) == _episodes(here, AgentName.ORACLE)
 
 
 def test_groups_keep_the_order_and_lose_nothing() -> None:

@@ -177,6 +177,8 @@ class RunFolder:
             stage = Stage(self, before or asked, fresh=before is None)
             if stage.complete:
                 yield stage
+                if stage.manifest is not before:  # it was done again in part
+                    self._write(stage.manifest)
                 return
             self._write(stage.manifest)
             start = time.monotonic()

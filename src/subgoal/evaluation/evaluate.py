@@ -223,7 +223,7 @@ def _play_all(
     if kind is AgentName.RANDOM_SUBGOALS and config.annotations:
         inputs["annotations"] = config.annotations
     with folder.stage(stage_name(config.protocol, name), one, inputs) as stage:
-        if stage.complete:
+        if stage.complete and not any(map(_broken, store)):
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
