@@ -158,6 +158,12 @@ def test_there_is_no_chart_where_there_are_no_figures() -> None:
         assert chart_svg(table(chart=chart, rows=(row("later", None),))) == ""
 
 
+def test_a_table_of_costs_names_the_source_of_the_published_tokens() -> None:
+    said = " ".join(as_text(table(content=Content.LLM_COST)).split())
+    assert "arXiv 2305.17390" in said
+    assert "within the interval no episode is solved" in said
+
+
 def test_a_published_figure_that_is_not_known_is_said() -> None:
     assert published("sub-goal-distillation").score("long") == 45.35
     with pytest.raises(ConfigInvalid, match="did you mean 'swift-only'"):

@@ -13,7 +13,7 @@ from subgoal.experiments.figures import (
 )
 from subgoal.experiments.table import Content, Layout
 from subgoal.report.grid import MISSING, Grid
-from subgoal.report.published import published
+from subgoal.report.published import TOKENS_SOURCE, published
 from subgoal.report.table_cost import RowCost, cost_grids
 from subgoal.report.terminal import p_text
 
@@ -26,6 +26,13 @@ _MATCH = (
     "Protocol: paths of tasks that the students were not trained on (train.dataset.dev_share); "
     "each action is asked for with the true history and sub-goal. A cell is the mean share written "
     "exactly, in percent, and its 95 % bootstrap interval over paths of the same task types."
+)
+
+
+_COST = (
+    "Tokens are counted and not drawn from a sample: intervals of costs are those of the actions "
+    "that an episode takes and of how often it is solved, over variations of the same task types. "
+    "`no bound`: within the interval no episode is solved."
 )
 
 
@@ -55,12 +62,15 @@ def rules(table: TableFigures) -> list[str]:
         *(f"Protocol {one}" for one in dict.fromkeys(r.protocol for r in table.rows) if not match),
         f"Data digest {', '.join(data) or 'not known yet'}",
         _MATCH if match else _CELL,
+        *([_COST] if table.content is Content.LLM_COST else []),
     ]
 
 
 def notes(table: TableFigures) -> list[str]:
     """Say what a reader must know: published sources, rows that are partial, what is missing."""
     found = [f"{one.name}: {one.source}" for one in map(published, dict.fromkeys(table.published))]
+    if table.content is Content.LLM_COST:
+        found.append(f"tokens an action of agents that ask a language model: {TOKENS_SOURCE}")
     found += [
         f"{row.name} has {len(row.seeds)} of {row.wanted} seeds"
         for row in table.rows
