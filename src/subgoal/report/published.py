@@ -28,6 +28,9 @@ class Published(Record):
         return known.get(group)
 
 
+PUBLISHED_TYPES = 30
+"""Over how many task types of ScienceWorld a published score is a mean: all of them."""
+
 _TABLE_1 = "Hashemzadeh et al. 2024 (arXiv 2405.02749), table 1"
 
 PUBLISHED: Mapping[str, Published] = {
