@@ -160,6 +160,33 @@ def test_bars_stand_for_rows_and_published_figures() -> None:
     assert "hierarchical, all: 60.0 [55.0, 65.0]" in drawn
     assert "Swift-only, 770M (published), short: 79.68" in drawn
     assert "later" not in drawn
+    assert ">2 of 30 task types<" in drawn
+    assert "Swift-only, 770M (published), all 30 types" in drawn
+
+
+def test_a_row_that_another_sums_up_is_not_drawn_beside_it() -> None:
+    whole = row("sum", 50).model_copy(update={"wanted": 0})
+    part = row("part", 40).model_copy(update={"types": ("boil",)})
+    drawn = chart_svg(table(rows=(whole, part)))
+    assert "sum, all" in drawn
+    assert "part, all" not in drawn
+
+
+def test_points_of_two_lines_at_one_place_do_not_hide_each_other() -> None:
+    other = row("flat", 52, 1e6).model_copy(update={"series": "flat"})
+    drawn = chart_svg(table(chart=Chart.LINES, rows=(row("hierarchical", 60), other)))
+    across = [float(x) for x in re.findall(r'circle cx="([\d.]+)"', drawn)]
+    assert abs(across[1] - across[0]) == 7
+
+
+def test_the_page_holds_the_chart_and_does_not_paint_over_its_colours(tmp_path: Path) -> None:
+    files = write_table(table(), tmp_path)
+    page = files.page.read_text()
+    assert files.chart is not None
+    assert files.chart.read_text() in page
+    assert 'class="alone"' in page
+    assert "svg:not(.alone) text" in page
+    assert "<img" not in page
 
 
 def test_lines_go_through_the_rows_of_a_series_from_left_to_right() -> None:
