@@ -160,6 +160,8 @@ def test_students_are_asked_about_paths_they_were_not_trained_on(students, annot
     assert whole.actions.exact.low <= whole.actions.exact.mean <= whole.actions.exact.high
     means = [kind.actions.exact.mean for kind in result.types if kind.actions.exact]
     assert whole.actions.exact.mean == pytest.approx(sum(means) / 3, abs=1e-5)
+    assert len(result.paths) == whole.paths
+    assert sum(path.asked for path in result.paths) == whole.actions.asked
     one_by_one = exact_match(students, AgentName.HIERARCHICAL, given, at_once=1)
     assert one_by_one == result
 

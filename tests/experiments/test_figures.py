@@ -123,7 +123,9 @@ def test_what_is_missing_is_a_gap_and_rows_are_compared_on_the_seeds_that_both_h
 def test_rows_on_other_tasks_are_not_compared(matrix: Written) -> None:
     matrix.play("overall", "hierarchical", 0, {"fetch": [100, 0]})
     matrix.play("overall", "flat", 0, {"fetch": [100]})
-    assert matrix.shown("overall").rows[0].differences == ()
+    first = matrix.shown("overall").rows[0]
+    assert first.differences == ()
+    assert first.not_compared == "they were not played on the same tasks"
 
 
 def test_rows_of_other_types_are_pooled(matrix: Written) -> None:

@@ -61,9 +61,27 @@ def test_exact_match_is_taken_of_students_that_are_there(
     assert match is not None
     assert match.overall.actions.asked > 0
     assert match.trained_on > match.overall.paths
-    title, _ = grids(table)
+    title, differences, _ = grids(table)
     assert title.head == ("agent", "actions", "sub-goals", "ends", "paths")
+    assert differences.head[0] == "paired, same paths"
+    (one,) = differences.rows
+    assert one[0] == "hierarchical - flat"
+    difference = table.rows[0].difference("all")
+    assert difference is not None
+    assert difference.episodes == match.overall.paths
+    assert difference.difference.low <= difference.difference.mean <= difference.difference.high
     assert title.rows[1][2:4] == ("", "")  # the flat agent has no sub-goals
+
+
+def test_exact_matches_on_other_held_out_paths_are_not_compared(
+    catalogue: Catalogue, place: Place, tmp_path: Path
+) -> None:
+    rows = [EXACT["rows"][0], EXACT["rows"][1] | {"train": {"dataset": {"dev_share": 0.5}}}]
+    other = written(tmp_path / "t", ONE_SEED, {"exact": EXACT | {"rows": rows}})
+    Work(place, worlds=1).do(jobs(sized(other)))
+    first = figures(sized(other)[0], place, "").rows[0]
+    assert first.differences == ()
+    assert "train.dataset.dev_share" in first.not_compared
 
 
 def test_a_row_costs_what_the_teacher_took(catalogue: Catalogue, place: Place) -> None:

@@ -27,7 +27,7 @@ def row(name: str, mean: float | None, at: float = 1e6, against: str = "") -> Ro
         return Interval(mean=value, low=value - 5, high=value + 5)
 
     student = StudentFigures(
-        role="both", parameters=950_000, base="", tokens=4_000_000, data="0123", paths=400
+        role="both", parameters=950_000, base="", tokens=4_000_000, data="0123", paths=400, types=2
     )
     known = mean is not None
     return RowFigures(
@@ -61,6 +61,8 @@ def row(name: str, mean: float | None, at: float = 1e6, against: str = "") -> Ro
         else (),
         series="hierarchical",
         at=at,
+        types=("boil", "melt"),
+        all_types=30,
     )
 
 
@@ -103,10 +105,27 @@ def test_a_table_says_what_it_shows_how_it_was_played_and_what_is_missing() -> N
     ):
         assert said in " ".join(text.split())
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert "hierarchical 60.0 [55.0, 65.0] 60.0 [55.0, 65.0] 9" in lines
+    assert "hierarchical 60.0 [55.0, 65.0] 60.0 [55.0, 65.0] 9 of 2 types" in lines
     assert "later - - -" in lines
     assert "hierarchical - flat +8.0 [+3.0, +13.0] 5/3/1 <0.001" in lines
-    assert "hierarchical both 0.95M 4,000,000 400 0" in lines
+    assert "hierarchical both 0.95M 4,000,000 400 2 0" in lines
+
+
+def test_a_table_of_fewer_types_says_which_and_that_published_figures_are_of_all() -> None:
+    said = " ".join(as_text(table()).split())
+    assert "only 2 of the 30 task types are played: boil, melt; published figures" in said
+    assert "Swift-only, 770M (published) 46.25 79.68 30 types" in said
+    plain = " ".join(as_text(table(published=())).split())
+    assert "are played: boil, melt Note" in plain
+    every = tuple(f"type {number}" for number in range(30))
+    whole = table(rows=(row("hierarchical", 60).model_copy(update={"types": every}),))
+    assert "task types are played" not in " ".join(as_text(whole).split())
+
+
+def test_why_rows_are_not_compared_is_said() -> None:
+    alone = row("hierarchical", 60).model_copy(update={"against": "flat", "not_compared": "so"})
+    said = " ".join(as_text(table(rows=(alone, row("flat", 52)))).split())
+    assert "hierarchical and flat are not compared: so" in said
 
 
 def test_task_types_can_be_the_rows() -> None:
@@ -141,6 +160,33 @@ def test_bars_stand_for_rows_and_published_figures() -> None:
     assert "hierarchical, all: 60.0 [55.0, 65.0]" in drawn
     assert "Swift-only, 770M (published), short: 79.68" in drawn
     assert "later" not in drawn
+    assert ">2 of 30 task types<" in drawn
+    assert "Swift-only, 770M (published), all 30 types" in drawn
+
+
+def test_a_row_that_another_sums_up_is_not_drawn_beside_it() -> None:
+    whole = row("sum", 50).model_copy(update={"wanted": 0})
+    part = row("part", 40).model_copy(update={"types": ("boil",)})
+    drawn = chart_svg(table(rows=(whole, part)))
+    assert "sum, all" in drawn
+    assert "part, all" not in drawn
+
+
+def test_points_of_two_lines_at_one_place_do_not_hide_each_other() -> None:
+    other = row("flat", 52, 1e6).model_copy(update={"series": "flat"})
+    drawn = chart_svg(table(chart=Chart.LINES, rows=(row("hierarchical", 60), other)))
+    across = [float(x) for x in re.findall(r'circle cx="([\d.]+)"', drawn)]
+    assert abs(across[1] - across[0]) == 7
+
+
+def test_the_page_holds_the_chart_and_does_not_paint_over_its_colours(tmp_path: Path) -> None:
+    files = write_table(table(), tmp_path)
+    page = files.page.read_text()
+    assert files.chart is not None
+    assert files.chart.read_text() in page
+    assert 'class="alone"' in page
+    assert "svg:not(.alone) text" in page
+    assert "<img" not in page
 
 
 def test_lines_go_through_the_rows_of_a_series_from_left_to_right() -> None:
@@ -156,6 +202,12 @@ def test_lines_go_through_the_rows_of_a_series_from_left_to_right() -> None:
 def test_there_is_no_chart_where_there_are_no_figures() -> None:
     for chart in Chart:
         assert chart_svg(table(chart=chart, rows=(row("later", None),))) == ""
+
+
+def test_a_table_of_costs_names_the_source_of_the_published_tokens() -> None:
+    said = " ".join(as_text(table(content=Content.LLM_COST)).split())
+    assert "arXiv 2305.17390" in said
+    assert "within the interval no episode is solved" in said
 
 
 def test_a_published_figure_that_is_not_known_is_said() -> None:

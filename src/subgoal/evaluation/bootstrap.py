@@ -62,13 +62,27 @@ def bootstrap(groups: Sequence[Floats], over: Mean, seed: int = 0) -> Interval:
     """
     weights = type_weights(groups, over)
     mean = float(sum(w * group.mean() for w, group in zip(weights, groups, strict=True)))
+    low, high = np.quantile(resampled(groups, over, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean=_tidy(mean), low=_tidy(low), high=_tidy(high))
+
+
+def resampled(groups: Sequence[Floats], over: Mean, seed: int = 0) -> Floats:
+    """Return the mean over types of every resample, (`RESAMPLES`,).
+
+    Two figures of the same tasks, in the same groups and order, are drawn alike under one seed, so
+    that their ratio or difference can be taken resample by resample.
+
+    Args:
+        groups: The values of each type, at least one a type.
+        over: What counts alike, types or episodes.
+        seed: Seed of the resampling.
+    """
     draw = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
-    for weight, group in _strata(groups, weights):
+    for weight, group in _strata(groups, type_weights(groups, over)):
         size = max(1, len(group) - 1)
         means += weight * group[draw.integers(0, len(group), (RESAMPLES, size))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean=_tidy(mean), low=_tidy(low), high=_tidy(high))
+    return means
 
 
 def sign_flip_p_value(groups: Sequence[Floats], over: Mean, seed: int = 0) -> float:

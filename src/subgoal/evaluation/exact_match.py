@@ -66,6 +66,19 @@ class GroupMatch(Record):
     """Ends of sub-goals that another follows: whether the executor ends them there."""
 
 
+class PathMatch(Record):
+    """How exactly the actions of one path were written; what two agents are compared on."""
+
+    key: str
+    """Identity of the path."""
+    type: str
+    """Its task type."""
+    asked: int
+    """How many of its actions were asked for."""
+    exact: float
+    """Share written exactly, in percent."""
+
+
 class ExactMatch(Record):
     """How exactly the students of one agent write held-out paths."""
 
@@ -77,6 +90,8 @@ class ExactMatch(Record):
     """By length class, short first; empty in a world without them."""
     types: tuple[GroupMatch, ...]
     """By task type, in the order in which each comes first."""
+    paths: tuple[PathMatch, ...] = ()
+    """Path by path, those of which an action was asked; empty in files from before it was kept."""
     trained_on: int
     """Paths that were given and left out, since a student was trained on their task."""
     shortened: int
@@ -134,6 +149,7 @@ def exact_match(
         overall=_group("all", readings, seed),
         classes=tuple(_group(kind, members, seed) for kind, members in _by_class(readings).items()),
         types=tuple(_group(kind, members, seed) for kind, members in _by_type(readings).items()),
+        paths=tuple(_path(reading) for reading in readings if EventKind.ACT in reading.asked),
         trained_on=len(paths) - len(held_out),
         shortened=sum(reading.crew.shortened for reading in readings),
     )
@@ -297,6 +313,16 @@ def _by_class(readings: Sequence[_Reading]) -> dict[LengthClass, list[_Reading]]
         for kind in LengthClass
     }
     return {kind: members for kind, members in groups.items() if members}
+
+
+def _path(reading: _Reading) -> PathMatch:
+    asked = reading.asked[EventKind.ACT]
+    return PathMatch(
+        key=reading.path.key,
+        type=reading.path.trajectory.task.name,
+        asked=len(asked),
+        exact=round(100.0 * sum(asked) / len(asked), 6),
+    )
 
 
 def _group(name: str, readings: Sequence[_Reading], seed: int) -> GroupMatch:

@@ -12,14 +12,24 @@ from typing import TypeVar
 
 import numpy as np
 
-from subgoal.environments.protocol import LengthClass, Mean, Protocol, length_class, protocol
+from subgoal.environments.protocol import (
+    NUMBERS,
+    LengthClass,
+    Mean,
+    Protocol,
+    length_class,
+    protocol,
+)
+from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
+from subgoal.evaluation.compare_match import compare_match
+from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.summary import played
 from subgoal.experiments.cast import Play, play_of
 from subgoal.experiments.matrix import Place, Sized, player
-from subgoal.experiments.table import Chart, Content, Layout, Row
+from subgoal.experiments.table import Chart, Content, Layout, Row, Table
 from subgoal.record import Record
 from subgoal.training.checkpoint import StudentCard, read_card
 from subgoal.training.train import students_folder
@@ -68,6 +78,8 @@ class StudentFigures(Record):
     """Digest of its annotations."""
     paths: int
     """Paths that it was trained on."""
+    types: int = 0
+    """Task types that it was trained on."""
 
 
 class RowFigures(Record):
@@ -97,6 +109,12 @@ class RowFigures(Record):
     """How exactly its students write held-out paths, where that was asked."""
     differences: tuple[PairedDifference, ...] = ()
     """This row minus the other, by group; empty where one of them is missing."""
+    not_compared: str = ""
+    """Why it is not compared, where both rows are there."""
+    types: tuple[str, ...] = ()
+    """The task types that were played or read; until then, those that are to be played."""
+    all_types: int = 0
+    """How many its protocol has; 0: as many as the world has, all of which are played."""
     series: str = ""
     """The line of the chart that it belongs to."""
     at: float | None = None
@@ -151,6 +169,14 @@ class TableFigures(Record):
         """How many runs it is to have."""
         return sum(row.wanted for row in self.rows)
 
+    @property
+    def types(self) -> tuple[list[str], int]:
+        """The task types that any row is of, and how many the protocol has (0: not known)."""
+        names = dict.fromkeys(name for row in self.rows for name in row.types)
+        whole = any(not row.types for row in self.rows)  # a row of all types, not yet played
+        most = max((row.all_types for row in self.rows), default=0)
+        return list(names), 0 if whole and not names else most
+
     def groups(self, *kinds: GroupKind) -> list[str]:
         """Return the groups of these kinds that any row has: all, length classes, then types."""
         cells = [cell for row in self.rows for cell in row.cells if cell.kind in kinds]
@@ -166,11 +192,15 @@ class _Scores:
         by_seed: Score of each task by seed.
         types: Task type of each task.
         rules: The protocol.
+        wanted: The task types that are to be played; empty: all.
+        all_types: How many the protocol has; 0: not known, and all are played.
     """
 
     by_seed: Mapping[int, Mapping[str, float]]
     types: Mapping[str, str]
     rules: Protocol
+    wanted: tuple[str, ...] = ()
+    all_types: int = 0
 
     def means(self, seeds: Sequence[int]) -> dict[str, float]:
         """Return each task's mean over some seeds; only tasks that were played under all."""
@@ -208,6 +238,9 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
     rows = [_row(row, 0 if row.pool else len(plays[row.name]), scores, seed) for row in sized.rows]
     if matching:
         rows = [_with_match(row, plays.get(row.name, {}), place) for row in rows]
+    rows = [_with_students(row, plays.get(row.name, {}), place, table) for row in rows]
+    if matching:
+        rows = [_compared_match(row, rows, seed) for row in rows]
     return TableFigures(
         **table.model_dump(
             include={"name", "title", "shows", "source", "layout", "chart", "content"}
@@ -215,10 +248,7 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
         **table.model_dump(include={"axis", "published"}),
         scale=sized.name,
         scale_title=sized.scale.title,
-        rows=tuple(
-            _with_students(row, plays.get(row.name, {}), place, table.by_name[row.name].at)
-            for row in rows
-        ),
+        rows=tuple(rows),
         completes=completes,
     )
 
@@ -232,7 +262,23 @@ def _with_match(row: RowFigures, plays: Mapping[int, Play], place: Place) -> Row
     }
     first = next(iter(found.values()), None)
     changed = {"seeds": tuple(found), "match": first, "cells": (), "differences": ()}
-    return row.model_copy(update=changed)
+    types = tuple(group.name for group in first.types) if first else ()
+    return row.model_copy(update={**changed, "types": types, "not_compared": ""})
+
+
+def _compared_match(row: RowFigures, rows: Sequence[RowFigures], seed: int) -> RowFigures:
+    """Compare exact matches path by path; where that cannot be, say why."""
+    other = next((one for one in rows if one.name == row.against), None)
+    if other is None or row.match is None or other.match is None:
+        return row
+    ours, theirs = ({one.data for one in side.students} for side in (row, other))
+    if ours != theirs:
+        return row.model_copy(update={"not_compared": "they were trained on other data"})
+    try:
+        found = compare_match(row.match, other.match, seed)
+    except ComparisonInvalid as reason:
+        return row.model_copy(update={"not_compared": str(reason)})
+    return row.model_copy(update={"differences": tuple(found)})
 
 
 def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
@@ -246,7 +292,16 @@ def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
         kept = [e for e in episodes if not row.only or e.task.name in row.only]
         by_seed[seed] = {episode.key: float(episode.score) for episode in kept}
         types |= {episode.key: episode.task.name for episode in kept}
-    return _Scores(by_seed, types, protocol(first.config.protocol))
+    asked = first.config
+    rules = protocol(asked.protocol)
+    return _Scores(by_seed, types, rules, row.only or asked.types, _all_types(asked, rules))
+
+
+def _all_types(asked: EvaluateConfig, rules: Protocol) -> int:
+    """Return how many task types a protocol has, of the world whose types it knows."""
+    if asked.environment != "scienceworld":
+        return 0
+    return len(rules.type_step_limits or NUMBERS)
 
 
 def _pooled(parts: Sequence[_Scores]) -> _Scores:
@@ -259,6 +314,8 @@ def _pooled(parts: Sequence[_Scores]) -> _Scores:
         },
         types={key: name for part in parts for key, name in part.types.items()},
         rules=parts[0].rules,
+        wanted=tuple(dict.fromkeys(name for part in parts for name in part.wanted)),
+        all_types=parts[0].all_types,
     )
 
 
@@ -272,6 +329,8 @@ def _row(row: Row, wanted: int, scores: Mapping[str, _Scores], seed: int) -> Row
         return Cell(kind=kind, name=name, tasks=tasks, score=bootstrap(groups, over, seed))
 
     cells = tuple(_by_group(mine.means(seeds), mine.types, cell))
+    differences = _differences(mine, other, over, seed) if other else []
+    unlike = bool(other and other.by_seed and cells and not differences)
     return RowFigures(
         name=row.name,
         agent=row.released or row.agent,
@@ -282,7 +341,10 @@ def _row(row: Row, wanted: int, scores: Mapping[str, _Scores], seed: int) -> Row
         variations=max((c.tasks for c in cells if c.kind is GroupKind.TYPE), default=0),
         cells=cells,
         against=row.against,
-        differences=tuple(_differences(mine, other, over, seed)) if other else (),
+        differences=tuple(differences),
+        not_compared="they were not played on the same tasks" if unlike else "",
+        types=tuple(c.name for c in cells if c.kind is GroupKind.TYPE) or mine.wanted,
+        all_types=mine.all_types,
         series=row.series,
         at=row.at,
     )
@@ -325,13 +387,14 @@ def _by_group(
 
 
 def _with_students(
-    row: RowFigures, plays: Mapping[int, Play], place: Place, at: float | None
+    row: RowFigures, plays: Mapping[int, Play], place: Place, table: Table
 ) -> RowFigures:
     """Add what is known of a row's students."""
     play = plays.get(row.seeds[0]) if row.seeds else None
     if play is None:
         return row
     students = [_student(card) for card in _cards(play, place)]
+    at = table.by_name[row.name].at
     everything = float(sum(student.parameters for student in students)) or None
     return row.model_copy(
         update={"students": tuple(students), "at": everything if at is None else at}
@@ -362,4 +425,6 @@ def _student(card: StudentCard) -> StudentFigures:
         tokens=card.tokens,
         data=card.data,
         paths=len(card.trained_on),
+        # a task's key begins with its world and its type
+        types=len({tuple(key.split("/")[:2]) for key in card.trained_on}),
     )

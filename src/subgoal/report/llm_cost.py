@@ -4,27 +4,27 @@ The teacher reads a path and replies once; what the students play after that cos
 tokens. An agent that asks a language model while it plays pays for every action. So the more
 episodes are played, the less a solved one costs after distillation; from some number of episodes on
 it is the cheaper way.
+
+Intervals are those of the played tasks alone: how many actions an episode takes, and how often it
+is solved. The teacher's tokens, and the published ones an action, are taken as they are.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from subgoal.annotation.cost import TokenCounter, expect
 from subgoal.annotation.ledger import Totals
 from subgoal.annotation.prompt import Prompt, render_pairs
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.environments.protocol import Mean
 from subgoal.errors import ComparisonInvalid
+from subgoal.evaluation.bootstrap import LEVEL, Floats, Interval, bootstrap, resampled
 from subgoal.evaluation.episode import Episode
 from subgoal.record import Record
+from subgoal.report.published import TOKENS_AN_ACTION, PublishedTokens
 
-TOKENS_AN_ACTION = {
-    "SayCan": 1855.84,
-    "ReAct": 1971.03,
-    "Reflexion": 2983.46,
-    "SwiftSage": 757.07,
-}
-"""Tokens that agents with a language model at run time use an action, on ScienceWorld (SwiftSage,
-Lin et al., 2023, "Cost-effectiveness")."""
 PLAYED = (1, 10, 100, 1_000, 10_000, 100_000)
 """Numbers of episodes at which costs are told."""
 
@@ -59,12 +59,23 @@ class TeacherTokens(Record):
         )
 
 
+class Spread(Record):
+    """A figure with its 95 % bootstrap interval, which may have no upper end."""
+
+    mean: float
+    """The figure itself."""
+    low: float
+    """Lower end."""
+    high: float | None
+    """Upper end; None where the interval reaches an agent that solves nothing."""
+
+
 class CostAfter(Record):
     """What a solved episode has cost after so many episodes."""
 
     episodes: int
     """Episodes played."""
-    tokens: float | None
+    tokens: Spread | None
     """The teacher's tokens for each solved episode; None where the agent solves none."""
 
 
@@ -75,12 +86,12 @@ class RunTimeCost(Record):
     """Its name."""
     an_action: float
     """Tokens an action, as published."""
-    an_episode: float
+    an_episode: Interval
     """Tokens an episode of as many actions as the distilled agent takes."""
-    a_solved_episode: float | None
+    a_solved_episode: Spread | None
     """Tokens for each solved episode, if it solved as many as the distilled agent; None where that
     solves none."""
-    cheaper_after: int
+    cheaper_after: Interval
     """The least number of episodes for which the distilled agent costs less."""
 
 
@@ -98,9 +109,9 @@ class LlmCost(Record):
     """The distilled agent."""
     episodes: int
     """Episodes from which its steps and solved share were taken."""
-    steps: float
+    steps: Interval
     """Mean actions an episode."""
-    solved: float
+    solved: Interval
     """Share of episodes solved, in percent."""
     after: tuple[CostAfter, ...]
     """The distilled agent's cost by episodes played."""
@@ -136,14 +147,19 @@ def teacher_tokens(
 
 
 def llm_cost(
-    teacher: TeacherTokens, episodes: Sequence[Episode], played: Sequence[int] = PLAYED
+    teacher: TeacherTokens,
+    episodes: Sequence[Episode],
+    played: Sequence[int] = PLAYED,
+    seed: int = 0,
 ) -> LlmCost:
     """Set what the teacher took against what agents that call a language model take.
 
     Args:
         teacher: What was paid once.
-        episodes: Episodes of the distilled agent.
+        episodes: Episodes of the distilled agent; of several of one task, as under several training
+            seeds, the mean is taken first.
         played: Numbers of episodes at which its cost is told.
+        seed: Seed of the intervals.
 
     Raises:
         ComparisonInvalid: There are no episodes, of several agents, or none with an action.
@@ -154,33 +170,85 @@ def llm_cost(
             f"the cost of one agent is told, but the episodes are of "
             f"{' and '.join(names) or 'none'}; give those of one agent"
         )
-    steps = sum(len(episode.steps) for episode in episodes) / len(episodes)
-    if not steps:
+    if not any(episode.steps for episode in episodes):
         raise ComparisonInvalid(f"'{names[0]}' took no action in any episode; evaluate it again")
-    solved = sum(episode.solved for episode in episodes) / len(episodes)
+    steps = _by_task(episodes, lambda episode: len(episode.steps))
+    solved = _by_task(episodes, lambda episode: 100 * episode.solved)
+    share = bootstrap(solved, Mean.EPISODES, seed)
     return LlmCost(
         teacher=teacher,
         agent=names[0],
         episodes=len(episodes),
-        steps=round(steps, 2),
-        solved=round(100 * solved, 2),
+        steps=bootstrap(steps, Mean.EPISODES, seed),
+        solved=share,
         after=tuple(
-            CostAfter(episodes=n, tokens=round(teacher.total / (n * solved), 1) if solved else None)
-            for n in played
+            CostAfter(episodes=n, tokens=_spent(100 * teacher.total / n, share)) for n in played
         ),
         run_time=tuple(
-            _run_time(method, an_action, steps, solved, teacher.total)
-            for method, an_action in TOKENS_AN_ACTION.items()
+            _run_time(one, steps, solved, teacher.total, seed) for one in TOKENS_AN_ACTION
         ),
     )
 
 
-def _run_time(method: str, an_action: float, steps: float, solved: float, paid: int) -> RunTimeCost:
-    an_episode = an_action * steps
+def _by_task(episodes: Sequence[Episode], value: Callable[[Episode], float]) -> list[Floats]:
+    """Return the mean value of each task, an array a task type: seeds of one task are no tasks."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for episode in episodes:
+        of_type = found.setdefault(episode.task.name, {})
+        of_type.setdefault(episode.key, []).append(value(episode))
+    return [np.array([np.mean(of) for of in tasks.values()], float) for tasks in found.values()]
+
+
+def _spent(tokens: float, solved: Interval) -> Spread | None:
+    """Divide tokens by a solved share; the more is solved, the less each costs."""
+    if not solved.mean:
+        return None
+    return Spread(
+        mean=round(tokens / solved.mean, 1),
+        low=round(tokens / solved.high, 1),
+        high=round(tokens / solved.low, 1) if solved.low > 0 else None,
+    )
+
+
+def _run_time(
+    published: PublishedTokens,
+    steps: Sequence[Floats],
+    solved: Sequence[Floats],
+    paid: int,
+    seed: int,
+) -> RunTimeCost:
+    actions = bootstrap(steps, Mean.EPISODES, seed)
+    an_episode = _mapped(actions, lambda value: round(published.an_action * value, 1))
+    after = _mapped(actions, lambda value: math.floor(paid / (published.an_action * value)) + 1)
     return RunTimeCost(
-        method=method,
-        an_action=an_action,
-        an_episode=round(an_episode, 1),
-        a_solved_episode=round(an_episode / solved, 1) if solved else None,
-        cheaper_after=math.floor(paid / an_episode) + 1,
+        method=published.method,
+        an_action=published.an_action,
+        an_episode=an_episode,
+        a_solved_episode=_for_each_solved(published.an_action, steps, solved, seed),
+        # the longer episodes are, the sooner distillation is cheaper
+        cheaper_after=Interval(mean=after.mean, low=after.high, high=after.low),
+    )
+
+
+def _mapped(of: Interval, change: Callable[[float], float]) -> Interval:
+    return Interval(mean=change(of.mean), low=change(of.low), high=change(of.high))
+
+
+def _for_each_solved(
+    an_action: float, steps: Sequence[Floats], solved: Sequence[Floats], seed: int
+) -> Spread | None:
+    """Divide actions by solved episodes, resample by resample: long episodes are those unsolved."""
+    share = bootstrap(solved, Mean.EPISODES, seed)
+    if not share.mean:
+        return None
+    actions = resampled(steps, Mean.EPISODES, seed)
+    solves = resampled(solved, Mean.EPISODES, seed) / 100
+    ratio = np.divide(actions, solves, out=np.full_like(actions, np.inf), where=solves > 0)
+    # no quantile between two resamples: one of them may be without bound
+    low, high = np.quantile(ratio, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    mean = bootstrap(steps, Mean.EPISODES, seed).mean / (share.mean / 100)
+    return Spread(
+        mean=round(an_action * mean, 1),
+        low=round(an_action * float(low), 1),
+        high=round(an_action * float(high), 1) if np.isfinite(high) else None,
     )

@@ -28,6 +28,9 @@ class Published(Record):
         return known.get(group)
 
 
+PUBLISHED_TYPES = 30
+"""Over how many task types of ScienceWorld a published score is a mean: all of them."""
+
 _TABLE_1 = "Hashemzadeh et al. 2024 (arXiv 2405.02749), table 1"
 
 PUBLISHED: Mapping[str, Published] = {
@@ -67,3 +70,27 @@ def published(name: str) -> Published:
         guess = nearest(name, PUBLISHED) or f"; there are: {', '.join(PUBLISHED)}"
         raise ConfigInvalid(f"there is no published figure '{name}'{guess}")
     return PUBLISHED[name]
+
+
+class PublishedTokens(Record):
+    """What an agent that asks a language model at run time was published to use."""
+
+    method: str
+    """Its name."""
+    an_action: float
+    """Tokens an action, read and written together, on ScienceWorld."""
+
+
+TOKENS_SOURCE = (
+    "Lin et al. 2023 (SwiftSage, arXiv 2305.17390), its table of cost-effectiveness, tokens an "
+    "action on ScienceWorld"
+)
+"""Where the tokens an action stand; all four methods are in that one table."""
+
+TOKENS_AN_ACTION: tuple[PublishedTokens, ...] = (
+    PublishedTokens(method="SayCan", an_action=1855.84),
+    PublishedTokens(method="ReAct", an_action=1971.03),
+    PublishedTokens(method="Reflexion", an_action=2983.46),
+    PublishedTokens(method="SwiftSage", an_action=757.07),
+)
+"""Agents with a language model at run time, as `TOKENS_SOURCE` has them."""

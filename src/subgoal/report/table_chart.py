@@ -7,11 +7,15 @@ from subgoal.experiments.figures import GroupKind, RowFigures, TableFigures
 from subgoal.experiments.table import Chart
 from subgoal.record import Record
 from subgoal.report.charts import BAR, GAP, WIDTH, Bar, BarRow, score_x
-from subgoal.report.published import published
+from subgoal.report.published import PUBLISHED_TYPES, published
 
 COLOURS = 9
 """How many colours there are."""
 _HEIGHT = 340.0
+_BESIDE = 7.0
+"""How far points of two lines at the same place stand from each other."""
+_INSET = 24.0
+"""How far the first and the last place stand from the ends of the axis: room for points beside."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, WIDTH - 200.0, 16.0, _HEIGHT - 44
 
 
@@ -72,17 +76,17 @@ def table_chart(table: TableFigures) -> TableChart | None:
 
 
 def _bars(table: TableFigures) -> TableChart | None:
-    rows = [row for row in table.rows if row.cells]
+    rows = [row for row in table.rows if row.cells and not _part(row, table)]
     if not rows:
         return None
-    names = [*(row.name for row in rows), *(published(one).name for one in table.published)]
+    names = [*(row.name for row in rows), *_published_names(table)]
     legend = tuple((name, number % COLOURS) for number, name in enumerate(names))
     placed: list[BarRow] = []
     top = 38.0 + 18 * len(legend)
     for group in table.groups(GroupKind.ALL, GroupKind.LENGTH):
         bars = _group(table, rows, group, top)
         height = BAR * len(bars) + GAP
-        label = "all task types" if group == "all" else f"{group} tasks"
+        label = _all_label(table) if group == "all" else f"{group} tasks"
         placed.append(
             BarRow(label=label, y=top + height / 2, top=top, strong=True, bars=tuple(bars))
         )
@@ -94,6 +98,28 @@ def _bars(table: TableFigures) -> TableChart | None:
         bars=tuple(placed),
         x_ticks=tuple((score_x(value), str(value)) for value in range(0, 101, 20)),
     )
+
+
+def _part(row: RowFigures, table: TableFigures) -> bool:
+    """Tell whether a row is but a part of one that sums rows up, which is drawn in its place."""
+    sums = [set(one.types) for one in table.rows if not one.wanted and one.cells]
+    return any(set(row.types) < types for types in sums)
+
+
+def _all_label(table: TableFigures) -> str:
+    names, of = table.types
+    return f"{len(names)} of {of} task types" if _fewer(table) else "all task types"
+
+
+def _fewer(table: TableFigures) -> bool:
+    names, of = table.types
+    return 0 < len(names) < of
+
+
+def _published_names(table: TableFigures) -> list[str]:
+    """Return the names of published figures; beside fewer task types, of how many they are."""
+    fewer = f", all {PUBLISHED_TYPES} types" if _fewer(table) else ""
+    return [f"{published(one).name}{fewer}" for one in table.published]
 
 
 def _group(table: TableFigures, rows: Sequence[RowFigures], group: str, top: float) -> list[Bar]:
@@ -129,13 +155,14 @@ def _lines(table: TableFigures) -> TableChart | None:
 
     def across(at: float) -> float:
         share = (math.log(at) - least) / (most - least) if most > least else 0.5
-        return round(_LEFT + (_RIGHT - _LEFT) * share, 1)
+        return round(_LEFT + _INSET + (_RIGHT - _LEFT - 2 * _INSET) * share, 1)
 
     names = list(dict.fromkeys(row.series for row in shown))
     lines: list[Series] = []
     for number, name in enumerate(names):
         mine = sorted((row for row in shown if row.series == name), key=lambda row: row.at or 0)
-        points = tuple(_point(row, across(row.at or 1)) for row in mine)
+        beside = _BESIDE * (number - (len(names) - 1) / 2)  # else intervals would hide each other
+        points = tuple(_point(row, across(row.at or 1) + beside) for row in mine)
         lines.append(
             Series(name=name, colour=number % COLOURS, label_y=points[-1].y + 4, points=points)
         )
@@ -153,7 +180,7 @@ def _lines(table: TableFigures) -> TableChart | None:
 def _point(row: RowFigures, x: float) -> Point:
     score = row.cells[0].score
     return Point(
-        x=x,
+        x=round(x, 1),
         y=_up(score.mean),
         low=_up(score.low),
         high=_up(score.high),

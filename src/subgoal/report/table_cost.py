@@ -8,6 +8,7 @@ names the paths as they were.
 from collections.abc import Iterator, Sequence
 
 from subgoal.annotation.annotate import journal_at
+from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import played
 from subgoal.experiments.cast import play_of
@@ -15,7 +16,7 @@ from subgoal.experiments.matrix import Place, Sized, player
 from subgoal.experiments.table import Content
 from subgoal.record import Record
 from subgoal.report.grid import MISSING, Grid
-from subgoal.report.llm_cost import LlmCost, llm_cost, teacher_tokens
+from subgoal.report.llm_cost import LlmCost, Spread, llm_cost, teacher_tokens
 
 
 class RowCost(Record):
@@ -57,14 +58,14 @@ def cost_grids(costs: Sequence[RowCost]) -> Iterator[Grid]:
         cost, teacher = one.cost, one.cost.teacher
         yield Grid(
             title=f"{one.name}: what the teacher took, once",
-            head=("paths", "tokens", "counted by", "actions an episode", "solved"),
+            head=("paths", "tokens", "counted by", "actions an episode", "solved, %"),
             rows=(
                 (
                     f"{teacher.paths:,}",
                     f"{teacher.total:,}",
                     teacher.counter,
-                    f"{cost.steps:.1f}",
-                    f"{cost.solved:.1f} %",
+                    str(cost.steps),
+                    str(cost.solved),
                 ),
             ),
         )
@@ -81,14 +82,19 @@ def cost_grids(costs: Sequence[RowCost]) -> Iterator[Grid]:
                 (
                     other.method,
                     f"{other.an_action:,.0f}",
-                    f"{other.an_episode:,.0f}",
+                    _whole(other.an_episode),
                     _tokens(other.a_solved_episode),
-                    f"{other.cheaper_after:,}",
+                    _whole(other.cheaper_after),
                 )
                 for other in cost.run_time
             ),
         )  # fmt: skip
 
 
-def _tokens(tokens: float | None) -> str:
-    return MISSING if tokens is None else f"{tokens:,.0f}"
+def _tokens(tokens: Spread | None) -> str:
+    return MISSING if tokens is None else _whole(tokens)
+
+
+def _whole(of: Spread | Interval) -> str:
+    high = "no bound" if of.high is None else f"{of.high:,.0f}"
+    return f"{of.mean:,.0f} [{of.low:,.0f}, {high}]"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from subgoal.environments.protocol import LengthClass
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.experiments.figures import (
@@ -13,7 +14,7 @@ from subgoal.experiments.figures import (
 )
 from subgoal.experiments.table import Content, Layout
 from subgoal.report.grid import MISSING, Grid
-from subgoal.report.published import published
+from subgoal.report.published import PUBLISHED_TYPES, TOKENS_SOURCE, published
 from subgoal.report.table_cost import RowCost, cost_grids
 from subgoal.report.terminal import p_text
 
@@ -29,6 +30,13 @@ _MATCH = (
 )
 
 
+_COST = (
+    "Tokens are counted and not drawn from a sample: intervals of costs are those of the actions "
+    "that an episode takes and of how often it is solved, over variations of the same task types. "
+    "`no bound`: within the interval no episode is solved."
+)
+
+
 def grids(table: TableFigures, costs: Sequence[RowCost] = ()) -> list[Grid]:
     """Lay a table out: scores (or exact match), differences, costs, and students.
 
@@ -37,7 +45,7 @@ def grids(table: TableFigures, costs: Sequence[RowCost] = ()) -> list[Grid]:
         costs: What its rows cost in tokens of a large language model, where it tells that.
     """
     if table.content is Content.EXACT_MATCH:
-        laid = [_matches(table), _students(table)]
+        laid = [_matches(table), _differences(table), _students(table)]
     else:
         by_type = table.layout is Layout.TYPES
         laid = [_types(table) if by_type else _classes(table), _differences(table)]
@@ -55,23 +63,26 @@ def rules(table: TableFigures) -> list[str]:
         *(f"Protocol {one}" for one in dict.fromkeys(r.protocol for r in table.rows) if not match),
         f"Data digest {', '.join(data) or 'not known yet'}",
         _MATCH if match else _CELL,
+        *([_COST] if table.content is Content.LLM_COST else []),
     ]
 
 
 def notes(table: TableFigures) -> list[str]:
     """Say what a reader must know: published sources, rows that are partial, what is missing."""
     found = [f"{one.name}: {one.source}" for one in map(published, dict.fromkeys(table.published))]
+    if table.content is Content.LLM_COST:
+        found.append(f"tokens an action of agents that ask a language model: {TOKENS_SOURCE}")
     found += [
         f"{row.name} has {len(row.seeds)} of {row.wanted} seeds"
         for row in table.rows
         if 0 < len(row.seeds) < row.wanted
     ]
     found += [
-        f"{row.name} and {row.against} were not played on the same tasks: they are not compared"
+        f"{row.name} and {row.against} are not compared: {row.not_compared}"
         for row in table.rows
-        if row.against and row.cells and not row.differences and _known(table, row.against)
+        if row.not_compared
     ]
-    found += _fewer(table)
+    found += [*_fewer_types(table), *_fewer(table)]
     if table.done < table.wanted:
         found.append(
             f"not complete: {table.done} of {table.wanted} cells (a row under one seed); complete "
@@ -87,8 +98,19 @@ def _fewer(table: TableFigures) -> list[str]:
     return [f"{said} variations of a type were played at most, not the protocol's"] if said else []
 
 
-def _known(table: TableFigures, name: str) -> bool:
-    return any(row.name == name and row.cells for row in table.rows)
+def _fewer_types(table: TableFigures) -> list[str]:
+    """Say so where not all task types of the protocol are in the table, and which are."""
+    names, of = table.types
+    if not of or len(names) >= of:
+        return []
+    what = "read" if table.content is Content.EXACT_MATCH else "played"
+    said = f"only {len(names)} of the {of} task types are {what}: {', '.join(names)}"
+    if table.published:
+        said += (
+            f"; published figures are means over all {PUBLISHED_TYPES} and are not to be compared "
+            "with these"
+        )
+    return [said]
 
 
 def _classes(table: TableFigures) -> Grid:
@@ -98,7 +120,7 @@ def _classes(table: TableFigures) -> Grid:
         for row in table.rows
     ]
     rows += [
-        (one.name, *(_plain(one.score(group)) for group in groups), "")
+        (one.name, *(_plain(one.score(group)) for group in groups), f"{PUBLISHED_TYPES} types")
         for one in map(published, table.published)
     ]
     return Grid(title="Mean score", head=("agent", *groups, "tasks"), rows=tuple(rows))
@@ -126,16 +148,20 @@ def _shares(match: ExactMatch | None, classes: Sequence[str]) -> list[str]:
         return [MISSING] * (4 + len(classes))
     by_name = {group.name: group for group in match.classes}
     overall = match.overall
-    shares = [overall.actions, *(by_name[name].actions for name in classes if name in by_name)]
-    shares += [overall.subgoals, overall.ends]
-    return [*(str(share.exact) if share.exact else "" for share in shares), str(overall.paths)]
+    told = [by_name[name].actions if name in by_name else None for name in classes]
+    shares = [overall.actions, *told, overall.subgoals, overall.ends]
+    texts = (MISSING if one is None else str(one.exact or "") for one in shares)
+    return [*texts, f"{overall.paths} of {_of_types(overall.types)}"]
 
 
 def _differences(table: TableFigures) -> Grid:
     kinds = (GroupKind.ALL, GroupKind.LENGTH)
     by_type = table.layout is Layout.TYPES
     compared = [row for row in table.rows if row.differences]
-    groups = table.groups(*(GroupKind if by_type else kinds))
+    groups = table.groups(*(GroupKind if by_type else kinds)) or [
+        "all",
+        *(kind.value for kind in LengthClass),
+    ]  # exact matches have no cells
     rows = [
         (
             f"{row.name} - {row.against}" + (f": {group}" if group != "all" else ""),
@@ -147,8 +173,10 @@ def _differences(table: TableFigures) -> Grid:
         for group in groups
         if (one := row.difference(group)) is not None
     ]
-    head = ("paired, same tasks", "difference", "win/tie/loss", "p")
-    return Grid(title="Paired differences in points", head=head, rows=tuple(rows))
+    match = table.content is Content.EXACT_MATCH
+    head = ("paired, same paths" if match else "paired, same tasks", "difference", "win/tie/loss")
+    title = "Paired differences in points" + (" of actions written exactly" if match else "")
+    return Grid(title=title, head=(*head, "p"), rows=tuple(rows))
 
 
 def _students(table: TableFigures) -> Grid:
@@ -159,12 +187,13 @@ def _students(table: TableFigures) -> Grid:
             " + ".join(map(_size, row.students)) or MISSING,
             " + ".join(f"{one.tokens:,}" for one in row.students) or MISSING,
             " / ".join(dict.fromkeys(f"{one.paths:,}" for one in row.students)) or MISSING,
+            " / ".join(dict.fromkeys(str(one.types) for one in row.students)) or MISSING,
             ", ".join(map(str, row.seeds)) or MISSING,
         )
         for row in table.rows
         if row.wanted
     ]
-    head = ("agent", "students", "parameters", "training tokens", "paths", "seeds")
+    head = ("agent", "students", "parameters", "training tokens", "paths", "types", "seeds")
     return Grid(title="Students", head=head, rows=tuple(rows))
 
 
@@ -179,7 +208,11 @@ def _score(cell: Cell | None) -> str:
 
 def _tasks(row: RowFigures) -> str:
     cell = row.cell("all")
-    return MISSING if cell is None else str(cell.tasks)
+    return MISSING if cell is None else f"{cell.tasks} of {_of_types(len(row.types))}"
+
+
+def _of_types(count: int) -> str:
+    return f"{count} type{'' if count == 1 else 's'}"
 
 
 def _plain(score: float | None) -> str:
