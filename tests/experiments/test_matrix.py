@@ -100,3 +100,19 @@ def test_a_table_or_scale_that_is_not_there_is_said(catalogue: Catalogue, tmp_pa
         catalogue.scale("big")
     with pytest.raises(ConfigInvalid, match="there are no tables"):
         Catalogue(tmp_path / "nowhere").tables()
+
+
+def test_students_of_a_run_folder_play_wherever_nothing_of_its_own_is_trained(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    tables = [
+        Sized(one.table, one.name, one.scale.model_copy(update={"run": tmp_path}))
+        for one in sized(catalogue)
+    ]
+    todo = jobs(tables)
+    assert all(job.training is None and job.play and job.play.run == tmp_path for job in todo)
+    asked = {str(job.play.agent) for job in todo if job.play}
+    assert {"hierarchical", "flat"} <= asked
+    trained = {row.name for one in tables for row in one.table.rows if row.train or row.pool}
+    assert trained
+    assert not trained & {row.name for one in tables for row in one.rows}

@@ -40,7 +40,11 @@ class Sized:
     @property
     def rows(self) -> tuple[Row, ...]:
         """The rows at this scale."""
-        return self.table.at_scale(self.name)
+        rows = self.table.at_scale(self.name)
+        if self.scale.run is None:
+            return rows
+        trainless = (row for row in rows if row.trained and not (row.train or self.table.train))
+        return tuple(row.model_copy(update={"run": self.scale.run}) for row in trainless)
 
     def seeds(self, row: Row) -> tuple[int, ...]:
         """Return the seeds of a row: where nothing is trained, or nothing played, there is but one.

@@ -28,6 +28,9 @@ class Scale(Record):
     teacher_paths: Path | None = None
     """Annotated paths as the teacher read them, on which its tokens are counted, where those that
     are trained on were made shorter since."""
+    run: Path | None = None
+    """Students of this run folder play in all rows that differ in nothing that is trained, and
+    nothing is trained; the other rows are left out."""
     train: TrainConfig = TrainConfig()
     """How students are trained; a table or a row may say otherwise."""
     evaluate: EvaluateConfig = EvaluateConfig()
