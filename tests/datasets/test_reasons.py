@@ -19,14 +19,10 @@ MELTS = (
 )
 
 
-def path(annotated, description, *goals, answers=(), injected=()):
-    """A path that pursues goals, one step each, with the answers to them."""
+def path(annotated, description, *goals, injected=()):
+    """A path that pursues goals, one step each."""
     one = next(o for o in annotated if len(o.trajectory.steps) >= len(goals))
     steps = one.trajectory.steps[: len(goals)]
-    steps = tuple(
-        step.model_copy(update={"observation": answer or "Done."})
-        for step, answer in zip(steps, [*answers, *[""] * (len(goals) - len(answers))], strict=True)
-    )
     spans = tuple(
         one.spans[0].model_copy(
             update={
@@ -47,12 +43,12 @@ def goals_of(one):
     return [str(span.subgoal) for span in one.spans]
 
 
-def test_what_a_task_makes_conditional_is_told_by_its_own_words():
+def test_what_a_task_makes_conditional_is_quoted_from_the_word_that_tells_it_apart():
     assert conditions(CONDUCTS) == [
-        ("conductive", "place it in the green box"),
-        ("nonconductive", "place it in the blue box"),
+        "conductive, place it in the green box",
+        "nonconductive, place it in the blue box",
     ]
-    assert [own for own, _ in conditions(MELTS)] == ["above", "below"]
+    assert conditions(MELTS)[1] == "below 50.5 degrees celsius, focus on the green box"
     assert conditions("Boil water. If you can, hurry up.") == []
     assert conditions("Find a plant.") == []
 
@@ -60,10 +56,22 @@ def test_what_a_task_makes_conditional_is_told_by_its_own_words():
 @pytest.mark.parametrize(
     ("description", "goal", "said"),
     [
-        (CONDUCTS, "sort_into(foil, blue box)", "sort_into(nonconductive, foil, blue box)"),
-        (CONDUCTS, "sort_into(foil, Green box)", "sort_into(conductive, foil, Green box)"),
+        (
+            CONDUCTS,
+            "sort_into(foil, blue box)",
+            "sort_into(nonconductive, place it in the blue box, foil, blue box)",
+        ),
+        (
+            CONDUCTS,
+            "sort_into(foil, Green box)",
+            "sort_into(conductive, place it in the green box, foil, Green box)",
+        ),
+        (
+            MELTS,
+            "focus_on(green box)",
+            "focus_on(below 50.5 degrees celsius, focus on the green box, green box)",
+        ),
         (CONDUCTS, "sort_into(foil, red box)", "sort_into(foil, red box)"),
-        (MELTS, "focus_on(green box)", "focus_on(below, green box)"),
         (MELTS, "navigate_to(kitchen)", "navigate_to(kitchen)"),
         (CONDUCTS, "wait_for()", "wait_for()"),
     ],
@@ -77,21 +85,6 @@ def test_the_condition_that_held_comes_first(annotated, description, goal, said)
     assert with_reasons(wrong) == wrong
 
 
-def test_of_two_things_that_were_measured_the_chosen_one_is_told_with_its_measure(annotated):
-    slid = [
-        "a plane B, with: a block approximately 52% down",
-        "a plane C, with: a block at the top",
-    ]
-    tried = ["slide(block, plane b)", "slide(block, plane c)"]
-    for chosen, said in (("plane b", "approximately 52 down"), ("plane c", "at the top")):
-        one = path(annotated, "Which plane?", *tried, f"focus_on({chosen})", answers=slid)
-        assert goals_of(with_reasons(one)) == [*tried, f"focus_on({said}, {chosen})"]
-    alone = path(annotated, "Which plane?", tried[0], "focus_on(plane b)", answers=slid[:1])
-    assert with_reasons(alone) == alone
-    same = path(annotated, "Which?", *tried, "focus_on(plane b)", answers=["a block"] * 2)
-    assert with_reasons(same) == same
-
-
 def test_students_learn_reasons_where_it_is_asked(annotated):
     one = path(annotated, CONDUCTS, "find(foil)", "sort_into(foil, blue box)")
     tokenizer = MarkTokenizer.train([CONDUCTS, "sort_into( nonconductive, foil, blue box)"], 400)
@@ -102,5 +95,5 @@ def test_students_learn_reasons_where_it_is_asked(annotated):
         )
         for asked in (True, False)
     }
-    assert "sort_into( nonconductive, foil, blue box)" in said[True]
+    assert "sort_into( nonconductive, place it in the blue box, foil, blue box)" in said[True]
     assert "nonconductive" not in said[False]

@@ -51,8 +51,8 @@ class DatasetConfig(TextFormat):
     """Task types of which renamed copies alone are learned: what decides there is to be read, not
     known (whether a substance conducts)."""
     reasons: bool = False
-    """A sub-goal that follows a condition of the task says first which one held
-    (`datasets.reasons`): `sort_into(conductive, aluminum foil, green box)`."""
+    """A sub-goal that follows a condition of the task quotes it first (`datasets.reasons`):
+    `sort_into(conductive, place it in the green box, aluminum foil, green box)`."""
     earlier: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of a path's texts before its last one that are learned, by lot. The last text of a
     folded path holds its decision (which box, which plane); a student that is trained further, and
