@@ -338,6 +338,14 @@ def test_earlier_texts_of_a_path_are_learned_by_lot_and_its_last_always(annotate
     assert sum(map(len, last)) < sum(map(len, some)) < sum(map(len, every))
 
 
+def test_of_a_path_its_decision_alone_can_be_learned(annotated, tokenizer):
+    config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, decisions=True)
+    for one in annotated:
+        (text,) = build([one], Role.BOTH, config, tokenizer)
+        said = spell(tokenizer, text.ids[text.learned])
+        assert said == f"<|goal|>{spelled(str(one.spans[-1].subgoal))}<|end|>"
+
+
 def test_steps_can_be_dropped(annotated, tokenizer):
     whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
     config = DatasetConfig(drop=("look around",))

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from subgoal.datasets.rendering import (
     Context,
     RenderingName,
     Role,
+    Target,
     Text,
     TextFormat,
     plain,
@@ -53,6 +55,9 @@ class DatasetConfig(TextFormat):
     reasons: bool = False
     """A sub-goal that follows a condition of the task quotes it first (`datasets.reasons`):
     `sort_into(conductive, place it in the green box, aluminum foil, green box)`."""
+    decisions: bool = False
+    """Of a path only its last sub-goal is learned, which is its decision: a student that is trained
+    further learns to decide, and is averaged with what it was (`training.keep_base`)."""
     earlier: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of a path's texts before its last one that are learned, by lot. The last text of a
     folded path holds its decision (which box, which plane); a student that is trained further, and
@@ -232,7 +237,19 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     for event in events:
         drive(context, event)
     texts = context.finished
+    if config.decisions:
+        return [_decision(texts[-1])]
     return [text for text in texts[:-1] if _drawn(text, config.earlier)] + texts[-1:]
+
+
+def _decision(text: Text) -> Text:
+    """Return a text of which only the last sub-goal is learned."""
+    spans = [list(run) for _, run in groupby(range(len(text.ids)), lambda i: text.targets[i])]
+    goals = [run for run in spans if text.targets[run[0]] is Target.GOAL]
+    whole = [run for run in goals if len(run) > 1]  # the mark that ends an episode stands alone
+    learned = set(whole[-1] if whole else ())
+    targets = [target if i in learned else Target.CONTEXT for i, target in enumerate(text.targets)]
+    return replace(text, targets=tuple(targets))
 
 
 def _drawn(text: Text, share: float) -> bool:
