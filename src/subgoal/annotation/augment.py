@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from subgoal.annotation import annotate
+from subgoal.annotation.elsewhere import SOURCE, elsewhere
 from subgoal.annotation.hindsight import in_hindsight, ingredients
 from subgoal.annotation.noise import Surroundings, noisy, surroundings
 from subgoal.annotation.shortening import shortened
@@ -37,6 +38,9 @@ class AugmentConfig(Record):
     read, the way back is learned; each copy solves its task."""
     hindsight: bool = False
     """Where paths mix things, also mix others, and take what comes out for what was asked for."""
+    elsewhere: int = Field(default=0, ge=0)
+    """So many copies of each path whose task does not say where its thing is, in which it was
+    carried to another place and is looked for."""
 
 
 class AugmentSummary(Record):
@@ -52,6 +56,8 @@ class AugmentSummary(Record):
     """Copies with mistakes put in."""
     in_hindsight: int
     """Paths that were relabelled with what came of them."""
+    elsewhere: int
+    """Copies in which a thing was carried away and is looked for."""
     shortened: int
     """Those that are shorter than before."""
     moves: tuple[float, float]
@@ -125,8 +131,11 @@ class _Work:
             return replay(world, path.task, actions, path.source)
 
         one = shortened(one, again) if self.config.shorten else one
-        copies = range(1, self.config.noise + 1)
-        made = [noisy(one, again, self.around, copy) for copy in copies]
+        copies, moved = range(1, self.config.noise + 1), range(1, self.config.elsewhere + 1)
+        made = [
+            *(noisy(one, again, self.around, copy) for copy in copies),
+            *(elsewhere(one, again, self.around, copy) for copy in moved),
+        ]
         words = self.mixed.get(path.task.name, ()) if self.config.hindsight else ()
         relabelled = in_hindsight(one, words, again) if words else []
         return [*(copy for copy in made if copy is not None), *relabelled, one]
@@ -147,6 +156,7 @@ def _summary(
         paths=len(pairs),
         noisy=sum(one.variant.startswith("noise") for one in new.values()),
         in_hindsight=sum(one.variant.startswith("hindsight") for one in new.values()),
+        elsewhere=sum(one.variant.startswith(SOURCE) for one in new.values()),
         shortened=sum(len(a.trajectory.steps) < len(b.trajectory.steps) for b, a in pairs),
         moves=_means([moves for group in by_type.values() for moves in group]),
         by_type={name: _means(group) for name, group in by_type.items()},

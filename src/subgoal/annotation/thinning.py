@@ -10,6 +10,8 @@ What was made of a path that is not kept goes with it:
   over the sub-goals that its path has now: steps that were put in go with the step after them,
   wrong sub-goals and the ways back from them stay as they are. A copy whose wrong sub-goal would
   now stand in the middle of another one is left out: it would teach that the other ended there.
+- So does a copy whose thing was carried away (`elsewhere`): the search and the way back from it
+  stay as they are.
 - A path that was relabelled (`hindsight`) is a path like any other and is annotated by transfer.
 
 What was made of a kept path stays as it is.
@@ -20,6 +22,7 @@ from itertools import groupby
 
 from pydantic import Field
 
+from subgoal.annotation.elsewhere import SOURCE
 from subgoal.annotation.selection import by_type, medoids
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.transfer import TransferTeacher
@@ -91,7 +94,7 @@ class _Carrier:
 
     def again(self, one: AnnotatedTrajectory) -> AnnotatedTrajectory | None:
         """Return a path annotated by transfer; None for a copy that cannot follow its path."""
-        if not _disturbed(one):
+        if not (_disturbed(one) or one.trajectory.source == SOURCE):
             new = self._teacher.annotate(one.trajectory)
             return new.model_copy(update={"variant": one.variant})
         key = one.trajectory.task.key
@@ -107,7 +110,7 @@ def _disturbed(one: AnnotatedTrajectory) -> bool:
 
 
 def _following(copy: AnnotatedTrajectory, path: AnnotatedTrajectory) -> AnnotatedTrajectory | None:
-    """Return a copy with mistakes under the sub-goals of its path; None where they do not fit."""
+    """Return a copy of a path under the sub-goals of its path; None where they do not fit."""
     origins = _origins(copy, path.trajectory.actions)
     if origins is None:
         return None

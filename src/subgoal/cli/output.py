@@ -129,8 +129,13 @@ def show_augmented(summary: AugmentSummary) -> None:
         f"before, {after:.1f} after",
         "bold",
     )
-    if summary.noisy or summary.in_hindsight:
-        say(f"{summary.noisy} copies with mistakes, {summary.in_hindsight} paths in hindsight")
+    made = {
+        "copies with mistakes": summary.noisy,
+        "paths in hindsight": summary.in_hindsight,
+        "copies that look for their thing": summary.elsewhere,
+    }
+    if any(made.values()):
+        say(", ".join(f"{count} {what}" for what, count in made.items()))
     table = Table("type", "moves before", "after")
     for name, (old, new) in summary.by_type.items():
         table.add_row(Text(name), f"{old:.1f}", f"{new:.1f}")
