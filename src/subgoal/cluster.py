@@ -139,7 +139,11 @@ class Cluster:
         except ModuleNotFoundError as error:
             raise ClusterFailed(install("ray", "ray")) from error
         if not ray.is_initialized():
-            here: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False}
+            here: dict[str, Any] = {
+                "num_cpus": cores(),
+                "include_dashboard": False,
+                "_node_ip_address": "127.0.0.1",  # Ray asks nobody for a password
+            }
             try:
                 self._knock()
                 ray.init(

@@ -87,6 +87,19 @@ def test_a_world_that_cannot_be_made_does_not_use_up_a_place() -> None:
                 pass
 
 
+def test_a_world_that_cannot_be_started_ahead_says_so_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(self: Environment) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(ErrandWorld, "start", start)
+    with Pool("errand", 1) as pool:
+        pool.start(1)
+        with pytest.raises(OSError, match="no room"), pool.world():
+            pass
+
+
 def test_lent_worlds_step_at_the_same_time() -> None:
     together = threading.Barrier(2, timeout=10)
 

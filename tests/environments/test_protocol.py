@@ -88,6 +88,8 @@ def test_types_and_counts_can_be_restricted() -> None:
     ]
     with pytest.raises(TaskUnknown, match="did you mean 'freeze'"):
         protocol("paper").select(tasks, types=("freez",))
+    with pytest.raises(TaskUnknown, match="'unseen' does not play 'inclined-plane-determine"):
+        protocol("unseen").select(tasks, types=("inclined-plane-determine-angle",))
 
 
 @pytest.mark.parametrize("name", list(PROTOCOLS))

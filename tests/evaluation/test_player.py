@@ -63,3 +63,18 @@ def test_the_agent_that_ships_plays_scienceworld():
     assert episode.steps
     assert all(step.subgoal for step in episode.steps)
     assert not episode.error
+
+
+def test_an_interrupt_while_the_student_computes_gives_the_world_back(released, monkeypatch):
+    def interrupted(self, requests):
+        raise KeyboardInterrupt
+
+    with subgoal.load_agent(released) as agent:
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "subgoal.language_models.prefix_engine.PrefixEngine.generate", interrupted
+            )
+            with pytest.raises(KeyboardInterrupt) as held:
+                agent.play("fetch")
+        assert agent.play("fetch").steps
+    assert held

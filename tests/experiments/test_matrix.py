@@ -10,7 +10,7 @@ from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.experiments.cast import Play, Training, play_of
 from subgoal.experiments.catalogue import Catalogue
-from subgoal.experiments.matrix import Sized, jobs
+from subgoal.experiments.matrix import Place, Sized, jobs
 from subgoal.experiments.table import Table
 from tiny_tables import BASE, OVERALL, TABLES, sized, written
 
@@ -113,6 +113,14 @@ def test_students_of_a_run_folder_play_wherever_nothing_of_its_own_is_trained(
     assert all(job.training is None and job.play and job.play.run == tmp_path for job in todo)
     asked = {str(job.play.agent) for job in todo if job.play}
     assert {"hierarchical", "flat"} <= asked
+    place = Place(tmp_path / "matrix")
+    folders = {str(place.play(job.play).path) for job in todo if job.play}
+    assert all(folder.startswith(str(tmp_path / "matrix" / "others")) for folder in folders)
+    brief = todo[0].play
+    assert brief is not None
+    fewer = brief.config.model_copy(update={"per_type": brief.config.per_type + 1})
+    other = brief.model_copy(update={"config": fewer})
+    assert place.play(other).path != place.play(brief).path
     trained = {row.name for one in tables for row in one.table.rows if row.train or row.pool}
     assert trained
     assert not trained & {row.name for one in tables for row in one.rows}

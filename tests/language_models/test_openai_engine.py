@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -227,3 +228,42 @@ def test_no_beams_and_no_logits(foreign):
         engine.generate([asked(engine, [3], beams=2)])
     with pytest.raises(EngineFailed, match="gives no logits"):
         engine.logits(engine.open())
+
+
+def test_a_request_that_is_too_long_is_refused_unread(server):
+    with socket.create_connection(server.server_address) as line:
+        line.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
+        assert b" 413 " in line.recv(200)
+
+
+def test_what_goes_wrong_in_the_server_is_told(server, monkeypatch):
+    import openai
+
+    def broken(body):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(server, "complete", broken)
+    client = openai.OpenAI(api_key="none", base_url=server.base_url, max_retries=0)
+    with pytest.raises(openai.InternalServerError, match="RuntimeError: out of memory"):
+        client.completions.create(model="both", prompt=[7])
+
+
+class _Page(BaseHTTPRequestHandler):
+    """Something else on the port."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+
+    def log_request(self, *_: Any) -> None:
+        """Nothing is logged."""
+
+
+def test_something_else_on_the_port_is_one_sentence():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        with pytest.raises(EngineFailed, match="is no OpenAI-compatible server"):
+            connected(f"http://127.0.0.1:{page.server_port}/v1").check()
+        page.shutdown()

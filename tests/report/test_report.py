@@ -172,6 +172,17 @@ def test_an_unfinished_agent_is_named_and_left_out_of_comparisons(folder: RunFol
     assert "oracle has played other tasks than the rest (1 against 9)" in unfinished
 
 
+def test_agents_that_played_other_types_stand_beside_each_other(folder: RunFolder) -> None:
+    for agent in ("random_subgoals", "semi_random_subgoals"):
+        store = journal(folder, "paper", agent)
+        for number in (3, 4, 5):
+            store.append(_episode(agent, number, 10))
+        store.close()
+    text = StringIO()
+    Console(file=text, width=200).print(rendered(summarize(folder, "paper")))
+    assert "random_subgoals" in text.getvalue() or "random subgoals" in text.getvalue()
+
+
 def test_an_empty_folder_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(RunFolderInvalid, match="first run `subgoal evaluate"):
         analyse(RunFolder(tmp_path), 10)

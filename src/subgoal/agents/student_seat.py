@@ -3,6 +3,8 @@
 from collections.abc import Generator, Sequence
 from itertools import groupby
 
+from pydantic import Field
+
 from subgoal.agents.agent import Ask
 from subgoal.datasets.context import make_context
 from subgoal.datasets.functional_action import elementary_action, functional_action
@@ -18,9 +20,9 @@ from subgoal.record import Record
 class Decoding(Record):
     """How students write."""
 
-    temperature: float = 0.0
+    temperature: float = Field(default=0.0, ge=0)
     """0 is greedy."""
-    beams: int = 1
+    beams: int = Field(default=1, ge=1)
     """Beam search width; above 1, the temperature must be 0."""
     seed: int = 0
     """Seed of the sampling."""
@@ -43,6 +45,8 @@ def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
             "engine 'ctranslate2' does not sample by a seed; set decoding.temperature = 0, or "
             "engine = 'transformers'"
         )
+    if decoding.beams > 1 and decoding.temperature > 0:
+        raise EngineFailed("beams do not sample; set decoding.temperature = 0, or beams = 1")
     if decoding.beams > 1 and engine.engine is EngineName.OPENAI:
         raise EngineFailed(
             "engine 'openai' has no beams; set decoding.beams = 1, or another engine"

@@ -29,4 +29,9 @@ def command(words: Sequence[str]) -> None:
     folder = RunFolder(options.run)
     if options.restart:
         folder.remove_stage("augment")
-    show_augmented(augment(options.augment, folder, options.worlds, options.limits))
+    asked = options.augment
+    if (
+        asked == AugmentConfig()
+    ):  # of a configuration that rewrites nothing, and yet it is asked for
+        asked = AugmentConfig(shorten=True)
+    show_augmented(augment(asked, folder, options.worlds, options.limits))

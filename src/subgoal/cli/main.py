@@ -75,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
+    except OSError as error:
+        what = error.filename or "a file"
+        _complain(
+            f"{what} cannot be read or written ({error.strerror or error}); choose another place, "
+            "or make room, and run the same command again"
+        )
 
 
 def _complain(message: str) -> None:

@@ -28,9 +28,11 @@ class MatrixOptions(Record):
     run: Path = MATRIX
     """The folder of the matrix; all tables share it."""
     scale: str = ""
-    """At which size: `full`, `quick`, or another of `configs`/base; none: each table's own."""
+    """At which size: `full`, `quick`, or another of `configs`/base; none: the one that
+    this matrix was last run with, else each table's own."""
     configs: Path | None = None
-    """A folder of tables; none: the one that this matrix was begun with, else `configs/tables`."""
+    """A folder of tables; none: the one that this matrix was last run with, else
+    `configs/tables`."""
     dry_run: bool = False
     """Only list what would be done, in order, with its budget and the tables that share it."""
     worlds: int | Literal["auto"] = "auto"

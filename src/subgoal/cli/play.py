@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.released import ReleasedAgent
-from subgoal.annotation import annotate
 from subgoal.cli.agent import named
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import out
 from subgoal.environments.environment import Task
 from subgoal.environments.protocol import protocol
 from subgoal.environments.registry import make
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.evaluate import EvaluateConfig, subgoals_of
 from subgoal.evaluation.play import MakeAgent
 from subgoal.report.play import play_by_hand, watch
 from subgoal.run_folder import RunFolder
@@ -65,9 +64,5 @@ def _player(options: PlayOptions) -> tuple[str, MakeAgent]:
         agent.check_world(asked.environment)
         return agent.name, AgentShop(agent.folder, (), *playing).factory(agent.card.kind)
     folder = RunFolder(options.run)
-    subgoals = (
-        sorted({str(span.subgoal) for one in annotate.journal(folder) for span in one.spans})
-        if agent is AgentName.RANDOM_SUBGOALS
-        else ()
-    )
+    subgoals = subgoals_of(asked, folder) if agent is AgentName.RANDOM_SUBGOALS else ()
     return agent, AgentShop(folder / "students", subgoals, *playing).factory(agent)

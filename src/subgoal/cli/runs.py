@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 from rich.table import Table
+from rich.text import Text
 
 from subgoal.cli.output import out, say
 from subgoal.errors import RunFolderInvalid
@@ -42,7 +43,7 @@ def _list(place: Path) -> None:
             stages = folder.manifests()
         except RunFolderInvalid as error:
             say(str(error), "yellow")
-            table.add_row(str(path), "", "damaged", size, "")
+            table.add_row(Text(str(path)), "", "damaged", size, "")
             continue
         if not stages:
             continue
@@ -51,7 +52,7 @@ def _list(place: Path) -> None:
         begun += [f"{m.stage} (lost a file)" for m in stages if m.state is StageState.LOST]
         seconds = sum(manifest.seconds for manifest in stages)
         table.add_row(
-            str(path), ", ".join(complete), ", ".join(begun) or "-", size, f"{seconds:.0f}"
+            Text(str(path)), ", ".join(complete), ", ".join(begun) or "-", size, f"{seconds:.0f}"
         )
     if table.row_count:
         out.print(table)

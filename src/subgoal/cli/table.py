@@ -57,14 +57,14 @@ class Asked:
 
 
 def asked(run: Path, configs: Path | None, scale: str) -> Asked:
-    """Return which tables are meant: by the options, else by what the matrix was begun with."""
+    """Return which tables are meant: by the options, else by what the matrix was last run with."""
     file = run / _KEPT
     kept = validated(_Kept, read_toml(file), str(file)) if file.is_file() else _Kept()
     return Asked(Catalogue(configs or kept.configs), scale or kept.scale)
 
 
 def remember(run: Path, chosen: Asked) -> None:
-    """Keep which tables and scale a matrix was begun with."""
+    """Keep which tables and scale a matrix is run with."""
     kept = {"configs": str(chosen.catalogue.folder), "scale": chosen.scale}
     write_text(run / _KEPT, tomli_w.dumps(kept))
 

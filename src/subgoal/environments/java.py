@@ -78,19 +78,16 @@ class JavaProcess:
         classes = f"{find_jar_path()}{os.pathsep}{jar}"
         command = [find_java(), *flags, "-XX:+DisplayVMOutputToStderr", "-cp", classes]
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
-        # The engine writes a file where it stands: give it a place of its own.
-        self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
-        self._complaints = Path(self._place.name) / "stderr"
-        with self._complaints.open("wb") as complaints:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                cwd=self._place.name,
-                # An interrupt from the keyboard is for the Python process to handle.
-                start_new_session=True,
-            )
+        try:
+            # The engine writes a file where it stands: give it a place of its own.
+            self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
+            self._complaints = Path(self._place.name) / "stderr"
+            self._process = self._started(command)
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"the Java process of {name} cannot be started ({error.strerror or error}); make "
+                "room on the disk and in memory, or run fewer --worlds"
+            ) from error
         self.pid = self._process.pid
         self._socket: socket.socket | None = None
         self._rest = b""
@@ -142,6 +139,18 @@ class JavaProcess:
             if pipe is not None:
                 pipe.close()
         self._place.cleanup()
+
+    def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self._complaints.open("wb") as complaints:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                cwd=self._place.name,
+                # An interrupt from the keyboard is for the Python process to handle.
+                start_new_session=True,
+            )
 
     def _connect(self) -> None:
         """Wait for the port and the password that the gateway prints, and connect with them."""

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Literal, Self, TypeVar
 
 import psutil
+from pydantic import Field
 
 from subgoal.cluster import cores
 from subgoal.environments.environment import Environment
@@ -32,10 +33,10 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 class WorldLimits(Record):
     """When a world is given up and replaced; does not change a result."""
 
-    answer_seconds: float = Environment.answer_seconds
+    answer_seconds: float = Field(default=Environment.answer_seconds, gt=0)
     """A world that does not answer for so many seconds is killed and replaced, and its episode is
     played again, once (making an oracle path may take ten times as long)."""
-    megabytes: int = 500
+    megabytes: int = Field(default=500, gt=0)
     """What one world may need: `auto` fits as many into the free memory, and a world whose process
     has grown past it is replaced after its episode."""
 
@@ -193,11 +194,14 @@ class Pool:
 
         def make_and_start() -> None:
             made = self._made()
-            if isinstance(made, Environment):
-                with suppress(EnvironmentFailed):  # its first reset starts it, or says why not
-                    made.start()
-                if self._closed:
-                    self._discard(made)
+            try:
+                if isinstance(made, Environment):
+                    with suppress(EnvironmentFailed):  # its first reset starts it, or says why not
+                        made.start()
+                    if self._closed:
+                        self._discard(made)
+            except Exception as error:  # noqa: BLE001 - raised where the world is asked for
+                made = error
             self._idle.put(made)
 
         try:

@@ -135,14 +135,19 @@ class Protocol(Record):
             Tasks by type, then by variation, in the world's order.
 
         Raises:
-            TaskUnknown: A type is not the world's.
+            TaskUnknown: A type is not the world's, or not the protocol's.
         """
         known = list(dict.fromkeys(task.name for task in tasks))
+        allowed = self.type_step_limits if set(known) & set(self.type_step_limits) else known
         for name in types:
             if name not in known:
                 raise TaskUnknown(f"there is no task type '{name}'{nearest(name, known)}")
+            if name not in allowed:
+                raise TaskUnknown(
+                    f"the protocol '{self.name}' does not play '{name}'; leave it out, or choose "
+                    "another protocol"
+                )
         limit = self.per_type if per_type is None else per_type
-        allowed = self.type_step_limits if set(known) & set(self.type_step_limits) else known
         chosen: list[Task] = []
         for name in known:
             if name in allowed and (not types or name in types):

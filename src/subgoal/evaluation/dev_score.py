@@ -7,10 +7,12 @@ from transformers import PreTrainedModel
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.environments.environment import StopReason
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import protocol
 from subgoal.evaluation.evaluate import EvaluateConfig, tasks_of
 from subgoal.evaluation.rollout import rollout
+from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import Student, StudentCard
@@ -54,15 +56,21 @@ def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Wat
             return None
         name = AgentName.FLAT if role is Role.FLAT else AgentName.HIERARCHICAL
 
-        def score(model: PreTrainedModel, line: LogLine) -> float:
+        def score(model: PreTrainedModel, line: LogLine) -> float | None:
             shop = AgentShop(folder / "students")
             shop.hold(Student(model, tokenizer, _card(role, form, model, line)))
             with Pool(config.environment, worlds) as pool, shop.threads(name):
-                episodes = rollout(
-                    tasks_of(asked), shop.factory(name), name, protocol(config.protocol), pool
+                rules = protocol(config.protocol)
+                episodes = list(rollout(tasks_of(asked), shop.factory(name), name, rules, pool))
+            broken = [e for e in episodes if e.stop_reason is StopReason.ENVIRONMENT_ERROR]
+            if broken:  # no score is better than a wrong one
+                console.print(
+                    f"no dev score: the world broke off {len(broken)} of {len(episodes)} episodes, "
+                    f"{broken[0].task.key} because: {broken[0].error}",
+                    markup=False,
                 )
-                scores = [episode.score for episode in episodes]
-            return sum(scores) / max(1, len(scores))
+                return None
+            return sum(episode.score for episode in episodes) / max(1, len(episodes))
 
         return score
 

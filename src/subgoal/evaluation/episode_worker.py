@@ -19,7 +19,7 @@ from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.engine_config import EngineConfig
 from subgoal.record import Record
 
-_GROUP = 4
+GROUP = 4
 """So many episodes are sent to a process at once, times its worlds."""
 _STUDENTS = "students/"
 
@@ -106,7 +106,7 @@ def played_in(
         for file in (file for file in folder.rglob("*") if file.is_file()):
             shared[f"{_STUDENTS}{folder.name}/{file.relative_to(folder)}"] = file.read_bytes()
     weights = sum(len(content) for content in shared.values())
-    groups = grouped([task.model_dump_json() for task in tasks], _GROUP * job.worlds)
+    groups = grouped([task.model_dump_json() for task in tasks], GROUP * job.worlds)
     # Beside the worlds: the interpreter with its libraries, the weights, and what they compute.
     memory = job.worlds * job.limits.bytes + 500 * 2**20 + 2 * weights
     for group, outcomes in cluster.spread(EpisodeWorker, shared, groups, memory):

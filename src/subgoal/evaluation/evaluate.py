@@ -5,6 +5,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.agents.student_seat import Decoding
@@ -19,6 +21,7 @@ from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import (
+    GROUP,
     Engagement,
     on_one_core,
     pinned,
@@ -38,7 +41,8 @@ Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
 """Lets the agent of a name play tasks."""
 
 BROKEN_IN_A_ROW = 6
-"""So many episodes in a row whose world broke off end the evaluation: something is wrong."""
+"""So many episodes (in a cluster: groups of episodes) in a row whose world broke off end the
+evaluation: something is wrong."""
 
 
 WORLDS_A_CORE = 4
@@ -56,7 +60,7 @@ class EvaluateConfig(Record):
     """`paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or `dev-quick`."""
     types: tuple[str, ...] = ()
     """Task types; empty: all of the protocol's."""
-    per_type: int = 0
+    per_type: int = Field(default=0, ge=0)
     """Variations a type; 0: as the protocol says."""
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
     """Who plays."""
@@ -67,7 +71,7 @@ class EvaluateConfig(Record):
     """How students write."""
     engine: EngineConfig = EngineConfig()
     """What students play on."""
-    threads: int = 0
+    threads: int = Field(default=0, ge=0)
     """CPU threads that students compute with; 0: one for each 16M parameters."""
     cache_megabytes: int = 4096
     """What the texts of all episodes at once may keep computed; where they could need more, fewer
@@ -130,7 +134,7 @@ def evaluate(
     tasks = tasks_of(config)
     kinds, place = _cast(config, released, students or folder / "students")
     drawn = AgentName.RANDOM_SUBGOALS in kinds.values()
-    subgoals = _subgoals(config, folder) if drawn else []
+    subgoals = subgoals_of(config, folder) if drawn else []
     engine = config.engine if cluster is None else on_one_core(config.engine)
     shop = AgentShop(place, subgoals, config.decoding, engine, config.threads)
     rules = protocol(config.protocol)
@@ -164,8 +168,10 @@ def evaluate(
                 needed = shop.folders(kinds[name]).values()
                 return played_in(cluster, job, list(needed), missing)
 
+        # A group that a cluster loses is as many episodes in a row.
+        group = 1 if cluster is None else GROUP * worlds_of_a_worker(worlds)
         for name, kind in kinds.items():
-            _play_all(config, name, kind, tasks, shop, folder, play)
+            _play_all(config, name, kind, tasks, shop, folder, play, BROKEN_IN_A_ROW * group)
     return summarize(folder, config.protocol)
 
 
@@ -179,8 +185,16 @@ def _cast(
     return {released.name: released.card.kind}, released.folder
 
 
-def _subgoals(config: EvaluateConfig, folder: RunFolder) -> list[str]:
-    """Return every sub-goal of the training set once, sorted."""
+def subgoals_of(config: EvaluateConfig, folder: RunFolder) -> list[str]:
+    """Return every sub-goal of the training set once, sorted.
+
+    Args:
+        config: It may name the file of annotations.
+        folder: Whose own annotations they are else.
+
+    Raises:
+        ConfigInvalid: There is no such file, or there are no sub-goals.
+    """
     path = config.annotations
     if path is not None and not path.is_file():
         raise ConfigInvalid(f"evaluate.annotations: there is no file {path}")
@@ -202,6 +216,7 @@ def _play_all(
     shop: AgentShop,
     folder: RunFolder,
     play: Play,
+    patience: int,
 ) -> None:
     one = _OneAgent(
         environment=config.environment,
@@ -220,8 +235,9 @@ def _play_all(
         f"students/{role}": _decider(shop.folders(kind)[role], engine)
         for role, engine in shop.engines(kind).items()
     }
-    if kind is AgentName.RANDOM_SUBGOALS and config.annotations:
-        inputs["annotations"] = config.annotations
+    if kind is AgentName.RANDOM_SUBGOALS:
+        own = annotate.journal(folder)
+        inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
     with folder.stage(stage_name(config.protocol, name), one, inputs) as stage:
         if stage.complete and not any(map(_broken, store)):
             return
@@ -230,7 +246,7 @@ def _play_all(
         for role, engine in shop.engines(kind).items():
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
         with shop.threads(kind):
-            scores = _play_missing(name, tasks, play, store)
+            scores = _play_missing(name, tasks, play, store, patience)
         kept = prefix_bytes(shop.loaded_engines(kind)) / 2**20
         output = str(store.sealed_path.relative_to(folder.path))
         stage.finish(
@@ -257,6 +273,7 @@ def _play_missing(
     tasks: Sequence[Task],
     play: Play,
     store: Journal[Episode],
+    patience: int,
 ) -> list[int]:
     """Play what the journal does not hold, or holds as broken off; return all scores."""
     held = {key: e for key, e in store.by_key().items() if not _broken(e)}
@@ -270,7 +287,7 @@ def _play_missing(
         for episode in play(name, missing):
             store.append(episode)
             in_a_row = in_a_row + 1 if _broken(episode) else 0
-            if in_a_row >= BROKEN_IN_A_ROW:
+            if in_a_row >= patience:
                 raise EnvironmentFailed(
                     f"the world broke off {in_a_row} episodes in a row; the last time because: "
                     f"{episode.error}"

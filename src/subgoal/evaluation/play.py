@@ -88,17 +88,17 @@ class Play:
             return work()
         except EnvironmentFailed as error:
             self._error = str(error)
-            self._leave(error)
+            self.leave(error)
             if self._tries < TRIES:
                 self._broke_off = self._error
                 return self.begin()
             return self._ended(StopReason.ENVIRONMENT_ERROR)
         except BaseException as error:
-            self._leave(error)
+            self.leave(error)
             raise
 
-    def _leave(self, error: BaseException | None = None) -> None:
-        """Give agent and world back; a world that failed is replaced by the pool."""
+    def leave(self, error: BaseException | None = None) -> None:
+        """Give agent and world back, once; a world that failed is replaced by the pool."""
         resources, self._resources = self._resources, ExitStack()
         if error is None:
             resources.close()
@@ -192,7 +192,7 @@ class Play:
 
     def _finished(self, stop: StopReason) -> Episode:
         self._shortened = self._agent.shortened
-        self._leave()
+        self.leave()
         return self._ended(stop)
 
     def _ended(self, stop: StopReason) -> Episode:
@@ -215,8 +215,12 @@ class Play:
 
 def play_alone(play: Play) -> Episode:
     """Play one episode to its end, answering each ask by itself."""
-    outcome = play.begin()
-    while isinstance(outcome, Ask):
-        (answer,) = outcome.engine.generate([outcome.request])
-        outcome = play.resume(answer)
+    try:
+        outcome = play.begin()
+        while isinstance(outcome, Ask):
+            (answer,) = outcome.engine.generate([outcome.request])
+            outcome = play.resume(answer)
+    except BaseException as error:  # an interrupt while the student computes
+        play.leave(error)
+        raise
     return outcome

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from subgoal.environments.environment import StopReason
 from subgoal.environments.protocol import (
     NUMBERS,
     LengthClass,
@@ -31,6 +32,7 @@ from subgoal.experiments.cast import Play, play_of
 from subgoal.experiments.matrix import Place, Sized, player
 from subgoal.experiments.table import Chart, Content, Layout, Row, Table
 from subgoal.record import Record
+from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import StudentCard, read_card
 from subgoal.training.train import students_folder
 
@@ -115,6 +117,8 @@ class RowFigures(Record):
     """The task types that were played or read; until then, those that are to be played."""
     all_types: int = 0
     """How many its protocol has; 0: as many as the world has, all of which are played."""
+    broken: int = 0
+    """Episodes that the world broke off; they count with the score that they had."""
     series: str = ""
     """The line of the chart that it belongs to."""
     at: float | None = None
@@ -194,6 +198,7 @@ class _Scores:
         rules: The protocol.
         wanted: The task types that are to be played; empty: all.
         all_types: How many the protocol has; 0: not known, and all are played.
+        broken: Episodes that the world broke off.
     """
 
     by_seed: Mapping[int, Mapping[str, float]]
@@ -201,6 +206,7 @@ class _Scores:
     rules: Protocol
     wanted: tuple[str, ...] = ()
     all_types: int = 0
+    broken: int = 0
 
     def means(self, seeds: Sequence[int]) -> dict[str, float]:
         """Return each task's mean over some seeds; only tasks that were played under all."""
@@ -284,17 +290,19 @@ def _compared_match(row: RowFigures, rows: Sequence[RowFigures], seed: int) -> R
 def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
     by_seed: dict[int, dict[str, float]] = {}
     types: dict[str, str] = {}
-    first = next(iter(plays.values()))
+    first, broken = next(iter(plays.values())), 0
     for seed, play in plays.items():
         if not place.played(play):
             continue
         episodes = played(place.play(play), play.config.protocol, player(play))
         kept = [e for e in episodes if not row.only or e.task.name in row.only]
+        broken += sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in kept)
         by_seed[seed] = {episode.key: float(episode.score) for episode in kept}
         types |= {episode.key: episode.task.name for episode in kept}
     asked = first.config
     rules = protocol(asked.protocol)
-    return _Scores(by_seed, types, rules, row.only or asked.types, _all_types(asked, rules))
+    wanted = row.only or asked.types
+    return _Scores(by_seed, types, rules, wanted, _all_types(asked, rules), broken)
 
 
 def _all_types(asked: EvaluateConfig, rules: Protocol) -> int:
@@ -316,6 +324,7 @@ def _pooled(parts: Sequence[_Scores]) -> _Scores:
         rules=parts[0].rules,
         wanted=tuple(dict.fromkeys(name for part in parts for name in part.wanted)),
         all_types=parts[0].all_types,
+        broken=sum(part.broken for part in parts),
     )
 
 
@@ -345,6 +354,7 @@ def _row(row: Row, wanted: int, scores: Mapping[str, _Scores], seed: int) -> Row
         not_compared="they were not played on the same tasks" if unlike else "",
         types=tuple(c.name for c in cells if c.kind is GroupKind.TYPE) or mine.wanted,
         all_types=mine.all_types,
+        broken=mine.broken,
         series=row.series,
         at=row.at,
     )
@@ -410,7 +420,8 @@ def _cards(play: Play, place: Place) -> list[StudentCard]:
     if play.training is not None:
         folder, roles = place.training(play.training), play.training.config.roles
     else:
-        folder = place.play(play)
+        assert play.run is not None
+        folder = RunFolder(play.run)
         from subgoal.agents.load import AgentShop
 
         roles = AgentShop(folder / "students").roles(play.agent)

@@ -5,6 +5,7 @@
       runs/<digest>/        one training: a run folder, students and all
         plays/<digest>/     what its agents played under one protocol: a run folder too
       released/<name>/      what agents that are ready played
+      others/<digest>/      what students of other run folders played
       tables/               what `subgoal report --table` wrote
 
 All work is done by stages that are resumable, so a matrix that was interrupted goes on.
@@ -16,10 +17,14 @@ from pathlib import Path
 
 from subgoal.annotation import annotate, augment
 from subgoal.annotation.augment import AugmentConfig
+from subgoal.environments.environment import StopReason
+from subgoal.evaluation.summary import played as episodes_of
 from subgoal.experiments.cast import Play, Training, play_of
 from subgoal.experiments.scale import Scale
 from subgoal.experiments.table import Content, Row, Table
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.journal import file_digest
+from subgoal.run_folder import RunFolder, StageState, digest_of
+from subgoal.training.checkpoint import weights_file
 from subgoal.training.train import students_folder
 
 
@@ -43,6 +48,8 @@ class Sized:
         rows = self.table.at_scale(self.name)
         if self.scale.run is None:
             return rows
+        if self.table.content is not Content.SCORES:
+            return ()  # what these tell is of trainings of a matrix
         trainless = (row for row in rows if row.trained and not (row.train or self.table.train))
         return tuple(row.model_copy(update={"run": self.scale.run}) for row in trainless)
 
@@ -95,9 +102,9 @@ class Place:
     def play(self, play: Play) -> RunFolder:
         """Return the run folder that holds a play's episodes."""
         if play.run is not None:
-            return RunFolder(play.run)
-        if play.training is None:
-            place = self.folder / "released" / Path(play.released).name
+            place = self.folder / "others" / digest_of(str(play.run.resolve()))
+        elif play.training is None:
+            place = self.folder / "released" / _released(play.released)
         else:
             place = self.training(play.training).path
         return RunFolder(place / "plays" / play.digest)
@@ -126,6 +133,11 @@ class Place:
         """Return whether a play is complete."""
         return _complete(self.play(play), stage_of(play))
 
+    def broken(self, play: Play) -> int:
+        """Return how many episodes of a complete play the world broke off."""
+        episodes = episodes_of(self.play(play), play.config.protocol, player(play))
+        return sum(one.stop_reason is StopReason.ENVIRONMENT_ERROR for one in episodes)
+
     def match(self, play: Play) -> Path:
         """Return the file of the exact match of a play's students."""
         return self._students(play).path / "exact_match" / f"{play.agent}.json"
@@ -143,7 +155,9 @@ class Place:
             return self.trained(job.training)
         if job.play is None:
             return False
-        return self.matched(job.play) if job.match else self.played(job.play)
+        if job.match:
+            return self.matched(job.play)
+        return self.played(job.play) and not self.broken(job.play)
 
 
 def stage_of(play: Play) -> str:
@@ -185,6 +199,15 @@ def jobs(tables: Sequence[Sized]) -> list[Job]:
             if sized.table.name not in job.tables:
                 job.tables.append(sized.table.name)
     return list(found.values())
+
+
+def _released(name: str) -> str:
+    """Return what tells a released agent, and its weights, from any other."""
+    from subgoal.agents.released import released_agent
+
+    agent = released_agent(name)
+    weights = [file_digest(weights_file(agent.folder / role)) for role in agent.card.students]
+    return f"{agent.name}-{digest_of(weights)[:12]}"
 
 
 def _in_order(tables: Sequence[Sized]) -> Iterator[tuple[Sized, Row, int]]:

@@ -9,7 +9,9 @@ import torch
 from subgoal.agents.load import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import annotate, journal_at
+from subgoal.annotation.annotate import journal as annotations_of
 from subgoal.annotation.augment import AugmentConfig, augment
+from subgoal.datasets.examples import chosen_types
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid, DiskFull, MatrixIncomplete, SubgoalError
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
@@ -99,12 +101,16 @@ class Work:
             augment(scale.augment, folder, self._worlds, self._limits)
 
     def _play(self, play: Play, scale: Scale) -> None:
-        config, students = play.config, None
+        config, students, drawn_from = play.config, None, None
         if play.training is not None:
             students = self._place.training(play.training) / "students"
-            if play.agent is AgentName.RANDOM_SUBGOALS:
-                drawn_from = self._place.annotations(play.training, scale)
-                config = config.model_copy(update={"annotations": drawn_from})
+            drawn_from = self._place.annotations(play.training, scale)
+        elif play.run is not None:
+            students = play.run / "students"
+            own = annotations_of(RunFolder(play.run))
+            drawn_from = config.annotations or (own.sealed_path if own.sealed else None)
+        if play.agent is AgentName.RANDOM_SUBGOALS:
+            config = config.model_copy(update={"annotations": drawn_from})
         evaluate(
             config,
             self._place.play(play),
@@ -133,7 +139,7 @@ class Work:
             found = exact_match(
                 folder / "students",
                 play.agent,
-                list(journal_at(path)),
+                chosen_types(list(journal_at(path)), training.config.dataset),
                 engine=play.config.engine,
                 dataset=training.config.dataset,
             )

@@ -8,6 +8,7 @@ ids come back where `return_token_ids` asks for them.
 import hmac
 import json
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 
 _KEPT = 64
 """So many texts stay computed, and so many requests make a batch at most."""
+_MOST_BYTES = 2**24
+"""A longer request is refused unread."""
 _ONLY = 100
 """A bias from which on nothing but the biased tokens comes."""
 
@@ -165,15 +168,20 @@ class CompletionsServer(ThreadingHTTPServer):
     ) -> None:
         self.desks = {name: _Desk(student) for name, student in students.items()}
         self.key = key
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
-            raise EngineFailed(f"port {port} is taken ({error}); give --port 0") from error
+            raise EngineFailed(
+                f"port {port} is taken, or {host} is not of this machine ({error}); give "
+                "--port 0, or another --host"
+            ) from error
 
     @property
     def base_url(self) -> str:
         """What a client sets as its base URL."""
-        return f"http://{self.server_address[0]}:{self.server_port}/v1"
+        host = str(self.server_address[0])
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/v1"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -249,9 +257,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a completion."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self._refused():
+            self.close_connection = True  # the body was not read
             return
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal() or int(length) > _MOST_BYTES:
+            self.close_connection = True
+            self._error(413, f"a request has at most {_MOST_BYTES} bytes")
+            return
+        body = self.rfile.read(int(length))
         if self.path.rstrip("/") != "/v1/completions":
             self._error(404, f"there is no {self.path}")
             return
@@ -264,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         except (ValueError, IndexError, SubgoalError) as error:
             self._error(400, str(error))
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            self._error(500, f"{type(error).__name__}: {error}")
 
     def do_GET(self) -> None:
         """Answer which students are served."""

@@ -96,7 +96,7 @@ class OpenAIEngine(Engine):
         Raises:
             EngineFailed: It does not, or does not answer.
         """
-        served = [str(model.id) for model in self._sent(self._client.models.list).data]
+        served = self._sent(lambda: [str(model.id) for model in self._client.models.list().data])
         if self._name not in served:
             listed = ", ".join(served[:5]) or "no model"
             raise EngineFailed(
@@ -191,6 +191,10 @@ class OpenAIEngine(Engine):
             ) from error
         except sdk.OpenAIError as error:
             raise EngineFailed(f"{self._where} refuses: {self._blotted(error)}") from error
+        except (AttributeError, TypeError, ValueError) as error:  # it answers something else
+            raise EngineFailed(
+                f"{self._where} is no OpenAI-compatible server; set evaluate.engine.server.base_url"
+            ) from error
 
     def _blotted(self, error: Exception) -> str:
         said = " ".join(str(error).split())

@@ -8,6 +8,9 @@ names the paths as they were.
 from collections.abc import Iterator, Sequence
 
 from subgoal.annotation.annotate import journal_at
+from subgoal.annotation.thinning import thinned
+from subgoal.datasets.examples import chosen_types
+from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import played
@@ -43,8 +46,12 @@ def row_costs(sized: Sized, place: Place) -> list[RowCost]:
         done = [play for play in plays if play.training and place.played(play)]
         if not done or done[0].training is None:
             continue
-        path = sized.scale.teacher_paths or place.annotations(done[0].training, sized.scale)
-        teacher = teacher_tokens(list(journal_at(path)))
+        training = done[0].training
+        path = sized.scale.teacher_paths or place.annotations(training, sized.scale)
+        if not path.is_file():
+            raise ConfigInvalid(f"teacher_paths: there is no file {path}")
+        read = chosen_types(list(journal_at(path)), training.config.dataset)
+        teacher = teacher_tokens(thinned(read, training.config.teacher))
         episodes: list[Episode] = []
         for play in done:
             episodes += played(place.play(play), play.config.protocol, player(play))

@@ -83,6 +83,12 @@ def notes(table: TableFigures) -> list[str]:
         if row.not_compared
     ]
     found += [*_fewer_types(table), *_fewer(table)]
+    found += [
+        f"{row.name}: the world broke off {row.broken} episodes, which count with the score that "
+        f"they had; play them again with `{table.completes}`"
+        for row in table.rows
+        if row.broken
+    ]
     if table.done < table.wanted:
         found.append(
             f"not complete: {table.done} of {table.wanted} cells (a row under one seed); complete "
@@ -92,8 +98,8 @@ def notes(table: TableFigures) -> list[str]:
 
 
 def _fewer(table: TableFigures) -> list[str]:
-    """Say so where not as many variations were played as the protocol names."""
-    played = {row.variations for row in table.rows if row.cells and row.variations < row.per_type}
+    """Say so where not as many variations were played as the protocol names, or more."""
+    played = {row.variations for row in table.rows if row.cells and row.variations != row.per_type}
     said = " or ".join(map(str, sorted(played)))
     return [f"{said} variations of a type were played at most, not the protocol's"] if said else []
 

@@ -128,7 +128,7 @@ def _page(table: TableFigures, svg: str, costs: Sequence[RowCost]) -> str:
 
 def _printed(grid: Grid) -> Printed:
     table = Printed(
-        title=grid.title, title_justify="left", title_style="bold", box=None, pad_edge=False
+        title=Text(grid.title, style="bold"), title_justify="left", box=None, pad_edge=False
     )
     for number, head in enumerate(grid.head):
         table.add_column(Text(head), justify="right" if number else "left", no_wrap=number > 0)

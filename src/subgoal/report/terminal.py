@@ -35,7 +35,7 @@ def rendered(summary: EvaluationSummary) -> RenderableType:
 
 def overall_table(summary: EvaluationSummary) -> Table:
     """Every agent's mean score, overall and by length class."""
-    classes = [group.name for group in summary.agents[0].classes]
+    classes = list(dict.fromkeys(group.name for a in summary.agents for group in a.classes))
     table = _table("Mean score (95 % bootstrap interval)", "agent")
     for name in ("score", "", *classes, "solved", "episodes"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
@@ -91,7 +91,7 @@ def types_table(summary: EvaluationSummary) -> Table:
 
 def comparison_table(summary: EvaluationSummary) -> Table:
     """Paired differences, overall and by length class, in points."""
-    classes = [group.name for group in summary.comparisons[0].classes]
+    classes = list(dict.fromkeys(group.name for c in told(summary) for group in c.classes))
     table = _table("Paired differences (points, same tasks)", "agents")
     for name in ("difference", "", *classes, "win/tie/loss", "p"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
@@ -102,7 +102,7 @@ def comparison_table(summary: EvaluationSummary) -> Table:
             f"{label(comparison.first)} - {label(comparison.second)}",
             Text(f"{overall.difference.mean:+.1f}", style=_colour(overall)),
             _bounds(overall.difference, "+"),
-            *(f"{by_name[name].difference.mean:+.1f}" for name in classes),
+            *(f"{by_name[n].difference.mean:+.1f}" if n in by_name else "" for n in classes),
             f"{overall.wins}/{overall.ties}/{overall.losses}",
             p_text(overall.p_value),
         )
