@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Generic, TypeVar
@@ -74,7 +74,8 @@ def written_atomically(path: Path) -> Generator[IO[bytes]]:
                 os.fsync(file.fileno())
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or its disk is
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

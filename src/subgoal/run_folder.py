@@ -288,11 +288,18 @@ class RunFolder:
 
     @contextmanager
     def _locked(self, stage: str) -> Generator[None]:
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / f".{stage}.lock").open("a+") as lock:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            opened = (self.path / f".{stage}.lock").open("a+")
+        except OSError as error:
+            raise RunFolderInvalid(
+                f"{self.path} cannot be written ({error.strerror or error}); choose another "
+                "folder with --run"
+            ) from error
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 lock.seek(0)
                 raise RunFolderInvalid(
                     f"{self.path}: another process ({lock.read() or 'unknown'}) is running the "

@@ -1,5 +1,6 @@
 """Each kind of bad input through the command: one sentence, exit code 2, nothing half written."""
 
+import gzip
 import json
 import shutil
 
@@ -238,3 +239,27 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
 
 def table(capfd):
     return [line for line in capfd.readouterr().out.splitlines() if line.startswith("\u2502")]
+
+
+def test_a_run_folder_that_is_a_file(tmp_path, said):
+    file = tmp_path / "run"
+    file.write_text("mine")
+    code, text = said("collect", "--run", file, *ERRAND)
+    assert code == 2
+    assert "cannot be written" in text
+    assert file.read_text() == "mine"
+
+
+def test_a_damaged_list_of_paths_in_gzip(tmp_path, said):
+    file = tmp_path / "mine.jsonl.gz"
+    packed = bytearray(gzip.compress(b"{}" * 1000))
+    packed[12] ^= 255
+    file.write_bytes(bytes(packed))
+    code, text = said("collect", "--run", tmp_path / "run", *ERRAND, "--collect.paths", file)
+    assert code == 2
+    assert str(file) in text
+
+
+def test_augment_shortens_unless_told_otherwise(run, capfd):
+    main(["augment", "--run", str(run)])
+    assert '"shorten": true' in (run / "augment.stage.json").read_text()

@@ -137,6 +137,10 @@ def test_single_types_have_paths_of_their_own_number_and_only_renamed_ones(annot
     assert len(every) == 2 * len(annotated) - sum(
         one.trajectory.task.name == first for one in annotated
     )
+    alone = copies_of(annotated, 0, 0, None, (first,))
+    assert len(alone) == len(annotated)  # renamed once, where no copies are asked for
+    assert {copy for one, copy in alone if one.trajectory.task.name == first} == {1}
+    assert copies_of(annotated, 1, 0, {first: 0}) == copies_of(annotated, 1, 0, {others[0]: 0})
     more = copies_of(annotated, 0, 0, {first: 11})
     assert len(more) == 11 + sum(one.trajectory.task.name != first for one in annotated)
 

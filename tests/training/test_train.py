@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -160,3 +163,50 @@ def test_a_role_may_be_trained_in_its_own_way(tiny, tmp_path):
     assert cards[Role.PLANNER].config["training"]["learning_rate"] == 1e-4
     assert cards[Role.EXECUTOR].tokens >= tiny.training.tokens / 2
     assert cards[Role.EXECUTOR].config["training"]["learning_rate"] == tiny.training.learning_rate
+
+
+def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny, tmp_path):
+    first = RunFolder(tmp_path / "first")
+    before = train(tiny, first).cards[Role.BOTH]
+    base = str(first / "students" / "both")
+    further = tiny.model_copy(
+        update={
+            "student": tiny.student.model_copy(update={"model": base}),
+            "dataset": tiny.dataset.model_copy(update={"types": (TASK_TYPES[0],)}),
+        }
+    )
+    folder = RunFolder(tmp_path / "second")
+    card = train(further, folder).cards[Role.BOTH]
+    assert set(card.trained_on) == set(before.trained_on)
+    assert set(before.lexicon) <= set(card.lexicon)
+    with pytest.raises(ConfigInvalid, match="where the student that is trained would be written"):
+        train(further, first)
+    # another base at the same place makes another student
+    train(changed(tiny, seed=5), RunFolder(tmp_path / "third"))
+    shutil.copytree(tmp_path / "third" / "students" / "both", base, dirs_exist_ok=True)
+    with pytest.raises(RunFolderInvalid, match=r"input\.base/model\.safetensors"):
+        train(further, folder)
+
+
+def test_whoever_sets_no_sub_goals_learns_no_decisions(tiny, tmp_path):
+    dataset = tiny.dataset.model_copy(update={"decisions": True})
+    asked = tiny.model_copy(update={"roles": (Role.FLAT,), "dataset": dataset})
+    with pytest.raises(ConfigInvalid, match="'flat' sets no sub-goals"):
+        train(asked, RunFolder(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("field", ["per_type_of", "only_renamed"])
+def test_a_type_that_is_not_in_the_data_is_named(tiny, tmp_path, field):
+    value = {"fetsh": 3} if field == "per_type_of" else ("fetsh",)
+    asked = tiny.model_copy(update={"dataset": tiny.dataset.model_copy(update={field: value})})
+    with pytest.raises(ConfigInvalid, match=f"{field}: the data has no task type 'fetsh'"):
+        train(asked, RunFolder(tmp_path / "run"))
+
+
+def test_a_file_that_lies_beside_the_one_that_is_meant_is_not_read_in_its_place(
+    tiny, source, tmp_path
+):
+    copy = Path(shutil.copy(source, tmp_path))
+    copy.with_suffix("").write_text("another", encoding="utf-8")
+    with pytest.raises(ConfigInvalid, match="lies beside"):
+        train(tiny.model_copy(update={"annotations": copy}), RunFolder(tmp_path / "run"))

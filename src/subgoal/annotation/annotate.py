@@ -82,8 +82,13 @@ def journal_at(path: Path) -> Journal[AnnotatedTrajectory]:
 
     Args:
         path: A `.jsonl` or `.jsonl.zst`, as `annotate` and `augment` write.
+
+    Raises:
+        ConfigInvalid: A `.jsonl` lies beside the `.jsonl.zst` that is meant.
     """
     place = path.with_suffix("") if path.suffix == ".zst" else path
+    if place != path and place.exists():
+        raise ConfigInvalid(f"{place} lies beside {path}; name that one, or move it away")
     return Journal(place, AnnotatedTrajectory, "annotations", lambda one: one.key)
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from subgoal.datasets.rendering import (
     Target,
     Text,
     TextFormat,
+    Turns,
     plain,
     spelled,
 )
@@ -46,7 +48,7 @@ class DatasetConfig(TextFormat):
     per_type: int = Field(default=0, ge=0)
     """Training paths that each task type has, renamed copies counted, so that types weigh alike:
     types with fewer paths get more copies; 0: `renamed` copies of every path."""
-    per_type_of: dict[str, int] = {}
+    per_type_of: dict[str, Annotated[int, Field(ge=0)]] = {}
     """`per_type` of single task types, where it is another: more of what a student does not master
     yet."""
     only_renamed: tuple[str, ...] = ()
@@ -116,7 +118,7 @@ def chosen_types(
         ConfigInvalid: The data has no such type, or no other than those that are left out.
     """
     known = dict.fromkeys(one.trajectory.task.name for one in annotated)
-    for field in ("types", "without"):
+    for field in ("types", "without", "per_type_of", "only_renamed"):
         for name in getattr(config, field):
             if name not in known:
                 raise ConfigInvalid(
@@ -195,6 +197,15 @@ def build(
         ConfigInvalid: The context is too small for a path (no rule could shorten its text enough),
             a turn too short for what is to be written, or the role needs another rendering.
     """
+    if config.decisions and Target.GOAL not in LEARNED[role]:
+        raise ConfigInvalid(
+            f"train.dataset.decisions: '{role}' sets no sub-goals; leave it out of train.roles"
+        )
+    if config.decisions and config.turns is not Turns.MARKS:
+        raise ConfigInvalid(
+            "train.dataset.decisions wants train.dataset.turns = 'marks', by which the end of an "
+            "episode is told from a sub-goal"
+        )
     examples = [
         Example(
             ids=np.array(text.ids, np.int32),
@@ -238,16 +249,18 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         drive(context, event)
     texts = context.finished
     if config.decisions:
-        return [_decision(texts[-1])]
+        return next(([found] for text in reversed(texts) if (found := _decision(text))), [])
     return [text for text in texts[:-1] if _drawn(text, config.earlier)] + texts[-1:]
 
 
-def _decision(text: Text) -> Text:
-    """Return a text of which only the last sub-goal is learned."""
+def _decision(text: Text) -> Text | None:
+    """Return a text of which only the last sub-goal is learned; None where it sets none."""
     spans = [list(run) for _, run in groupby(range(len(text.ids)), lambda i: text.targets[i])]
     goals = [run for run in spans if text.targets[run[0]] is Target.GOAL]
     whole = [run for run in goals if len(run) > 1]  # the mark that ends an episode stands alone
-    learned = set(whole[-1] if whole else ())
+    if not whole:
+        return None
+    learned = set(whole[-1])
     targets = [target if i in learned else Target.CONTEXT for i, target in enumerate(text.targets)]
     return replace(text, targets=tuple(targets))
 

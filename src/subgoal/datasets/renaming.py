@@ -99,15 +99,17 @@ def copies_of(
     """
     first = dict.fromkeys(only_renamed, 1)  # the number of a type's first copy
     if not (per_type or per_type_of):
-        every = ((one, copy) for copy in range(copies + 1) for one in annotated)
-        return [(one, copy) for one, copy in every if copy >= first.get(_type(one), 0)]
+        every = ((one, copy) for copy in range(max(copies, bool(first)) + 1) for one in annotated)
+        begin = {name: (number, max(copies, number)) for name, number in first.items()}
+        wanted = {_type(one): begin.get(_type(one), (0, copies)) for one in annotated}
+        return [(o, c) for o, c in every if wanted[_type(o)][0] <= c <= wanted[_type(o)][1]]
     by_type: dict[str, list[AnnotatedTrajectory]] = {}
     for one in annotated:
         by_type.setdefault(_type(one), []).append(one)
     taken: list[tuple[AnnotatedTrajectory, int]] = []
     for name, mine in by_type.items():
         order = random.Random(name).sample(mine, len(mine))
-        number = (per_type_of or {}).get(name, per_type or (copies + 1) * len(mine))
+        number = (per_type_of or {}).get(name, per_type) or (copies + 1) * len(mine)
         begin = first.get(name, 0)
         taken += [(order[i % len(order)], begin + i // len(order)) for i in range(number)]
     return taken

@@ -32,13 +32,13 @@ from subgoal.datasets.examples import (
 )
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.splits import hold_out
+from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState, digest_of
-from subgoal.training.checkpoint import Student, StudentCard, read_card, save_student
+from subgoal.run_folder import RunFolder, Stage, StageState, digest_of
+from subgoal.training.checkpoint import CARD, Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.prepared import Prepared, load_prepared, save_prepared
 from subgoal.training.processes import Processes
@@ -153,6 +153,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
         TrainingFailed: There is nothing to train on, or the loss is not finite.
     """
     processes = Processes()
+    _check_base(config, folder)
     store, source = _annotations(config, folder)
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if len(orders) > 1:
@@ -162,15 +163,19 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     for role in config.roles:
         one = _one_student(config, role)
         place = students_folder(folder, role)
+        base = _base_files(one.student)
         work = folder / "training" / role
         with ExitStack() as stack:
             stage = None
             if processes.main:
-                named = folder.stage(f"train-{role}", one, {source.name: source})
+                named = folder.stage(f"train-{role}", one, {source.name: source, **base})
                 stage = stack.enter_context(named)
             complete = processes.tell(float(stage.complete) if stage else 0.0)
             if not complete:
-                student = _train_one(one, shelf, work, processes, watch)
+                if processes.main:
+                    _begin(work, one, [shelf.digest, *map(file_digest, base.values())], stage)
+                processes.wait()
+                student = _train_one(one, shelf, work, watch)
                 if stage:
                     save_student(place, student)
                     stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
@@ -314,6 +319,7 @@ class _Shelf:
             "teacher": one.teacher.model_dump(mode="json"),
             "model": one.student.model,
             "architecture": one.student.architecture,
+            **{name: file_digest(file) for name, file in _base_files(one.student).items()},
         }
         return self._texts / digest_of(decides)[:16]
 
@@ -339,6 +345,8 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
             "more; annotate some trajectories, or lower train.dataset.min_confidence"
         )
     training, dev = hold_out(kept, config.dev_share)
+    old = _base_card(student)
+    dev = unseen(old.trained_on, dev) if old else dev
     more = config.per_type_of, config.only_renamed
     taken = copies_of(training, config.renamed, config.per_type, *more)
     pool = names(training, frozenset(config.kept))
@@ -347,21 +355,44 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer, config.form))
 
 
-def _begin(work: Path, one: _OneStudent, digest: str) -> None:
-    """Delete what an interrupted training of another configuration or other data left behind."""
-    run, file = f"{digest_of(one.model_dump(mode='json'))} {digest}\n", work / "run"
-    if not file.exists() or file.read_text() != run:
+def _check_base(config: TrainConfig, folder: RunFolder) -> None:
+    """Refuse to write a student where the one lies that it begins with."""
+    base = Path(config.student.model).expanduser().resolve()
+    for role in config.roles:
+        place = students_folder(folder, role)
+        if config.student.model and place.resolve() == base:
+            raise ConfigInvalid(
+                f"train.student.model is {place}, where the student that is trained would be "
+                "written; choose another folder with --run"
+            )
+
+
+def _base_files(student: StudentConfig) -> dict[str, Path]:
+    """Return the files of a folder with a pretrained model that decide what becomes of it."""
+    place = Path(student.model).expanduser() if student.model else None
+    if place is None or not place.is_dir():
+        return {}
+    found = [*place.glob("*.safetensors"), *place.glob("tokenizer.json")]
+    return {f"base/{file.name}": file for file in sorted(found)}
+
+
+def _base_card(student: StudentConfig) -> StudentCard | None:
+    """Return the card of a student that is trained further; None for any other model."""
+    place = Path(student.model).expanduser()
+    return read_card(place) if student.model and (place / CARD).is_file() else None
+
+
+def _begin(work: Path, one: _OneStudent, digests: Sequence[str], stage: Stage | None) -> None:
+    """Delete what a training that is not to go on left behind."""
+    run, file = " ".join([digest_of(one.model_dump(mode="json")), *digests, "\n"]), work / "run"
+    fresh = stage is not None and stage.fresh
+    if fresh or not file.exists() or file.read_text() != run:
         shutil.rmtree(work, ignore_errors=True)
         write_text(file, run)
 
 
-def _train_one(
-    one: _OneStudent, shelf: _Shelf, work: Path, processes: Processes, watch: Watch | None
-) -> Student:
-    if processes.main:
-        _begin(work, one, shelf.digest)
-    processes.wait()
-    form = one.dataset.form
+def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None) -> Student:
+    form, old = one.dataset.form, _base_card(one.student)
     prepared, tokens = shelf.take(one)
     model, tokenizer = make_model(one.student, form, tokens), tokens.tokenizer
     outcome = finetune(
@@ -384,9 +415,10 @@ def _train_one(
         dev_loss=outcome.dev_loss,
         seconds=round(outcome.at.seconds, 1),
         seed=one.training.seed,
-        trained_on=prepared.trained_on,
+        # what a student was trained on before counts too: it must not be played
+        trained_on=tuple(dict.fromkeys((*(old.trained_on if old else ()), *prepared.trained_on))),
         teachers=prepared.teachers,
-        lexicon=prepared.lexicon,
+        lexicon=tuple(sorted({*(old.lexicon if old else ()), *prepared.lexicon})),
         base=one.student.model,
         vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),

@@ -1,5 +1,6 @@
 """The log of a training run: an append-only journal, one line every few steps."""
 
+from contextlib import closing
 from pathlib import Path
 
 from subgoal.journal import Journal
@@ -56,8 +57,12 @@ def cut_log(path: Path, step: int) -> None:
     lines = list(log(path))
     kept = [line for line in lines if line.step <= step]
     if len(kept) < len(lines):
-        path.unlink()
-        journal = log(path)
-        for line in kept:
-            journal.append(line)
-        journal.close()
+        short = path.with_name(f".{path.name}.cut")
+        short.unlink(missing_ok=True)
+        with closing(log(short)) as journal:
+            for line in kept:
+                journal.append(line)
+        if kept:
+            short.replace(path)
+        else:
+            path.unlink()

@@ -6,6 +6,7 @@ package, what users bring, and what can be exported.
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -60,7 +61,7 @@ def read_paths(path: Path) -> dict[tuple[str, int], OraclePath]:
     """
     try:
         return _read_paths(path, str(path))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
 
 
@@ -106,8 +107,9 @@ def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], O
         try:
             path = OraclePath.model_validate(json.loads(line))
         except (ValueError, ValidationError) as error:
+            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise DataCorrupt(
-                f"{name} line {number} is no path with task, variation and actions: {error}"
+                f"{name} line {number} is no path with task, variation and actions: {said}"
             ) from error
         key = (path.task, path.variation)
         if key in found:
