@@ -167,6 +167,28 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         collect(COLLECT, RunFolder(tmp_path), cluster=cluster)
 
 
+def test_more_memory_than_any_machine_has_is_refused_and_the_cluster_is_this_machines_alone(
+    tmp_path: Path,
+) -> None:
+    ray: Any = pytest.importorskip("ray")
+    with Cluster() as cluster:
+        waiting = cluster.spread(_Echo, {}, [["a"]], memory=2**60)
+        with pytest.raises(
+            ClusterFailed, match=r"a worker needs .* MB, but no machine .* --worlds"
+        ):
+            next(waiting)
+        assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+
+
+class _Echo(Worker):
+    """Gives back what it was given."""
+
+    def __init__(self, shared: Mapping[str, bytes]) -> None: ...
+
+    def work(self, items: Sequence[str]) -> list[str]:
+        return list(items)
+
+
 class _Losing(Cluster):
     """Works here, but loses its first group once too often."""
 
