@@ -5,6 +5,7 @@ those whose first word is near to its own, and only where the whole is near enou
 or a far object, does something else than was meant, and in some worlds that ends the episode.
 """
 
+import re
 from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
@@ -12,6 +13,8 @@ from rapidfuzz import fuzz, process
 DECISIVE = ("focus on ",)
 """What actions begin with that settle a task for good or ill: a far object may not take the place
 of what was written there, whatever the rest of the action has in common."""
+_ASKS = "Ambiguous request"
+_NUMBER = re.compile(r"^\s*([0-9]+):", re.MULTILINE)
 NEAR = 70.0
 """Least edit similarity, 0..100, of an action, and of its first word, that may take a place."""
 
@@ -35,6 +38,16 @@ def _safe(predicted: str, action: str) -> bool:
         return True
     same = predicted.startswith(verb)
     return same and fuzz.ratio(predicted.removeprefix(verb), action.removeprefix(verb)) >= NEAR
+
+
+def numbered(observation: str) -> list[str]:
+    """Return the numbers of which the world wants to hear one; none where it asks nothing.
+
+    Args:
+        observation: An answer, such as `Ambiguous request: Please enter the number for the action
+            you intended` and the actions, each on a line with its number.
+    """
+    return _NUMBER.findall(observation) if observation.startswith(_ASKS) else []
 
 
 def ground(predicted: str, valid: Sequence[str]) -> str | None:

@@ -31,7 +31,8 @@ class Decoding(Record):
     training had: no word is garbled. Students with marks, on the engine `transformers`."""
     choose: bool = False
     """Where the world does not know an action, let the student choose among those that it knows,
-    instead of taking the nearest by edit similarity. Students with marks, on `transformers`."""
+    instead of taking the nearest by edit similarity; and among the numbers where the world asks
+    which of several things is meant. Students with marks, on `transformers`."""
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:

@@ -5,12 +5,12 @@ A `Play` runs until its agent asks a model; who holds the play answers, alone or
 
 import time
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from subgoal.agents.agent import Action, Agent, Ask, Turn
 from subgoal.agents.endings import Endings
-from subgoal.agents.grounding import candidates, ground
+from subgoal.agents.grounding import candidates, ground, numbered
 from subgoal.environments.environment import (
     Environment,
     Observation,
@@ -117,6 +117,7 @@ class Play:
         self._agent.begin(opening, self._world)
         self._spectator.begin(opening)
         self._refused: Action | None = None
+        self._asked: Sequence[str] = ()  # the numbers of which the world wants to hear one
         self._spurned: set[str] = set()  # what the world has refused since it last did something
         self._turn: Turn = self._agent.act()
         return self._go_on(None)
@@ -138,6 +139,11 @@ class Play:
         if refused is not None:  # this is what was chosen in its place
             result = self._world.step(action.text)
             return self._taken(refused, action.text, result, known=result.accepted)
+        if self._asked and action.text not in self._asked and self._agent.grounded:
+            choice = self._agent.choose(self._asked)
+            if choice is not None:
+                self._refused, self._turn = action, choice
+                return None
         result = self._world.step(action.text)
         if result.accepted or not self._agent.grounded:
             return self._taken(action, action.text, result)
@@ -176,6 +182,7 @@ class Play:
             accepted=result.accepted,
         )
         self._steps.append(step)
+        self._asked = numbered(result.observation)
         self._spectator.step(step)
         stop = self._endings.after(sent, result, known) or self._limit_reached(result)
         if stop is None:
