@@ -1,7 +1,7 @@
 """Untrained students that choose among valid actions, and that write only known words."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -158,6 +158,45 @@ def test_what_the_world_has_refused_is_not_chosen_before_it_has_done_something(
     assert sent[looks][1]
     assert set(tried).isdisjoint(offered[looks])
     assert "look around" in offered[looks + 1]  # the world has moved on
+
+
+class _Asking(ErrandWorld):
+    """Asks which of two is meant, as ScienceWorld does, and then wants a number."""
+
+    asks = False
+
+    @override
+    def step(self, action: str) -> StepResult:
+        result = super().step("look around" if action in {"0", "1"} else action)
+        if self.asks:
+            self.asks = False
+            return result.model_copy(update={"accepted": action in {"0", "1"}})
+        self.asks = True
+        said = "Ambiguous request: Please enter the number for the action you intended:\n"
+        said += f"0:\t{action} (here)\n1:\t{action} (there)\n"
+        return result.model_copy(update={"observation": said, "accepted": True})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_the_world_asks_which_is_meant_the_student_chooses_a_number(
+    students: Path, name: AgentName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Asking", ""))
+    chosen = _play(AgentShop(students, decoding=CHOOSING).factory(name))
+    asked = 0
+    for episode in chosen.values():
+        for step, after in pairwise(episode.steps):
+            if step.observation.startswith("Ambiguous request"):
+                assert after.action in {"0", "1"}
+                assert after.accepted
+                asked += 1
+    assert asked > 5
+    plain = _play(AgentShop(students).factory(name))
+    assert any(
+        s.predicted == "" and s.action not in {"0", "1"} and not s.accepted
+        for e in plain.values()
+        for s in e.steps
+    )
 
 
 class _Bare(ErrandWorld):
