@@ -249,7 +249,8 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         drive(context, event)
     texts = context.finished
     if config.decisions:
-        return next(([found] for text in reversed(texts) if (found := _decision(text))), [])
+        decided = [text for text in map(_decision, texts) if text is not None]
+        return decided[-1:]
     return [text for text in texts[:-1] if _drawn(text, config.earlier)] + texts[-1:]
 
 
