@@ -1,5 +1,7 @@
 """Stages spread over a Ray cluster: the same results, and a lost machine is made up for."""
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -167,17 +169,38 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         collect(COLLECT, RunFolder(tmp_path), cluster=cluster)
 
 
-def test_more_memory_than_any_machine_has_is_refused_and_the_cluster_is_this_machines_alone(
-    tmp_path: Path,
-) -> None:
-    ray: Any = pytest.importorskip("ray")
-    with Cluster() as cluster:
+def test_more_memory_than_any_machine_has_is_refused(nodes: Nodes) -> None:
+    with Cluster(nodes.address) as cluster:
         waiting = cluster.spread(_Echo, {}, [["a"]], memory=2**60)
         with pytest.raises(
             ClusterFailed, match=r"a worker needs .* MB, but no machine .* --worlds"
         ):
             next(waiting)
-        assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+
+
+STARTED = """
+import os, subprocess, sys
+from subgoal.cluster import Cluster
+with Cluster() as cluster:
+    ray = cluster._connected()
+    address = ray.get_runtime_context().gcs_address
+    other = {name: value for name, value in os.environ.items() if "RAY" not in name}
+    knock = "import ray, sys; ray.init(address=sys.argv[1])"
+    code = subprocess.run([sys.executable, "-c", knock, address], env=other).returncode
+    print("kept out" if code else "let in")
+print("RAY_AUTH_TOKEN" in os.environ)
+"""
+
+
+@pytest.mark.slow
+def test_nobody_else_can_use_a_cluster_that_is_started_here() -> None:
+    pytest.importorskip("ray", minversion="2.52")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    words = [sys.executable, "-c", STARTED]
+    done = subprocess.run(
+        words, check=False, env=clean, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split("\n")[:2] == ["kept out", "False"], done.stderr[-2000:]
 
 
 class _Echo(Worker):

@@ -6,7 +6,9 @@ writes journals. A group gives the same outcome wherever, and however often, it 
 """
 
 import os
+import secrets
 import socket
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
@@ -57,13 +59,15 @@ class Cluster:
 
     Args:
         address: Of a running cluster, such as `10.0.0.1:6379` or `auto`; empty: one is started on
-            this machine, and ended with this object.
+            this machine, and ended with this object. Who connects to that one needs a token that
+            only its processes have (Ray 2.52 or later; before, Ray asks nobody).
     """
 
     def __init__(self, address: str = "") -> None:
         self._address = address
         self._ours = False
         self._ray: Any = None
+        self._lock: dict[str, str] = {}
 
     def spread(
         self,
@@ -115,6 +119,9 @@ class Cluster:
         if self._ours:
             self._ray.shutdown()
         self._ours, self._ray = False, None
+        for name in self._lock:
+            os.environ.pop(name, None)
+        self._lock = {}
 
     def _outcome(self, reference: Any) -> list[str] | ClusterFailed:
         errors = self._ray.exceptions
@@ -134,16 +141,16 @@ class Cluster:
             return self._ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if not (self._address or "RAY_AUTH_MODE" in os.environ or "ray" in sys.modules):
+            # Ray listens on all addresses: let nobody else in. It reads this once.
+            self._lock = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+            os.environ.update(self._lock)
         try:
             ray: Any = import_module("ray")
         except ModuleNotFoundError as error:
             raise ClusterFailed(install("ray", "ray")) from error
         if not ray.is_initialized():
-            here: dict[str, Any] = {
-                "num_cpus": cores(),
-                "include_dashboard": False,
-                "_node_ip_address": "127.0.0.1",  # Ray asks nobody for a password
-            }
+            here: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False}
             try:
                 self._knock()
                 ray.init(
