@@ -47,6 +47,14 @@ class Guide:
         return Mark.ACT, self._steps[self._number - 1].action
 
 
+class HeldTo(OneOf):
+    """One answer, as if there were another: what is certain would not be computed."""
+
+    @override
+    def allowed(self, written: Sequence[int]) -> list[int]:
+        return 2 * super().allowed(written)
+
+
 class LedSeat(StudentSeat):
     """A student that computes as many tokens as the guide's turn has, and takes that."""
 
@@ -67,8 +75,9 @@ class LedSeat(StudentSeat):
         mark, text = self._guide.turn(first)
         ids = self._tokenizer.segment(mark, text or None, ended=True)
         ask = next(super().write(first))
-        held_to = OneOf([ids]) if ask.engine.constrains else None
-        led = replace(ask.request, limit=len(ids), stop=NOTHING, first=(), constraint=held_to)
+        held_to = HeldTo([ids]) if ask.engine.constrains else None
+        only = ask.request.first if len(ask.request.first) == 1 else ()
+        led = replace(ask.request, limit=len(ids), stop=NOTHING, first=only, constraint=held_to)
         yield Ask(ask.engine, led)
         return mark, text
 

@@ -20,6 +20,10 @@ class RunFolderInvalid(SubgoalError):
     """A run folder is missing a stage, belongs to another configuration, or is damaged."""
 
 
+class StageBusy(RunFolderInvalid):
+    """Another process is running the stage."""
+
+
 class DataCorrupt(SubgoalError):
     """A stored file cannot be read: a damaged line, a wrong format or version."""
 

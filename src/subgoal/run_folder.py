@@ -24,7 +24,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from subgoal.errors import RunFolderInvalid
+from subgoal.errors import RunFolderInvalid, StageBusy
 from subgoal.journal import file_digest, write_text
 from subgoal.progress import console
 from subgoal.record import Record
@@ -158,7 +158,7 @@ class RunFolder:
 
         Raises:
             RunFolderInvalid: It began with another configuration or other inputs, an input is
-                missing, or another process is running it.
+                missing, or another process is running it (`StageBusy`).
         """
         asked = StageManifest(
             stage=name,
@@ -301,7 +301,7 @@ class RunFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 lock.seek(0)
-                raise RunFolderInvalid(
+                raise StageBusy(
                     f"{self.path}: another process ({lock.read() or 'unknown'}) is running the "
                     f"stage '{stage}'; wait for it or stop it"
                 ) from error

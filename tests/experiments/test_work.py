@@ -1,5 +1,6 @@
 """The matrix at work on the tiny world: real students, each trained once."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,32 @@ def test_a_job_that_fails_leaves_the_others_their_turn(place: Place, tmp_path: P
     with pytest.raises(MatrixIncomplete, match=r"2 of 4 jobs failed, first train both \(x\)"):
         Work(place, worlds=1).do(todo)  # the flat student is there already
     assert [place.done(job) for job in todo] == [False, False, True, True]
+
+
+def test_what_another_process_does_is_left_to_it_and_what_builds_on_it_waits(
+    catalogue: Catalogue,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    todo, place = jobs(sized(catalogue, "overall")), Place(tmp_path)
+    training = todo[0].training
+    assert training is not None
+    folder = place.training(training).path
+    folder.mkdir(parents=True)
+    done_meanwhile: list[bool] = []
+    with (folder / ".train-both.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def wait(_: float) -> None:  # nothing is left but what the other one does
+            done_meanwhile.extend(map(place.done, todo))
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("subgoal.experiments.work.sleep", wait)
+        Work(place, worlds=1).do(todo)
+    assert done_meanwhile == [False, False, True, True]
+    assert all(map(place.done, todo))
+    assert capfd.readouterr().err.count("left to the process that is doing it") == 1
 
 
 def test_students_of_another_folder_and_agents_that_are_ready_play_too(

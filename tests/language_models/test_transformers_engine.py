@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subgoal.language_models.constraint import OneOf
 from subgoal.language_models.engine import Generation
 from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
 from subgoal.training.student import StudentConfig, make_student
@@ -109,3 +110,25 @@ def test_a_small_model_computes_with_few_threads(parameters, asked, threads, mon
     with cpu_threads(parameters, asked):
         assert now == [threads]
     assert now == [4]
+
+
+def test_what_can_only_come_next_is_written_without_computing_it():
+    engine = TransformersEngine(MODEL, 64)
+    answers = [[7, 8, 9, 10, 2], [7, 8, 11, 12, 2]]
+    found = []
+    for constraint in (OneOf(answers), Undecided(answers)):
+        stream, before = engine.open(), engine.computed_tokens
+        stream.extend([4, 8, 15])
+        one = Generation(stream, frozenset({2}), 20, first=(7,), constraint=constraint)
+        (answer,) = engine.generate([one])
+        assert answer.computed == engine.computed_tokens - before
+        found.append((answer.ids, answer.stopped, round(answer.logprob, 4), answer.computed))
+    # 3 read with 7 and 8, one choice; or 3 with 7 (`first`), and one by one all but the last
+    assert [one[:3] for one in found[:1]] == [one[:3] for one in found[1:]]
+    assert [one[3] for one in found] == [5, 7]
+    assert list(found[0][0]) in answers
+
+
+class Undecided(OneOf):
+    def allowed(self, written):
+        return 2 * super().allowed(written)

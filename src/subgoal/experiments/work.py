@@ -1,6 +1,7 @@
 """Does what is missing of a matrix, job by job."""
 
 from collections.abc import Sequence
+from time import sleep
 from typing import Literal
 
 import tomli_w
@@ -13,7 +14,7 @@ from subgoal.annotation.annotate import journal as annotations_of
 from subgoal.annotation.augment import AugmentConfig, augment
 from subgoal.datasets.examples import chosen_types
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
-from subgoal.errors import ConfigInvalid, DiskFull, MatrixIncomplete, SubgoalError
+from subgoal.errors import ConfigInvalid, DiskFull, MatrixIncomplete, StageBusy, SubgoalError
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
 from subgoal.evaluation.exact_match import exact_match
 from subgoal.experiments.cast import Play, Training
@@ -25,6 +26,9 @@ from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import weights_file
 from subgoal.training.train import students_folder, train
 from subgoal.trajectories.collect import collect
+
+PAUSE = 5.0
+"""Seconds after which a job that another process was doing is looked at again."""
 
 
 class Work:
@@ -44,35 +48,68 @@ class Work:
     ) -> None:
         self._place, self._limits = place, limits
         self._worlds: int | Literal["auto"] = worlds
+        self._told = set[str]()
 
     def do(self, jobs: Sequence[Job]) -> None:
         """Do what is missing; what fails is told at the end, and the rest is done.
+
+        Several processes may share a matrix: what another one is doing is left to it, and what
+        builds on that waits.
 
         Raises:
             DiskFull: Nothing more can be written.
             MatrixIncomplete: Some jobs failed.
         """
         failed: dict[str, str] = {}
-        for number, job in enumerate(jobs, start=1):
-            if self._place.done(job):
-                continue
-            what = f"{number}/{len(jobs)} {described(job)}"
-            if job.gpu and not torch.cuda.is_available():
-                _tell(f"{what}: left out, it wants a GPU")
-                continue
-            _tell(f"{what}, for {', '.join(job.tables)}")
-            try:
-                self._do(job)
-            except DiskFull:
-                raise
-            except SubgoalError as error:
-                failed[described(job)] = str(error)
-                _tell(f"failed: {error}")
+        left = [(f"{i}/{len(jobs)} {described(job)}", job) for i, job in enumerate(jobs, start=1)]
+        while left:
+            elsewhere = set[str]()
+            busy = [(what, job) for what, job in left if self._busy(what, job, elsewhere, failed)]
+            if len(busy) == len(left):
+                sleep(PAUSE)
+            left = busy
         if failed:
             first, reason = next(iter(failed.items()))
             raise MatrixIncomplete(
                 f"{len(failed)} of {len(jobs)} jobs failed, first {first}: {reason}"
             )
+
+    def _busy(self, what: str, job: Job, elsewhere: set[str], failed: dict[str, str]) -> bool:
+        """Do a job; return whether it waits for another process.
+
+        Args:
+            what: The job, said in a few words.
+            job: The job.
+            elsewhere: Digests of trainings that other processes do; this one's is added.
+            failed: Why jobs failed; this one's reason is added.
+        """
+        if self._place.done(job):
+            return False
+        training = job.training or (job.play.training if job.play else None)
+        if job.play is not None and training is not None and training.digest in elsewhere:
+            return True
+        if job.gpu and not torch.cuda.is_available():
+            _tell(f"{what}: left out, it wants a GPU")
+            return False
+        self._tell_once(f"{what}, for {', '.join(job.tables)}")
+        try:
+            self._do(job)
+        except DiskFull:
+            raise
+        except StageBusy:
+            self._tell_once(f"{what}: left to the process that is doing it")
+            if training is not None:
+                elsewhere.add(training.digest)
+            return True
+        except SubgoalError as error:
+            failed[described(job)] = str(error)
+            _tell(f"failed: {error}")
+        return False
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            _tell(line)
 
     def _do(self, job: Job) -> None:
         if job.training is not None:

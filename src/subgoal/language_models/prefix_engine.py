@@ -121,14 +121,12 @@ class PrefixEngine(Engine):
     def generate(self, requests: Sequence[Generation]) -> list[Generated]:
         wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
         states = [_State(one) for one in requests if one.beams <= 1]
-        live = [state for state in states if state.room(self.context)]
-        while live:
+        while live := [state for state in states if state.goes_on(self.context)]:
             new = [len(_own(state.request.stream).pending) for state in live]
             logits = self._compute([state.request.stream for state in live])
             for state, row, count in zip(live, logits, new, strict=True):
                 state.computed += count
                 state.take(row)
-            live = [state for state in live if not state.stopped and state.room(self.context)]
         plain = iter(states)
         return [wide[i] if i in wide else next(plain).result() for i in range(len(requests))]
 
@@ -211,8 +209,16 @@ class _State:
         self._logprob = 0.0
         self._chance = torch.Generator().manual_seed(request.seed)
 
-    def room(self, context: int) -> bool:
-        """Return whether another token may come."""
+    def goes_on(self, context: int) -> bool:
+        """Return whether another token is to be chosen; write what can only come next."""
+        while not self.stopped and self._room(context):
+            allowed = _next(self.request, self._ids)
+            if len(allowed) != 1:
+                return True
+            self._write(allowed[0])  # certain, and computed together with what comes after it
+        return False
+
+    def _room(self, context: int) -> bool:
         return len(self._ids) < self.request.limit and len(self.request.stream.ids) < context
 
     def take(self, logits: torch.Tensor) -> None:
@@ -225,10 +231,13 @@ class _State:
             number = int(torch.multinomial(chances, 1, generator=self._chance))
         else:
             number = int(scores.argmax())
-        self._ids.append(number)
         self._logprob += float(scores[number])
-        request.stream.extend([number])
-        self.stopped = number in request.stop
+        self._write(number)
+
+    def _write(self, number: int) -> None:
+        self._ids.append(number)
+        self.request.stream.extend([number])
+        self.stopped = number in self.request.stop
 
     def result(self) -> Generated:
         """Return what was generated."""
