@@ -16,6 +16,7 @@ differs is what a step costs.
   valid actions. Asked as often.
 - `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters as
   a T5; the planner is asked where a sub-goal has ended; prefix kept; greedy.
+- `folded, bfloat16`: the same Llama in bfloat16 (`precision = "bfloat16"`; on a CPU the default is float32).
 - `flat`: the same Llama without sub-goals, reading whole transcripts.
 
 A real student's unknown actions cost ours a list of valid actions each (about 30 ms); led agents
@@ -23,7 +24,7 @@ have none but the path's own. The size `nano` is the default: the smaller the st
 the share of the world, which is the same engine in all loops. Each loop computes with the number
 of CPU threads that the package would choose. The parts are seconds of the whole: in a loop with
 many worlds the world's seconds add up over worlds, and `waiting` is when no student computed. The
-last line is the ratio of `folded` to `published`; before it, that of the same weights.
+last line is the ratio of `folded` to `published`; before it, those of bfloat16 and of the same weights.
 """
 
 import os
@@ -32,6 +33,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -176,8 +178,12 @@ def timed_t5(model: Any, context: int) -> Engine:
     return engine
 
 
-def timed_llama(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[Engine, int]:
-    """Make the engine of a Llama of `least` parameters or more, half as wide again as the size."""
+def timed_llamas(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[list[Engine], int]:
+    """Make a Llama of `least` parameters or more, half as wide again as the size.
+
+    Returns:
+        Its engines, in float32 and in bfloat16, and its parameters.
+    """
     config = make_student(
         StudentConfig(size=size), tokenizer.size, tokenizer.pad, FOLDED.context
     ).config
@@ -185,9 +191,12 @@ def timed_llama(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[En
         setattr(config, name, 3 * getattr(config, name) // 2)
     while (model := LlamaForCausalLM(config)).num_parameters() < least:
         config.num_hidden_layers += 1
-    engine = TransformersEngine(model.eval(), 2 * FOLDED.context)
-    engine._forward = TimedForward(engine._forward)
-    return engine, model.num_parameters()
+    engines = list[Engine]()
+    for precision in (torch.float32, torch.bfloat16):
+        engine = TransformersEngine(deepcopy(model).to(precision).eval(), 2 * FOLDED.context)
+        engine._forward = TimedForward(engine._forward)
+        engines.append(engine)
+    return engines, model.num_parameters()
 
 
 class ClassWorld(Environment):
@@ -312,19 +321,20 @@ def loops(size: Size, worlds: int, paths: Sequence[AnnotatedTrajectory]) -> list
     t5 = [timed_t5(model, WINDOW.context) for model in pair]
     marks = MarkTokenizer.train(corpus(paths), 2048)
     each = pair[0].num_parameters()
-    llama, parameters = timed_llama(size, marks, each)
+    (llama, short), parameters = timed_llamas(size, marks, each)
     print(f"parameters: T5 {each:,} each of two, Llama {parameters:,}")
     few, fewer = threads_for(parameters), threads_for(each)
 
     def windowed(path: AnnotatedTrajectory, beams: int) -> Agent:
         return led_agent(path, t5, words, WINDOW, beams)
 
-    def folded(path: AnnotatedTrajectory, flat: bool) -> Agent:
-        return led_agent(path, [llama], marks, FOLDED, flat=flat)
+    def folded(path: AnnotatedTrajectory, engine: Engine, flat: bool = False) -> Agent:
+        return led_agent(path, [engine], marks, FOLDED, flat=flat)
 
     return [
-        Loop("folded", "scienceworld", worlds, few, lambda path: folded(path, False)),
-        Loop("flat", "scienceworld", worlds, few, lambda path: folded(path, True)),
+        Loop("folded", "scienceworld", worlds, few, lambda path: folded(path, llama)),
+        Loop("folded, bfloat16", "scienceworld", worlds, few, lambda path: folded(path, short)),
+        Loop("flat", "scienceworld", worlds, few, lambda path: folded(path, llama, flat=True)),
         Loop("window, same weights", "scienceworld", worlds, fewer, lambda path: windowed(path, 1)),
         Loop("published", "class", 1, fewer, lambda path: windowed(path, BEAMS)),
     ]
@@ -347,11 +357,14 @@ def main() -> None:
         for loop in loops(size, worlds, found)
         if not only or loop.name in only
     }
-    slow, same, fast = map(rates.get, ("published", "window, same weights", "folded"))
+    names = ("published", "window, same weights", "folded, bfloat16", "folded")
+    slow, same, short, fast = map(rates.get, names)
     if slow and fast:
         print(f"of the processor: {slow.processor / fast.processor:.1f} times less")
     if slow and same:
         print(f"same weights: {same.rate / slow.rate:.2f}")
+    if slow and short:
+        print(f"in bfloat16: {short.rate / slow.rate:.2f}")
     if slow and fast:
         print(f"ratio {fast.rate / slow.rate:.2f}")
 

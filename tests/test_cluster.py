@@ -14,6 +14,11 @@ import torch
 
 from subgoal.agents.load import AgentName
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
+from subgoal.annotation.annotate import journal as annotations
+from subgoal.annotation.openai_config import EndpointConfig, OpenAIConfig
+from subgoal.annotation.selection import SelectionConfig
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
@@ -152,6 +157,30 @@ def test_a_cluster_gives_the_local_results_though_a_machine_is_killed_midway(
     for agent in EVALUATE.agents:
         assert _episodes(there, agent) == _episodes(here, agent)
         assert len(_episodes(there, agent)) == 30
+
+
+@pytest.mark.slow
+def test_a_paid_teacher_asks_through_one_ledger_and_the_cluster_carries_over(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    found: list[dict[str, AnnotatedTrajectory]] = []
+    with TeacherServer(ServerConfig(port=0)) as server, Cluster(nodes.address) as cluster:
+        for name, spread in (("here", None), ("there", cluster)):
+            folder = RunFolder(tmp_path / name)
+            collect(COLLECT, folder, worlds=1)
+            asked = OpenAIConfig(
+                model="rehearsal",
+                ledger=tmp_path / f"{name}.sqlite",
+                endpoint=EndpointConfig(base_url=server.base_url),
+            )
+            paid = AnnotateConfig(
+                teacher=TeacherKind.OPENAI, select=SelectionConfig(core=2), openai=asked
+            )
+            summary = annotate(paid, folder, cluster=spread)
+            assert summary.used["answered"] == 6  # two of each type
+            assert summary.transferred == 3 * 6 - 6
+            found.append(annotations(folder).by_key())
+    assert found[0] == found[1]
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
