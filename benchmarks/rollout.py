@@ -16,7 +16,8 @@ differs is what a step costs.
   valid actions. Asked as often.
 - `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters as
   a T5; the planner is asked where a sub-goal has ended; prefix kept; greedy.
-- `folded, bfloat16`: the same Llama in bfloat16 (`precision = "bfloat16"`; on a CPU the default is float32).
+- `folded, bfloat16`: the same Llama in bfloat16 (`precision = "bfloat16"`; on a CPU float32 is the
+  default).
 - `flat`: the same Llama without sub-goals, reading whole transcripts.
 
 A real student's unknown actions cost ours a list of valid actions each (about 30 ms); led agents
@@ -24,7 +25,8 @@ have none but the path's own. The size `nano` is the default: the smaller the st
 the share of the world, which is the same engine in all loops. Each loop computes with the number
 of CPU threads that the package would choose. The parts are seconds of the whole: in a loop with
 many worlds the world's seconds add up over worlds, and `waiting` is when no student computed. The
-last line is the ratio of `folded` to `published`; before it, those of bfloat16 and of the same weights.
+last line is the ratio of `folded` to `published`; before it, those of bfloat16 and of the same
+weights.
 """
 
 import os
@@ -193,7 +195,8 @@ def timed_llamas(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[l
         config.num_hidden_layers += 1
     engines = list[Engine]()
     for precision in (torch.float32, torch.bfloat16):
-        engine = TransformersEngine(deepcopy(model).to(precision).eval(), 2 * FOLDED.context)
+        own: Any = deepcopy(model).eval()
+        engine = TransformersEngine(own.to(precision), 2 * FOLDED.context)
         engine._forward = TimedForward(engine._forward)
         engines.append(engine)
     return engines, model.num_parameters()
