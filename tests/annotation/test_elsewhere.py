@@ -4,9 +4,9 @@ import pytest
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
 from subgoal.annotation.elsewhere import SOURCE, elsewhere
-from subgoal.annotation.noise import Surroundings, surroundings
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan, check_spans
+from subgoal.annotation.surroundings import Surroundings, surroundings
 from subgoal.annotation.thinning import Thinning, thinned
 from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld

@@ -3,9 +3,10 @@
 import pytest
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
-from subgoal.annotation.noise import noisy, surroundings
+from subgoal.annotation.noise import noisy
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import check_spans
+from subgoal.annotation.surroundings import surroundings
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import RenderingName, Role, Turns
 from subgoal.datasets.tokenizer import MarkTokenizer

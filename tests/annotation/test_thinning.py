@@ -6,9 +6,10 @@ import pytest
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
 from subgoal.annotation.fidelity import fidelity
-from subgoal.annotation.noise import noisy, surroundings
+from subgoal.annotation.noise import noisy
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan, check_spans
+from subgoal.annotation.surroundings import surroundings
 from subgoal.annotation.thinning import Thinning, thinned
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import TeacherFailed

@@ -6,9 +6,10 @@ from transformers import LlamaForCausalLM
 from subgoal.agents.load import AgentName
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
-from subgoal.annotation.noise import noisy, surroundings
+from subgoal.annotation.noise import noisy
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.surroundings import surroundings
 from subgoal.datasets.course import EventKind
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import ActionForm, Asked, RenderingName, Role

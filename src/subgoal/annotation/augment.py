@@ -11,9 +11,10 @@ from pydantic import Field
 from subgoal.annotation import annotate
 from subgoal.annotation.elsewhere import SOURCE, elsewhere
 from subgoal.annotation.hindsight import in_hindsight, ingredients
-from subgoal.annotation.noise import Surroundings, noisy, surroundings
+from subgoal.annotation.noise import noisy
 from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.surroundings import Surroundings, surroundings
 from subgoal.environments.environment import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.journal import Journal

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from subgoal.annotation.action import GO, take_apart
-from subgoal.annotation.noise import Surroundings
+from subgoal.annotation.part import Move, Part, going, spans_of
 from subgoal.annotation.shortening import TELEPORT, Replay
-from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.surroundings import Surroundings
 from subgoal.environments.environment import StopReason
 from subgoal.trajectories.trajectory import Step
 
@@ -29,13 +30,6 @@ _TAKE, _DROP, _OPEN, _CLOSE, _POUR = "pick up", "put down", "open", "close", "po
 _CARRY = frozenset({_TAKE, _DROP})
 _LONGEST = 100
 """Steps of a path that is rewritten so, at most."""
-
-
-class _Part(NamedTuple):
-    """A sub-goal and its actions."""
-
-    span: SubgoalSpan
-    actions: tuple[str, ...]
 
 
 class _Meeting(NamedTuple):
@@ -75,7 +69,7 @@ def elsewhere(
     tour = tour[: tour.index(targets[copy - 1]) + 1]
     before = _carried(one, met, tour[-1])
     parts = _searched(one, met, tour, around)
-    walked = [action for part in parts for action in part.actions]
+    walked = [move.action for part in parts for move in part.moves]
     new = replay([*before, *walked])
     steps = new.steps[len(before) :]
     if len(steps) != len(walked) or new.stop_reason is not StopReason.SOLVED:
@@ -86,7 +80,7 @@ def elsewhere(
     spent = new.steps[len(before) - 1].moves
     told = tuple(step.model_copy(update={"moves": step.moves - spent}) for step in steps)
     found = new.model_copy(update={"steps": told, "source": SOURCE})
-    update = {"trajectory": found, "spans": _spans(parts), "variant": f"{SOURCE} {copy}"}
+    update = {"trajectory": found, "spans": spans_of(parts), "variant": f"{SOURCE} {copy}"}
     return one.model_copy(update=update)
 
 
@@ -136,17 +130,19 @@ def _holder(actions: Sequence[str], thing: str) -> str:
 
 def _searched(
     one: AnnotatedTrajectory, met: _Meeting, tour: Sequence[str], around: Surroundings
-) -> list[_Part]:
+) -> list[Part]:
     """Put the search for the thing into a path."""
     actions = one.trajectory.actions
-    parts = [_Part(span, actions[span.first - 1 : span.last]) for span in one.spans]
-    search = [_going(around, place) for place in tour]
+    parts = [
+        Part(span, tuple(map(Move, actions[span.first - 1 : span.last]))) for span in one.spans
+    ]
+    search = [going(around, place) for place in tour]
     with_it = met.span + 1
     while with_it < len(parts) and _deals(parts[with_it], met.thing):
         with_it += 1
     rest = parts[with_it:]
-    leaves = rest and take_apart(rest[0].actions[0]).verb in GO
-    back = [] if leaves or not rest else [_going(around, met.places[-1])]
+    leaves = rest and take_apart(rest[0].moves[0].action).verb in GO
+    back = [] if leaves or not rest else [going(around, met.places[-1])]
     return [*parts[: met.span], *search, *parts[met.span : with_it], *back, *rest]
 
 
@@ -156,25 +152,12 @@ def _tour(places: Sequence[str], been: Sequence[str]) -> list[str]:
     return [place for place in (*places[at:], *places[:at]) if place not in been]
 
 
-def _deals(part: _Part, thing: str) -> bool:
+def _deals(part: Part, thing: str) -> bool:
     """Return whether each action of a sub-goal names the thing and moves it."""
     return all(
-        take_apart(a).verb in {"move", _POUR, _TAKE} and _named(thing, a) for a in part.actions
+        take_apart(move.action).verb in {"move", _POUR, _TAKE} and _named(thing, move.action)
+        for move in part.moves
     )
-
-
-def _going(around: Surroundings, place: str) -> _Part:
-    goal = Subgoal(name=around.going, arguments=(place,))
-    return _Part(SubgoalSpan(subgoal=goal, first=1, last=1), (TELEPORT.format(place),))
-
-
-def _spans(parts: Sequence[_Part]) -> tuple[SubgoalSpan, ...]:
-    spans: list[SubgoalSpan] = []
-    last = 0
-    for part in parts:
-        first, last = last + 1, last + len(part.actions)
-        spans.append(part.span.model_copy(update={"first": first, "last": last}))
-    return tuple(spans)
 
 
 def _place(look: str, places: Sequence[str]) -> str:

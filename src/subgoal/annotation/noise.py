@@ -7,14 +7,14 @@ the way back is learned. A path with noise counts only if its replay still solve
 """
 
 import random
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
 
 from subgoal.annotation.action import GO, take_apart
+from subgoal.annotation.part import Move, Part, going, spans_of
 from subgoal.annotation.shortening import LOOK_AROUND, TELEPORT, Replay
-from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.surroundings import Surroundings
 from subgoal.environments.environment import StopReason
 from subgoal.trajectories.trajectory import Step
 
@@ -41,51 +41,6 @@ class Mistake(StrEnum):
     """Into another place, and back."""
     WRONG_SUBGOAL = "wrong subgoal"
     """Before a sub-goal: to another place as a sub-goal of its own, and back by one."""
-
-
-class Surroundings(NamedTuple):
-    """What the paths of a world tell about it."""
-
-    places: tuple[str, ...]
-    """Places that one can teleport to."""
-    going: str
-    """Name of the sub-goal that goes to a place; empty: there is none."""
-    words: tuple[str, ...]
-    """Words of actions."""
-
-
-class _Move(NamedTuple):
-    """A step of a path with noise."""
-
-    action: str
-    injected: bool = False
-
-
-class _Part(NamedTuple):
-    """A sub-goal of a path with noise, and its steps."""
-
-    span: SubgoalSpan
-    moves: tuple[_Move, ...]
-
-
-def surroundings(annotated: Iterable[AnnotatedTrajectory]) -> Surroundings:
-    """Learn from paths which places there are and how a sub-goal that goes to one is called."""
-    places: set[str] = set()
-    words: set[str] = set()
-    going: Counter[str] = Counter()
-    for one in annotated:
-        for span in one.spans:
-            steps = one.trajectory.steps[span.first - 1 : span.last]
-            for step in steps:
-                phrase = take_apart(step.action)
-                words.update(word for word in step.action.split() if word.isalpha())
-                if step.entered and phrase.verb in GO and phrase.arguments:
-                    places.add(phrase.arguments[0])
-            last = take_apart(steps[-1].action)
-            if last.verb in GO and span.subgoal.arguments == last.arguments:
-                going[span.subgoal.name] += 1
-    name = going.most_common(1)[0][0] if going else ""
-    return Surroundings(tuple(sorted(places)), name, tuple(sorted(words)))
 
 
 def noisy(
@@ -119,7 +74,7 @@ def noisy(
         return one.model_copy(
             update={
                 "trajectory": new.model_copy(update={"steps": steps}),
-                "spans": _spans(parts),
+                "spans": spans_of(parts),
                 "variant": f"noise {copy}",
             }
         )
@@ -130,32 +85,21 @@ def _refused(steps: Iterable[Step]) -> int:
     return sum(not step.accepted and not step.injected for step in steps)
 
 
-def _spans(parts: Sequence[_Part]) -> tuple[SubgoalSpan, ...]:
-    spans: list[SubgoalSpan] = []
-    last = 0
-    for part in parts:
-        first, last = last + 1, last + len(part.moves)
-        spans.append(part.span.model_copy(update={"first": first, "last": last}))
-    return tuple(spans)
-
-
-def _disturbed(
-    one: AnnotatedTrajectory, around: Surroundings, chance: random.Random
-) -> list[_Part]:
+def _disturbed(one: AnnotatedTrajectory, around: Surroundings, chance: random.Random) -> list[Part]:
     """Put mistakes into a path."""
     actions = one.trajectory.actions
     teleports = any(action.startswith(TELEPORT.format("")) for action in actions)
-    parts: list[_Part] = []
+    parts: list[Part] = []
     here, left = "", _MOST
     for span in one.spans:
         first = actions[span.first - 1]
         if teleports and around.going and here and left and chance.random() < _CHANCE:
             wrong = chance.choice([p for p in around.places if p != here] or [here])
-            parts.append(_going(around, wrong, injected=True))
+            parts.append(going(around, wrong, injected=True))
             if take_apart(first).verb not in GO:
-                parts.append(_going(around, here))
+                parts.append(going(around, here))
             left -= 1
-        moves: list[_Move] = []
+        moves: list[Move] = []
         for number in range(span.first - 1, span.last):
             action = actions[number]
             # A number answers the question before it: nothing may come between them.
@@ -163,32 +107,26 @@ def _disturbed(
                 put_in = _put_in(action, here if teleports else "", around, chance)
                 moves += put_in
                 left -= bool(put_in)
-            moves.append(_Move(action))
+            moves.append(Move(action))
             phrase = take_apart(action)
             if phrase.verb in GO and phrase.arguments and one.trajectory.steps[number].entered:
                 here = phrase.arguments[0]
-        parts.append(_Part(span, tuple(moves)))
+        parts.append(Part(span, tuple(moves)))
     return parts
 
 
-def _going(around: Surroundings, place: str, injected: bool = False) -> _Part:
-    goal = Subgoal(name=around.going, arguments=(place,))
-    span = SubgoalSpan(subgoal=goal, first=1, last=1, injected=injected)
-    return _Part(span, (_Move(TELEPORT.format(place)),))
-
-
-def _put_in(action: str, here: str, around: Surroundings, chance: random.Random) -> list[_Move]:
+def _put_in(action: str, here: str, around: Surroundings, chance: random.Random) -> list[Move]:
     """Return a mistake before an action, and the way back where one is needed."""
     kinds = [Mistake.SLIP, Mistake.PAUSE, *([Mistake.WRONG_TURN] if here else [])]
     kind = chance.choice(kinds)
     if kind is Mistake.PAUSE:
-        return [_Move(chance.choice(_PAUSES), injected=True)]
+        return [Move(chance.choice(_PAUSES), injected=True)]
     if kind is Mistake.WRONG_TURN:
         wrong = chance.choice([place for place in around.places if place != here] or [here])
-        back = [] if take_apart(action).verb in GO else [_Move(TELEPORT.format(here))]
-        return [_Move(TELEPORT.format(wrong), injected=True), *back]
+        back = [] if take_apart(action).verb in GO else [Move(TELEPORT.format(here))]
+        return [Move(TELEPORT.format(wrong), injected=True), *back]
     slipped = _slipped(action, around, chance)
-    return [_Move(slipped, injected=True)] if slipped != action else []
+    return [Move(slipped, injected=True)] if slipped != action else []
 
 
 def _slipped(action: str, around: Surroundings, chance: random.Random) -> str:

@@ -1,0 +1,39 @@
+"""What the paths of a world tell about it: its places, and how one goes there."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from subgoal.annotation.action import GO, take_apart
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+
+
+class Surroundings(NamedTuple):
+    """What the paths of a world tell about it."""
+
+    places: tuple[str, ...]
+    """Places that one can teleport to."""
+    going: str
+    """Name of the sub-goal that goes to a place; empty: there is none."""
+    words: tuple[str, ...]
+    """Words of actions."""
+
+
+def surroundings(annotated: Iterable[AnnotatedTrajectory]) -> Surroundings:
+    """Learn from paths which places there are and how a sub-goal that goes to one is called."""
+    places: set[str] = set()
+    words: set[str] = set()
+    going: Counter[str] = Counter()
+    for one in annotated:
+        for span in one.spans:
+            steps = one.trajectory.steps[span.first - 1 : span.last]
+            for step in steps:
+                phrase = take_apart(step.action)
+                words.update(word for word in step.action.split() if word.isalpha())
+                if step.entered and phrase.verb in GO and phrase.arguments:
+                    places.add(phrase.arguments[0])
+            last = take_apart(steps[-1].action)
+            if last.verb in GO and span.subgoal.arguments == last.arguments:
+                going[span.subgoal.name] += 1
+    name = going.most_common(1)[0][0] if going else ""
+    return Surroundings(tuple(sorted(places)), name, tuple(sorted(words)))
