@@ -338,6 +338,15 @@ def test_earlier_texts_of_a_path_are_learned_by_lot_and_its_last_always(annotate
     assert sum(map(len, last)) < sum(map(len, some)) < sum(map(len, every))
 
 
+def test_a_task_type_has_its_own_share_of_earlier_texts(annotated, tokenizer):
+    paths = [one for one in annotated if len(one.spans) > 1]
+    name = paths[0].trajectory.task.name
+    config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, earlier_of={name: 0.0})
+    for one in paths:
+        texts = len(build([one], Role.BOTH, config, tokenizer))
+        assert (texts == 1) is (one.trajectory.task.name == name)
+
+
 def test_of_a_path_its_decision_alone_can_be_learned(annotated, tokenizer):
     config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, decisions=True)
     for one in annotated:

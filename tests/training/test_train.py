@@ -179,6 +179,9 @@ def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny
     card = train(further, folder).cards[Role.BOTH]
     assert set(card.trained_on) == set(before.trained_on)
     assert set(before.lexicon) <= set(card.lexicon)
+    grown = further.model_copy(update={"student": further.student.model_copy(update={"layers": 6})})
+    larger = train(grown, RunFolder(tmp_path / "grown")).cards[Role.BOTH]
+    assert larger.parameters > before.parameters == card.parameters
     with pytest.raises(ConfigInvalid, match="where the student that is trained would be written"):
         train(further, first)
     # another base at the same place makes another student
@@ -195,9 +198,9 @@ def test_whoever_sets_no_sub_goals_learns_no_decisions(tiny, tmp_path):
         train(asked, RunFolder(tmp_path / "run"))
 
 
-@pytest.mark.parametrize("field", ["per_type_of", "only_renamed"])
+@pytest.mark.parametrize("field", ["per_type_of", "earlier_of", "only_renamed"])
 def test_a_type_that_is_not_in_the_data_is_named(tiny, tmp_path, field):
-    value = {"fetsh": 3} if field == "per_type_of" else ("fetsh",)
+    value = ("fetsh",) if field == "only_renamed" else {"fetsh": 1}
     asked = tiny.model_copy(update={"dataset": tiny.dataset.model_copy(update={field: value})})
     with pytest.raises(ConfigInvalid, match=f"{field}: the data has no task type 'fetsh'"):
         train(asked, RunFolder(tmp_path / "run"))

@@ -64,6 +64,9 @@ class DatasetConfig(TextFormat):
     """Share of a path's texts before its last one that are learned, by lot. The last text of a
     folded path holds its decision (which box, which plane); a student that is trained further, and
     masters the way there, needs fewer of the others."""
+    earlier_of: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+    """`earlier` of single task types, where it is another: types of which the decision is what a
+    student does not master yet."""
     invented: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of renamed names that become invented words; the others change places with names of
     the corpus."""
@@ -118,7 +121,7 @@ def chosen_types(
         ConfigInvalid: The data has no such type, or no other than those that are left out.
     """
     known = dict.fromkeys(one.trajectory.task.name for one in annotated)
-    for field in ("types", "without", "per_type_of", "only_renamed"):
+    for field in ("types", "without", "per_type_of", "earlier_of", "only_renamed"):
         for name in getattr(config, field):
             if name not in known:
                 raise ConfigInvalid(
@@ -251,7 +254,8 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     if config.decisions:
         decided = [text for text in map(_decision, texts) if text is not None]
         return decided[-1:]
-    return [text for text in texts[:-1] if _drawn(text, config.earlier)] + texts[-1:]
+    share = config.earlier_of.get(one.trajectory.task.name, config.earlier)
+    return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
 
 
 def _decision(text: Text) -> Text | None:

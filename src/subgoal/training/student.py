@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
+from pydantic import Field
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -22,6 +23,7 @@ from subgoal.errors import ConfigInvalid, StudentInvalid, install
 from subgoal.record import Record
 from subgoal.training.checkpoint import CARD, read_card
 from subgoal.training.form import check_form
+from subgoal.training.growth import grow
 from subgoal.training.pretrained import Pretrained, find_pretrained
 
 
@@ -94,6 +96,9 @@ class StudentConfig(Record):
     """What a student from scratch is: `llama` or `t5`."""
     size: Size = Size.NANO
     """`nano` (about 1M parameters), `micro` (5M) or `small` (30M), from scratch."""
+    layers: int = Field(default=0, ge=0)
+    """Layers; 0: as many as its size says, or as the pretrained model has. More than a pretrained
+    model has: it grows by silent layers between its own, which learn from there on."""
     lora: LoraConfig = LoraConfig()
     """Train small matrices beside the weights of a pretrained model."""
     weights: Weights = Weights.FLOAT32
@@ -173,7 +178,7 @@ def make_student(
     """Make a Llama with fresh weights.
 
     Args:
-        config: Size and seed.
+        config: Size, layers and seed.
         vocabulary: Number of tokens.
         pad: Id of the padding token.
         context: Most tokens of a text; the positions go to twice as many.
@@ -185,7 +190,7 @@ def make_student(
             vocab_size=vocabulary,
             hidden_size=shape.width,
             intermediate_size=shape.inner,
-            num_hidden_layers=shape.layers,
+            num_hidden_layers=config.layers or shape.layers,
             num_attention_heads=shape.heads,
             num_key_value_heads=shape.heads,
             max_position_embeddings=2 * context,
@@ -201,7 +206,7 @@ def make_t5(config: StudentConfig, tokenizer: StudentTokenizer) -> T5ForConditio
     """Make a T5 v1.1 with fresh weights: gated GELU, an output layer of its own, no dropout.
 
     Args:
-        config: Size and seed; encoder and decoder have the size's layers each.
+        config: Size, layers (of encoder and decoder each) and seed.
         tokenizer: Its tokenizer, which ends what it writes with one id.
     """
     shape = SHAPES[config.size]
@@ -218,8 +223,8 @@ def make_t5(config: StudentConfig, tokenizer: StudentTokenizer) -> T5ForConditio
             d_model=shape.width,
             d_kv=shape.width // shape.heads,
             d_ff=shape.inner,
-            num_layers=shape.layers,
-            num_decoder_layers=shape.layers,
+            num_layers=config.layers or shape.layers,
+            num_decoder_layers=config.layers or shape.layers,
             num_heads=shape.heads,
             feed_forward_proj="gated-gelu",
             dropout_rate=0.0,
@@ -256,6 +261,8 @@ def _adapted(config: StudentConfig, tokens: Tokens) -> Any:
     pairs = base.config().is_encoder_decoder
     dtype = torch.bfloat16 if config.weights is Weights.BFLOAT16 else torch.float32
     model = base.model(pairs, dtype)
+    if config.layers:
+        grow(model, config.layers)
     _make_room(model, tokens.tokenizer.size, tokens.new)
     if not pairs:
         model.config.pad_token_id = tokens.tokenizer.pad
