@@ -5,7 +5,6 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
-import torch
 from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Ask, Turn
@@ -13,8 +12,8 @@ from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, decided, open_student
 from subgoal.agents.student_seat import Decoding, StudentSeat, check_constraints
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import corpus, lexicon
-from subgoal.datasets.rendering import RenderingName, Role, Seen, TextFormat
+from subgoal.datasets.examples import corpus
+from subgoal.datasets.rendering import Role, Seen
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.datasets.word_tokenizer import WordTokenizer
 from subgoal.environments import registry
@@ -28,8 +27,7 @@ from subgoal.evaluation.play import MakeAgent, Play
 from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.agreement import ComparedEngine
 from subgoal.language_models.engine_config import EngineConfig
-from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student
+from untrained import untrained_students
 
 RULES = protocol("plain").model_copy(update={"step_limit": 12})
 NAMES = [AgentName.HIERARCHICAL, AgentName.FLAT]
@@ -44,28 +42,8 @@ def _tasks() -> list[Task]:
 def students(
     annotated: list[AnnotatedTrajectory], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Untrained students: what they write is varied nonsense, but always the same."""
     folder = tmp_path_factory.mktemp("students")
-    tokenizer = MarkTokenizer.train(corpus(annotated), 400)
-    torch.manual_seed(0)
-    for role in (Role.BOTH, Role.FLAT):
-        model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
-        for weights in model.parameters():
-            torch.nn.init.normal_(weights, 0, 0.2)
-        card = StudentCard(
-            role=role,
-            form=TextFormat(rendering=RenderingName.FOLDED, context=512, turn=12),
-            data="",
-            parameters=0,
-            tokens=0,
-            loss=0.0,
-            dev_loss=None,
-            seconds=0.0,
-            seed=0,
-            trained_on=(),
-            lexicon=lexicon(annotated, tokenizer),
-        )
-        save_student(folder / role, Student(model.eval(), tokenizer, card))
+    untrained_students(folder, annotated)
     return folder
 
 

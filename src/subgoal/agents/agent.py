@@ -21,6 +21,9 @@ class Action(Record):
     """The elementary action."""
     subgoal: str | None = None
     """The sub-goal that it pursues; None for agents without sub-goals."""
+    certainty: float = 1.0
+    """The probability, 0..1, that its students gave it, times that of its sub-goal; 1 where no
+    student was asked."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Agent(ABC):
     grounded: bool = True
     """True where an action that the world does not know is replaced by the nearest that it does;
     False where it is sent as it is."""
+
+    careful: bool = False
+    """True where it rather stops than gives an answer of which it is not certain enough."""
 
     @property
     def shortened(self) -> int:

@@ -20,6 +20,7 @@ class FlatAgent(Agent):
 
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
+        self.careful = seat.careful
 
     @property
     @override
@@ -35,14 +36,15 @@ class FlatAgent(Agent):
     @override
     def act(self) -> Turn:
         _, text = yield from self._seat.write((Mark.ACT,))
-        return Action(text=text)
+        return Action(text=text, certainty=self._seat.certainty)
 
     @override
     def choose(self, valid: Sequence[str]) -> Turn | None:
         return self._chosen(valid) if self._seat.chooses else None
 
     def _chosen(self, valid: Sequence[str]) -> Turn:
-        return Action(text=(yield from self._seat.choose(valid)))
+        text = yield from self._seat.choose(valid)
+        return Action(text=text, certainty=self._seat.certainty)
 
     @override
     def observe(self, action: str, result: StepResult) -> None:

@@ -109,6 +109,8 @@ class HierarchicalAgent(Agent):
         self._open = False
         self._steps = 0
         self._empty_ends = 0
+        self._certainty = 1.0
+        self.careful = executor.careful
 
     @property
     @override
@@ -133,7 +135,7 @@ class HierarchicalAgent(Agent):
             marks = (Mark.ACT, Mark.DONE) if self._may_end else (Mark.ACT,)
             mark, text = yield from self._executor.write(marks)
             if mark is Mark.ACT:
-                return Action(text=text, subgoal=self._goal)
+                return self._decided(text)
             self._end_subgoal()
 
     @override
@@ -141,8 +143,11 @@ class HierarchicalAgent(Agent):
         return self._chosen(valid) if self._executor.chooses else None
 
     def _chosen(self, valid: Sequence[str]) -> Turn:
-        text = yield from self._executor.choose(valid)
-        return Action(text=text, subgoal=self._goal)
+        return self._decided((yield from self._executor.choose(valid)))
+
+    def _decided(self, text: str) -> Action:
+        certainty = self._certainty * self._executor.certainty
+        return Action(text=text, subgoal=self._goal, certainty=certainty)
 
     @override
     def observe(self, action: str, result: StepResult) -> None:
@@ -171,6 +176,7 @@ class HierarchicalAgent(Agent):
         asked = self._first or self._planner
         marks = (Mark.GOAL, Mark.COMPLETE) if asked.free else (Mark.GOAL,)
         mark, written = yield from asked.write(marks)
+        self._certainty = asked.certainty
         if self._first is not None:
             self._first.close()
             self._first = None

@@ -1,5 +1,6 @@
 """A student at play: its text of the episode, and the stream that holds it computed."""
 
+import math
 from collections.abc import Generator, Sequence
 from itertools import groupby
 
@@ -33,6 +34,10 @@ class Decoding(Record):
     """Where the world does not know an action, let the student choose among those that it knows,
     instead of taking the nearest by edit similarity; and among the numbers where the world asks
     which of several things is meant. Students with marks, on `transformers`."""
+    careful: bool = False
+    """Stop rather than give one of a task's answers (`if it is ..., place it in the red box`), of
+    which the wrong one loses everything, where its probability is less than the share of the score
+    that was reached."""
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
@@ -83,6 +88,7 @@ class StudentSeat:
     Attributes:
         context: Its text of the episode.
         form: As given.
+        certainty: The probability, 0..1, of its last answer; 1 before it was asked.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class StudentSeat:
         self._lexicon: Trie = lexicon or {}
         self._stream: Stream | None = None
         self._turns = 0
+        self.certainty = 1.0
 
     @property
     def shortened(self) -> int:
@@ -115,6 +122,11 @@ class StudentSeat:
     def chooses(self) -> bool:
         """Whether it chooses among valid actions where its own is not known."""
         return self._decoding.choose
+
+    @property
+    def careful(self) -> bool:
+        """Whether it rather stops than gives an answer of which it is not certain enough."""
+        return self._decoding.careful
 
     def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
         """Let the student choose one of some actions.
@@ -165,6 +177,7 @@ class StudentSeat:
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
         )
+        self.certainty = math.exp(min(0.0, answer.logprob))
         return answer
 
     def _known(self, prompt: Sequence[int]) -> Constraint:

@@ -54,6 +54,8 @@ class Episode(Record):
     shortened: int = 0
     """How many texts were too long for a student and were shortened by the rule of its rendering
     (`reopen`, `shorten`)."""
+    declined: str = ""
+    """The answer that it did not give, with its probability, where `stop_reason` is `unsure`."""
     error: str = ""
     """What the world died of, where `stop_reason` is `environment_error`."""
     broke_off: str = ""

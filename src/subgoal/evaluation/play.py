@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from subgoal.agents.agent import Action, Agent, Ask, Turn
 from subgoal.agents.endings import Endings
 from subgoal.agents.grounding import candidates, ground, numbered
+from subgoal.agents.stakes import Stakes
 from subgoal.environments.environment import (
     Environment,
     Observation,
@@ -76,6 +77,7 @@ class Play:
         self._steps: list[EpisodeStep] = []
         self._tokens = self._shortened = 0
         self._endings = Endings()
+        self._declined = ""
         return self._guarded(self._open)
 
     def resume(self, answer: Generated) -> Ask | Episode:
@@ -114,6 +116,7 @@ class Play:
         self._resources.callback(self._agent.close)
         opening = self._world.reset(self._task)
         self._task = opening.task
+        self._stakes = Stakes(opening.task.description)
         self._agent.begin(opening, self._world)
         self._spectator.begin(opening)
         self._refused: Action | None = None
@@ -136,6 +139,8 @@ class Play:
     def _step(self, action: Action) -> StopReason | None:
         """Send what was decided; go on to the next turn, or to a choice where it is not known."""
         refused, self._refused = self._refused, None
+        if self._unsure(action):
+            return StopReason.UNSURE
         if refused is not None:  # this is what was chosen in its place
             result = self._world.step(action.text)
             return self._taken(refused, action.text, result, known=result.accepted)
@@ -162,6 +167,15 @@ class Play:
             return self._taken(action, action.text, result)
         return self._taken(action, nearest, self._world.step(nearest))
 
+    def _unsure(self, action: Action) -> bool:
+        score = self._steps[-1].score if self._steps else 0
+        if not self._agent.careful:
+            return False
+        if not self._stakes.too_high(action.text, action.certainty, score):
+            return False
+        self._declined = f"{action.text} ({action.certainty:.2f})"
+        return True
+
     def _taken(
         self, action: Action, sent: str, result: StepResult, known: bool | None = None
     ) -> StopReason | None:
@@ -183,6 +197,7 @@ class Play:
         )
         self._steps.append(step)
         self._asked = numbered(result.observation)
+        self._stakes.hear(result.observation)
         self._spectator.step(step)
         stop = self._endings.after(sent, result, known) or self._limit_reached(result)
         if stop is None:
@@ -215,6 +230,7 @@ class Play:
             seconds=round(time.monotonic() - self._start, 2),
             tokens=self._tokens,
             shortened=self._shortened,
+            declined=self._declined,
             error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
             broke_off=self._broke_off,
         )
