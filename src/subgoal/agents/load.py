@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from enum import StrEnum
 from pathlib import Path
 
@@ -74,6 +75,12 @@ class AgentShop:
         self._threads = threads
         self._loaded: dict[Role, OpenStudent] = {}
         self._lexicons: dict[Role, Trie] = {}
+
+    def writing(self, decoding: Decoding) -> "AgentShop":
+        """Return a shop of the same students, whose agents write in another way."""
+        other = copy(self)
+        other._decoding = decoding
+        return other
 
     @property
     def cards(self) -> Mapping[Role, StudentCard]:

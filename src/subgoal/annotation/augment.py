@@ -17,6 +17,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import Surroundings, surroundings
 from subgoal.environments.environment import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
+from subgoal.errors import ConfigInvalid
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -70,6 +71,33 @@ class AugmentSummary(Record):
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     """Return the run folder's journal of rewritten annotated trajectories."""
     return Journal(folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.key)
+
+
+def learned_from(
+    path: Path | None, folder: RunFolder, setting: str
+) -> tuple[Journal[AnnotatedTrajectory], Path]:
+    """Return the annotations that students learn from, and the file that holds them.
+
+    Args:
+        path: A file of annotated trajectories; None: the run folder's own, rewritten or not.
+        folder: The run folder.
+        setting: What the path is called, for messages.
+
+    Raises:
+        ConfigInvalid: There is no such file.
+        RunFolderInvalid: The run folder has no annotations.
+    """
+    store = annotate.journal(folder)
+    if path is not None:
+        if not path.is_file():
+            raise ConfigInvalid(f"{setting}: there is no file {path}")
+        store = annotate.journal_at(path)
+    elif folder.manifest("augment") is not None:
+        folder.need("augment", "augment")
+        store = journal(folder)
+    elif not store.sealed:
+        folder.need("annotate", "annotate")
+    return store, path or store.sealed_path
 
 
 def augment(

@@ -12,6 +12,7 @@ from subgoal.annotation.annotate import AnnotateConfig
 from subgoal.annotation.augment import AugmentConfig
 from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.improve import ImproveConfig
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.write import ReportConfig
@@ -36,6 +37,8 @@ class ExperimentConfig(Record):
     """Which dev tasks students play while they are trained."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
+    improve: ImproveConfig = ImproveConfig()
+    """What an agent plays to learn from its own successes."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 

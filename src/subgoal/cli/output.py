@@ -13,6 +13,8 @@ from subgoal.annotation.openai_stage import Forecast
 from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, TypeSummary
+from subgoal.evaluation.improve import ImproveSummary
+from subgoal.evaluation.own_path import Worth
 from subgoal.training.train import TrainSummary
 from subgoal.trajectories.collect import CollectSummary
 
@@ -139,6 +141,17 @@ def show_augmented(summary: AugmentSummary) -> None:
     table = Table("type", "moves before", "after")
     for name, (old, new) in summary.by_type.items():
         table.add_row(Text(name), f"{old:.1f}", f"{new:.1f}")
+    out.print(table)
+    files(str(summary.read), str(summary.written))
+
+
+def show_improved(summary: ImproveSummary) -> None:
+    """Print what `improve` did."""
+    say(f"{summary.paths} paths of the agent's own", "bold")
+    table = Table("type", "played", "solved", *(f"kept: {why}" for why in Worth))
+    for name, gain in summary.by_type.items():
+        kept = [str(gain.kept.get(why, 0)) for why in Worth]
+        table.add_row(Text(name), str(gain.played), str(gain.solved), *kept)
     out.print(table)
     files(str(summary.read), str(summary.written))
 

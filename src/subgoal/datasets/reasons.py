@@ -9,8 +9,9 @@ one token (as language models do with a chain of thought; J. Wei et al., 2022).
 """
 
 import re
+from collections.abc import Sequence
 
-from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 
 _CONDITION = re.compile(r"\bIf (.+?), (.+?)\.(?=\s|$)")
 
@@ -30,6 +31,20 @@ def conditions(description: str) -> list[str]:
         if own is not None:
             told.append(f"{' '.join(words[own:])}, {follows}")
     return told
+
+
+def without_reason(subgoal: Subgoal, told: Sequence[str]) -> Subgoal:
+    """Return a sub-goal without the condition that it quotes; itself where it quotes none.
+
+    Args:
+        subgoal: What a student wrote.
+        told: The task's `conditions`.
+    """
+    said = ", ".join(subgoal.arguments)
+    for quote in told:
+        if said.lower().startswith(f"{quote.lower()}, "):
+            return Subgoal.parse(f"{subgoal.name}({said[len(quote) + 2 :]})")
+    return subgoal
 
 
 def with_reasons(one: AnnotatedTrajectory) -> AnnotatedTrajectory:

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from subgoal.annotation import annotate, augment
+from subgoal.annotation.augment import learned_from
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.thinning import Thinning, thinned
 from subgoal.datasets.examples import (
@@ -154,7 +154,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     """
     processes = Processes()
     _check_base(config, folder)
-    store, source = _annotations(config, folder)
+    store, source = learned_from(config.annotations, folder, "train.annotations")
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if len(orders) > 1:
         train_side_by_side(orders)
@@ -200,7 +200,7 @@ def prepare(config: TrainConfig, folder: RunFolder) -> dict[str, Path]:
     Returns:
         The folder of each role's texts.
     """
-    shelf = _Shelf(config, folder, *_annotations(config, folder))
+    shelf = _Shelf(config, folder, *learned_from(config.annotations, folder, "train.annotations"))
     return {role: shelf.keep(_one_student(config, role)) for role in config.roles}
 
 
@@ -222,7 +222,7 @@ def texts_by_role(
         RunFolderInvalid: There are no annotations.
         TrainingFailed: There is nothing to train on.
     """
-    data = _read(config, _annotations(config, folder)[0])
+    data = _read(config, learned_from(config.annotations, folder, "train.annotations")[0])
     splits = {"train": data.train, "dev": data.dev}
     return data.tokens.tokenizer, {
         role: {
@@ -248,24 +248,6 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
         Order(config={**asked, "roles": [role]}, folder=folder.path, threads=threads)
         for role in open_roles
     ]
-
-
-def _annotations(
-    config: TrainConfig, folder: RunFolder
-) -> tuple[Journal[AnnotatedTrajectory], Path]:
-    """Return the annotations to train on, and the file that holds them."""
-    store = annotate.journal(folder)
-    path = config.annotations
-    if path is not None:
-        if not path.is_file():
-            raise ConfigInvalid(f"train.annotations: there is no file {path}")
-        store = annotate.journal_at(path)
-    elif folder.manifest("augment") is not None:
-        folder.need("augment", "augment")
-        store = augment.journal(folder)
-    elif not store.sealed:
-        folder.need("annotate", "annotate")
-    return store, path or store.sealed_path
 
 
 class _Shelf:
