@@ -91,6 +91,15 @@ def as_text(shown: TableFigures) -> str:
     return console.export_text()
 
 
+def test_a_table_of_a_smaller_scale_says_so_and_how_it_is_filled_in_full() -> None:
+    command = "subgoal matrix --tables overall --scale full"
+    text = " ".join(as_text(table(whole=command, left_out=("small", "larger"))).split())
+    assert (
+        f"a smaller scale than `full`, which has also small; larger; in full: `{command}`" in text
+    )
+    assert "smaller scale" not in as_text(table())
+
+
 def test_a_table_says_what_it_shows_how_it_was_played_and_what_is_missing() -> None:
     text = as_text(table())
     for said in (

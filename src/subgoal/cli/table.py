@@ -12,7 +12,7 @@ from pathlib import Path
 import tomli_w
 
 from subgoal.cli.output import out, say
-from subgoal.experiments.catalogue import SHIPPED, Catalogue
+from subgoal.experiments.catalogue import FULL, SHIPPED, Catalogue
 from subgoal.experiments.figures import figures
 from subgoal.experiments.matrix import Place, Sized
 from subgoal.journal import write_text
@@ -55,6 +55,13 @@ class Asked:
             for name in (self.scale or table.scale,)
         ]
 
+    def command(self, table: str, run: Path, scale: str) -> str:
+        """Return the command that fills a table at a scale."""
+        words = ["subgoal", "matrix", "--tables", table, "--run", str(run), "--scale", scale]
+        if self.catalogue.folder != SHIPPED:
+            words += ["--configs", str(self.catalogue.folder)]
+        return shlex.join(words)
+
 
 def asked(run: Path, configs: Path | None, scale: str) -> Asked:
     """Return which tables are meant: by the options, else by what the matrix was last run with."""
@@ -83,11 +90,10 @@ def show_tables(names: Sequence[str], run: Path, chosen: Asked, seed: int) -> No
     place = Place(run)
     wanted = [name for word in names for name in word.split(",") if name]
     for sized in chosen.tables([] if "all" in wanted else wanted):
-        words = ["subgoal", "matrix", "--tables", sized.table.name, "--run", str(run)]
-        words += ["--scale", sized.name]
-        if chosen.catalogue.folder != SHIPPED:
-            words += ["--configs", str(chosen.catalogue.folder)]
-        found = figures(sized, place, shlex.join(words), seed)
+        completes = chosen.command(sized.table.name, run, sized.name)
+        smaller = sized.name != FULL and FULL in chosen.catalogue.scales
+        whole = chosen.command(sized.table.name, run, FULL) if smaller else ""
+        found = figures(sized, place, completes, seed, whole)
         costs = row_costs(sized, place)
         out.print(printed(found, costs))
         files = write_table(found, run / "tables", costs)

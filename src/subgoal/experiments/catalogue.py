@@ -10,6 +10,8 @@ from subgoal.toml_file import read_toml, validated
 
 SHIPPED = Path("configs/tables")
 """The folder of the paper's tables, in the repository."""
+FULL = "full"
+"""The scale at which a folder's tables are whole, where it has one of this name."""
 
 
 class Catalogue:
@@ -26,6 +28,11 @@ class Catalogue:
     def names(self) -> list[str]:
         """The names of all tables, sorted."""
         return sorted(file.stem for file in self.folder.glob("*.toml"))
+
+    @property
+    def scales(self) -> list[str]:
+        """The names of all scales, sorted."""
+        return sorted(file.stem for file in (self.folder / "base").glob("*.toml"))
 
     def tables(self, names: Sequence[str] = ()) -> list[Table]:
         """Read tables, the most telling first.
@@ -55,7 +62,7 @@ class Catalogue:
         Raises:
             ConfigInvalid: There is no such scale, or it is wrong.
         """
-        known = sorted(file.stem for file in (self.folder / "base").glob("*.toml"))
+        known = self.scales
         if name not in known:
             guess = nearest(name, known) or f"; there are: {', '.join(known) or 'none'}"
             raise ConfigInvalid(f"{self.folder / 'base'} has no scale '{name}'{guess}")

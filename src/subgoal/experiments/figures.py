@@ -162,6 +162,10 @@ class TableFigures(Record):
     """The rows."""
     completes: str
     """The command that completes it."""
+    whole: str = ""
+    """The command that fills it at the scale `full`; empty where this is that scale."""
+    left_out: tuple[str, ...] = ()
+    """Rows that it has at other scales alone."""
 
     @property
     def done(self) -> int:
@@ -215,7 +219,9 @@ class _Scores:
         return {key: sum(one[key] for one in of) / len(of) for key in shared}
 
 
-def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableFigures:
+def figures(
+    sized: Sized, place: Place, completes: str, seed: int = 0, whole: str = ""
+) -> TableFigures:
     """Compute a table from what is complete in a matrix.
 
     Args:
@@ -223,6 +229,7 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
         place: Where the matrix lies.
         completes: The command that completes the table.
         seed: Seed of the intervals.
+        whole: The command that fills the table at the scale `full`.
 
     Raises:
         ConfigInvalid: What the table overrides is wrong.
@@ -256,6 +263,8 @@ def figures(sized: Sized, place: Place, completes: str, seed: int = 0) -> TableF
         scale_title=sized.scale.title,
         rows=tuple(rows),
         completes=completes,
+        whole=whole,
+        left_out=tuple(row.name for row in table.rows if row not in sized.rows),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from subgoal.environments.protocol import LengthClass
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.exact_match import ExactMatch
+from subgoal.experiments.catalogue import FULL
 from subgoal.experiments.figures import (
     Cell,
     GroupKind,
@@ -89,6 +90,9 @@ def notes(table: TableFigures) -> list[str]:
         for row in table.rows
         if row.broken
     ]
+    if table.whole:
+        more = f", which has also {'; '.join(table.left_out)}" if table.left_out else ""
+        found.append(f"a smaller scale than `{FULL}`{more}; in full: `{table.whole}`")
     if table.done < table.wanted:
         found.append(
             f"not complete: {table.done} of {table.wanted} cells (a row under one seed); complete "
