@@ -243,6 +243,7 @@ def test_fewer_episodes_are_played_at_once_where_their_texts_would_not_fit(
 
 
 def test_the_caches_of_an_episode_stay_within_what_is_said(shop: AgentShop) -> None:
+    shop.factory(AgentName.FLAT)
     (engine,) = shop.loaded_engines(AgentName.FLAT)
     stream = engine.open()
     stream.extend([5] * (engine.context - 1))

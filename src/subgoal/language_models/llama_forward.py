@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
-from transformers import LlamaForCausalLM
 from typing_extensions import override
 
 from subgoal.language_models.int8_linear import Int8Linear
+from subgoal.language_models.llama_weights import LayerWeights, llama_weights
 from subgoal.language_models.prefix_engine import Forward, PrefixCache
 
 _FIRST_CAPACITY = 256
@@ -45,17 +45,29 @@ class KeyValueCache(PrefixCache):
 
     def reserve(self, length: int) -> None:
         """Make room for `length` tokens."""
-        more = _capacity(length) - self.keys.shape[2]
-        if more > 0:
-            pad = (0, 0, 0, more)
-            self.keys = torch.nn.functional.pad(self.keys, pad)
-            self.values = torch.nn.functional.pad(self.values, pad)
+        if length > self.keys.shape[2]:
+            self.keys, self.values = (
+                self._grown(self.keys, length),
+                self._grown(self.values, length),
+            )
+
+    def _grown(self, held: torch.Tensor, length: int) -> torch.Tensor:
+        layers, heads, _, width = held.shape
+        grown = held.new_empty((layers, heads, _capacity(length), width))
+        grown[:, :, : self.length] = held[:, :, : self.length]
+        return grown
 
     @override
     def copy(self) -> "KeyValueCache":
         twin = object.__new__(KeyValueCache)
         twin.keys, twin.values, twin.length = self.keys.clone(), self.values.clone(), self.length
         return twin
+
+
+def cache_bytes(cache: KeyValueCache, length: int) -> int:
+    """Return the most bytes that a cache like this one takes with so many tokens."""
+    layers, heads, _, width = cache.keys.shape
+    return 2 * layers * heads * width * cache.keys.element_size() * _capacity(length)
 
 
 class _Span:
@@ -82,7 +94,7 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Layer:
-    """The weights of one layer, with those that read the same input joined."""
+    """One layer: norms, and products."""
 
     before: torch.Tensor
     qkv: Product
@@ -90,18 +102,6 @@ class _Layer:
     after: torch.Tensor
     gate_up: Product
     down: Product
-
-
-def supports(model: Any) -> bool:
-    """Return whether a model is a plain Llama: no biases, and angles that stay as they are."""
-    if type(model) is not LlamaForCausalLM:
-        return False
-    config = model.config
-    return (
-        not (config.attention_bias or config.mlp_bias)
-        and config.hidden_act == "silu"
-        and model.model.rotary_emb.rope_type in {"default", "linear", "llama3"}
-    )
 
 
 class LlamaForward(Forward):
@@ -114,45 +114,30 @@ class LlamaForward(Forward):
     """
 
     def __init__(self, model: Any, int8: bool = False, compiled: bool = False) -> None:
-        config = model.config
+        weights = llama_weights(model)
         self._int8 = int8
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.width = getattr(config, "head_dim", None) or config.hidden_size // self.heads
-        self._epsilon = config.rms_norm_eps
-        self._embed = model.get_input_embeddings().weight.detach()
-        self._norm = model.model.norm.weight.detach()
-        self._head = self._product(model.lm_head.weight)
-        self.layers = [self._layer(layer) for layer in model.model.layers]
-        positions = torch.arange(config.max_position_embeddings, device=self._embed.device)
-        cos, sin = model.model.rotary_emb(self._embed[:1], positions[None])
-        sign = torch.ones_like(sin[0, 0])
-        sign[: self.width // 2] = -1
-        self._cos, self._sin = cos[0].detach(), (sin[0] * sign).detach()
+        self.heads, self.kv_heads, self.width = weights.heads, weights.kv_heads, weights.width
+        self._epsilon = weights.epsilon
+        self._embed, self._norm = weights.embed, weights.norm
+        self._head = self._product(weights.head)
+        self.layers = [self._layer(layer) for layer in weights.layers]
+        self._cos, self._sin = weights.cos, weights.sin
         self._enter, self._leave = self._before_attention, self._after_attention
         if compiled:
             self._enter = torch.compile(self._enter, dynamic=True)
             self._leave = torch.compile(self._leave, dynamic=True)
 
-    def _product(self, weight: torch.Tensor, *more: torch.Tensor) -> Product:
-        weight = (torch.cat((weight, *more)) if more else weight).detach()
-        if self._int8:
-            return Int8Linear(weight)
-        if weight.device.type == "cpu" and weight.dtype == torch.float32:
-            # up to 16 rows take two thirds of the time if the weights lie the other way round
-            return partial(_times, weight.t().contiguous())
-        return partial(linear, weight=weight)
+    def _product(self, weight: torch.Tensor) -> Product:
+        return Int8Linear(weight) if self._int8 else partial(linear, weight=weight)
 
-    def _layer(self, layer: Any) -> _Layer:
-        attention, mlp = layer.self_attn, layer.mlp
-        qkv = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
-        gate_up = (mlp.gate_proj.weight, mlp.up_proj.weight)
+    def _layer(self, layer: LayerWeights) -> _Layer:
         return _Layer(
-            before=layer.input_layernorm.weight.detach(),
-            qkv=self._product(*qkv),
-            out=self._product(attention.o_proj.weight),
-            after=layer.post_attention_layernorm.weight.detach(),
-            gate_up=self._product(*gate_up),
-            down=self._product(mlp.down_proj.weight),
+            before=layer.before,
+            qkv=self._product(layer.qkv),
+            out=self._product(layer.out),
+            after=layer.after,
+            gate_up=self._product(layer.gate_up),
+            down=self._product(layer.down),
         )
 
     @override
@@ -161,8 +146,7 @@ class LlamaForward(Forward):
 
     @override
     def cache_bytes(self, length: int) -> int:
-        size = 2 * len(self.layers) * self.kv_heads * self.width * self._embed.element_size()
-        return size * _capacity(length)
+        return cache_bytes(self.cache(), length)
 
     @override
     def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
@@ -240,10 +224,6 @@ class LlamaForward(Forward):
             )
             seen.append(gathered)
         return torch.cat(seen, dim=2)[0].transpose(0, 1).flatten(1)
-
-
-def _times(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    return x @ weight
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

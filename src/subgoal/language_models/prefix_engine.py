@@ -123,7 +123,7 @@ class PrefixEngine(Engine):
         states = [_State(one) for one in requests if one.beams <= 1]
         while live := [state for state in states if state.goes_on(self.context)]:
             new = [len(_own(state.request.stream).pending) for state in live]
-            logits = self._compute([state.request.stream for state in live])
+            logits = self._compute([state.request.stream for state in live]).cpu().numpy()
             for state, row, count in zip(live, logits, new, strict=True):
                 state.computed += count
                 state.take(row)
@@ -221,18 +221,22 @@ class _State:
     def _room(self, context: int) -> bool:
         return len(self._ids) < self.request.limit and len(self.request.stream.ids) < context
 
-    def take(self, logits: torch.Tensor) -> None:
+    def take(self, logits: np.ndarray) -> None:
         """Choose the next token from logits (vocabulary,)."""
         request = self.request
-        allowed = _allowed(logits, _next(request, self._ids)).cpu()
-        scores = torch.log_softmax(allowed, dim=-1)
+        ids = sorted(set(_next(request, self._ids)))
+        kept = logits[ids] if ids else logits
         if request.temperature > 0:
-            chances = torch.softmax(allowed / request.temperature, dim=-1)
-            number = int(torch.multinomial(chances, 1, generator=self._chance))
+            chosen = self._drawn(kept, request.temperature)
         else:
-            number = int(scores.argmax())
-        self._logprob += float(scores[number])
-        self._write(number)
+            chosen = int(kept.argmax())
+        shifted = kept - kept.max()
+        self._logprob += float(shifted[chosen] - np.log(np.exp(shifted).sum()))
+        self._write(ids[chosen] if ids else chosen)
+
+    def _drawn(self, kept: np.ndarray, temperature: float) -> int:
+        chances = torch.softmax(torch.from_numpy(kept) / temperature, dim=-1)
+        return int(torch.multinomial(chances, 1, generator=self._chance))
 
     def _write(self, number: int) -> None:
         self._ids.append(number)

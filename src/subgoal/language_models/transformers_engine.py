@@ -1,7 +1,7 @@
 """Engines for models of transformers: prefix kept, streams batched.
 
-Plain Llamas have a forward pass of their own (`llama_forward`), all other causal models go through
-their module (`module_forward`).
+Plain Llamas have a forward pass of their own (`fused_forward` for float32 on the CPU, else
+`llama_forward`), all other causal models go through their module (`module_forward`).
 """
 
 from collections.abc import Generator
@@ -12,9 +12,10 @@ import torch
 
 from subgoal.language_models.engine import Engine
 from subgoal.language_models.int8_linear import to_int8
-from subgoal.language_models.llama_forward import LlamaForward, supports
+from subgoal.language_models.llama_forward import LlamaForward
+from subgoal.language_models.llama_weights import supports
 from subgoal.language_models.module_forward import ModuleForward
-from subgoal.language_models.prefix_engine import PrefixEngine
+from subgoal.language_models.prefix_engine import Forward, PrefixEngine
 from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
 
 _PARAMETERS_A_THREAD = 16_000_000
@@ -62,7 +63,15 @@ class TransformersEngine(PrefixEngine):
     def __init__(
         self, model: Any, context: int, int8: bool = False, compiled: bool = False
     ) -> None:
-        super().__init__(LlamaForward(model, int8, compiled), context)
+        super().__init__(_forward(model, int8, compiled), context)
+
+
+def _forward(model: Any, int8: bool, compiled: bool) -> Forward:
+    if int8 or compiled or model.dtype != torch.float32 or model.device.type != "cpu":
+        return LlamaForward(model, int8, compiled)
+    from subgoal.language_models.fused_forward import FusedForward  # numba: half a second
+
+    return FusedForward(model)
 
 
 class CausalEngine(PrefixEngine):
