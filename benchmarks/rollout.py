@@ -61,7 +61,7 @@ from subgoal.environments.environment import Environment, Observation, StepResul
 from subgoal.environments.java import Answer, Call
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import protocol
-from subgoal.environments.scienceworld import JVM_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.engine import Engine
 from subgoal.language_models.prefix_engine import Forward, PrefixCache
@@ -208,7 +208,7 @@ class ClassWorld(Environment):
     name = "class"
 
     def __init__(self) -> None:
-        os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(JVM_FLAGS)}
+        os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(REPEATABLE_FLAGS)}
         self._world = ScienceWorldEnv("", envStepLimit=10_000)
         del os.environ["JAVA_TOOL_OPTIONS"]
         self._now = Seen("", "")

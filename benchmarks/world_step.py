@@ -23,7 +23,7 @@ from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.environment import Task
 from subgoal.environments.java import JavaProcess
-from subgoal.environments.scienceworld import JVM_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld import JVM_FLAGS, REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.trajectories.storage import shipped_paths
 
 TYPES = tuple(VARIATIONS)[::6]
@@ -46,7 +46,7 @@ def adapter() -> Iterator[Player]:
 
 @contextmanager
 def own_class() -> Iterator[Player]:
-    os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(JVM_FLAGS)}
+    os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(REPEATABLE_FLAGS)}
     world = ScienceWorldEnv("", envStepLimit=10_000)
     del os.environ["JAVA_TOOL_OPTIONS"]
     yield lambda task: world.load(task.name, task.variation, ""), world.step

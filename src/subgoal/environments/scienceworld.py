@@ -32,21 +32,25 @@ from subgoal.errors import EnvironmentFailed, TaskUnknown
 ENGINE_VERSION = "1.2.3"
 """The version of the package `scienceworld` that `VARIATIONS` and the shipped paths belong to."""
 
-JVM_FLAGS = (
+REPEATABLE_FLAGS = (
     "-XX:+UnlockExperimentalVMOptions",
     "-XX:hashCode=2",
     "-XX:+UseSerialGC",
     "-Xmx320m",
     "-XX:+ExitOnOutOfMemoryError",
+)
+"""Identity hashes that do not differ between runs (the engine iterates over sets of objects, so
+they decide the order of what is seen), and a bounded heap."""
+
+JVM_FLAGS = (
+    *REPEATABLE_FLAGS,
     "-XX:Tier4InvocationThreshold=50000",
     "-XX:Tier4MinInvocationThreshold=20000",
     "-XX:Tier4CompileThreshold=100000",
     "-XX:Tier4BackEdgeThreshold=400000",
 )
-"""Identity hashes that do not differ between runs (the engine iterates over sets of objects, so
-they decide the order of what is seen), and a bounded heap. Java's second compiler waits ten times
-as long as by default: each world is a process that compiles for itself, and in an evaluation that
-took more of the processor than the worlds' steps."""
+"""Also, Java's second compiler waits ten times as long as by default: each world is a process that
+compiles for itself, and in an evaluation that took more of the processor than the worlds' steps."""
 
 SIMPLIFICATIONS = (
     "easy",
