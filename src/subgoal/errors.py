@@ -44,6 +44,10 @@ class EnvironmentFailed(SubgoalError):
     """A world could not start, died, or did not answer; `reset` starts it again."""
 
 
+class WorldLost(EnvironmentFailed):
+    """A world went down with a process that it shares, by no fault of its own."""
+
+
 class TaskUnknown(SubgoalError):
     """A task type, split or variation does not exist in the world."""
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -180,6 +181,63 @@ def test_a_world_that_has_grown_is_replaced_after_its_episode(counted: type[_Cou
                 with pool.world() as world:
                     world.reset(task)  # it is alive for the whole episode
         assert len(counted.made) in {made, made + 1}  # the last one's successor may have begun
+
+
+class _Sociable(_Counted):
+    """Shares a process, which a number stands for."""
+
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self.process = len(_Counted.made) if process is None else process
+
+    def beside(self) -> "_Sociable":
+        return _Sociable(self.process)
+
+
+@pytest.fixture
+def sociable(counted: type[_Counted], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores, and worlds that share processes."""
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Sociable", ""))
+    monkeypatch.setattr(pool_module, "cores", lambda: 2)
+
+
+def _processes(pool: Pool, worlds: int) -> list[int]:
+    """Return the processes of so many worlds, all lent at once, in order."""
+    with ExitStack() as lent:
+        return sorted(
+            world.process
+            for world in (lent.enter_context(pool.world()) for _ in range(worlds))
+            if isinstance(world, _Sociable)
+        )
+
+
+@pytest.mark.usefixtures("sociable")
+def test_worlds_that_can_share_a_process_are_spread_over_one_a_core() -> None:
+    with Pool("errand", 5) as pool:
+        assert _processes(pool, 5) == [1, 1, 1, 2, 2]
+    with Pool("errand", 1) as pool:
+        assert len(_processes(pool, 1)) == 1
+
+
+@pytest.mark.usefixtures("sociable")
+def test_a_world_that_failed_is_replaced_in_the_smallest_company() -> None:
+    with Pool("errand", 4) as pool:
+        assert _processes(pool, 4) == [1, 1, 2, 2]
+        with pytest.raises(EnvironmentFailed), pool.world():
+            raise EnvironmentFailed("it died")
+        assert _processes(pool, 4) == [1, 1, 2, 2]
+
+
+@pytest.mark.usefixtures("sociable")
+def test_all_worlds_of_a_process_that_has_grown_are_replaced(counted: type[_Counted]) -> None:
+    with Pool("errand", 4, WorldLimits(megabytes=1)) as pool:
+        assert _processes(pool, 4) == [1, 1, 2, 2]
+        counted.of = os.getpid()
+        assert _processes(pool, 4) == [1, 1, 2, 2]  # lent while they grow; then replaced
+        counted.of = None
+        after = _processes(pool, 4)
+    assert not {1, 2} & set(after)
+    assert len(set(after)) == 2
 
 
 def test_the_limit_for_an_answer_reaches_the_world() -> None:

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Semaphore
 
+import pytest
 from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.environments import pool as pool_module
 from subgoal.environments.environment import Environment, Observation, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.environments.protocol import protocol
@@ -30,11 +33,18 @@ def _wait_until_it_is_out(pid: int) -> None:
         time.sleep(0.01)
 
 
+class _Meeting:
+    """Where a bystander says that it is there, and a saboteur that it has sent its signal."""
+
+    def __init__(self, bystanders: int = 0) -> None:
+        self.there, self.sent = Semaphore(bystanders), Semaphore(0)
+
+
 class _Saboteur(Agent):
     """Looks around; at its third step it sends a signal to the world's process."""
 
-    def __init__(self, send: signal.Signals | None) -> None:
-        self._send = send
+    def __init__(self, send: signal.Signals | None, meeting: "_Meeting | None" = None) -> None:
+        self._send, self._meeting = send, meeting or _Meeting(bystanders=9)
         self._steps = 0
 
     @override
@@ -46,8 +56,10 @@ class _Saboteur(Agent):
         self._steps += 1
         if self._steps == 3 and self._send is not None:
             assert self._world.pid is not None
+            assert self._meeting.there.acquire(timeout=60)
             os.kill(self._world.pid, self._send)
             _wait_until_it_is_out(self._world.pid)
+            self._meeting.sent.release()
         return Action(text="look around")
         yield
 
@@ -71,6 +83,55 @@ def test_an_episode_whose_java_process_is_killed_is_played_again_from_its_beginn
     assert (undisturbed.stop_reason, undisturbed.broke_off) == (StopReason.STEP_LIMIT, "")
     assert killed.broke_off.startswith("the Java process of ScienceWorld died (killed by SIGKILL)")
     assert killed.model_copy(update={"broke_off": ""}) == undisturbed
+
+
+class _Bystander(Agent):
+    """Looks around; its third step comes after the saboteur's."""
+
+    def __init__(self, meeting: _Meeting) -> None:
+        self._meeting = meeting
+        self._steps = 0
+
+    @override
+    def begin(self, opening: Observation, world: Environment) -> None:
+        return
+
+    @override
+    def act(self) -> Turn:
+        self._steps += 1
+        if self._steps == 3:
+            self._meeting.there.release()
+            assert self._meeting.sent.acquire(timeout=60)
+            time.sleep(0.5)  # until the saboteur asks its world
+        return Action(text="look around")
+        yield
+
+
+def test_an_episode_beside_one_that_takes_their_process_down_is_played_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "cores", lambda: 1)
+    beside = TASK.model_copy(update={"variation": 1})
+    rules = protocol("plain").model_copy(update={"step_limit": 5})
+    tries: list[int] = []
+    meeting = _Meeting()
+
+    def make(task: Task, _: Environment) -> Agent:
+        tries.append(task.variation)
+        if task.variation == TASK.variation:
+            return _Saboteur(signal.SIGSTOP, meeting)
+        if tries.count(1) == 3:
+            meeting.sent.release()  # nothing happens any more
+        return _Bystander(meeting)
+
+    with Pool("scienceworld", 2, WorldLimits(answer_seconds=3)) as pool:
+        episodes = rollout([TASK, beside], make, "both", rules, pool)
+        saboteur, bystander = sorted(episodes, key=lambda episode: episode.task.variation)
+    assert sorted(tries) == [0, 0, 1, 1, 1]
+    assert saboteur.stop_reason is StopReason.ENVIRONMENT_ERROR
+    assert bystander.stop_reason is StopReason.STEP_LIMIT
+    assert len(bystander.steps) == 5
+    assert "under another world" in bystander.broke_off
 
 
 def test_a_world_that_hangs_is_given_up_twice_and_then_named() -> None:

@@ -112,6 +112,14 @@ class Environment(ABC):
             EnvironmentFailed: It cannot be started.
         """
 
+    def beside(self) -> "Environment | None":
+        """Make another world that shares this one's process; None where a process is one world.
+
+        One answers at a time then. If the process dies under one of them, the others raise
+        `WorldLost`.
+        """
+        return None
+
     @abstractmethod
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
         """Return all tasks of a split, by type in the world's order, then by variation.

@@ -3,7 +3,8 @@
 py4j's own Python client makes one round trip for every call. `JavaProcess.ask` sends several
 calls at once and reads the answers after, so that a step of a world costs one round trip. The
 process dies with this one, however this one ends: the gateway exits when its standard input is
-closed.
+closed. Several worlds can take turns in one process (`SharedJava`), each with its own copies of
+what the engine keeps in Scala objects (`JavaProcess.scala_object`).
 """
 
 import os
@@ -15,10 +16,11 @@ import subprocess
 import tempfile
 import time
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock, RLock
 from typing import NamedTuple
 
 from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
@@ -71,10 +73,17 @@ class JavaProcess:
         name: What runs in it, for messages.
         jar: Classes to load.
         flags: Options of the Java virtual machine.
+
+    Attributes:
+        turn: Held by a thread while nobody else may ask.
+        guest: Who asked last, by whoever shares the process; see `SharedJava`.
     """
 
     def __init__(self, name: str, jar: Path, flags: Sequence[str]) -> None:
         self.name = name
+        self.turn = RLock()
+        self.guest: object = None
+        self._unwanted: list[Reference] = []
         classes = f"{find_jar_path()}{os.pathsep}{jar}"
         command = [find_java(), *flags, "-XX:+DisplayVMOutputToStderr", "-cp", classes]
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
@@ -113,7 +122,8 @@ class JavaProcess:
             EnvironmentFailed: The process died, did not answer in time, or a call raised.
         """
         text = "".join(_call_command(*call) for call in calls)
-        return [self._decode(line) for line in self._exchange(text, len(calls), timeout)]
+        with self.turn:
+            return [self._decode(line) for line in self._exchange(text, len(calls), timeout)]
 
     def create(self, java_class: str, *arguments: Argument) -> Reference:
         """Construct an object of a Java class."""
@@ -123,10 +133,26 @@ class JavaProcess:
         """Return the object that a static field of a Java class holds."""
         return self._refer(f"r\nm\n{java_class}\n{name}\ne\n")
 
+    def scala_object(self, java_class: str) -> tuple[Reference, Call]:
+        """Make another instance of a Scala `object`, of which there else is one a process.
+
+        Returns:
+            The instance, and the call that puts it in the place of the one; it is there already.
+        """
+        kind = self._object("z:java.lang.Class", "forName", java_class)
+        anything = self._object("z:java.lang.Class", "forName", "java.lang.Object")
+        nothing = self._object("z:java.lang.reflect.Array", "newInstance", anything, 0)
+        private = self._object(kind, "getDeclaredConstructors")
+        constructor = self._object("z:java.lang.reflect.Array", "get", private, 0)
+        self.ask((constructor, "setAccessible", (True,)), timeout=START_TIMEOUT)
+        instance = self._object(constructor, "newInstance", nothing)
+        field = self._object(kind, "getField", "MODULE$")
+        self.forget(kind, anything, nothing, private, constructor)
+        return instance, (field, "set", (instance, instance))
+
     def forget(self, *references: Reference) -> None:
-        """Let Java collect objects that are no longer used here."""
-        text = "".join(f"m\nd\n{reference.id}\ne\n" for reference in references)
-        self._exchange(text, len(references), START_TIMEOUT)
+        """Let Java collect objects that are no longer used here, with the next exchange."""
+        self._unwanted.extend(references)
 
     def close(self) -> None:
         """End the process. May be called twice."""
@@ -170,12 +196,13 @@ class JavaProcess:
 
     def _silence(self) -> None:
         """Throw away what the engine prints: nobody reads it, and a full pipe would block it."""
-        (nowhere,) = self.ask(
-            ("z:java.io.OutputStream", "nullOutputStream", ()), timeout=START_TIMEOUT
-        )
-        assert isinstance(nowhere, Reference)
+        nowhere = self._object("z:java.io.OutputStream", "nullOutputStream")
         stream = self.create("java.io.PrintStream", nowhere)
         self.ask(("z:java.lang.System", "setOut", (stream,)), timeout=START_TIMEOUT)
+
+    def _object(self, target: Reference | str, method: str, *arguments: Argument) -> Reference:
+        """Make a call that returns an object."""
+        return self._refer(_call_command(target, method, arguments))
 
     def _refer(self, text: str) -> Reference:
         answer = self._decode(self._exchange(text, 1, START_TIMEOUT)[0])
@@ -183,6 +210,14 @@ class JavaProcess:
         return answer
 
     def _exchange(self, text: str, answers: int, timeout: float) -> list[str]:
+        """Send commands and read the last answers, after those to what is forgotten first."""
+        with self.turn:
+            unwanted, self._unwanted = self._unwanted, []
+            text = "".join(f"m\nd\n{one.id}\ne\n" for one in unwanted) + text
+            lines = self._exchanged(text, len(unwanted) + answers, timeout)
+        return lines[len(unwanted) :]
+
+    def _exchanged(self, text: str, answers: int, timeout: float) -> list[str]:
         connection = self._socket
         if connection is None:
             raise EnvironmentFailed(
@@ -260,6 +295,52 @@ class JavaProcess:
         return EnvironmentFailed(
             f"the Java process of {self.name} {what}{ended}{said}; the next reset starts another"
         )
+
+
+class SharedJava:
+    """A Java process for several worlds: it starts when one needs it and ends with the last.
+
+    Args:
+        start: Starts the process.
+
+    Attributes:
+        worlds: How many there are in it.
+    """
+
+    def __init__(self, start: Callable[[], JavaProcess]) -> None:
+        self._start = start
+        self._lock = Lock()
+        self._process: JavaProcess | None = None
+        self.worlds = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    def enter(self) -> None:
+        """Count one world more."""
+        with self._lock:
+            self.worlds += 1
+
+    def leave(self) -> None:
+        """Count one world less; without worlds the process ends."""
+        with self._lock:
+            self.worlds -= 1
+            if not self.worlds and self._process is not None:
+                self._process.close()
+                self._process = None
+
+    def running(self) -> JavaProcess:
+        """Return the process; start one where none runs."""
+        with self._lock:
+            if self._process is None or not self._process.alive:
+                if self._process is not None:
+                    self._process.close()
+                self._process = None
+                self._process = self._start()
+            return self._process
 
 
 def _ending(code: int) -> str:

@@ -1,14 +1,17 @@
 """Many worlds at once, in bounded memory.
 
-A world's work happens in its own process (a Java process, for ScienceWorld), so a thread a world
-is enough to keep all of them busy. Worlds start in the background, are used for one episode after
-another, and are replaced, again in the background, when they break off or have grown too large.
+A world's work happens in another process (a Java process, for ScienceWorld), so a thread a world
+is enough to keep all of them busy. Where worlds can share a process, there are no more processes
+than cores; a company is the worlds of one of them. Worlds start in the background, are used for one
+episode after another, and are replaced, again in the background, when they break off or their
+company has grown too large.
 """
 
 import queue
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Self, TypeVar
@@ -37,12 +40,12 @@ class WorldLimits(Record):
     """A world that does not answer for so many seconds is killed and replaced, and its episode is
     played again, once (making an oracle path may take ten times as long)."""
     megabytes: int = Field(default=500, gt=0)
-    """What one world may need: `auto` fits as many into the free memory, and a world whose process
-    has grown past it is replaced after its episode."""
+    """What a process of worlds may need: `auto` fits as many worlds as such processes into the free
+    memory, and worlds whose process has grown past it are replaced after their episodes."""
 
     @property
     def bytes(self) -> int:
-        """What one world may need, in bytes."""
+        """What a process of worlds may need, in bytes."""
         return self.megabytes * 2**20
 
 
@@ -74,6 +77,19 @@ def _free_memory() -> int:
     return free
 
 
+@dataclass(eq=False)
+class _Company:
+    """The worlds of one process.
+
+    Attributes:
+        worlds: Those that are not closed.
+        outgrown: The process has grown past its bound: it ends once its worlds are replaced.
+    """
+
+    worlds: list[Environment] = field(default_factory=list[Environment])
+    outgrown: bool = False
+
+
 class Pool:
     """Worlds of one kind, lent one at a time; a context manager.
 
@@ -93,7 +109,8 @@ class Pool:
     ) -> None:
         self.size = affordable(worlds, limits, a_core)
         self._environment, self._limits = environment, limits
-        self._all: set[Environment] = set()
+        self._processes = min(self.size, cores())
+        self._companies: list[_Company] = []
         self._closed = False
         self._lock = Lock()
         # What is idle: a live world, None for one that is not made yet, or why it cannot be made.
@@ -136,7 +153,7 @@ class Pool:
         except BaseException:
             self._replace(idle)
             raise
-        if self._size_of(idle) > self._limits.bytes:
+        if self._outgrown(idle):
             self._replace(idle)
         else:
             self._idle.put(idle)
@@ -169,25 +186,40 @@ class Pool:
         """End all worlds and threads."""
         with self._lock:
             self._closed = True
+            worlds = [world for company in self._companies for world in company.worlds]
         for threads in (self._threads, self._starters):
             threads.shutdown(wait=False, cancel_futures=True)
-        while self._all:
-            self._all.pop().close()
+        for world in worlds:
+            world.close()
         self._idle.put(None)  # wakes who waits for a world
 
     def _made(self) -> Environment | Exception:
         """Make a world; return it, or why it cannot be made."""
-        try:
-            world = make(self._environment)
-        except Exception as error:  # noqa: BLE001 - raised where the world is asked for
-            return error
-        world.answer_seconds = self._limits.answer_seconds
         with self._lock:
-            if not self._closed:
-                self._all.add(world)
-                return world
-        world.close()
-        return EnvironmentFailed("the pool of worlds is closed")
+            if self._closed:
+                return EnvironmentFailed("the pool of worlds is closed")
+            try:
+                world = self._beside_others() or self._on_its_own()
+            except Exception as error:  # noqa: BLE001 - raised where the world is asked for
+                return error
+            world.answer_seconds = self._limits.answer_seconds
+            return world
+
+    def _beside_others(self) -> Environment | None:
+        """Make a world in the smallest company; None where one more process is to be had."""
+        open_to_all = [company for company in self._companies if not company.outgrown]
+        if len(open_to_all) < self._processes:
+            return None
+        company = min(open_to_all, key=lambda company: len(company.worlds))
+        world = company.worlds[0].beside()
+        if world is not None:
+            company.worlds.append(world)
+        return world
+
+    def _on_its_own(self) -> Environment:
+        world = make(self._environment)
+        self._companies.append(_Company([world]))
+        return world
 
     def _start_another(self) -> None:
         """Make a world in the background and let it start; then it is idle."""
@@ -216,7 +248,22 @@ class Pool:
 
     def _discard(self, world: Environment) -> None:
         world.close()
-        self._all.discard(world)
+        with self._lock:
+            company = self._company(world)
+            company.worlds.remove(world)
+            if not company.worlds:
+                self._companies.remove(company)
+
+    def _company(self, world: Environment) -> _Company:
+        return next(company for company in self._companies if world in company.worlds)
+
+    def _outgrown(self, world: Environment) -> bool:
+        """Whether the process of a world has grown past its bound; then all in it are replaced."""
+        large = self._size_of(world) > self._limits.bytes
+        with self._lock:
+            company = self._company(world)
+            company.outgrown |= large
+            return company.outgrown
 
     @staticmethod
     def _size_of(world: Environment) -> int:

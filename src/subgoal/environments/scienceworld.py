@@ -3,7 +3,9 @@
 The class lists every valid action at each step, one round trip a string. This adapter asks the
 engine only for what is wanted: a step with score, ending and moves is one exchange. The Java
 process runs with flags that make observations the same in every process and order of tasks, and
-with a bounded heap. One process is one world: the engine keeps its state in singletons.
+with a bounded heap. Worlds can share a process: what the engine keeps in singletons, each world has
+of its own and puts in place when its turn comes. Java's compilers, which take more of the processor
+than the worlds while an evaluation is young, then work for all of them.
 
 A task is loaded plainly for playing. Making an oracle path takes a load of its own, seconds to a
 minute long, after which the engine would make the path again at every `reset` of its own: it is
@@ -25,9 +27,9 @@ from subgoal.environments.environment import (
     StopReason,
     Task,
 )
-from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference
+from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference, SharedJava
 from subgoal.environments.task_table import TaskTable
-from subgoal.errors import EnvironmentFailed, TaskUnknown
+from subgoal.errors import EnvironmentFailed, TaskUnknown, WorldLost
 
 ENGINE_VERSION = "1.2.3"
 """The version of the package `scienceworld` that `VARIATIONS` and the shipped paths belong to."""
@@ -100,6 +102,14 @@ ELECTRICAL = tuple(name for name in VARIATIONS if "power-component" in name or "
 """Task types that cannot be solved under `noElectricalAction`."""
 
 _INTERFACE = "scienceworld.runtime.pythonapi.PythonInterface"
+_SINGLETONS = (
+    "scala.util.Random$",
+    "util.UniqueIdentifier$",
+    "main.scala.scienceworld.runtime.SimplifierProcessor$",
+)
+"""All of the engine's singletons that a world's play changes and that can change its play. (Two
+others only grow: numbers of the kinds of things, and paths through all rooms by their names.) The
+first is that of random numbers."""
 _UNKNOWN_ACTION = "No known action matches that input."
 _PLACE = re.compile(r"called the (.+?)\.")
 _ENTERED = re.compile(r"You (?:move|teleport)(?: through the .+?)? to the (.+)\.")
@@ -141,6 +151,7 @@ class ScienceWorld(Environment):
         answer_seconds: How long a step or a plain load may take; making an oracle path may take
             ten times as long (genetics: up to 70 seconds here).
         flags: Options of the Java virtual machine.
+        java: The process that it shares; None: one of its own.
     """
 
     name = "scienceworld"
@@ -149,14 +160,18 @@ class ScienceWorld(Environment):
         self,
         answer_seconds: float = Environment.answer_seconds,
         flags: Sequence[str] = JVM_FLAGS,
+        java: SharedJava | None = None,
     ) -> None:
-        self._jar = _jar()
-        self.answer_seconds, self._flags = answer_seconds, flags
+        jar = _jar()
+        self.answer_seconds = answer_seconds
+        self._shared = java or SharedJava(lambda: JavaProcess("ScienceWorld", jar, flags))
+        self._shared.enter()
         self._table = TaskTable(
             self.name, {name: _ranges(count) for name, count in VARIATIONS.items()}, SIMPLIFICATIONS
         )
         self._java: JavaProcess | None = None
         self._engine = self._random = Reference("")
+        self._singletons: list[tuple[Reference, Call]] = []
         self._running = self._closed = False
         self._place = ""
 
@@ -164,6 +179,10 @@ class ScienceWorld(Environment):
     @override
     def pid(self) -> int | None:
         return self._java.pid if self._java is not None and self._java.alive else None
+
+    @override
+    def beside(self) -> "ScienceWorld":
+        return type(self)(self.answer_seconds, java=self._shared)
 
     @override
     def start(self) -> None:
@@ -253,10 +272,14 @@ class ScienceWorld(Environment):
 
     @override
     def close(self) -> None:
+        if self._closed:
+            return
         self._closed, self._running = True, False
         if self._java is not None:
-            self._java.close()
+            objects = [one for one, _ in self._singletons]
+            self._java.forget(self._engine, self._random, *objects)
             self._java = None
+        self._shared.leave()
 
     def _check(self, task: Task) -> None:
         self._table.check(task)
@@ -271,16 +294,18 @@ class ScienceWorld(Environment):
         if self._closed:
             raise EnvironmentFailed("this ScienceWorld is closed: make another one")
         self._running = False
-        if self._java is None or not self._java.alive:
-            if self._java is not None:
-                self._java.close()
-            self._java = java = JavaProcess("ScienceWorld", self._jar, self._flags)
+        java = self._shared.running()
+        if java is self._java:
+            return
+        with java.turn:
+            # What follows leaves this world's own objects in place.
+            java.guest = self
+            self._singletons = [java.scala_object(name) for name in _SINGLETONS]
             self._engine = java.create(_INTERFACE)
-            (generator,) = self._ask(
-                (java.constant("scala.util.Random$", "MODULE$"), "self", ()),
-            )
-            assert isinstance(generator, Reference)
-            self._random = generator
+            random, _ = self._singletons[0]
+            (generator,) = java.ask((random, "self", ()), timeout=self.answer_seconds)
+        assert isinstance(generator, Reference)
+        self._java, self._random = java, generator
 
     def _random_state(self) -> int:
         """Read the state of the random numbers: the last field serialized, before a mark."""
@@ -313,7 +338,19 @@ class ScienceWorld(Environment):
         return self._java
 
     def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
-        return self._live().ask(*calls, timeout=timeout or self.answer_seconds)
+        java = self._live()
+        with java.turn:
+            if java.guest is self:
+                return java.ask(*calls, timeout=timeout or self.answer_seconds)
+            if not java.alive:
+                raise WorldLost(
+                    "the Java process of ScienceWorld has ended under another world; the next reset"
+                    " starts another"
+                )
+            java.guest = self
+            places = [place for _, place in self._singletons]
+            answers = java.ask(*places, *calls, timeout=timeout or self.answer_seconds)
+        return answers[len(places) :]
 
 
 def _impossible(task: Task) -> bool:

@@ -21,7 +21,7 @@ from subgoal.environments.environment import (
 )
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import Protocol
-from subgoal.errors import EnvironmentFailed
+from subgoal.errors import EnvironmentFailed, WorldLost
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.language_models.engine import Generated
 
@@ -91,6 +91,8 @@ class Play:
         except EnvironmentFailed as error:
             self._error = str(error)
             self.leave(error)
+            if isinstance(error, WorldLost):
+                self._tries -= 1  # another episode's fault, which has its own tries
             if self._tries < TRIES:
                 self._broke_off = self._error
                 return self.begin()

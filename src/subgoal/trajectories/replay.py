@@ -7,7 +7,7 @@ from typing_extensions import override
 from subgoal.cluster import Worker
 from subgoal.environments.environment import Environment, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
-from subgoal.errors import EnvironmentFailed
+from subgoal.errors import EnvironmentFailed, WorldLost
 from subgoal.record import Record
 from subgoal.trajectories.trajectory import Step, Trajectory
 
@@ -97,14 +97,16 @@ def replay(
 
 def deliver(world: Environment, order: Order) -> Delivery:
     """Replay what is ordered; once more where the world dies in between."""
-    task, reason = order.task, ""
-    for _ in range(_TRIES):
+    task, reason, tries = order.task, "", 0
+    while tries < _TRIES:
         try:
             actions = world.oracle_path(task) if order.actions is None else order.actions
             path = replay(world, task, actions, order.source, order.max_moves)
             return Delivery(trajectory=path)
         except EnvironmentFailed as error:
             reason = str(error)
+            # Under another world's fault: that one has its own tries.
+            tries += not isinstance(error, WorldLost)
     return Delivery(failure=CollectFailure(key=task.key, reason=reason))
 
 
