@@ -355,6 +355,22 @@ def test_of_a_path_its_decision_alone_can_be_learned(annotated, tokenizer):
         assert said == f"<|goal|>{spelled(str(one.spans[-1].subgoal))}<|end|>"
 
 
+@pytest.mark.parametrize("rendering", list(RenderingName))
+def test_a_share_of_the_answers_is_forgotten_by_lot_and_what_is_learned_is_not(
+    annotated, tokenizer, rendering
+):
+    def texts(share):
+        config = DatasetConfig(rendering=rendering, context=4000, forgotten=share)
+        return build(annotated, Role.FLAT, config, tokenizer)
+
+    whole, some, again = texts(0.0), texts(0.5), texts(0.5)
+    assert [one.ids.tolist() for one in some] == [one.ids.tolist() for one in again]
+    assert 0.3 < sum(len(one.ids) for one in some) / sum(len(one.ids) for one in whole) < 0.95
+    assert [one.ids[one.learned].tolist() for one in some] == [
+        one.ids[one.learned].tolist() for one in whole
+    ]
+
+
 def test_steps_can_be_dropped(annotated, tokenizer):
     whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
     config = DatasetConfig(drop=("look around",))

@@ -1,7 +1,7 @@
 """From annotated trajectories to training examples, by role."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Annotated
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.context import make_context
-from subgoal.datasets.course import course, drive
+from subgoal.datasets.course import Event, course, drive
 from subgoal.datasets.functional_action import functional_action
 from subgoal.datasets.reasons import with_reasons
 from subgoal.datasets.rendering import (
@@ -73,6 +73,9 @@ class DatasetConfig(TextFormat):
     kept: tuple[str, ...] = ()
     """Words that renamed copies leave as they are where a name has no other: what they mean is
     knowledge, such as colours that are mixed."""
+    forgotten: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Dropout of history: share of the world's answers that stand empty in the texts, by lot, so
+    that a student does not lean on any one of them. Play shows all."""
     move_limit: int = Field(default=0, ge=0)
     """Leave out what a path does after so many moves of the world, which the protocol's limit
     leaves no time for in play; 0: nothing."""
@@ -248,7 +251,7 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         move_limit=config.move_limit,
         drop=config.drop,
     )
-    for event in events:
+    for event in _forgetting(events, config.forgotten, one):
         drive(context, event)
     texts = context.finished
     if config.decisions:
@@ -256,6 +259,16 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         return decided[-1:]
     share = config.earlier_of.get(one.trajectory.task.name, config.earlier)
     return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
+
+
+def _forgetting(events: Iterable[Event], share: float, one: AnnotatedTrajectory) -> Iterator[Event]:
+    """Leave a share of the answers empty, by lots that each copy of a path has of its own."""
+    lots = random.Random(repr([one.trajectory.task.key, *one.trajectory.actions]))
+    for event in events:
+        if event.step is not None and lots.random() < share:
+            yield replace(event, step=event.step.model_copy(update={"observation": ""}))
+        else:
+            yield event
 
 
 def _decision(text: Text) -> Text | None:
