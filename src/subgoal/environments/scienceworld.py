@@ -46,13 +46,13 @@ they decide the order of what is seen), and a bounded heap."""
 
 JVM_FLAGS = (
     *REPEATABLE_FLAGS,
-    "-XX:Tier4InvocationThreshold=50000",
-    "-XX:Tier4MinInvocationThreshold=20000",
-    "-XX:Tier4CompileThreshold=100000",
-    "-XX:Tier4BackEdgeThreshold=400000",
+    "-XX:Tier4InvocationThreshold=15000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=30000",
+    "-XX:Tier4BackEdgeThreshold=120000",
 )
-"""Also, Java's second compiler waits ten times as long as by default: each world is a process that
-compiles for itself, and in an evaluation that took more of the processor than the worlds' steps."""
+"""Also, Java's second compiler waits three times as long as by default: less of the processor goes to
+what an evaluation or a collection of minutes has no time to profit from."""
 
 SIMPLIFICATIONS = (
     "easy",
