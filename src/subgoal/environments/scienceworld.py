@@ -51,8 +51,8 @@ JVM_FLAGS = (
     "-XX:Tier4CompileThreshold=30000",
     "-XX:Tier4BackEdgeThreshold=120000",
 )
-"""Also, Java's second compiler waits three times as long as by default: less of the processor goes to
-what an evaluation or a collection of minutes has no time to profit from."""
+"""Also, Java's second compiler waits three times as long as by default: less of the processor goes
+to what an evaluation or a collection of minutes has no time to profit from."""
 
 SIMPLIFICATIONS = (
     "easy",
