@@ -14,8 +14,8 @@ differs is what a step costs.
   path twice before each episode (seconds, up to a minute) and sleeps two seconds after it.
 - `window`: the same T5 weights through `rollout`: many episodes at once, asks batched, greedy; no
   valid actions. Asked as often.
-- `folded`: one Llama in both roles, reading folded transcripts, with at least as many parameters as
-  a T5; the planner is asked where a sub-goal has ended; prefix kept; greedy.
+- `folded`: one Llama in both roles, reading folded transcripts, with as many parameters as a T5
+  (by a percent more); the planner is asked where a sub-goal has ended; prefix kept; greedy.
 - `folded, bfloat16`: the same Llama in bfloat16 (`precision = "bfloat16"`; on a CPU float32 is the
   default).
 - `flat`: the same Llama without sub-goals, reading whole transcripts.
@@ -115,6 +115,7 @@ class TimedForward(Forward):
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
+        self.drafts = forward.drafts
 
     @override
     def cache(self) -> PrefixCache:
@@ -125,9 +126,15 @@ class TimedForward(Forward):
         return self._forward.cache_bytes(length)
 
     @override
-    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
-        with CLOCK.part("prefill" if max(map(len, new)) > 1 else "decode"):
-            return self._forward(new, caches)
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
+        read = [len(ids) - last for ids, last in zip(new, wanted, strict=True)]
+        with CLOCK.part("prefill" if max(read) > 0 else "decode"):  # a draft is not read
+            return self._forward(new, caches, wanted)
 
 
 def paths(every: int) -> list[AnnotatedTrajectory]:
@@ -181,7 +188,7 @@ def timed_t5(model: Any, context: int) -> Engine:
 
 
 def timed_llamas(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[list[Engine], int]:
-    """Make a Llama of `least` parameters or more, half as wide again as the size.
+    """Make a Llama of `least` parameters or just above, half as wide again as the size.
 
     Returns:
         Its engines, in float32 and in bfloat16, and its parameters.
@@ -193,6 +200,9 @@ def timed_llamas(size: Size, tokenizer: StudentTokenizer, least: int) -> tuple[l
         setattr(config, name, 3 * getattr(config, name) // 2)
     while (model := LlamaForCausalLM(config)).num_parameters() < least:
         config.num_hidden_layers += 1
+    each = 3 * config.hidden_size * config.num_hidden_layers  # parameters that a width more takes
+    config.intermediate_size -= (model.num_parameters() - least) // each // 16 * 16
+    model = LlamaForCausalLM(config)
     engines = list[Engine]()
     for precision in (torch.float32, torch.bfloat16):
         own: Any = deepcopy(model).eval()

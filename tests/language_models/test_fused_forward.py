@@ -47,6 +47,18 @@ def test_it_computes_what_the_other_forward_pass_computes(model, texts):
         np.testing.assert_allclose(after, before, atol=1e-5)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(MODELS), st.lists(rows, min_size=1, max_size=4), st.data())
+def test_logits_are_given_after_as_many_tokens_as_are_wanted(model, texts, data):
+    wanted = [data.draw(st.integers(1, len(text))) for text in texts]
+    for forward in (LlamaForward(model), FusedForward(model)):
+        with torch.inference_mode():
+            found = forward(texts, [forward.cache() for _ in texts], wanted)
+            whole = [model(torch.tensor([text])).logits[0] for text in texts]
+        expected = torch.cat([each[-last:] for each, last in zip(whole, wanted, strict=True)])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_text_may_outgrow_its_cache_and_be_cut_and_copied():
     text = [number * 7 % 90 for number in range(700)]
     forward = FusedForward(MODELS[0])

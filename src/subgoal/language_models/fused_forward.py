@@ -2,7 +2,7 @@
 
 A small student is not bound by arithmetic but by the number of operators and by fresh memory. Here
 matrix products are torch's, into buffers that are kept; what lies between them is one kernel each
-(`kernels`). Of the last layer only each stream's last token is computed.
+(`kernels`). Of the last layer only those tokens are computed whose logits are wanted.
 
 It computes what `LlamaForward` computes, and is three times as fast for a nano student; a test
 shows that its logits are those of the transformers module.
@@ -20,6 +20,9 @@ from subgoal.language_models import kernels
 from subgoal.language_models.llama_forward import KeyValueCache, cache_bytes
 from subgoal.language_models.llama_weights import LayerWeights, llama_weights
 from subgoal.language_models.prefix_engine import Forward, PrefixCache
+
+_FEW = 8
+"""Up to so many new tokens of a stream look back faster one by one than together."""
 
 
 class _Buffer:
@@ -51,9 +54,9 @@ class _Layer:
 class _Stream:
     """A stream in a call: where its new tokens stand, and its cache as numpy sees it."""
 
-    def __init__(self, cache: KeyValueCache, first: int, new: int) -> None:
+    def __init__(self, cache: KeyValueCache, first: int, new: int, wanted: int) -> None:
         self.cache = cache
-        self.first, self.new = first, new
+        self.first, self.new, self.wanted = first, new, wanted
         self.start, self.end = cache.length, cache.length + new
         cache.reserve(self.end)
         self.keys, self.values = cache.keys.numpy(), cache.values.numpy()
@@ -65,6 +68,8 @@ class FusedForward(Forward):
     Args:
         model: A model that `llama_weights.supports` accepts, in float32 on the CPU.
     """
+
+    drafts = True
 
     def __init__(self, model: Any) -> None:
         weights = llama_weights(model)
@@ -94,12 +99,19 @@ class FusedForward(Forward):
         return cache_bytes(self.cache(), length)
 
     @override
-    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
         counts = [len(row) for row in new]
         firsts = np.cumsum([0, *counts])
         streams = [
-            _Stream(cache, int(first), count)
-            for cache, first, count in zip(caches, firsts, counts, strict=False)
+            _Stream(cache, int(first), count, last)
+            for cache, first, count, last in zip(
+                caches, firsts, counts, wanted or [1] * len(new), strict=False
+            )
             if isinstance(cache, KeyValueCache)
         ]
         rows = int(firsts[-1])
@@ -137,8 +149,9 @@ class FusedForward(Forward):
     def _look(self, one: _Stream, number: int) -> None:
         """Let a stream's new tokens gather what they see in a layer."""
         self._remember(one, number)
-        if one.new == 1:
-            self._look_once(one, number, self._qkv.numpy[one.first], self._seen.numpy[one.first])
+        if one.new <= _FEW:
+            for place in range(one.new):
+                self._look_once(one, number, place, one.first + place)
             return
         own = slice(one.first, one.first + one.new)
         queries = self._qkv.torch[own].view(one.new, -1, self._width)[:, : self._heads]
@@ -159,10 +172,11 @@ class FusedForward(Forward):
             self._ahead = torch.full((size, size), -torch.inf).triu_(1)
         return self._ahead[start:end, :end]
 
-    def _look_once(self, one: _Stream, number: int, query: np.ndarray, seen: np.ndarray) -> None:
-        """Let the last of a stream's new tokens gather what it sees in a layer."""
+    def _look_once(self, one: _Stream, number: int, place: int, row: int) -> None:
+        """Let one of a stream's new tokens gather what it sees in a layer; write it to a row."""
         keys, values = one.keys[number], one.values[number]
-        kernels.attend(query, keys, values, one.end, self._scratch, self._powers, seen)
+        query, end = self._qkv.numpy[one.first + place], one.start + place + 1
+        kernels.attend(query, keys, values, end, self._scratch, self._powers, self._seen.numpy[row])
 
     def _think(self, layer: _Layer, rows: int) -> None:
         """Add what was gathered, and what the layer makes of it, to the first rows."""
@@ -175,15 +189,18 @@ class FusedForward(Forward):
         x += torch.mm(gated.torch[:rows], layer.down, out=more)
 
     def _last(self, streams: Sequence[_Stream], places: np.ndarray) -> torch.Tensor:
-        """Compute the last layer for each stream's last token; return logits."""
+        """Compute the last layer for the tokens whose logits are wanted; return the logits."""
         layer, number = self._layers[-1], len(self._layers) - 1
         self._read(layer, places)
-        for row, one in enumerate(streams):
+        rows = 0
+        for one in streams:
             self._remember(one, number)
-            last = one.first + one.new - 1
-            self._look_once(one, number, self._qkv.numpy[last], self._seen.numpy[row])
-            self._x.numpy[row] = self._x.numpy[last]  # never read after: `row` is not above `last`
+            for place in range(one.new - one.wanted, one.new):
+                self._look_once(one, number, place, rows)
+                # never read after: no row lies behind the token that it is for
+                self._x.numpy[rows] = self._x.numpy[one.first + place]
+                rows += 1
             one.cache.length = one.end
-        self._think(layer, len(streams))
-        self._norm_rows(self._norm, len(streams))
-        return self._normed.torch[: len(streams)] @ self._head
+        self._think(layer, rows)
+        self._norm_rows(self._norm, rows)
+        return self._normed.torch[:rows] @ self._head

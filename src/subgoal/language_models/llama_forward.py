@@ -113,6 +113,8 @@ class LlamaForward(Forward):
         compiled: Let torch compile what lies between two attentions.
     """
 
+    drafts = True
+
     def __init__(self, model: Any, int8: bool = False, compiled: bool = False) -> None:
         weights = llama_weights(model)
         self._int8 = int8
@@ -149,12 +151,20 @@ class LlamaForward(Forward):
         return cache_bytes(self.cache(), length)
 
     @override
-    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
         own = [cache for cache in caches if isinstance(cache, KeyValueCache)]
-        return self._computed(new, own)
+        return self._computed(new, own, wanted or [1] * len(new))
 
     def _computed(
-        self, new: Sequence[Sequence[int]], caches: Sequence[KeyValueCache]
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[KeyValueCache],
+        wanted: Sequence[int],
     ) -> torch.Tensor:
         device = self._embed.device
         counts = [len(row) for row in new]
@@ -171,7 +181,10 @@ class LlamaForward(Forward):
         for number, layer in enumerate(self.layers):
             q, k, v = self._enter(x, layer, cos, sin)
             x = self._leave(x, self._attend(q, k, v, number, counts, spans), layer)
-        ends = torch.tensor(np.cumsum(counts) - 1, device=device)
+        lasts = [
+            np.arange(end - last, end) for end, last in zip(np.cumsum(counts), wanted, strict=True)
+        ]
+        ends = torch.tensor(np.concatenate(lasts), device=device)
         for count, cache in zip(counts, caches, strict=True):
             cache.length += count
         return self._head(self._rms(x[ends], self._norm)).float()

@@ -92,7 +92,14 @@ class ModuleForward(Forward):
         return 2 * length * size if self._forgets else 0
 
     @override
-    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
+        if max(wanted, default=1) > 1:  # it does not say that it `drafts`
+            raise ValueError("a module gives logits after each stream's last token alone")
         rows: dict[int, torch.Tensor] = {}
         held = [cache.content if isinstance(cache, ModuleCache) else None for cache in caches]
         single = [i for i, ids in enumerate(new) if len(ids) == 1 and caches[i].length]

@@ -1,7 +1,9 @@
 """An engine that keeps prefixes: streams, greedy search, sampling and beams over a forward pass.
 
 Which forward pass is the model's affair: it computes the new tokens of some streams and keeps
-their keys and values in the streams' caches.
+their keys and values in the streams' caches. Where several tokens in one pass cost less than as
+many passes, the tokens that probably come next (`draft_model`) are computed along, and those that
+the model would have chosen itself are kept: the same answers in half of the passes.
 """
 
 import math
@@ -12,6 +14,7 @@ import numpy as np
 import torch
 from typing_extensions import override
 
+from subgoal.language_models.draft_model import DraftModel
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.language_models.token_stream import TokenStream
 
@@ -33,6 +36,9 @@ class PrefixCache(ABC):
 class Forward(ABC):
     """The forward pass of a model over streams."""
 
+    drafts: bool = False
+    """Whether several new tokens of a stream in one pass cost less than as many passes."""
+
     @abstractmethod
     def cache(self) -> PrefixCache:
         """Return an empty cache."""
@@ -42,12 +48,21 @@ class Forward(ABC):
         """Return the most bytes that the cache of a stream of so many tokens takes."""
 
     @abstractmethod
-    def __call__(self, new: Sequence[Sequence[int]], caches: Sequence[PrefixCache]) -> torch.Tensor:
-        """Compute new tokens; return logits after the last of each stream, (streams, vocabulary).
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
+        """Compute new tokens; return logits after the last ones of each stream.
 
         Args:
             new: At least one new token id for each stream.
             caches: The streams' caches, which take the new tokens in.
+            wanted: After how many of each stream's last new tokens; empty: after one each.
+
+        Returns:
+            Logits (all that are wanted, vocabulary), stream after stream.
         """
 
 
@@ -57,13 +72,19 @@ class PrefixStream(TokenStream):
     def __init__(self, cache: PrefixCache) -> None:
         super().__init__()
         self.cache: PrefixCache | None = cache
+        self._counted = 0
 
     @property
     def pending(self) -> list[int]:
-        """The tokens that are not computed yet; at least the last one."""
+        """The tokens that are not computed yet; at least the last one, for its logits."""
         cache = self.held
         cache.length = min(cache.length, len(self._ids) - 1)
         return self._ids[cache.length :]
+
+    def draft(self, ids: Sequence[int]) -> None:
+        """Queue tokens that are guessed; the one before them is computed too, for its logits."""
+        self.held.length = min(self.held.length, len(self._ids) - 1)
+        self.extend(ids)
 
     @property
     def held(self) -> PrefixCache:
@@ -72,9 +93,19 @@ class PrefixStream(TokenStream):
             raise ValueError("the stream is closed")
         return self.cache
 
+    def count(self, length: int) -> int:
+        """Count the first `length` tokens as computed; return how many of them had not been.
+
+        Drafts do not show in it: what an episode costs is the same, whatever was guessed.
+        """
+        new = length - min(self._counted, length - 1)
+        self._counted = min(length, self.held.length)
+        return new
+
     @override
     def truncate(self, length: int) -> None:
         super().truncate(length)
+        self._counted = min(self._counted, length)
         if self.cache is not None:
             self.cache.length = min(self.cache.length, length)
 
@@ -97,6 +128,7 @@ class PrefixEngine(Engine):
     def __init__(self, forward: Forward, context: int) -> None:
         self.context = context
         self._forward = forward
+        self._draft_model = DraftModel() if forward.drafts else None
         self._computed = 0
 
     @property
@@ -122,20 +154,39 @@ class PrefixEngine(Engine):
         wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
         states = [_State(one) for one in requests if one.beams <= 1]
         while live := [state for state in states if state.goes_on(self.context)]:
-            new = [len(_own(state.request.stream).pending) for state in live]
-            logits = self._compute([state.request.stream for state in live]).cpu().numpy()
-            for state, row, count in zip(live, logits, new, strict=True):
-                state.computed += count
-                state.take(row)
+            self._advance(live)
         plain = iter(states)
-        return [wide[i] if i in wide else next(plain).result() for i in range(len(requests))]
+        return [wide[i] if i in wide else self._ended(next(plain)) for i in range(len(requests))]
+
+    def _advance(self, live: Sequence["_State"]) -> None:
+        """Let each request choose its next token, and those after it that were guessed."""
+        drafts = [state.draft(self._draft_model, self.context) for state in live]
+        for state, draft in zip(live, drafts, strict=True):
+            state.stream.draft(draft)
+        wanted = [1 + len(draft) for draft in drafts]
+        logits = self._forwarded([state.stream for state in live], wanted).cpu().numpy()
+        firsts = np.cumsum(wanted)[:-1]
+        for state, draft, rows in zip(live, drafts, np.split(logits, firsts), strict=True):
+            state.take(draft, rows)
+
+    def _ended(self, state: "_State") -> Generated:
+        answer = state.result()
+        self._computed += answer.computed
+        if self._draft_model is not None:
+            self._draft_model.learn(answer.ids)
+        return answer
+
+    def _compute(self, streams: Sequence[Stream]) -> torch.Tensor:
+        """Compute what is new; return logits after the last token of each stream."""
+        own = [_own(stream) for stream in streams]
+        logits = self._forwarded(own, [1] * len(own))
+        self._computed += sum(stream.count(len(stream.ids)) for stream in own)
+        return logits
 
     @torch.inference_mode()
-    def _compute(self, streams: Sequence[Stream]) -> torch.Tensor:
-        own = [_own(stream) for stream in streams]
-        new = [stream.pending for stream in own]
-        self._computed += sum(map(len, new))
-        return self._forward(new, [stream.held for stream in own])
+    def _forwarded(self, streams: Sequence[PrefixStream], wanted: Sequence[int]) -> torch.Tensor:
+        new = [stream.pending for stream in streams]
+        return self._forward(new, [stream.held for stream in streams], wanted)
 
     def _beam(self, request: Generation) -> Generated:
         """Beam search; the score of a beam is its log-probability per token."""
@@ -203,6 +254,7 @@ class _State:
 
     def __init__(self, request: Generation) -> None:
         self.request = request
+        self.stream = _own(request.stream)
         self.stopped = False
         self.computed = 0
         self._ids: list[int] = []
@@ -211,20 +263,49 @@ class _State:
 
     def goes_on(self, context: int) -> bool:
         """Return whether another token is to be chosen; write what can only come next."""
-        while not self.stopped and self._room(context):
+        while not self.stopped and self._room(context) > 0:
             allowed = _next(self.request, self._ids)
             if len(allowed) != 1:
                 return True
             self._write(allowed[0])  # certain, and computed together with what comes after it
         return False
 
-    def _room(self, context: int) -> bool:
-        return len(self._ids) < self.request.limit and len(self.request.stream.ids) < context
+    def _room(self, context: int) -> int:
+        """Return how many tokens may still be written."""
+        return min(self.request.limit - len(self._ids), context - len(self.stream.ids))
 
-    def take(self, logits: np.ndarray) -> None:
-        """Choose the next token from logits (vocabulary,)."""
+    def draft(self, model: DraftModel | None, context: int) -> list[int]:
+        """Return a guess of what comes next, that leaves room for one token after it."""
+        if model is None:
+            return []
+        guess = model.guess(self._ids, _next(self.request, self._ids))
+        return guess[: self._room(context) - 1]
+
+    def take(self, draft: Sequence[int], logits: np.ndarray) -> None:
+        """Choose the next tokens, as long as they are those of a draft, and the one after those.
+
+        Args:
+            draft: Token ids that stand at the stream's end; those that are not chosen are taken
+                off.
+            logits: Before each of them and after the last, (1 + length of the draft, vocabulary).
+        """
+        first, right = len(self.stream.ids) - len(draft), 0
+        number = self._choose(logits[0], first)
+        while right < len(draft) and number == draft[right] and not self.stopped:
+            right += 1
+            number = self._choose(logits[right], first + right)
+        self.stream.truncate(first + right)
+        self.stream.extend([number])
+
+    def _choose(self, logits: np.ndarray, length: int) -> int:
+        """Choose a token from logits (vocabulary,) after the stream's first `length` ones."""
         request = self.request
-        ids = sorted(set(_next(request, self._ids)))
+        allowed = _next(request, self._ids)
+        if len(allowed) == 1:  # certain: guessed, or it would have been written uncomputed
+            self._note(allowed[0])
+            return allowed[0]
+        self.computed += self.stream.count(length)
+        ids = sorted(set(allowed))
         kept = logits[ids] if ids else logits
         if request.temperature > 0:
             chosen = self._drawn(kept, request.temperature)
@@ -232,15 +313,20 @@ class _State:
             chosen = int(kept.argmax())
         shifted = kept - kept.max()
         self._logprob += float(shifted[chosen] - np.log(np.exp(shifted).sum()))
-        self._write(ids[chosen] if ids else chosen)
+        number = ids[chosen] if ids else chosen
+        self._note(number)
+        return number
 
     def _drawn(self, kept: np.ndarray, temperature: float) -> int:
         chances = torch.softmax(torch.from_numpy(kept) / temperature, dim=-1)
         return int(torch.multinomial(chances, 1, generator=self._chance))
 
     def _write(self, number: int) -> None:
+        self._note(number)
+        self.stream.extend([number])
+
+    def _note(self, number: int) -> None:
         self._ids.append(number)
-        self.request.stream.extend([number])
         self.stopped = number in self.request.stop
 
     def result(self) -> Generated:
