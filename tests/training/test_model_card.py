@@ -48,6 +48,9 @@ def test_a_card_says_what_a_student_is():
         "students/both",
     ):
         assert said in text
+    further = CARD.model_copy(update={"base_tokens": 57_000_000})
+    said = f"{CARD.tokens:,}, after 57,000,000 in parts before"
+    assert said in model_card(further, LlamaConfig(architectures=["LlamaForCausalLM"]))
 
 
 @pytest.mark.parametrize("role", list(Role))

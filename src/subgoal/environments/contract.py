@@ -139,6 +139,24 @@ class EnvironmentContract(ABC):
             self.world.reset(other)
         assert self.replay(first, path, curious=True) == plain
 
+    def test_a_world_beside_it_and_this_one_play_as_if_alone(self) -> None:
+        other = self.world.beside()
+        if other is None:
+            return
+        tasks = self.played[:2]
+        paths = [self.world.oracle_path(task)[:5] for task in tasks]
+        alone = [self.replay(task, path) for task, path in zip(tasks, paths, strict=True)]
+        found: list[list[StepResult]] = [[], []]
+        with other:
+            worlds = (self.world, other)
+            for world, task in zip(worlds, tasks, strict=True):
+                world.reset(task)
+            for turn in zip(*paths, strict=False):
+                for world, action, results in zip(worlds, turn, found, strict=True):
+                    results.append(world.step(action))
+        taken = min(map(len, paths))
+        assert found == [results[:taken] for results in alone]
+
     def test_an_unknown_action_changes_nothing(self) -> None:
         task = self.played[0]
         (first, *_) = self.world.oracle_path(task)

@@ -442,7 +442,7 @@ def _student(card: StudentCard) -> StudentFigures:
         role=card.role,
         parameters=card.parameters,
         base=card.base,
-        tokens=card.tokens,
+        tokens=card.base_tokens + card.tokens,
         data=card.data,
         paths=len(card.trained_on),
         # a task's key begins with its world and its type

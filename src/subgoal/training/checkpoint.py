@@ -70,6 +70,8 @@ class StudentCard(Record):
     """Words of the sub-goals and actions that it learned, renamed copies left out."""
     base: str = ""
     """The model whose weights it began with; empty where it was made from scratch."""
+    base_tokens: int = 0
+    """Tokens that this model, where it is a student, had been trained on, in all its parts."""
     vocabulary: int = 0
     """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}

@@ -102,13 +102,14 @@ def shown(text: str, longest: int = _LONGEST) -> str:
 def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
     architecture = (config.architectures or [config.model_type])[0]
     form = card.form
+    before = f", after {card.base_tokens:,} in parts before" if card.base_tokens else ""
     dev = "none held out" if card.dev_loss is None else f"{card.dev_loss:.4f}"
     return {
         "role": card.role,
         "architecture": f"{shown(architecture)}, {card.parameters:,} parameters",
         **({"trained on from": shown(card.base)} if card.base else {}),
         "text": f"{form.rendering} with {form.turns}, at most {form.context:,} tokens",
-        "tokens trained on": f"{card.tokens:,}",
+        "tokens trained on": f"{card.tokens:,}{before}",
         "training loss": f"{card.loss:.4f} nats a learned token",
         "dev loss": dev,
         "training time": f"{card.seconds:,.0f} seconds",

@@ -402,6 +402,7 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
         teachers=prepared.teachers,
         lexicon=tuple(sorted({*(old.lexicon if old else ()), *prepared.lexicon})),
         base=one.student.model,
+        base_tokens=old.base_tokens + old.tokens if old else 0,
         vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),
     )
