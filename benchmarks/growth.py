@@ -15,8 +15,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
-from typing import cast
+from typing import Any, cast
 
+from led import HeldTo
 from subgoal.agents.agent import Agent, Ask
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
@@ -107,16 +108,25 @@ def timed_turn(
             return seconds
         ids = written(ask, one, number, tokenizer)
         start = time.perf_counter()
-        # It writes as many tokens as the path has it write, whatever they are.
-        ask.engine.generate([replace(ask.request, limit=len(ids), stop=frozenset[int]())])
+        # It writes what the path has it write: its own would be one token again and again, which
+        # a draft knows.
+        held_to = replace(
+            ask.request,
+            limit=len(ids),
+            stop=frozenset[int](),
+            first=ask.request.first if len(ask.request.first) == 1 else (),
+            constraint=HeldTo([ids]),
+        )
+        ask.engine.generate([held_to])
         seconds += time.perf_counter() - start
         answer = Generated(tuple(ids), 0.0, stopped=True)
 
 
 def along(
-    one: AnnotatedTrajectory, kind: Kind, engine: TransformersEngine, tokenizer: MarkTokenizer
+    one: AnnotatedTrajectory, kind: Kind, model: Any, tokenizer: MarkTokenizer
 ) -> list[float]:
     """Lead an agent along a path; return the student's seconds for each step."""
+    engine = TransformersEngine(model, 2 * WHOLE)  # one that has said nothing yet
     seat = StudentSeat(engine, tokenizer, kind.form, kind.role, Decoding())
     agent = FlatAgent(seat) if kind.role is Role.FLAT else HierarchicalAgent(seat, seat)
     steps = one.trajectory.steps
@@ -163,17 +173,16 @@ def main() -> None:
     paths = long_paths(2)
     tokenizer = MarkTokenizer.train(corpus(paths), 2048)
     model = make_student(StudentConfig(size=size), tokenizer.size, tokenizer.pad, WHOLE).eval()
-    engine = TransformersEngine(model, 2 * WHOLE)
     parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{len(paths)} paths, {parameters:,} parameters; milliseconds of the student a step")
     print(f"{'':26}" + "".join(f"{f'step {step}':>10}" for step in STEPS) + f"{'300 / 10':>10}")
     growth: dict[str, float] = {}
     with cpu_threads(parameters):
-        along(paths[0], KINDS[0], engine, tokenizer)  # warms up
+        along(paths[0], KINDS[0], model, tokenizer)  # warms up
         for kind in KINDS:
             # A whole transcript of a few hundred steps takes long: one path tells.
             chosen = paths[:1] if kind.form.context == WHOLE else paths
-            rows = [along(one, kind, engine, tokenizer) for one in chosen]
+            rows = [along(one, kind, model, tokenizer) for one in chosen]
             costs = [
                 1000 * mean(row[i] for row in rows for i in range(step - 1 - AROUND, step + AROUND))
                 for step in (max(step, AROUND + 1) for step in STEPS)
