@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from subgoal.errors import ConfigInvalid, nearest
+from subgoal.plain_text import read_text
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -19,11 +20,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigInvalid: The file is missing, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigInvalid(f"there is no configuration file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        return tomllib.loads(read_text(path, ConfigInvalid))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigInvalid(f"{path} cannot be read as TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigInvalid(f"{path} cannot be read as TOML: it is nested too deep") from error
 
 
 def validated(model: type[M], table: Mapping[str, Any], source: str) -> M:

@@ -70,7 +70,7 @@ def test_a_wrong_configuration_file(tmp_path, said, text, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--config", "none.toml"), "there is no configuration file none.toml"),
+        (("--config", "none.toml"), "there is no file none.toml"),
         (("--collect.paths", "none.jsonl"), "the list of paths none.jsonl cannot be read: "),
         (("--collect.types", "fetsh"), "has no task type 'fetsh', did you mean 'fetch'?"),
         (("--collect.split", "tran"), "has no split 'tran', did you mean 'train'?"),

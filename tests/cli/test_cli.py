@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named(tmp_path):
     (tmp_path / "bad.toml").write_text('[collect]\nper_type = "many"\n')
     with pytest.raises(ConfigInvalid, match=r"'collect\.per_type' = 'many' is wrong"):
         load_config(tmp_path / "bad.toml")
-    with pytest.raises(ConfigInvalid, match="there is no configuration file"):
+    with pytest.raises(ConfigInvalid, match="there is no file"):
         load_config(tmp_path / "none.toml")
 
 
