@@ -1,44 +1,108 @@
 """What may take the place of an action that the world does not know."""
 
+import re
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subgoal.agents.grounding import candidates, ground
+from subgoal.agents.grounding import replaceable, same_action, words
 
-THINGS = st.sampled_from(["ice cream", "kitchen", "icecream", "iceam", "red ball", "door"])
-ACTIONS = st.builds("{} {}".format, st.sampled_from(["focus on", "pick up", "open"]), THINGS)
+WORD = st.text(string.ascii_letters + string.digits + "-_.+é", min_size=1, max_size=6)
+ACTION = st.lists(WORD, min_size=1, max_size=5).map(" ".join)
 
 
 @pytest.mark.parametrize(
-    ("predicted", "valid", "kept"),
+    ("written", "valid"),
     [
-        ("focus on iceam", ["focus on kitchen"], []),
-        ("focus on iceam", ["focus on ice cream"], ["focus on ice cream"]),
-        ("focus on iceam", ["focus on kitchen", "open door"], ["open door"]),
-        ("focus ice cream", ["focus on ice cream"], []),
-        ("pick up ice cream", ["focus on ice cream"], []),
-        ("pick up ice cream", ["pick up orange", "look around"], ["pick up orange", "look around"]),
+        ("move west", "move east"),
+        ("turn off stove", "turn on stove"),
+        ("delete file_13", "delete file_12"),
+        ("delete file 1 3", "delete file 13"),
+        ("delete README", "delete readme"),
+        ("delete my-file", "delete my_file"),
+        ("set heat to -5", "set heat to 5"),
+        ("set heat to 1.5", "set heat to 15"),
+        ("set heat to 5.", "set heat to 5"),
+        ("unlock door", "lock door"),
+        ("do not open door", "do open door"),
+        ("put cup in box", "put cup on box"),
+        ("move red box to blue box", "move blue box to red box"),
+        ("move a to b", "move to b"),
+        ("take vitamin a", "take vitamin"),
+        ("pick up cat", "pick up car"),
+        ("focus on iceam", "focus on ice cream"),
+        ("go left", "go  left side"),
+        ("increase volume", "decrease volume"),
+        ("cd ..", "cd"),
+        ("enter 5!", "enter 5"),
+        ("press A", "press a"),
+        ("A", "a"),
+        ("delete file²", "delete file2"),
     ],
 )
-def test_a_decisive_action_takes_no_place_but_that_of_one_about_a_near_object(
-    predicted, valid, kept
-):
-    assert candidates(predicted, valid) == kept
+def test_what_differs_in_a_word_or_a_number_takes_no_place(written, valid):
+    assert same_action(written, [valid]) is None
+    assert same_action(valid, [written]) is None
 
 
-def test_the_decisive_action_about_the_near_object_is_the_one_that_is_taken():
-    valid = ["focus on kitchen", "focus on ice cream"]
-    assert ground("focus on iceam", valid) == "focus on ice cream"
-    assert ground("focus on iceam", ["focus on kitchen"]) is None
-    assert ground("focus on a thing", ["focus on kitchen"]) is None
+@pytest.mark.parametrize(
+    "written",
+    [
+        "pick up the red ball",
+        "Pick up the red ball.",
+        "  pick  up red ball\n",
+        '"pick up red ball"',
+        "`Pick up red ball.`",
+    ],
+)
+def test_the_same_words_in_another_dress_are_repaired(written):
+    assert same_action(written, ["look around", "pick up red ball"]) == "pick up red ball"
 
 
-@given(ACTIONS, st.lists(ACTIONS))
-def test_what_is_taken_is_a_candidate_and_all_that_decides_nothing_is_one(predicted, valid):
-    kept = candidates(predicted, valid)
-    assert [action for action in valid if action in kept] == kept
-    assert all(action.startswith("focus on") for action in valid if action not in kept)
-    assert ground(predicted, valid) in {None, *kept}
-    if predicted in valid:
-        assert ground(predicted, valid) == predicted
+def test_of_several_that_say_the_same_none_is_taken():
+    assert same_action("The End", ["the End", "the  End"]) is None
+    assert same_action("anything", []) is None
+
+
+def content(action):
+    """Return the words without articles and full stops: what the repair may not change."""
+    return [word for word in action.strip("'\"` ").split() if word.lower() != "the"]
+
+
+@given(ACTION, st.lists(ACTION, max_size=6))
+def test_a_repair_keeps_every_word_and_number_in_its_order(written, others):
+    dressed = f" the {written[0].upper()}{written[1:]}"
+    for said in (written, dressed):
+        found = same_action(said, [written, *others])
+        if found is None:
+            continue
+        was, now = content(said), content(found)
+        assert len(was) == len(now)
+        for place, (one, other) in enumerate(zip(was, now, strict=True)):
+            last = place == len(was) - 1
+            assert re.findall(r"\d", one) == re.findall(r"\d", other)
+            assert (
+                one == other
+                or one.rstrip(".") == other.rstrip(".") == ""
+                or (
+                    (place == 0 and one.lower() == other.lower())
+                    or (last and one.removesuffix(".").lower() == other.removesuffix(".").lower())
+                )
+            )
+
+
+@given(ACTION)
+def test_an_action_says_what_it_says(action):
+    assert words(action) == words(f"  {action} ".replace(" ", "   "))
+    assert len(words(action)) <= len(action.split())
+
+
+@pytest.mark.parametrize("written", ["focus on ball", "Focus  on the ball.", "focus", '"focus it"'])
+def test_a_verb_that_the_world_names_is_never_replaced(written):
+    assert not replaceable(written, ("wait", "focus"))
+    assert replaceable(written, ("focu", "ball"))
+    assert replaceable(written, ())
+    assert not replaceable("delete all files", ("delete all",))
+    assert replaceable("delete file", ("delete all",))

@@ -5,7 +5,6 @@ import pytest
 from subgoal.agents.agent import Ask
 from subgoal.agents.endings import INVALID_STREAK, LOOP_STEPS, Endings
 from subgoal.agents.flat import FlatAgent
-from subgoal.agents.grounding import ground
 from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.examples import DatasetConfig, build, corpus
@@ -121,14 +120,6 @@ def test_disturbed_subgoals_are_drawn_from_where_they_should_be():
         assert SemiRandomSubgoals(1).replace("no sub-goal", world) == "no sub-goal"
 
 
-def test_the_nearest_valid_action_is_taken():
-    valid = ["go to kitchen", "pick up red ball", "look around"]
-    assert ground("pick up the red ball", valid) == "pick up red ball"
-    assert ground("anything", []) is None
-    assert ground("focus on green box", ["focus on orange in inventory"]) is None
-    assert ground("focus on thermometer", ["use thermometer on inventory"]) is None
-
-
 def result(observation="nothing", score=0, accepted=True):
     return StepResult(
         observation=observation, score=score, moves=1, accepted=accepted, entered=False
@@ -137,17 +128,17 @@ def result(observation="nothing", score=0, accepted=True):
 
 def test_a_loop_ends_but_watching_a_change_does_not():
     endings = Endings()
-    stops = [endings.after("wait", result(), True) for _ in range(LOOP_STEPS)]
+    stops = [endings.after("wait", result()) for _ in range(LOOP_STEPS)]
     assert stops == [None] * (LOOP_STEPS - 1) + [StopReason.LOOP]
     endings = Endings()
-    assert not any(endings.after("look", result(f"{n} %"), True) for n in range(200))
+    assert not any(endings.after("look", result(f"{n} %")) for n in range(200))
 
 
 def test_a_streak_of_unknown_actions_ends_and_a_known_one_breaks_it():
     endings = Endings()
     for n in range(INVALID_STREAK - 1):
-        assert endings.after(f"{n}", result(), False) is None
-    assert endings.after("known", result("well"), True) is None
-    stops = [endings.after(f"x{n}", result(), False) for n in range(INVALID_STREAK)]
+        assert endings.after(f"{n}", result(accepted=False)) is None
+    assert endings.after("known", result("well")) is None
+    stops = [endings.after(f"x{n}", result(accepted=False)) for n in range(INVALID_STREAK)]
     assert stops[-1] is StopReason.INVALID_STREAK
     assert not any(stops[:-1])

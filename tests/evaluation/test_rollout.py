@@ -20,7 +20,7 @@ from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.errors import EnvironmentFailed
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
-from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.episode import Episode, Replacement
 from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.rollout import rollout
 from subgoal.language_models.engine import Generation
@@ -123,25 +123,43 @@ def test_limits_of_moves_and_of_steps_end_an_episode() -> None:
     assert (episode.stop_reason, len(episode.steps)) == (StopReason.STEP_LIMIT, 4)
 
 
-def test_an_action_that_the_world_does_not_know_is_grounded_and_kept() -> None:
-    class Careless(OracleAgent):
-        grounded = True
+class _Wordy(OracleAgent):
+    """Writes the right actions as sentences, which the world does not know."""
 
-        @override
-        def act(self) -> Turn:
-            action = yield from super().act()
-            return Action(text=action.text + "n", subgoal="be_careless()")
+    grounded = True
 
-    def careless(task: Task, world: Environment) -> Agent:
-        return Careless(world.oracle_path(task))
+    @override
+    def act(self) -> Turn:
+        action = yield from super().act()
+        return Action(text=f"{action.text.capitalize()}.", subgoal="be_wordy()")
 
-    (episode,) = _play(careless, _tasks()[:1]).values()
-    first = episode.steps[0]
-    assert first.predicted == first.action + "n"
-    assert first.accepted
-    assert first.invalid
-    assert first.subgoal == "be_careless()"
-    assert episode.invalid > 0
+
+def test_an_action_in_another_dress_is_repaired_and_both_are_kept() -> None:
+    def wordy(task: Task, world: Environment) -> Agent:
+        return _Wordy(world.oracle_path(task))
+
+    for task in _tasks(2):
+        (episode,) = _play(wordy, [task]).values()
+        for step in episode.steps:
+            if step.action.lower().startswith("focus"):  # the world lets no such word be replaced
+                assert (step.predicted, step.replaced, step.accepted) == ("", None, False)
+                continue
+            assert (step.predicted, step.accepted) == (f"{step.action.capitalize()}.", True)
+            assert step.replaced is Replacement.REPAIRED
+            assert step.subgoal == "be_wordy()"
+            assert step.invalid
+        assert episode.solved == (task.name != "visit-and-focus")
+
+
+def test_an_agent_that_is_not_grounded_sends_what_it_writes() -> None:
+    def wordy(task: Task, world: Environment) -> Agent:
+        agent = _Wordy(world.oracle_path(task))
+        agent.grounded = False
+        return agent
+
+    (episode,) = _play(wordy, _tasks()[:1]).values()
+    assert episode.stop_reason is StopReason.INVALID_STREAK
+    assert all(step.replaced is None and not step.accepted for step in episode.steps)
 
 
 class _Breaking(ErrandWorld):

@@ -33,7 +33,7 @@ class _Planning(OracleAgent):
     def act(self) -> Turn:
         action = yield from super().act()
         place = "door" if "door" in action.text else "[bold]thing[/bold]"
-        return Action(text=action.text.replace("door to", "dor to"), subgoal=f"reach({place})")
+        return Action(text=action.text.replace("door to", "the door to"), subgoal=f"reach({place})")
 
 
 def _planning(task: Task, world: Environment) -> Agent:
@@ -48,7 +48,7 @@ def test_an_onlooker_sees_subgoals_actions_and_the_end(console: Console) -> None
     begun = sum(now and not before for before, now in pairwise([False, *at_doors]))
     assert said.splitlines().count("reach(door)") == begun > 0
     assert "reach([bold]thing[/bold])" in said
-    assert "(the agent said: open dor to" in said
+    assert "(repaired in place of: open the door to" in said
     assert "+50, score 50" in said
     assert f"solved, score 100 after {len(episode.steps)} steps" in said
 
@@ -59,7 +59,7 @@ def test_a_person_can_ask_mistype_and_solve(console: Console) -> None:
     typed = iter(["?", "? door", path[0] + "x", *path])
     assert play_by_hand(world, task, console, lambda: next(typed)) is StopReason.SOLVED
     said = console.export_text()
-    assert f"did you mean: {path[0]}" in said
+    assert f"did you mean '{path[0]}'?" in said
     assert "look around" in said
     assert "solved: score 100" in said
 

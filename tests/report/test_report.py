@@ -11,7 +11,7 @@ from rich.console import Console
 
 from subgoal.environments.environment import StopReason, Task
 from subgoal.errors import RunFolderInvalid
-from subgoal.evaluation.episode import Episode, EpisodeStep
+from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
 from subgoal.evaluation.summary import journal, summarize
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
@@ -42,6 +42,7 @@ def _episode(agent: str, number: int, score: int) -> Episode:
         EpisodeStep(
             action=f"open {ATTACK}",
             predicted="opne" if step == 1 else "",
+            replaced=Replacement.CHOSEN if step == 1 else None,
             subgoal=f"navigate_to({ATTACK})" if agent == "hierarchical" else "",
             observation=ATTACK * 3,
             score=score * step // 3,
@@ -93,6 +94,10 @@ def test_the_report_is_written_and_says_the_result_first(folder: RunFolder) -> N
         "On 9 tasks of 3 task types (protocol paper), hierarchical scores 72.2 of 100"
     )
     stored = json.loads(written.json_file.read_text())
+    assert [one["overall"]["replaced"] for one in stored["results"][0]["agents"]] == [
+        {"chosen": 9}
+    ] * 3
+    assert written.page.read_text().count("<td>9</td>") >= 3
     assert stored["results"][0]["agents"][0]["overall"]["score"]["mean"] == pytest.approx(72.2222)
     assert stored["episodes_played"] == 27
     text = written.page.read_text()

@@ -44,8 +44,8 @@ class Agent(ABC):
     """Plays one episode: `begin`, then `act` and `observe` in turn, then `close`."""
 
     grounded: bool = True
-    """True where an action that the world does not know is replaced by the nearest that it does;
-    False where it is sent as it is."""
+    """True where an action that the world does not know may be replaced (`agents/grounding.py`);
+    False where all is sent as it was written."""
 
     careful: bool = False
     """True where it rather stops than gives an answer of which it is not certain enough."""
@@ -69,7 +69,7 @@ class Agent(ABC):
             valid: The actions to choose from; at least one.
 
         Returns:
-            The turn that decides; None where the agent leaves it to edit similarity.
+            The turn that decides; None where the agent does not choose: then its action stands.
         """
         del valid
         return None

@@ -10,7 +10,8 @@ LOOP_KINDS = 3
 """Kinds are (action, answer) pairs: watching something change is none; oracle paths wait up to
 thirty times with one and the same answer."""
 INVALID_STREAK = 10
-"""So many predicted actions in a row that the world did not know end the episode."""
+"""So many actions in a row that the world did not know, and for which nothing else could be sent,
+end the episode."""
 
 
 class Endings:
@@ -21,17 +22,16 @@ class Endings:
         self._kinds: Counter[tuple[str, str, int]] = Counter()
         self._streak = 0
 
-    def after(self, action: str, result: StepResult, known: bool) -> StopReason | None:
+    def after(self, action: str, result: StepResult) -> StopReason | None:
         """Return why the episode is over after a step, or None.
 
         Args:
             action: The action sent.
             result: The world's answer.
-            known: False where the predicted action was not known to the world.
         """
         if result.stop_reason is not None:
             return result.stop_reason
-        self._streak = 0 if known else self._streak + 1
+        self._streak = 0 if result.accepted else self._streak + 1
         if self._streak >= INVALID_STREAK:
             return StopReason.INVALID_STREAK
         kind = (action, result.observation, result.score)

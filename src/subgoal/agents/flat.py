@@ -20,7 +20,7 @@ class FlatAgent(Agent):
 
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
-        self.careful = seat.careful
+        self.careful, self.grounded = seat.careful, seat.grounded
 
     @property
     @override

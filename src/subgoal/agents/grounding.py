@@ -1,43 +1,71 @@
-"""Grounding: a predicted action becomes one that the world accepts.
+"""Grounding: what may take the place of an action that the world does not know.
 
-The nearest valid action by edit similarity takes the place of an unknown one, but only among
-those whose first word is near to its own, and only where the whole is near enough: another verb,
-or a far object, does something else than was meant, and in some worlds that ends the episode.
+Two things may, and both stand in the episode's record beside what the agent wrote:
+
+- the one known action that says the same, word for word (`same_action`). Nothing is judged by
+  likeness: `move west` is near to `move east`, and does the opposite;
+- what the student itself chooses among known actions, where it is asked to (`decoding.choose`).
+
+Neither touches an action that begins with a verb that the world never lets be replaced
+(`Environment.never_replaced`).
 """
 
 import re
 from collections.abc import Sequence
 
-from rapidfuzz import fuzz, process
-
-DECISIVE = ("focus on ",)
-"""What actions begin with that settle a task for good or ill: a far object may not take the place
-of what was written there, whatever the rest of the action has in common."""
 _ASKS = "Ambiguous request"
 _NUMBER = re.compile(r"^\s*([0-9]+):", re.MULTILINE)
-NEAR = 70.0
-"""Least edit similarity, 0..100, of an action, and of its first word, that may take a place."""
+_QUOTES = ("'", '"', "`")
+_FULL_STOP = re.compile(r"(?<=[^\W\d_])\.$")
+_ARTICLE = "the"
 
 
-def candidates(predicted: str, valid: Sequence[str]) -> list[str]:
-    """Return the valid actions that may take the place of a predicted one.
+def words(action: str) -> tuple[str, ...]:
+    """Return what an action says, word for word: its normal form.
+
+    What is left out says nothing in any world: spaces, quotes around the whole, a full stop after
+    its last letter, the capital with which a sentence begins, and `the` before another word. All
+    else stays as it is, in its order: numbers and their signs, `on` and `off`, names with their
+    capitals. (`a` stays too: it may be a name.)
 
     Args:
-        predicted: What the student wrote, which the world did not know.
+        action: An action, as an agent wrote it or a world lists it.
+    """
+    text = action.strip()
+    if len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]:
+        text = text[1:-1].strip()
+    said = _FULL_STOP.sub("", text).split()
+    if len(said) > 1:
+        said[0] = said[0][:1].lower() + said[0][1:]
+    return tuple(
+        word for place, word in enumerate(said) if word != _ARTICLE or place == len(said) - 1
+    )
+
+
+def same_action(written: str, valid: Sequence[str]) -> str | None:
+    """Return the known action that says the same as one that the world does not know.
+
+    Args:
+        written: What the agent wrote.
         valid: The actions that the world accepts now.
 
     Returns:
-        All but the decisive ones about another object than the one that was written.
+        The only one of the same normal form (`words`); None where there is none, or several.
     """
-    return [action for action in valid if _safe(predicted, action)]
+    meant = words(written)
+    same = [action for action in valid if words(action) == meant]
+    return same[0] if len(same) == 1 else None
 
 
-def _safe(predicted: str, action: str) -> bool:
-    verb = next((verb for verb in DECISIVE if action.startswith(verb)), None)
-    if verb is None:
-        return True
-    same = predicted.startswith(verb)
-    return same and fuzz.ratio(predicted.removeprefix(verb), action.removeprefix(verb)) >= NEAR
+def replaceable(action: str, never: Sequence[str]) -> bool:
+    """Return whether an action may be replaced, or take the place of another.
+
+    Args:
+        action: The action.
+        never: The verbs of which none may, such as `focus`.
+    """
+    said = " ".join(words(action)).lower()
+    return not any(f"{said} ".startswith(f"{verb.lower()} ") for verb in never)
 
 
 def numbered(observation: str) -> list[str]:
@@ -48,24 +76,3 @@ def numbered(observation: str) -> list[str]:
             you intended` and the actions, each on a line with its number.
     """
     return _NUMBER.findall(observation) if observation.startswith(_ASKS) else []
-
-
-def ground(predicted: str, valid: Sequence[str]) -> str | None:
-    """Return the valid action nearest to a predicted one.
-
-    Args:
-        predicted: What the student wrote, which the world did not know.
-        valid: The actions that the world accepts now.
-
-    Returns:
-        The nearest valid action with a like first word (the first among equals), or None where
-        none is near enough: then the prediction stands, and the world's refusal is the answer.
-    """
-    verb = predicted.split(" ", 1)[0]
-    like = [
-        action
-        for action in candidates(predicted, valid)
-        if fuzz.ratio(action.split(" ", 1)[0], verb) >= NEAR
-    ]
-    found = process.extractOne(predicted, like, scorer=fuzz.ratio, score_cutoff=NEAR)
-    return found[0] if found else None

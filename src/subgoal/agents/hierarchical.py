@@ -110,7 +110,7 @@ class HierarchicalAgent(Agent):
         self._steps = 0
         self._empty_ends = 0
         self._certainty = 1.0
-        self.careful = executor.careful
+        self.careful, self.grounded = executor.careful, executor.grounded
 
     @property
     @override

@@ -30,10 +30,15 @@ class Decoding(Record):
     known_words: bool = False
     """Write only words that stand in the text that is read, or that goals and actions of the
     training had: no word is garbled. Students with marks, on the engine `transformers`."""
+    grounded: bool = True
+    """Where the world does not know an action, send the one that says the same word for word (other
+    spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
+    the world names are never replaced. False: every action is sent as it was written."""
     choose: bool = False
-    """Where the world does not know an action, let the student choose among those that it knows,
-    instead of taking the nearest by edit similarity; and among the numbers where the world asks
-    which of several things is meant. Students with marks, on `transformers`."""
+    """Where the world does not know an action, ask the student a second time, which may then write
+    only what the world knows, and so something else; and only a number where the world asks which
+    of several things is meant. Not for worlds whose actions have effects outside them. Students
+    with marks, on `transformers`."""
     careful: bool = False
     """Stop rather than give one of a task's answers (`if it is ..., place it in the red box`), of
     which the wrong one loses everything, where its probability is less than the share of the score
@@ -122,6 +127,11 @@ class StudentSeat:
     def chooses(self) -> bool:
         """Whether it chooses among valid actions where its own is not known."""
         return self._decoding.choose
+
+    @property
+    def grounded(self) -> bool:
+        """Whether what the world does not know may be replaced."""
+        return self._decoding.grounded
 
     @property
     def careful(self) -> bool:

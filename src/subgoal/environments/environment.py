@@ -100,6 +100,10 @@ class Environment(ABC):
     """How long one answer may take (making an oracle path: ten times as long) before the world is
     taken for dead. A world without a process of its own cannot be stopped and ignores it."""
 
+    never_replaced: tuple[str, ...] = ()
+    """Verbs, such as `focus`: an action that begins with one is sent as an agent wrote it or not at
+    all, and is never sent in place of another. Name those whose effect cannot be undone."""
+
     @property
     def pid(self) -> int | None:
         """Process id of the world's own process; None where it has none, or none runs."""

@@ -233,6 +233,7 @@ class ErrandWorld(Environment):
     """
 
     name = "errand"
+    never_replaced = ("focus",)
 
     def __init__(self) -> None:
         self._table = TaskTable(

@@ -110,7 +110,9 @@ _SINGLETONS = (
 """All of the engine's singletons that a world's play changes and that can change its play. (Two
 others only grow: numbers of the kinds of things, and paths through all rooms by their names.) The
 first is that of random numbers."""
-_UNKNOWN_ACTION = "No known action matches that input."
+_UNKNOWN_ACTION = ("No known action matches that input.", "Unknown action.")
+"""How the engine's answers to what it does not know begin: to an action, and to an answer to its
+own question which of several things was meant (that one costs a move)."""
 _PLACE = re.compile(r"called the (.+?)\.")
 _ENTERED = re.compile(r"You (?:move|teleport)(?: through the .+?)? to the (.+)\.")
 _ORACLE_PATIENCE = 10
@@ -155,6 +157,7 @@ class ScienceWorld(Environment):
     """
 
     name = "scienceworld"
+    never_replaced = ("focus", "reset task")
 
     def __init__(
         self,
@@ -235,7 +238,7 @@ class ScienceWorld(Environment):
             observation=text,
             score=score,
             moves=int(str(moves)),
-            accepted=text != _UNKNOWN_ACTION,
+            accepted=not text.startswith(_UNKNOWN_ACTION),
             entered=self._place != before,
             stop_reason=stop,
         )

@@ -1,9 +1,19 @@
 """Records of an agent's play: `EpisodeStep` and `Episode`."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from subgoal.environments.environment import StopReason, Task
 from subgoal.record import Record
+
+
+class Replacement(StrEnum):
+    """Why something else was sent than the agent wrote; the world did not know what it wrote."""
+
+    REPAIRED = "repaired"
+    """It says the same, word for word (`agents/grounding.py`)."""
+    CHOSEN = "chosen"
+    """The student was asked again and chose it among what the world knows (`decoding.choose`)."""
 
 
 class EpisodeStep(Record):
@@ -13,6 +23,9 @@ class EpisodeStep(Record):
     """The action that was sent to the world."""
     predicted: str = ""
     """What the agent said, where something else was sent in its place; else empty."""
+    replaced: Replacement | None = None
+    """Why something else was sent; None where it was not (or by an older version, which had only
+    edit similarity or the student's choice)."""
     subgoal: str = ""
     """The sub-goal that the action pursued, such as `fill(metal pot, water)`; empty without one."""
     observation: str

@@ -14,7 +14,7 @@ import numpy as np
 from subgoal.environments.environment import StopReason
 from subgoal.environments.protocol import LengthClass, Mean, Protocol, length_class
 from subgoal.evaluation.bootstrap import Interval, bootstrap
-from subgoal.evaluation.episode import Episode, by_type
+from subgoal.evaluation.episode import Episode, Replacement, by_type
 from subgoal.record import Record
 
 
@@ -39,6 +39,8 @@ class GroupScores(Record):
     """Mean tokens computed an episode."""
     invalid: float
     """Share of actions that the world did not know as the agent said them, in percent."""
+    replaced: dict[Replacement, int] = {}
+    """Number of actions in whose place something else was sent, by why."""
 
 
 class AgentScores(Record):
@@ -85,6 +87,9 @@ def group_scores(name: str, episodes: Sequence[Episode], over: Mean, seed: int =
         seconds=round(sum(episode.seconds for episode in episodes) / len(episodes), 3),
         tokens=round(sum(episode.tokens for episode in episodes) / len(episodes), 1),
         invalid=round(100 * invalid / max(1, actions), 2),
+        replaced=Counter(
+            step.replaced for one in episodes for step in one.steps if step.replaced is not None
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from subgoal.agents.agent import Action, Agent, Ask, Turn
 from subgoal.agents.endings import Endings
-from subgoal.agents.grounding import candidates, ground, numbered
+from subgoal.agents.grounding import numbered, replaceable, same_action
 from subgoal.agents.stakes import Stakes
 from subgoal.environments.environment import (
     Environment,
@@ -22,7 +22,7 @@ from subgoal.environments.environment import (
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import Protocol
 from subgoal.errors import EnvironmentFailed, WorldLost
-from subgoal.evaluation.episode import Episode, EpisodeStep
+from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
 from subgoal.language_models.engine import Generated
 
 MakeAgent = Callable[[Task, Environment], Agent]
@@ -145,7 +145,7 @@ class Play:
             return StopReason.UNSURE
         if refused is not None:  # this is what was chosen in its place
             result = self._world.step(action.text)
-            return self._taken(refused, action.text, result, known=result.accepted)
+            return self._taken(refused, result, action.text, Replacement.CHOSEN)
         if self._asked and action.text not in self._asked and self._agent.grounded:
             choice = self._agent.choose(self._asked)
             if choice is not None:
@@ -153,21 +153,25 @@ class Play:
                 return None
         result = self._world.step(action.text)
         if result.accepted or not self._agent.grounded:
-            return self._taken(action, action.text, result)
+            return self._taken(action, result)
         self._spurned.add(action.text)
-        valid = [
-            other
-            for other in candidates(action.text, self._world.valid_actions())
-            if other not in self._spurned
-        ]
+        valid = self._replacements(action.text)
+        same = same_action(action.text, valid)
+        if same is not None:
+            return self._taken(action, self._world.step(same), same, Replacement.REPAIRED)
         choice = self._agent.choose(valid) if valid else None
-        if choice is not None:
-            self._refused, self._turn = action, choice
-            return None
-        nearest = ground(action.text, valid)
-        if nearest is None:
-            return self._taken(action, action.text, result)
-        return self._taken(action, nearest, self._world.step(nearest))
+        if choice is None:
+            return self._taken(action, result)
+        self._refused, self._turn = action, choice
+        return None
+
+    def _replacements(self, written: str) -> list[str]:
+        """Return the known actions that may take the place of an unknown one."""
+        never = self._world.never_replaced
+        if not replaceable(written, never):
+            return []
+        valid = self._world.valid_actions()
+        return [one for one in valid if one not in self._spurned and replaceable(one, never)]
 
     def _unsure(self, action: Action) -> bool:
         score = self._steps[-1].score if self._steps else 0
@@ -179,11 +183,21 @@ class Play:
         return True
 
     def _taken(
-        self, action: Action, sent: str, result: StepResult, known: bool | None = None
+        self,
+        action: Action,
+        result: StepResult,
+        sent: str = "",
+        replaced: Replacement | None = None,
     ) -> StopReason | None:
-        """Record a step; begin the next turn, or return why the episode is over."""
-        if known is None:
-            known = result.accepted and sent == action.text
+        """Record a step; begin the next turn, or return why the episode is over.
+
+        Args:
+            action: What the agent decided.
+            result: The world's answer.
+            sent: What was sent in its place; empty: the same.
+            replaced: Why something else was.
+        """
+        sent = sent or action.text
         if result.accepted:
             self._spurned.clear()
         else:
@@ -191,6 +205,7 @@ class Play:
         step = EpisodeStep(
             action=sent,
             predicted="" if sent == action.text else action.text,
+            replaced=None if sent == action.text else replaced,
             subgoal=action.subgoal or "",
             observation=result.observation,
             score=result.score,
@@ -201,7 +216,7 @@ class Play:
         self._asked = numbered(result.observation)
         self._stakes.hear(result.observation)
         self._spectator.step(step)
-        stop = self._endings.after(sent, result, known) or self._limit_reached(result)
+        stop = self._endings.after(sent, result) or self._limit_reached(result)
         if stop is None:
             self._agent.observe(sent, result)
             self._turn = self._agent.act()

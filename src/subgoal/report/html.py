@@ -17,7 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from subgoal.evaluation.compare import PairedDifference
-from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.episode import Episode, Replacement
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
 from subgoal.progress import clock
@@ -68,6 +68,7 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
         has_held_out=any(curve.kind == "held-out" for curve in data.curves),
         line_labels=_line_labels(lines),
         shown=len(episodes),
+        replacements=list(Replacement),
         episodes_json=json_text(episodes),
         script=Markup(script),  # noqa: S704 - our own file
         style=Markup(style),  # noqa: S704 - our own file
@@ -149,7 +150,10 @@ def _entry(episode: Episode) -> dict[str, Any]:
         "tokens": episode.tokens,
         "error": episode.error,
         "steps": [
-            [s.action, s.predicted, s.subgoal, s.observation, s.score, s.moves, int(s.accepted)]
+            [
+                *(s.action, s.predicted, s.subgoal, s.observation, s.score, s.moves),
+                *(int(s.accepted), s.replaced or ""),
+            ]
             for s in episode.steps
         ],
     }

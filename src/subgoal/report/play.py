@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.text import Text
 from typing_extensions import override
 
-from subgoal.agents.grounding import ground
 from subgoal.environments.environment import Environment, Observation, StopReason, Task
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import Protocol
+from subgoal.errors import nearest
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.report.analyses import label
@@ -53,7 +53,9 @@ class Screen(Spectator):
         line.append("> ", style=self._style(step.subgoal))
         line.append(step.action, style="bold")
         if step.predicted:
-            line.append(f"   (the agent said: {step.predicted})", style="yellow")
+            line.append(
+                f"   ({step.replaced or 'sent'} in place of: {step.predicted})", style="yellow"
+            )
         if not step.accepted:
             line.append("   (not an action of the world)", style="red")
         self._console.print(line, soft_wrap=True)
@@ -153,8 +155,8 @@ def play_by_hand(
         show_answer(console, result.observation, result.score, score)
         score = result.score
         if not result.accepted:
-            nearest = ground(action, world.valid_actions())
-            hint = f"did you mean: {nearest}" if nearest else "? lists the actions that are valid"
+            hint = nearest(action, world.valid_actions()).removeprefix(", ")
+            hint = hint or "? lists the actions that are valid"
             console.print(Text(f"     {hint}", style="yellow"), soft_wrap=True)
         if result.stop_reason is not None:
             said = f"{label(result.stop_reason)}: score {score} after {result.moves} moves"

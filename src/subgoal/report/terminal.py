@@ -8,6 +8,7 @@ from rich.text import Text
 
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.compare import PairedDifference
+from subgoal.evaluation.episode import Replacement
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.summary import EvaluationSummary
 from subgoal.report.analyses import label, told
@@ -55,7 +56,7 @@ def overall_table(summary: EvaluationSummary) -> Table:
 def cost_table(summary: EvaluationSummary) -> Table:
     """What an episode of every agent took, and how it ended."""
     table = _table("An episode on average, and how episodes ended", "agent")
-    for name in ("steps", "seconds", "tokens", "invalid"):
+    for name in ("steps", "seconds", "tokens", "invalid", *Replacement):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("endings")
     for agent in summary.agents:
@@ -66,6 +67,7 @@ def cost_table(summary: EvaluationSummary) -> Table:
             f"{overall.seconds:.1f}",
             f"{overall.tokens:,.0f}",
             f"{overall.invalid:.1f} %",
+            *(f"{overall.replaced.get(why, 0):,}" for why in Replacement),
             ", ".join(f"{label(ending)} {count}" for ending, count in agent.endings.items()),
         )
     return table

@@ -4,7 +4,7 @@
   const at = (id) => document.getElementById(id);
   const data = JSON.parse(at("episodes").textContent);
   if (!data.length) return;
-  const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED] = [0, 1, 2, 3, 4, 5, 6];
+  const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED] = [0, 1, 2, 3, 4, 5, 6, 7];
   const svg = at("curve");
   let episode = data[0], step = 0, timer = null;
 
@@ -123,7 +123,8 @@
     at("subgoal").textContent = row[SUBGOAL] || "no sub-goal";
     at("subgoal").className = "pill mono " + hue(row[SUBGOAL]);
     at("action").textContent = row[ACTION];
-    at("predicted").textContent = row[PREDICTED] ? `the agent said: ${row[PREDICTED]}` : "";
+    at("predicted").textContent = row[PREDICTED] ?
+      `${row[REPLACED] || "sent"} in place of what the agent wrote: ${row[PREDICTED]}` : "";
     at("answer").textContent = row[ANSWER];
     at("meta").textContent = `score ${row[SCORE]}, ${row[MOVES]} ${row[MOVES] === 1 ? "move" : "moves"}` +
       (row[ACCEPTED] ? "" : ", not an action of the world");
