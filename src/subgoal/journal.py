@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -19,9 +19,11 @@ from typing import IO, Generic, TypeVar
 
 import zstandard
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from subgoal.errors import DataCorrupt, DiskFull
 from subgoal.record import Record
+from subgoal.unpacking import lines
 
 R = TypeVar("R", bound=Record)
 
@@ -90,22 +92,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def _unsealed_lines(path: Path) -> Generator[bytes]:
-    frame, rest = zstandard.ZstdDecompressor().decompressobj(), b""
-    with path.open("rb") as file:
-        while not frame.eof and (chunk := file.read(_CHUNK)):
-            *lines, rest = (rest + frame.decompress(chunk)).split(b"\n")
-            for line in lines:
-                yield line + b"\n"
-        # the library reports neither of these, and records would be missing without a word
-        if not frame.eof:
-            raise zstandard.ZstdError("it ends too early")
-        if frame.unused_data or file.read(1):
-            raise zstandard.ZstdError("something follows its end")
-    if rest:
-        yield rest + b"\n"
-
-
 class Journal(Generic[R]):
     """The records of one kind in one file.
 
@@ -172,10 +158,9 @@ class Journal(Generic[R]):
             DataCorrupt: The file is of another kind or version, or a line inside it is damaged.
         """
         if self.path.exists():
-            with self.path.open("rb") as file:
-                yield from self._read(file, self.path)
+            yield from self._read(self.path)
         elif self.sealed_path.exists():
-            yield from self._read(_unsealed_lines(self.sealed_path), self.sealed_path)
+            yield from self._read(self.sealed_path)
 
     def by_key(self) -> dict[str, R]:
         """Return all records by key, in the order in which their keys came first."""
@@ -237,12 +222,13 @@ class Journal(Generic[R]):
                 keep = file.tell()
             file.truncate(keep)
 
-    def _read(self, lines: Iterable[bytes], path: Path) -> Generator[R]:
+    def _read(self, path: Path) -> Generator[R]:
+        sealed = path == self.sealed_path
         try:
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(lines(path), start=1):
                 if number == 1:
                     self._check_header(line, path)
-                elif line.endswith(b"\n"):  # else torn by a kill; cut off at the next append
+                elif sealed or line.endswith(b"\n"):  # else torn by a kill; cut at the next append
                     yield self._parse(line, path, number)
         except zstandard.ZstdError as error:
             raise DataCorrupt(
@@ -253,7 +239,7 @@ class Journal(Generic[R]):
         if not line.endswith(b"\n") and self._line(self._header).startswith(line):
             return  # torn by a kill; written again at the next append
         try:
-            header = json.loads(line)
+            header = from_json(line)
         except ValueError:
             header = None
         if header != self._header:

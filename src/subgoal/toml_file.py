@@ -1,7 +1,8 @@
 """TOML configurations: read, validated, and merged; a mistake is named with its nearest key."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,19 +13,49 @@ from subgoal.plain_text import read_text
 
 M = TypeVar("M", bound=BaseModel)
 
+_LONGEST = 2**20
+_DEEPEST = 64
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_DEEP_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_DEEPEST}}}")
+"""A key of so many parts: reading one takes the square of their number."""
+_SHOWN = 200
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        ConfigInvalid: The file is missing, or is no TOML.
+        ConfigInvalid: The file is missing, is no TOML, or is too long or nested too deep for a
+            configuration.
     """
     try:
-        return tomllib.loads(read_text(path, ConfigInvalid))
+        return _parsed(read_text(path, ConfigInvalid), path)
     except tomllib.TOMLDecodeError as error:
         raise ConfigInvalid(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    if len(text) > _LONGEST:
+        raise ConfigInvalid(f"{path} has more than {_LONGEST:,} characters; it is no configuration")
+    too_deep = ConfigInvalid(f"{path} cannot be read as TOML: it is nested too deep")
+    if _DEEP_KEY.search(text):
+        raise too_deep
+    try:
+        table = tomllib.loads(text)
     except RecursionError as error:
-        raise ConfigInvalid(f"{path} cannot be read as TOML: it is nested too deep") from error
+        raise too_deep from error
+    level: list[Any] = [table]
+    for _ in range(_DEEPEST):
+        level = [child for value in level for child in _within(value)]
+    if level:
+        raise too_deep
+    return table
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def validated(model: type[M], table: Mapping[str, Any], source: str) -> M:
@@ -47,8 +78,8 @@ def validated(model: type[M], table: Mapping[str, Any], source: str) -> M:
             known = _fields_at(model, first["loc"][:-1])
             guess = nearest(str(first["loc"][-1]), known)
             raise ConfigInvalid(f"{source}: unknown key '{key}'{guess}") from error
-        given = first["input"]
-        raise ConfigInvalid(f"{source}: '{key}' = {given!r} is wrong: {first['msg']}") from error
+        given = repr(first["input"])[:_SHOWN]
+        raise ConfigInvalid(f"{source}: '{key}' = {given} is wrong: {first['msg']}") from error
 
 
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:

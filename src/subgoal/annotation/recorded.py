@@ -1,12 +1,12 @@
 """The recorded teacher: real LLM annotations that ship with the package."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from pydantic_core import from_json
 from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
@@ -21,7 +21,7 @@ def _rows(environment: str) -> Mapping[tuple[str, int], dict[str, Any]]:
     place = resources.files("subgoal.annotation") / "recorded" / f"{environment}.jsonl"
     if not place.is_file():
         return {}
-    rows = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+    rows = [from_json(line) for line in place.read_text(encoding="utf-8").splitlines()]
     return {(row["task"], row["variation"]): row for row in rows}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
+from pydantic_core import from_json
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -25,6 +26,7 @@ from subgoal.datasets.rendering import Turns
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import DataCorrupt
 from subgoal.training.checkpoint import load_tokenizer, write_folder
+from subgoal.unpacking import unpack_zstd
 
 _FILE = "texts.safetensors.zst"
 _WINDOW_LOG = 27
@@ -90,8 +92,8 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
     """
     try:
         packed = (folder / _FILE).read_bytes()
-        whole = zstandard.ZstdDecompressor(max_window_size=2**_WINDOW_LOG).decompress(packed)
-        parts, about = load(whole), json.loads((folder / _ABOUT).read_text())
+        whole = unpack_zstd(packed, str(folder / _FILE), _WINDOW_LOG)
+        parts, about = load(whole), from_json((folder / _ABOUT).read_bytes())
         train, dev = (_texts(parts, name, about["keys"]) for name in ("train", "dev"))
         known = tuple(about["trained_on"]), about["teachers"], tuple(about["lexicon"])
     except (OSError, ValueError, KeyError, zstandard.ZstdError, SafetensorError) as error:

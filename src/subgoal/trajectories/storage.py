@@ -4,10 +4,8 @@ A list of actions is small and replays to the same trajectory, so it is what shi
 package, what users bring, and what can be exported.
 """
 
-import gzip
-import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,6 +17,7 @@ from subgoal.errors import ConfigInvalid, DataCorrupt
 from subgoal.journal import Journal, written_atomically
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.trajectory import Trajectory
+from subgoal.unpacking import lines
 
 FILE = "trajectories.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
@@ -103,11 +102,11 @@ def _shipped(name: str) -> Paths:
 
 def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], OraclePath]:
     found: dict[tuple[str, int], OraclePath] = {}
-    for number, line in enumerate(_lines(place), start=1):
+    for number, line in enumerate(lines(place), start=1):
         try:
-            path = OraclePath.model_validate(json.loads(line))
-        except (ValueError, ValidationError) as error:
-            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            path = OraclePath.model_validate_json(line)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
             raise DataCorrupt(
                 f"{name} line {number} is no path with task, variation and actions: {said}"
             ) from error
@@ -116,12 +115,3 @@ def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], O
             raise DataCorrupt(f"{name} line {number} is a second path of {path.task} {key[1]}")
         found[key] = path
     return found
-
-
-def _lines(place: Path | Traversable) -> Iterator[bytes]:
-    with place.open("rb") as raw:
-        if place.name.endswith(".gz"):
-            with gzip.open(raw) as file:
-                yield from file
-        else:
-            yield from raw
