@@ -128,6 +128,8 @@ def test_toml_keeps_what_configurations_have(tmp_path):
     assert read_toml(file) == {"a": {"b": {"c.d": {"e": [[1, 2], {"f": "g.h.i"}]}}}}
     file.write_text("# nothing\n")
     assert read_toml(file) == {}
+    file.write_text("a = '" + "x" * 2**19 + "'")
+    assert len(read_toml(file)["a"]) == 2**19
     file.write_text("a = '" + "x" * 2**21 + "'")
     with pytest.raises(ConfigInvalid, match=r"a\.toml"):
         read_toml(file)

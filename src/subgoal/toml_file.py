@@ -15,8 +15,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _LONGEST = 2**20
 _DEEPEST = 64
-_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
-_DEEP_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_DEEPEST}}}")
+_PART = r"""(?:[\w-]++|"[^"\n]*"|'[^'\n]*')"""
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_DEEPEST}}}")
 """A key of so many parts: reading one takes the square of their number."""
 _SHOWN = 200
 
