@@ -1,9 +1,11 @@
-import fcntl
+import json
 import os
+import re
 
 import pytest
+from filelock import FileLock
 
-from subgoal.errors import RunFolderInvalid
+from subgoal.errors import RunFolderInvalid, StageBusy
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState, differences
 
@@ -138,10 +140,9 @@ def test_a_missing_stage_names_the_verb(tmp_path):
 
 def test_two_processes_do_not_share_a_stage(tmp_path):
     folder = RunFolder(tmp_path)
-    with (tmp_path / ".train.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunFolderInvalid, match="another process"):
-            run(folder, Config())
+    held, refused = FileLock(tmp_path / ".train.lock"), pytest.raises(StageBusy, match="another")
+    with held, refused:
+        run(folder, Config())
     assert run(folder, Config())
 
 
@@ -177,3 +178,101 @@ def test_only_run_folders_are_removed(tmp_path):
     with pytest.raises(RunFolderInvalid, match="nothing was deleted"):
         RunFolder(tmp_path).remove()
     assert (tmp_path / "precious").exists()
+
+
+def doctored(folder, **changes):
+    """A run folder whose complete stage `collect` names what somebody else wrote into it."""
+    with folder.stage("collect", Config()) as stage:
+        (folder / "mine").write_text("own")
+        stage.finish({"mine": folder / "mine"})
+    file = folder.path / "collect.stage.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.fixture
+def victim(tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_text("precious")
+    return tmp_path / "victim"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../victim", "../victim/file", "a/../../victim", "{victim}", "link/file", "", ".", ".."],
+)
+def test_a_manifest_deletes_nothing_outside_of_its_folder(tmp_path, victim, name):
+    folder = RunFolder(tmp_path / "run")
+    name = name.format(victim=victim)
+    doctored(folder, outputs={"mine": "", name: ""})
+    (folder.path / "link").symlink_to(victim)
+    with pytest.raises(RunFolderInvalid, match=re.escape(f"'{name}' leads to")):
+        folder.remove_stage("collect")
+    assert (victim / "file").read_text() == "precious"
+    assert (folder.path / "mine").exists()
+
+
+def test_of_a_link_only_the_link_is_deleted(tmp_path, victim):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / "link").symlink_to(victim)
+    folder.delete(folder.path / "link")
+    assert not (folder.path / "link").is_symlink()
+    with pytest.raises(RunFolderInvalid, match="victim"):
+        folder.delete(folder.path / "../victim")
+    assert (victim / "file").exists()
+
+
+def test_a_link_to_a_run_folder_is_not_deleted_for_it(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    run(folder, Config())
+    (tmp_path / "link").symlink_to(folder.path)
+    with pytest.raises(RunFolderInvalid, match="is a link"):
+        RunFolder(tmp_path / "link").remove()
+    assert folder.manifest("train")
+
+
+def test_a_lock_that_is_a_link_empties_no_file(tmp_path, victim):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / ".train.lock").symlink_to(victim / "file")
+    with pytest.raises(RunFolderInvalid, match="leads to"):
+        run(folder, Config())
+    assert (victim / "file").read_text() == "precious"
+
+
+ODD = {
+    "deep": b'{"stage": "train", "config": ' + b'{"a":' * 100_000,
+    "deep lists": b"[" * 1_000_000,
+    "another stage": b'{"stage": "../train", "state": "begun", "config": {}}',
+    "types": b'{"stage": 1, "state": [], "config": 0}',
+    "no number": b'{"stage": "train", "state": "begun", "config": {}, "seconds": 1e999}',
+    "utf-16": '{"stage": "train", "state": "begun", "config": {}}'.encode("utf-16"),
+    "half a letter": b'{"stage": "train", "state": "begun", "config": {"a": "\xc3"}}',
+    "no object": b"null",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_an_odd_manifest_is_one_sentence(tmp_path, text):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "train.stage.json").write_bytes(text)
+    with pytest.raises(RunFolderInvalid, match=r"train\.stage\.json is damaged") as failure:
+        folder.manifests()
+    assert len(str(failure.value)) < 400
+
+
+def test_an_enormous_manifest_is_not_read(tmp_path):
+    with (tmp_path / "train.stage.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(RunFolderInvalid, match=r"train\.stage\.json is damaged"):
+        RunFolder(tmp_path).manifests()
+
+
+def test_a_stage_runs_while_its_lock_is_held(tmp_path):
+    folder = RunFolder(tmp_path)
+    seen = []
+    assert not folder.running("train")
+    run(folder, Config(), lambda: seen.append(folder.running("train")))
+    assert seen == [True]
+    assert not folder.running("train")

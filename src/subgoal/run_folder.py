@@ -8,9 +8,11 @@ A stage is one piece of the main job (`collect`, `annotate`, `train`, `evaluate`
 writes a manifest when it begins and again when it completes. A stage that is complete with the
 same configuration and inputs is not run again, unless a file that it wrote is gone; one of another
 configuration is refused, with the difference shown; an interrupted one goes on.
+
+A run folder may come from somebody else: whatever its files say, nothing outside of it is written
+or deleted.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,14 +24,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ValidationError
+from filelock import FileLock, Timeout
+from pydantic import ConfigDict, ValidationError
 
-from subgoal.errors import RunFolderInvalid, StageBusy
+from subgoal.errors import DiskFull, RunFolderInvalid, StageBusy
 from subgoal.journal import file_digest, write_text
 from subgoal.progress import console
 from subgoal.record import Record
 
 _SUFFIX = ".stage.json"
+_MOST_BYTES = 2**26
+"""Of a manifest; a larger one was not written here."""
+_LOCK_SECONDS = 0.3
+"""How long a stage waits for its lock: who asks whether the stage runs holds it for a moment."""
 
 
 class StageState(StrEnum):
@@ -46,6 +53,8 @@ class StageState(StrEnum):
 class StageManifest(Record):
     """What a stage of a run folder read, wrote and was configured with."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     stage: str
     """Name of the stage, such as `collect` or `train`."""
     state: StageState
@@ -54,6 +63,8 @@ class StageManifest(Record):
     """The stage's resolved configuration."""
     inputs: dict[str, str] = {}
     """Digest by name of each file that was read."""
+    sources: dict[str, str] = {}
+    """Where each of these files lies: relative to the run folder, or absolute outside of it."""
     outputs: dict[str, str] = {}
     """Digest by name of each file that was written (a folder: empty)."""
     counts: dict[str, float] = {}
@@ -78,6 +89,24 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
             for line in differences(before.get(key), after.get(key), f"{at}.{key}" if at else key)
         ]
     return [] if old == new else [f"{at}: {old!r} -> {new!r}"]
+
+
+def delete(place: Path, within: Path) -> None:
+    """Delete a file, a link or a folder, where it is there.
+
+    Args:
+        place: What to delete; of a link, what it leads to stays.
+        within: The folder that it must lie in.
+
+    Raises:
+        RunFolderInvalid: It does not lie there, by whatever links and `..` its path takes.
+    """
+    if within.resolve() not in (place.parent.resolve() / place.name).parents:
+        raise RunFolderInvalid(f"{place} lies outside of {within}; nothing was deleted")
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 class Stage:
@@ -115,7 +144,19 @@ class RunFolder:
         self.path = path
 
     def __truediv__(self, name: str) -> Path:
-        return self.path / name
+        """Return the place of a name in the folder.
+
+        Raises:
+            RunFolderInvalid: It lies outside of the folder: `..`, an absolute path, or a link.
+        """
+        place = self.path / name
+        root, found = self.path.resolve(), place.resolve()
+        if found == root or not found.is_relative_to(root):
+            raise RunFolderInvalid(
+                f"{self.path}: '{name}' leads to {found}, outside of the run folder, where nothing "
+                "is read, written or deleted; move the run folder away, or mend what leads there"
+            )
+        return place
 
     def manifests(self) -> list[StageManifest]:
         """Return the manifests of all stages that have begun, oldest first."""
@@ -165,6 +206,7 @@ class RunFolder:
             state=StageState.BEGUN,
             config=config.model_dump(mode="json"),
             inputs={key: self._input_digest(name, path) for key, path in (inputs or {}).items()},
+            sources={key: self._source(path) for key, path in (inputs or {}).items()},
         )
         with self._locked(name):
             before = self.manifest(name)
@@ -185,11 +227,10 @@ class RunFolder:
             try:
                 yield stage
             except BaseException:
-                stage.manifest = before or asked
+                with suppress(DiskFull):  # what stopped the stage is told, not this
+                    self._write(_timed(before or asked, start))
                 raise
-            finally:
-                seconds = stage.manifest.seconds + time.monotonic() - start
-                self._write(stage.manifest.model_copy(update={"seconds": round(seconds, 1)}))
+            self._write(_timed(stage.manifest, start))
 
     @contextmanager
     def amend(self, name: str) -> Generator[Stage]:
@@ -220,16 +261,29 @@ class RunFolder:
             manifest = self.manifest(name)
             if manifest is None:
                 return
-            for output in manifest.outputs:
-                self._delete(self.path / output)
+            for place in [self / output for output in manifest.outputs]:
+                self.delete(place)
             self._manifest_file(name).unlink()
+
+    def delete(self, place: Path) -> None:
+        """Delete a file, a link or a folder of the run folder, where it is there.
+
+        Raises:
+            RunFolderInvalid: It lies outside of the run folder.
+        """
+        delete(place, self.path)
 
     def remove(self) -> None:
         """Delete the run folder.
 
         Raises:
-            RunFolderInvalid: It is not a run folder, or another process is running a stage.
+            RunFolderInvalid: It is not a run folder, it is a link to one, or another process is
+                running a stage.
         """
+        if self.path.is_symlink():
+            raise RunFolderInvalid(
+                f"{self.path} is a link to {self.path.resolve()}; name that folder to delete it"
+            )
         # by name alone: a folder with a damaged manifest can be removed too
         stages = [file.name.removesuffix(_SUFFIX) for file in self.path.glob("*" + _SUFFIX)]
         if not stages:
@@ -244,8 +298,25 @@ class RunFolder:
         """Bytes of all files."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
+    def running(self, stage: str) -> bool:
+        """Return whether a process is at work on a stage now: its lock is held."""
+        lock = self.path / f".{stage}.lock"
+        if not lock.exists():
+            return False
+        try:
+            with FileLock(lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # a folder that may only be read: nobody here can run it either
+            return False
+
     def _manifest_file(self, stage: str) -> Path:
-        return self.path / f"{stage}{_SUFFIX}"
+        return self / f"{stage}{_SUFFIX}"
+
+    def _source(self, path: Path) -> str:
+        whole, root = path.absolute(), self.path.absolute()
+        return str(whole.relative_to(root) if whole.is_relative_to(root) else whole)
 
     def _input_digest(self, stage: str, path: Path) -> str:
         try:
@@ -257,11 +328,17 @@ class RunFolder:
             ) from error
 
     def _read(self, file: Path) -> StageManifest:
+        name = file.name.removesuffix(_SUFFIX)
         try:
+            if file.stat().st_size > _MOST_BYTES:
+                raise ValueError(f"it has {file.stat().st_size:,} bytes")
             manifest = StageManifest.model_validate_json(file.read_bytes())
-        except ValidationError as error:
+            if manifest.stage != name:
+                raise ValueError(f"it is of the stage '{manifest.stage}'")
+        except (ValueError, OSError) as error:
+            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise RunFolderInvalid(
-                f"{file} is damaged ({error.errors()[0]['msg']}); delete it and run the stage again"
+                f"{file} is damaged ({said}); delete it and run the stage again"
             ) from error
         if manifest.state is StageState.COMPLETE and self._missing(manifest):
             return manifest.model_copy(update={"state": StageState.LOST})
@@ -269,7 +346,7 @@ class RunFolder:
 
     def _missing(self, manifest: StageManifest) -> list[str]:
         """Name the outputs of a stage that are gone."""
-        return [name for name in manifest.outputs if not (self.path / name).exists()]
+        return [name for name in manifest.outputs if not (self / name).exists()]
 
     def _write(self, manifest: StageManifest) -> None:
         write_text(self._manifest_file(manifest.stage), manifest.model_dump_json(indent=2) + "\n")
@@ -288,31 +365,30 @@ class RunFolder:
 
     @contextmanager
     def _locked(self, stage: str) -> Generator[None]:
+        lock, holder = FileLock(self / f".{stage}.lock"), self / f".{stage}.pid"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            opened = (self.path / f".{stage}.lock").open("a+")
+            lock.acquire(_LOCK_SECONDS)
+        except Timeout as error:
+            pid = holder.read_text(errors="replace")[:20] if holder.is_file() else "unknown"
+            raise StageBusy(
+                f"{self.path}: another process (pid {pid}) is running the stage '{stage}'; wait "
+                "for it or stop it"
+            ) from error
         except OSError as error:
             raise RunFolderInvalid(
                 f"{self.path} cannot be written ({error.strerror or error}); choose another "
                 "folder with --run"
             ) from error
-        with opened as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
-                raise StageBusy(
-                    f"{self.path}: another process ({lock.read() or 'unknown'}) is running the "
-                    f"stage '{stage}'; wait for it or stop it"
-                ) from error
-            lock.truncate(0)
-            with suppress(OSError):  # on a full disk the lock holds without a name
-                os.write(lock.fileno(), f"pid {os.getpid()}".encode())
+        try:
+            with suppress(DiskFull):  # the lock holds without a name
+                write_text(holder, str(os.getpid()))
             yield
+        finally:
+            lock.release()
 
-    @staticmethod
-    def _delete(path: Path) -> None:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+
+def _timed(manifest: StageManifest, start: float) -> StageManifest:
+    """Add the seconds since `start`."""
+    seconds = round(manifest.seconds + time.monotonic() - start, 1)
+    return manifest.model_copy(update={"seconds": seconds})

@@ -48,7 +48,7 @@ class EvaluationSummary(Record):
 
 def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episode]:
     """Return the journal of one agent's episodes under one protocol."""
-    path = folder / "evaluation" / protocol_name / f"{agent}.jsonl"
+    path = folder / f"evaluation/{protocol_name}/{agent}.jsonl"
     return Journal(path, Episode, "episodes", lambda episode: episode.key)
 
 

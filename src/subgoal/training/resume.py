@@ -8,7 +8,6 @@ generator is needed: the order of batches, and what dropout drops, follow from t
 position. Sharded tensors are written whole, so a run can go on in another number of processes.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record
+from subgoal.run_folder import delete
 from subgoal.training.checkpoint import write_folder
 
 _KEPT = 2
@@ -108,7 +108,7 @@ def save_checkpoint(
 
     write_folder(folder / f"{at.step:09}", fill)
     for old in checkpoints(folder)[:-_KEPT]:
-        shutil.rmtree(old)
+        delete(old, folder)
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -9,7 +9,6 @@ Under `accelerate launch` the processes train the students one after another, to
 one alone writes the stages and the students.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -135,7 +134,7 @@ class _Data:
 
 def students_folder(folder: RunFolder, role: Role) -> Path:
     """Return where a role's student lies in a run folder."""
-    return folder / "students" / role
+    return folder / f"students/{role}"
 
 
 def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) -> TrainSummary:
@@ -164,7 +163,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
         one = _one_student(config, role)
         place = students_folder(folder, role)
         base = _base_files(one.student)
-        work = folder / "training" / role
+        work, checkpoints = folder / f"training/{role}", folder / f"training/{role}/checkpoints"
         with ExitStack() as stack:
             stage = None
             if processes.main:
@@ -173,7 +172,9 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
             complete = processes.tell(float(stage.complete) if stage else 0.0)
             if not complete:
                 if processes.main:
-                    _begin(work, one, [shelf.digest, *map(file_digest, base.values())], stage)
+                    _begin(
+                        folder, work, one, [shelf.digest, *map(file_digest, base.values())], stage
+                    )
                 processes.wait()
                 student = _train_one(one, shelf, work, watch)
                 if stage:
@@ -181,7 +182,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
                     stage.finish({f"students/{role}": place}, tokens=student.card.tokens)
             processes.wait()
         if processes.main:
-            shutil.rmtree(work / "checkpoints", ignore_errors=True)
+            folder.delete(checkpoints)
         cards[role] = read_card(place, role)
     return TrainSummary(
         read=source,
@@ -260,7 +261,7 @@ class _Shelf:
         store: Journal[AnnotatedTrajectory],
         source: Path,
     ) -> None:
-        self._config, self._store, self._texts = config, store, folder / "texts"
+        self._config, self._store, self._folder = config, store, folder
         self._data: _Data | None = None
         self.digest = file_digest(source)
 
@@ -303,7 +304,7 @@ class _Shelf:
             "architecture": one.student.architecture,
             **{name: file_digest(file) for name, file in _base_files(one.student).items()},
         }
-        return self._texts / digest_of(decides)[:16]
+        return self._folder / f"texts/{digest_of(decides)}"
 
 
 def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
@@ -364,12 +365,14 @@ def _base_card(student: StudentConfig) -> StudentCard | None:
     return read_card(place) if student.model and (place / CARD).is_file() else None
 
 
-def _begin(work: Path, one: _OneStudent, digests: Sequence[str], stage: Stage | None) -> None:
+def _begin(
+    folder: RunFolder, work: Path, one: _OneStudent, digests: Sequence[str], stage: Stage | None
+) -> None:
     """Delete what a training that is not to go on left behind."""
     run, file = " ".join([digest_of(one.model_dump(mode="json")), *digests, "\n"]), work / "run"
     fresh = stage is not None and stage.fresh
     if fresh or not file.exists() or file.read_text() != run:
-        shutil.rmtree(work, ignore_errors=True)
+        folder.delete(work)
         write_text(file, run)
 
 
