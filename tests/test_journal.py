@@ -36,7 +36,8 @@ def test_a_kill_at_any_byte_keeps_every_whole_record(tmp_path_factory, notes, da
     whole = first.path.read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
     first.path.write_bytes(whole[:cut])
-    kept = max(0, whole[:cut].count(b"\n") - 1)
+    # a line is whole at its last bracket, its line feed written or not
+    kept = max(0, whole[: cut + 1].count(b"\n") - 1)
     after = journal(folder)
     assert list(after) == notes[:kept]
     after.append(Note(key="new", text="after the kill"))
@@ -50,10 +51,55 @@ def test_a_torn_line_longer_than_a_block_is_cut_off(tmp_path):
     store.append(kept)
     store.append(kept)
     store.close()
-    store.path.write_bytes(store.path.read_bytes()[:-1])
+    store.path.write_bytes(store.path.read_bytes()[:-2])
     store.append(Note(key="b", text=""))
     store.close()
     assert list(journal(tmp_path)) == [kept, Note(key="b", text="")]
+
+
+@settings(deadline=None, max_examples=50)  # a busy disk is slow
+@given(
+    notes=notes,
+    ends=st.lists(st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\n  \r\n"]), min_size=7, max_size=7),
+    mark=st.booleans(),
+    ended=st.booleans(),
+)
+def test_a_file_that_an_editor_saved_holds_the_same(tmp_path_factory, notes, ends, mark, ended):
+    store = journal(tmp_path_factory.mktemp("journal"))
+    for note in notes:
+        store.append(note)
+    store.close()
+    lines = store.path.read_bytes().removesuffix(b"\n").split(b"\n")
+    data = b"".join(line + end for line, end in zip(lines, ends, strict=False))
+    data = b"\xef\xbb\xbf" * mark + (data if ended else data.rstrip())
+    store.path.write_bytes(data)
+    store.check()
+    assert list(store) == notes
+    more = Note(key="\u2028", text="\x85")
+    store.append(more)
+    store.close()
+    assert list(store) == [*notes, more]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data.decode().encode("utf-16"), "UTF-16"),
+        (lambda data: data[:-3], "line 2"),
+        (lambda data: data.replace(b'"key"', b'"kex"'), "line 2"),
+        (lambda data: data.replace(b'"a"', b'"\\ud83d"'), "line 2"),
+        (lambda data: b"{}\n" + data, "line 1"),
+    ],
+)
+def test_a_users_file_that_is_damaged_is_named_with_its_line(tmp_path, change, told):
+    store = journal(tmp_path)
+    store.append(Note(key="a", text="b"))
+    store.close()
+    store.path.write_bytes(change(store.path.read_bytes()))
+    with pytest.raises(DataCorrupt) as caught:
+        store.check()
+    assert str(store.path) in str(caught.value)
+    assert told in str(caught.value)
 
 
 @settings(deadline=None, max_examples=50)  # a busy disk is slow

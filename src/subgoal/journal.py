@@ -2,8 +2,10 @@
 
 A journal is a JSONL file: a header line naming its kind and version, then one record a line.
 While work runs it is plain and append-only; a torn last line (a kill in mid-write) is cut off when
-the journal is opened again. When complete it is *sealed*: records are sorted by key, compressed
-with zstd to a temporary name, and renamed, so that the same records give the same bytes.
+the journal is opened again. A plain file that an editor saved (with a byte order mark, blank lines,
+CRLF, or no line feed at its end) holds the same records. When complete it is *sealed*: records are
+sorted by key, compressed with zstd to a temporary name, and renamed, so that the same records give
+the same bytes.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from subgoal.errors import DataCorrupt, DiskFull
+from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.unpacking import lines
 
@@ -157,10 +160,16 @@ class Journal(Generic[R]):
         Raises:
             DataCorrupt: The file is of another kind or version, or a line inside it is damaged.
         """
-        if self.path.exists():
-            yield from self._read(self.path)
-        elif self.sealed_path.exists():
-            yield from self._read(self.sealed_path)
+        yield from self._records()
+
+    def check(self) -> None:
+        """Read all records of a file that nobody writes any more, such as one that a user names.
+
+        Raises:
+            DataCorrupt: As when they are read; or the last line is torn.
+        """
+        for _ in self._records(ended=True):
+            pass
 
     def by_key(self) -> dict[str, R]:
         """Return all records by key, in the order in which their keys came first."""
@@ -202,11 +211,16 @@ class Journal(Generic[R]):
                 for record in kept:
                     file.write(record.model_dump_json().encode() + b"\n")
         with self.path.open("rb") as file:
-            self._check_header(file.readline(), self.path)
-        self._cut_torn_line()
+            _, header = next(numbered_lines(file), (0, b""))
+        self._check_header(header, self.path)
+        if header.endswith(b"\n"):
+            self._end_last_line()
+        else:  # missing or torn, and nothing follows it
+            self.path.write_bytes(self._line(self._header))
         return self.path.open("ab", buffering=0)
 
-    def _cut_torn_line(self) -> None:
+    def _end_last_line(self) -> None:
+        """Cut a torn last line off; give a whole one its line feed."""
         with self.path.open("r+b") as file:
             end = file.seek(0, os.SEEK_END)
             keep, position = 0, end
@@ -216,24 +230,48 @@ class Journal(Generic[R]):
                 keep = start + file.read(position - start).rfind(b"\n") + 1
                 keep = 0 if keep == start else keep
                 position = start
-            if keep == 0:
-                file.seek(0)
-                file.write(self._line(self._header))
-                keep = file.tell()
-            file.truncate(keep)
+            file.seek(keep)
+            if self._whole(file.read()):
+                file.write(b"\n")
+            else:
+                file.truncate(keep)
 
-    def _read(self, path: Path) -> Generator[R]:
-        sealed = path == self.sealed_path
+    def _records(self, *, ended: bool = False) -> Generator[R]:
+        """Stream the records; where nobody writes them any more (`ended`), a torn line is wrong."""
         try:
-            for number, line in enumerate(lines(path), start=1):
-                if number == 1:
-                    self._check_header(line, path)
-                elif sealed or line.endswith(b"\n"):  # else torn by a kill; cut at the next append
-                    yield self._parse(line, path, number)
+            if self.path.exists():
+                yield from self._read(self.path, ended)
+            elif self.sealed_path.exists():
+                yield from self._read(self.sealed_path, ended=True)
         except zstandard.ZstdError as error:
             raise DataCorrupt(
-                f"{path} is damaged ({error}); delete it and run the stage that writes it again"
+                f"{self.sealed_path} is damaged ({error}); delete it and run the stage that "
+                "writes it again"
             ) from error
+        except ValueError as error:
+            raise DataCorrupt(f"{self.path} cannot be read: {error}") from error
+
+    def _read(self, path: Path, ended: bool) -> Generator[R]:
+        headed = False
+        for number, line in numbered_lines(lines(path)):
+            if not headed:
+                self._check_header(line, path)
+                headed = True
+            elif line.endswith(b"\n") or self._whole(line):
+                yield self._parse(line, path, number)
+            elif ended:  # else torn by a kill; cut off at the next append
+                raise DataCorrupt(
+                    f"{path} breaks off in line {number}; get the whole file, or delete the line "
+                    "to lose only that record"
+                )
+
+    def _whole(self, line: bytes) -> bool:
+        """Tell whether a last line that has no line feed is a record all the same."""
+        try:
+            self._record.model_validate_json(line)
+        except ValidationError:
+            return False
+        return True
 
     def _check_header(self, line: bytes, path: Path) -> None:
         if not line.endswith(b"\n") and self._line(self._header).startswith(line):

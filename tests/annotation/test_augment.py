@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from subgoal.annotation import annotate as annotate_stage
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate, annotate_all
-from subgoal.annotation.augment import AugmentConfig, augment, journal
+from subgoal.annotation.augment import AugmentConfig, augment, journal, learned_from
 from subgoal.annotation.shortening import LOOKS, carried_spans, rewrites, shortened
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
 from subgoal.datasets.examples import DatasetConfig
@@ -14,9 +14,9 @@ from subgoal.datasets.rendering import Role
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import RunFolderInvalid
+from subgoal.errors import DataCorrupt, RunFolderInvalid, TrainingFailed
 from subgoal.run_folder import RunFolder
-from subgoal.training.train import TrainConfig, texts_by_role
+from subgoal.training.train import TrainConfig, texts_by_role, train
 from subgoal.trajectories.collect import CollectConfig, collect
 from subgoal.trajectories.replay import replay
 
@@ -153,3 +153,54 @@ def test_the_stage_is_resumed_and_needs_annotations(tmp_path):
     journal(folder).sealed_path.unlink()
     with pytest.raises(RunFolderInvalid, match=r"has lost augmented\.jsonl\.zst"):
         texts_by_role(config, folder)
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    """A file that `augment` wrote: paths and their variants."""
+    folder = RunFolder(tmp_path_factory.mktemp("variants"))
+    collect(CollectConfig(environment="errand", per_type=2), folder)
+    annotate(AnnotateConfig(teacher=TeacherKind.SCRIPTED), folder)
+    augment(AugmentConfig(noise=2), folder)
+    return journal(folder).sealed_path
+
+
+def test_a_file_with_variants_loses_none_wherever_it_is_read(variants, tmp_path):
+    written = annotate_stage.journal_at(variants).by_key()
+    assert {one.variant for one in written.values()} > {""}
+    own = annotate_stage.journal(RunFolder(tmp_path))
+    own.sealed_path.write_bytes(variants.read_bytes())
+    assert own.by_key() == written
+    store, _ = learned_from(None, RunFolder(tmp_path), "train.annotations")
+    assert store.by_key() == written
+    for one in reversed(written.values()):
+        own.append(one)  # unsealed, changed and sealed again
+    assert own.seal().read_bytes() == variants.read_bytes()
+
+
+@pytest.mark.parametrize("cut", [-3, 1000])
+def test_a_damaged_file_does_not_block_the_next(variants, tmp_path, cut):
+    """Neither the plain file nor the compressed one: nothing has begun when it is refused."""
+    folder, name = RunFolder(tmp_path / "run"), "own.jsonl"
+    plain = annotate_stage.journal_at(tmp_path / name)
+    for one in annotate_stage.journal_at(variants):
+        plain.append(one)
+    plain.close()
+    config = TrainConfig(annotations=tmp_path / name)
+    whole = plain.path.read_bytes()
+    plain.path.write_bytes(whole[:cut])
+    with pytest.raises(DataCorrupt) as caught:
+        train(config, folder)
+    assert str(plain.path) in str(caught.value)
+    assert not list(folder.path.rglob("*.stage.json"))
+    plain.path.write_bytes(whole)
+    store, _ = learned_from(config.annotations, folder, "train.annotations")
+    assert store.by_key() == annotate_stage.journal_at(variants).by_key()
+
+
+def test_a_file_without_a_usable_annotation_does_not_block_the_next(variants, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    config = TrainConfig(annotations=variants, dataset=DatasetConfig(min_confidence=1.5))
+    with pytest.raises(TrainingFailed):
+        train(config, folder)
+    assert not list(folder.path.rglob("*.stage.json"))

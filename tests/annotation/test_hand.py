@@ -47,6 +47,48 @@ def test_a_reworded_subgoal_is_a_persons(file):
     assert [s.subgoal for s in one.spans[2:]] == [s.subgoal for s in BOIL.spans[2:]]
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.rstrip("\n"),
+        lambda text: text.replace("\n- ", "\n\n \t\n- "),
+    ],
+)
+def test_a_file_is_the_same_from_every_editor(file, saved):
+    write_editable([BOIL], file)
+    text = file.read_text().replace("- pick_up(thermometer)", "- take(thermometer)")
+    file.write_bytes(saved(text).encode())
+    (one,) = read_edited(file, [BOIL])
+    assert str(one.spans[1].subgoal) == "take(thermometer)"
+    assert [span.last for span in one.spans] == [span.last for span in BOIL.spans]
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b\x0c", "\x1c\x1e", "\0", "\r", ""])
+def test_odd_text_in_a_path_comes_back(file, odd):
+    path = BOIL.trajectory
+    steps = (path.steps[0].model_copy(update={"action": f"{odd}"}), *path.steps[1:])
+    task = path.task.model_copy(update={"name": f"boil{odd}er", "description": f"a{odd}\n## b"})
+    path = path.model_copy(update={"steps": steps, "task": task})
+    one = BOIL.model_copy(update={"trajectory": path})
+    assert edited(file, [one]) == []
+    (changed,) = edited(file, [one], ("- pick_up(thermometer)", "- take(a\u2028b)"))
+    assert changed.trajectory == path
+
+
+def test_variants_of_one_path_are_told_apart(file):
+    both = [BOIL, BOIL.model_copy(update={"variant": "noise 1"})]
+    (changed,) = edited(file, both, ("- pick_up(thermometer)", "- take(thermometer)"))
+    assert changed.key == BOIL.key
+    write_editable(both, file)
+    text = file.read_text()
+    head, _, tail = text.partition("#noise 1")
+    file.write_text(f"{head}#noise 1{tail.replace('- pick_up', '- take', 1)}")
+    (changed,) = read_edited(file, both)
+    assert changed.key == both[1].key != BOIL.key
+
+
 def test_a_boundary_moves_with_the_line(file):
     before = "    2 go to kitchen\n- pick_up(thermometer)\n    3 look around\n"
     after = "    2 go to kitchen\n    3 look around\n- pick_up(thermometer)\n"
@@ -110,7 +152,7 @@ def test_a_path_cut_short_or_given_twice_is_named(file):
     file.write_text(whole + whole[whole.index("## ") :])
     with pytest.raises(AnnotationInvalid, match="stands here again, first in line"):
         read_edited(file, [BOIL])
-    with pytest.raises(AnnotationInvalid, match="cannot be read"):
+    with pytest.raises(AnnotationInvalid, match="there is no file"):
         read_edited(file.with_name("none"), [BOIL])
 
 

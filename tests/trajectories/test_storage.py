@@ -48,6 +48,41 @@ def test_a_damaged_line_is_named(tmp_path, line):
         read_paths(own)
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.replace(b"\n", b"\n\n  \n"),
+        lambda data: data.rstrip(b"\n"),
+    ],
+)
+def test_a_list_is_the_same_from_every_editor(tmp_path, saved):
+    own = tmp_path / "own.jsonl"
+    actions = '["a\u2028b", "c\x85d"]'
+    rows = [f'{{"task": "t", "variation": {i}, "actions": {actions}}}\n' for i in range(2)]
+    own.write_bytes(saved("".join(rows).encode()))
+    assert [path.actions for path in read_paths(own).values()] == [("a\u2028b", "c\x85d")] * 2
+
+
+@pytest.mark.parametrize(
+    ("data", "told", "error"),
+    [
+        (b'{"task": "t", "variation": 1, "actions": ["\\ud83d"]}', "line 1", DataCorrupt),
+        (b'\n{"task": "t", "variation": 1, "actions": ["\xff"]}', "line 2", DataCorrupt),
+        (b"[" * 100_000, "line 1", DataCorrupt),
+        ('{"task": "t"}'.encode("utf-16"), "UTF-16", ConfigInvalid),
+    ],
+)
+def test_what_no_store_can_hold_is_named(tmp_path, data, told, error):
+    own = tmp_path / "own.jsonl"
+    own.write_bytes(data)
+    with pytest.raises(error) as caught:
+        read_paths(own)
+    assert str(own) in str(caught.value)
+    assert told in str(caught.value)
+
+
 def test_two_paths_of_one_task_are_refused(tmp_path):
     own = tmp_path / "own.jsonl"
     own.write_text('{"task": "fetch", "variation": 1, "actions": []}\n' * 2)

@@ -72,9 +72,7 @@ class AnnotateConfig(Record):
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     """Return the run folder's journal of annotated trajectories."""
-    return Journal(
-        folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.trajectory.task.key
-    )
+    return journal_at(folder / FILE)
 
 
 def journal_at(path: Path) -> Journal[AnnotatedTrajectory]:

@@ -70,7 +70,7 @@ class AugmentSummary(Record):
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     """Return the run folder's journal of rewritten annotated trajectories."""
-    return Journal(folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.key)
+    return annotate.journal_at(folder / FILE)
 
 
 def learned_from(
@@ -85,6 +85,7 @@ def learned_from(
 
     Raises:
         ConfigInvalid: There is no such file.
+        DataCorrupt: The file that was named is damaged; no stage has begun with it.
         RunFolderInvalid: The run folder has no annotations.
     """
     store = annotate.journal(folder)
@@ -92,6 +93,7 @@ def learned_from(
         if not path.is_file():
             raise ConfigInvalid(f"{setting}: there is no file {path}")
         store = annotate.journal_at(path)
+        store.check()
     elif folder.manifest("augment") is not None:
         folder.need("augment", "augment")
         store = journal(folder)

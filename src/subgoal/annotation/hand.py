@@ -21,6 +21,7 @@ from typing import NamedTuple
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.errors import AnnotationInvalid
 from subgoal.journal import Journal, write_text
+from subgoal.plain_text import REPLACEMENT, read_text
 from subgoal.run_folder import RunFolder
 
 PERSON = "person"
@@ -35,7 +36,7 @@ inside it; leave the steps as they are. Paths that you do not change may be dele
 """
 _PATH = re.compile(r"## (\S.*)")
 _SUBGOAL = re.compile(r"- (.*)")
-_STEPS = re.compile(r"\s+(\d+)(?:-(\d+))? (.*)")
+_STEPS = re.compile(r"\s+(\d+)(?:-(\d+))?(?: (.*))?")
 
 
 class _Line(NamedTuple):
@@ -74,11 +75,8 @@ def read_edited(path: Path, annotated: Sequence[AnnotatedTrajectory]) -> list[An
     Raises:
         AnnotationInvalid: Something does not hold; the message names the file and the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationInvalid(f"the edited file {path} cannot be read: {error}") from error
-    known = {one.trajectory.task.key: one for one in annotated}
+    text = read_text(path, AnnotationInvalid)
+    known = {_one_line(one.key): one for one in annotated}
     drafts: dict[str, _Draft] = {}
     changed: list[AnnotatedTrajectory] = []
     try:
@@ -103,7 +101,7 @@ def corrections(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
         folder / "corrections.jsonl",
         AnnotatedTrajectory,
         "corrections",
-        lambda one: one.trajectory.task.key,
+        lambda one: one.key,
     )
 
 
@@ -121,7 +119,7 @@ def corrected(
     by_hand = corrections(folder).by_key()
     found: list[AnnotatedTrajectory] = []
     for one in annotated:
-        other = by_hand.get(one.trajectory.task.key)
+        other = by_hand.get(one.key)
         same = other is not None and other.trajectory.actions == one.trajectory.actions
         found.append(_by_person(one, other.spans) if other is not None and same else one)
     return found
@@ -137,7 +135,7 @@ class _Wrong(Exception):
 
 def _editable(one: AnnotatedTrajectory) -> str:
     path = one.trajectory
-    lines = [f"## {path.task.key}", f"Task: {_one_line(path.task.description)}", ""]
+    lines = [f"## {_one_line(one.key)}", f"Task: {_one_line(path.task.description)}", ""]
     for span in one.spans:
         lines.append(f"- {_one_line(str(span.subgoal))}")
         numbered = enumerate(path.actions[span.first - 1 : span.last], start=span.first)
@@ -149,12 +147,13 @@ def _editable(one: AnnotatedTrajectory) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Return a text as it stands in one line of a text file."""
+    return " ".join(text.replace("\0", REPLACEMENT).split())
 
 
 def _drafts(text: str) -> Iterable[_Draft]:
     draft: _Draft | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if opened := _PATH.fullmatch(line.rstrip()):
             if draft is not None:
                 yield draft
@@ -223,7 +222,7 @@ def _walked(steps: re.Match[str], actions: Sequence[str], done: int, line: _Line
         raise _Wrong(line.number, f"the path has no steps {first} to {last} but {len(actions)}")
     for number in range(first, last + 1):
         action = _one_line(actions[number - 1])
-        if _one_line(steps[3]) != action:
+        if _one_line(steps[3] or "") != action:
             raise _Wrong(line.number, f"step {number} is '{action}'; steps cannot be changed")
     return last
 
@@ -233,4 +232,5 @@ def _by_person(one: AnnotatedTrajectory, spans: Iterable[SubgoalSpan]) -> Annota
         trajectory=one.trajectory,
         spans=tuple(span.model_copy(update={"repaired": False}) for span in spans),
         teacher=PERSON,
+        variant=one.variant,
     )

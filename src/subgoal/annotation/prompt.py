@@ -14,6 +14,7 @@ from pathlib import Path
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.errors import ConfigInvalid
+from subgoal.plain_text import read_text
 from subgoal.trajectories.trajectory import Step, Trajectory
 
 Messages = list[dict[str, str]]
@@ -174,9 +175,5 @@ def _shortened(text: str, length: int) -> str:
 
 def _text_of(file: Path | None) -> str:
     if file is None:
-        own = resources.files("subgoal.annotation") / "prompts" / "subgoals.md"
-        return own.read_text(encoding="utf-8")
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"the prompt file {file} cannot be read: {error}") from error
+        return read_text(resources.files("subgoal.annotation") / "prompts" / "subgoals.md")
+    return read_text(file, ConfigInvalid)

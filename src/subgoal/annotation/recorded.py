@@ -13,6 +13,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teacher import Teacher
 from subgoal.environments.environment import StopReason, Task
 from subgoal.errors import AnnotationInvalid, TeacherFailed
+from subgoal.plain_text import numbered_lines
 from subgoal.trajectories.trajectory import Step, Trajectory
 
 
@@ -21,7 +22,8 @@ def _rows(environment: str) -> Mapping[tuple[str, int], dict[str, Any]]:
     place = resources.files("subgoal.annotation") / "recorded" / f"{environment}.jsonl"
     if not place.is_file():
         return {}
-    rows = [from_json(line) for line in place.read_text(encoding="utf-8").splitlines()]
+    with place.open("rb") as file:
+        rows = [from_json(line) for _, line in numbered_lines(file)]
     return {(row["task"], row["variation"]): row for row in rows}
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
+from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.augment import learned_from
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.environment import Environment, Task
@@ -94,7 +95,7 @@ class ImproveSummary(Record):
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
     """Return the run folder's journal of annotated trajectories with the agent's own."""
-    return Journal(folder / FILE, AnnotatedTrajectory, "annotations", lambda one: one.key)
+    return journal_at(folder / FILE)
 
 
 def improve(

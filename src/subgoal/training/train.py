@@ -36,7 +36,7 @@ from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, Stage, StageState, digest_of
+from subgoal.run_folder import RunFolder, Stage, StageManifest, StageState, digest_of
 from subgoal.training.checkpoint import CARD, Student, StudentCard, read_card, save_student
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.prepared import Prepared, load_prepared, save_prepared
@@ -167,6 +167,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
         with ExitStack() as stack:
             stage = None
             if processes.main:
+                shelf.ready(one, folder.manifest(f"train-{role}"))
                 named = folder.stage(f"train-{role}", one, {source.name: source, **base})
                 stage = stack.enter_context(named)
             complete = processes.tell(float(stage.complete) if stage else 0.0)
@@ -264,6 +265,16 @@ class _Shelf:
         self._config, self._store, self._folder = config, store, folder
         self._data: _Data | None = None
         self.digest = file_digest(source)
+
+    def ready(self, one: _OneStudent, before: StageManifest | None) -> None:
+        """Read the annotations of a stage that has not begun, so that wrong ones do not begin it.
+
+        Raises:
+            DataCorrupt: The file is damaged.
+            TrainingFailed: There is nothing to train on.
+        """
+        if before is None and not self._place(one).exists():
+            self._data = self._data or _read(self._config, self._store)
 
     def take(self, one: _OneStudent) -> tuple[Prepared, Tokens]:
         """Return a student's texts and tokens."""

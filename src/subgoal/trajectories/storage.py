@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from subgoal.errors import ConfigInvalid, DataCorrupt
 from subgoal.journal import Journal, written_atomically
+from subgoal.plain_text import numbered_lines
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.trajectory import Trajectory
 from subgoal.unpacking import lines
@@ -60,7 +61,7 @@ def read_paths(path: Path) -> dict[tuple[str, int], OraclePath]:
     """
     try:
         return _read_paths(path, str(path))
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
 
 
@@ -102,13 +103,13 @@ def _shipped(name: str) -> Paths:
 
 def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], OraclePath]:
     found: dict[tuple[str, int], OraclePath] = {}
-    for number, line in enumerate(lines(place), start=1):
+    for number, line in numbered_lines(lines(place)):
         try:
             path = OraclePath.model_validate_json(line)
         except ValidationError as error:
-            said = error.errors()[0]["msg"]
             raise DataCorrupt(
-                f"{name} line {number} is no path with task, variation and actions: {said}"
+                f"{name} line {number} is no path with task, variation and actions: "
+                f"{error.errors()[0]['msg']}"
             ) from error
         key = (path.task, path.variation)
         if key in found:
