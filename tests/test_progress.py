@@ -74,3 +74,22 @@ def test_updates_go_to_another_process(shown, monkeypatch):
     assert told[0].done == 10
     assert (told[-1].done, told[-1].ended, told[-1].note) == (100, True, "loss 1")
     assert len(told) < 10
+
+
+def test_time_left_ends_with_the_first_of_amount_and_clock():
+    assert update("train", 2, rate=1.0).left == 8
+    assert update("train", 2, rate=1.0, ends=5.0).left == 5
+    assert update("train", 2, rate=1.0, ends=50.0).left == 8
+    assert update("train", 0, ends=5.0).left == 5
+    assert update("train", 12, rate=1.0).left == 0
+    assert "0:05 left" in str(update("train", 2, rate=1.0, ends=5.0))
+
+
+def test_a_clock_runs_on_between_updates(shown, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Progress("train", 1000, "tokens") as work:
+        work.advance(1, ends=60.0)
+        now[0] = 20.0
+        work.advance(1)
+    assert "0:40 left" in shown.getvalue().splitlines()[0]

@@ -1,24 +1,88 @@
-"""Progress of long work: a bar with rate and time left, or plain lines without a terminal."""
+"""What reaches the terminal: lines as they are, and the progress of long work.
 
+Worlds, models, servers and files of others may write anything. A `PlainConsole` shows it as text:
+never as markup, and with each character that would steer the terminal, reorder a line or hide in it
+written as an escape.
+"""
+
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
+from rich.text import Text
+from typing_extensions import override
 
 from subgoal.record import Record
 
-console = Console(stderr=True)
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"  # halves of letters, and tags
+)
+
+
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """Write what would steer a terminal, reorder a line or be invisible in it as escapes.
+
+    Args:
+        text: Anything.
+        encoding: Of the terminal; what it cannot write is written as an escape too.
+    """
+    text = _STEERING.sub(lambda found: _escape(found[0]), text)
+    if encoding.startswith("utf"):
+        return text
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _printable(text: Text) -> Text:
+    """Escape within a styled text, its styles kept, before it is laid out in lines."""
+    made, end = text.blank_copy(), 0
+    for found in _STEERING.finditer(text.plain):
+        made.append_text(text[end : found.start()]).append(_escape(found[0]))
+        end = found.end()
+    return made.append_text(text[end:]) if end else text
+
+
+class PlainConsole(Console):
+    """A console that shows text from outside as text.
+
+    Args:
+        options: As for `rich.console.Console`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    @override
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a styled text of a string, as rich does, but printable."""
+        return _printable(super().render_str(text, **options))
+
+    @override
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as rich does, but all text printable."""
+        if isinstance(renderable, Text):
+            renderable = _printable(renderable)
+        for segment in super().render(renderable, options):
+            if segment.control:  # how a bar is drawn in place; it holds no text
+                yield segment
+            else:
+                yield segment._replace(text=printable(segment.text, self.encoding))
+
+
+console = PlainConsole(stderr=True)
 """Where progress and messages go; results go to standard output."""
 
 _PLAIN_SECONDS = 10.0
@@ -45,6 +109,8 @@ class Update(Record):
     """How much is done."""
     rate: float = 0.0
     """Units a second since the start."""
+    ends: float | None = None
+    """Seconds until a clock ends it, whatever is done by then; None: none does."""
     seconds: float = 0.0
     """Since the start."""
     note: str = ""
@@ -52,12 +118,17 @@ class Update(Record):
     ended: bool = False
     """True in the last update."""
 
+    @property
+    def left(self) -> float:
+        """Seconds left: until all is done at the rate so far, or until a clock ends it."""
+        left = (self.total - self.done) / self.rate if self.rate > 0 else self.ends or 0.0
+        return max(0.0, left if self.ends is None else min(left, self.ends))
+
     def __str__(self) -> str:
-        left = (self.total - self.done) / self.rate if self.rate > 0 else 0.0
         return (
             f"{self.label}: {self.done:,.0f}/{self.total:,.0f} {self.unit}, "
             f"{self.rate:,.1f}/s, {clock(self.seconds)} elapsed, "
-            f"{clock(max(left, 0))} left{'; ' + self.note if self.note else ''}"
+            f"{clock(self.left)} left{'; ' + self.note if self.note else ''}"
         )
 
 
@@ -70,14 +141,13 @@ class Board:
         self._bar: RichProgress | None = None
         if console.is_terminal:
             self._bar = RichProgress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[rate]}", markup=False),
                 TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[left]}", markup=False),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=console,
             )
 
@@ -89,16 +159,17 @@ class Board:
         last = self._said.setdefault(update.label, time.monotonic() - update.seconds)
         if update.ended or time.monotonic() - last >= _PLAIN_SECONDS:
             self._said[update.label] = time.monotonic()
-            console.print(str(update), markup=False, highlight=False, soft_wrap=True)
+            console.print(str(update), soft_wrap=True)
 
     def _draw(self, bar: RichProgress, update: Update) -> None:
         if update.label not in self._rows:
             self._rows[update.label] = bar.add_task(
-                update.label, total=update.total, rate="", note=""
+                printable(update.label), total=update.total, rate="", left="", note=""
             )
-        rate = f"{update.rate:,.1f} {update.unit}/s" if update.rate else ""
+        left = f"{clock(update.left)} left"
+        rate = f"{update.rate:,.1f} {printable(update.unit)}/s" if update.rate else ""
         row = self._rows[update.label]
-        bar.update(row, completed=update.done, rate=rate, note=update.note)
+        bar.update(row, completed=update.done, rate=rate, left=left, note=printable(update.note))
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -156,6 +227,7 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self._before = self._done = done
         self._note = ""
+        self._end: float | None = None
         self._start = time.monotonic()
         self._board = Board() if _receiver is None else _Relay(_receiver)
 
@@ -164,9 +236,19 @@ class Progress:
         """Units a second since the start."""
         return (self._done - self._before) / max(time.monotonic() - self._start, 1e-9)
 
-    def advance(self, amount: float = 1, note: str | None = None) -> None:
-        """Count `amount` more; `note` replaces the text at the end, such as `loss 1.23`."""
+    def advance(
+        self, amount: float = 1, note: str | None = None, ends: float | None = None
+    ) -> None:
+        """Count some more.
+
+        Args:
+            amount: How much more, in the unit.
+            note: Replaces the text at the end, such as `loss 1.23`.
+            ends: Seconds until a clock or another budget ends the work; None: as said before.
+        """
         self._done += amount
+        if ends is not None:
+            self._end = time.monotonic() + ends
         if note is not None:
             self._note = note
         self._board.show(self._update())
@@ -192,6 +274,7 @@ class Progress:
             unit=self.unit,
             done=self._done,
             rate=self.rate,
+            ends=None if self._end is None else self._end - time.monotonic(),
             seconds=time.monotonic() - self._start,
             note=self._note,
             ended=ended,

@@ -69,8 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         again = shlex.join(["subgoal", verb, *(word for word in rest if word != "--restart")])
         console.print(
             f"\ninterrupted; what was finished is kept, this goes on where it stopped:\n{again}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
         raise SystemExit(130) from None
@@ -85,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    console.print(f"subgoal: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"subgoal: {message}", style="red", soft_wrap=True)
     raise SystemExit(2) from None
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +14,11 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, TypeSummary
 from subgoal.evaluation.improve import ImproveSummary
 from subgoal.evaluation.own_path import Worth
+from subgoal.progress import PlainConsole
 from subgoal.training.train import TrainSummary
 from subgoal.trajectories.collect import CollectSummary
 
-out = Console()
+out = PlainConsole()
 """Standard output."""
 if not out.is_terminal and "COLUMNS" not in os.environ:
     out.width = 120  # a file has no width; tables of 80 columns would cut names off

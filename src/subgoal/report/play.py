@@ -139,7 +139,7 @@ def play_by_hand(
     """
     show_opening(console, world.reset(task))
     console.print(Text(HELP, style="italic"))
-    ask = read or (lambda: console.input("[bold cyan]> [/]"))
+    ask = read or (lambda: console.input(Text("> ", "bold cyan")))
     score = 0
     while True:
         try:

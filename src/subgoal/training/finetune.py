@@ -73,7 +73,8 @@ def finetune(
             before = run.amount
             run.learn(batches, tracking)
             if progress is not None:
-                progress.advance(run.amount - before, f"loss {run.recent_loss:.3f}")
+                note = f"loss {run.recent_loss:.3f}"
+                progress.advance(run.amount - before, note, run.seconds_left)
     return run.finish()
 
 

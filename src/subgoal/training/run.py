@@ -28,7 +28,7 @@ from subgoal.training.resume import (
     save_checkpoint,
     trained_weights,
 )
-from subgoal.training.schedule import learning_rate, share_used
+from subgoal.training.schedule import learning_rate, seconds_left, share_used
 from subgoal.training.selection import Selection
 from subgoal.training.tracking import Tracking
 from subgoal.training.training_config import TrainingConfig
@@ -137,7 +137,7 @@ class Run:
         best, config = self._checkpoints / "best", self._config
         self._selection = Selection(config.select, config.patience, best, lines)
         self._saved, self._logged = self.at.tokens, self.at.seconds
-        self._start = time.monotonic() - self.at.seconds
+        self._start, self._since = time.monotonic() - self.at.seconds, self.at
         self._told = False
 
     @property
@@ -146,6 +146,11 @@ class Run:
         if self._config.tokens:
             return self.at.tokens
         return self.at.texts if self._config.epochs else self.at.seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the first of the budgets ends the run; None where nothing tells yet."""
+        return seconds_left(self._config, self.at, self._since, len(self._texts))
 
     @property
     def recent_loss(self) -> float:

@@ -20,6 +20,34 @@ def share_used(config: TrainingConfig, at: Position, texts: int = 0) -> float:
     return min(1.0, max(by_tokens, by_time, by_epochs))
 
 
+def seconds_left(
+    config: TrainingConfig, at: Position, since: Position, texts: int = 0
+) -> float | None:
+    """Return after how many seconds the first of the budgets ends the run.
+
+    Args:
+        config: The budgets.
+        at: Where the run stands.
+        since: Where this attempt began; what was done since then tells the rate.
+        texts: Texts of an epoch.
+
+    Returns:
+        Seconds at the rate so far; None where there is no rate yet.
+    """
+    seconds = at.seconds - since.seconds
+    budgets = (
+        (config.tokens, at.tokens, since.tokens),
+        (60 * config.minutes, at.seconds, since.seconds),
+        (config.epochs * texts, at.texts, since.texts),
+    )
+    left = [
+        max(0.0, budget - done) * seconds / (done - before)
+        for budget, done, before in budgets
+        if budget and done > before
+    ]
+    return min(left, default=None)
+
+
 def learning_rate(config: TrainingConfig, used: float) -> float:
     """Return the rate after a share of the budget: a linear rise, then a cosine to a fiftieth."""
     if used < config.warmup:
