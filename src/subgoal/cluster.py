@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from subgoal.errors import ClusterFailed, SubgoalError, install
+from subgoal.machine import cores
 
 RETRIES = 3
 """How often Ray does a group again that was lost with its process or machine."""
@@ -199,13 +200,6 @@ class Cluster:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def grouped(items: Sequence[str], size: int) -> list[Sequence[str]]:

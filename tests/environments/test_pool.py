@@ -4,8 +4,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -254,24 +252,13 @@ def test_a_closed_pool_closes_its_worlds_and_lends_none() -> None:
         pass
 
 
-def test_auto_is_bounded_by_cores_and_by_free_memory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(pool_module, "_CONTROL_GROUP", tmp_path)
-
-    def machine(cores: int, gigabytes: float) -> int | str:
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
-        memory = SimpleNamespace(available=int(gigabytes * 2**30))
-        monkeypatch.setattr(pool_module.psutil, "virtual_memory", lambda: memory)
+def test_auto_is_bounded_by_cores_and_by_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on(cores: int, gigabytes: float) -> int:
+        monkeypatch.setattr(pool_module, "cores", lambda: cores)
+        monkeypatch.setattr(pool_module, "free_memory", lambda: int(gigabytes * 2**30))
         return affordable("auto")
 
-    assert machine(cores=2, gigabytes=64) == 2
-    assert machine(cores=64, gigabytes=8) == 13
-    assert machine(cores=64, gigabytes=0.1) == 1
-    limit = tmp_path / "memory.max"
-    limit.write_text("max\n")
-    (tmp_path / "memory.current").write_text(f"{2**30}\n")
-    assert machine(cores=64, gigabytes=8) == 13
-    limit.write_text(f"{5 * 2**30}\n")
-    assert machine(cores=64, gigabytes=8) == 6
+    assert on(cores=2, gigabytes=64) == 2
+    assert on(cores=64, gigabytes=8) == 13
+    assert on(cores=64, gigabytes=0.1) == 1
     assert affordable(5) == 5

@@ -7,7 +7,6 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 import tyro
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
@@ -18,6 +17,7 @@ from subgoal.cli.options import DEFAULT_RUN
 from subgoal.cli.output import out, say
 from subgoal.environments.pool import affordable
 from subgoal.errors import SubgoalError
+from subgoal.machine import cores, free_memory
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 
@@ -73,13 +73,15 @@ def _torch() -> Finding:
 def _threads() -> Finding:
     import torch
 
-    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
-    hint = "" if threads >= cores // 2 else "; unset OMP_NUM_THREADS to use all cores"
-    return Finding(True, f"{threads} threads for torch on {cores} cores{hint}")
+    may, threads = cores(), min(torch.get_num_threads(), cores())
+    hint = "" if threads >= may // 2 else "; unset OMP_NUM_THREADS to use all cores"
+    machine = os.cpu_count() or 1
+    share = f" (of {machine}: the rest is not for this process)" if may < machine else ""
+    return Finding(True, f"{threads} threads for torch on {may} cores{share}{hint}")
 
 
 def _memory() -> Finding:
-    free = psutil.virtual_memory().available / 2**30
+    free = free_memory() / 2**30
     worlds = affordable("auto")
     enough = free > 2
     hint = "" if enough else "; close something: a student and one world need about 2 GiB"

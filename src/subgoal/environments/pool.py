@@ -12,17 +12,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Literal, Self, TypeVar
 
 import psutil
 from pydantic import Field
 
-from subgoal.cluster import cores
 from subgoal.environments.environment import Environment
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
+from subgoal.machine import cores, free_memory
 from subgoal.record import Record
 
 A = TypeVar("A")
@@ -30,7 +29,6 @@ B = TypeVar("B")
 
 _SHARE = 0.8
 """Of the free memory, so much is for worlds."""
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 class WorldLimits(Record):
@@ -64,17 +62,7 @@ def affordable(
     """
     if worlds != "auto":
         return max(1, worlds)
-    return max(1, min(a_core * cores(), int(_free_memory() * _SHARE / limits.bytes)))
-
-
-def _free_memory() -> int:
-    """Return the bytes that are free, here and in the container around."""
-    free = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # no container, or one without a limit
-        limit = int((_CONTROL_GROUP / "memory.max").read_text())
-        used = int((_CONTROL_GROUP / "memory.current").read_text())
-        free = min(free, limit - used)
-    return free
+    return max(1, min(a_core * cores(), int(free_memory() * _SHARE / limits.bytes)))
 
 
 @dataclass(eq=False)

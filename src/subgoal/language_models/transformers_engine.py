@@ -17,6 +17,7 @@ from subgoal.language_models.llama_weights import supports
 from subgoal.language_models.module_forward import ModuleForward
 from subgoal.language_models.prefix_engine import Forward, PrefixEngine
 from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
+from subgoal.machine import cores
 
 _PARAMETERS_A_THREAD = 16_000_000
 
@@ -26,9 +27,10 @@ def threads_for(parameters: int, asked: int = 0) -> int:
 
     Args:
         parameters: Those of the model.
-        asked: How many threads; 0: one for each 16M parameters. Never more than torch has.
+        asked: How many threads; 0: one for each 16M parameters. Never more than torch has, or
+            than this process may use.
     """
-    return min(torch.get_num_threads(), asked or 1 + parameters // _PARAMETERS_A_THREAD)
+    return min(torch.get_num_threads(), cores(), asked or 1 + parameters // _PARAMETERS_A_THREAD)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from subgoal.datasets.examples import Example
 from subgoal.errors import TrainingFailed
+from subgoal.machine import cores
 from subgoal.progress import Progress
 from subgoal.training.batch import split_point
 from subgoal.training.loss import core
@@ -57,8 +58,9 @@ def finetune(
     """
     _check(train, dev, config, on_dev)
     _check_positions(model, [*train, *dev])
-    if config.threads:
-        torch.set_num_threads(min(config.threads, torch.get_num_threads()))
+    most = min(config.threads or cores(), cores())
+    if most < torch.get_num_threads():
+        torch.set_num_threads(most)
     run = Run(Task(model, train, _sample(dev, config), config, work, on_dev, fresh))
     with ExitStack() as stack:
         stack.enter_context(closing(run))

@@ -35,6 +35,7 @@ from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ConfigInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
+from subgoal.machine import cores
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, Stage, StageManifest, StageState, digest_of
 from subgoal.training.checkpoint import CARD, Student, StudentCard, read_card, save_student
@@ -241,11 +242,11 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     open_roles = [
         role for role, one in manifests if one is None or one.state is not StageState.COMPLETE
     ]
-    cores = config.training.threads or torch.get_num_threads()
-    if not config.side_by_side or torch.cuda.is_available() or cores < len(open_roles):
+    most = config.training.threads or min(torch.get_num_threads(), cores())
+    if not config.side_by_side or torch.cuda.is_available() or most < len(open_roles):
         return []
     asked = config.model_dump(mode="json", exclude={"roles"})
-    threads = cores // max(1, len(open_roles))
+    threads = most // max(1, len(open_roles))
     return [
         Order(config={**asked, "roles": [role]}, folder=folder.path, threads=threads)
         for role in open_roles

@@ -1,0 +1,92 @@
+"""What this process may use: cores and memory, of the machine or of the container around it.
+
+A container gets a share of its machine by a quota of processor time, a set of cores and a limit of
+memory, which neither Python nor torch reads. Linux keeps them in files of control groups: version 2
+in one tree, version 1 in a tree for each kind; a group may lie below the root, and every group
+above it holds too. Elsewhere the machine itself is all there is.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+
+import psutil
+
+_ROOT = Path("/")
+"""Where the system's files begin."""
+_NO_LIMIT = 2**60
+"""More bytes than a machine has: so version 1 says that there is no limit."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use; a part of one counts as one."""
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))  # a container's set of cores included
+    else:
+        found = os.cpu_count() or 1
+    return max(1, min([found, *map(ceil, _quotas())]))
+
+
+def free_memory() -> int:
+    """Return the bytes that are free, here and in the containers around.
+
+    What a container has read from files counts as free: it is given up when room is needed.
+    """
+    return max(0, min([psutil.virtual_memory().available, *_free_in_groups()]))
+
+
+def _quotas() -> Iterator[float]:
+    """Yield the cores' worth of time of each control group that limits it."""
+    for group in _groups(""):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota, period = (group / "cpu.max").read_text().split()
+            yield int(quota) / int(period)
+    for group in _groups("cpu"):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota = int((group / "cpu.cfs_quota_us").read_text())
+            if quota > 0:
+                yield quota / int((group / "cpu.cfs_period_us").read_text())
+
+
+def _free_in_groups() -> Iterator[int]:
+    """Yield the bytes that are free in each control group that limits them."""
+    names = {
+        "": ("memory.max", "memory.current", "inactive_file"),
+        "memory": (
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    }
+    for kind, (limit_file, used_file, cache) in names.items():
+        for group in _groups(kind):
+            with suppress(OSError, ValueError):
+                limit = int((group / limit_file).read_text())
+                used = int((group / used_file).read_text())
+                lines = (group / "memory.stat").read_text().splitlines()
+                kept = dict(line.split() for line in lines)
+                if limit < _NO_LIMIT:
+                    yield limit - used + int(kept.get(cache, 0))
+
+
+def _groups(kind: str) -> Iterator[Path]:
+    """Yield the folders of this process's control groups, from its own up to the root.
+
+    Args:
+        kind: Of version 1, such as `cpu`; empty: version 2.
+    """
+    trees = _ROOT / "sys/fs/cgroup"
+    with suppress(OSError, ValueError, StopIteration):
+        for line in (_ROOT / "proc/self/cgroup").read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            if kind not in kinds.split(","):
+                continue
+            # both versions may be there at once, each in a tree of its own
+            names = (kinds, kind) if kind else ("unified", ".")
+            tree = next(trees / name for name in names if (trees / name).is_dir())
+            own = Path(path.lstrip("/"))
+            # inside a container the path is often the machine's, and the root is the own group
+            yield from (tree / part for part in (own, *own.parents) if (tree / part).is_dir())
+            return
