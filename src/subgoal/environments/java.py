@@ -8,6 +8,7 @@ what the engine keeps in Scala objects (`JavaProcess.scala_object`).
 """
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -16,8 +17,8 @@ import subprocess
 import tempfile
 import time
 from base64 import b64decode
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock, RLock
@@ -29,8 +30,21 @@ from subgoal.errors import EnvironmentFailed
 
 START_TIMEOUT = 60.0
 """Seconds that a Java process may take to open its gateway."""
+JAVA_READS = (
+    *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "JAVA_HOME"),
+    *("IBM_JAVA_OPTIONS", "OPENJ9_JAVA_OPTIONS", "JRE_HOME"),
+)
+"""What a Java program takes from its environment, meant for other programs: options of theirs keep
+a world from starting, or change how it answers."""
+SAME_EVERYWHERE = ("-Dfile.encoding=UTF-8", "-Duser.language=en", "-Duser.country=US")
+"""Texts are read, written and put in lower case alike, whatever the machine's language is."""
+_SHOWN = 500
+"""Most characters of what Java printed that an error repeats."""
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only: without it the kernel holds acknowledgements back, and large answers stall 40 ms."""
+
+
+_GREETING = re.compile(rb"^(\d+)\r?\n(.+?)\r?\n", re.MULTILINE)
 
 
 class Reference(NamedTuple):
@@ -66,6 +80,16 @@ def find_java() -> str:
     )
 
 
+def java_environment(around: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which Java starts.
+
+    Args:
+        around: The environment of this process.
+    """
+    kept = {name: value for name, value in around.items() if name not in JAVA_READS}
+    return {**kept, "LC_ALL": "C.UTF-8"}  # names of files, such as the jar's, are UTF-8
+
+
 class JavaProcess:
     """A Java process and the one connection to its gateway.
 
@@ -85,21 +109,27 @@ class JavaProcess:
         self.guest: object = None
         self._unwanted: list[Reference] = []
         classes = f"{find_jar_path()}{os.pathsep}{jar}"
-        command = [find_java(), *flags, "-XX:+DisplayVMOutputToStderr", "-cp", classes]
+        command = [find_java(), *SAME_EVERYWHERE, *flags, "-XX:+DisplayVMOutputToStderr"]
+        command += ["-cp", classes]
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         try:
-            # The engine writes a file where it stands: give it a place of its own.
-            self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
-            self._complaints = Path(self._place.name) / "stderr"
-            self._process = self._started(command)
+            with ExitStack() as undone:
+                # The engine writes a file where it stands: give it a place of its own.
+                self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
+                undone.enter_context(self._place)
+                self._complaints = Path(self._place.name) / "stderr"
+                self._process = self._started(command)
+                undone.pop_all()
         except OSError as error:
             raise EnvironmentFailed(
-                f"the Java process of {name} cannot be started ({error.strerror or error}); make "
-                "room on the disk and in memory, or run fewer --worlds"
+                f"the Java process of {name} cannot be started ({command[0]}: "
+                f"{error.strerror or error}); make room on the disk and in memory, or run fewer "
+                "--worlds"
             ) from error
         self.pid = self._process.pid
         self._socket: socket.socket | None = None
         self._rest = b""
+        self._printed = b""
         self._connect()
         self._silence()
 
@@ -174,25 +204,36 @@ class JavaProcess:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 cwd=self._place.name,
+                env=java_environment(os.environ),
                 # An interrupt from the keyboard is for the Python process to handle.
                 start_new_session=True,
             )
 
     def _connect(self) -> None:
         """Wait for the port and the password that the gateway prints, and connect with them."""
-        output = self._process.stdout
-        assert output is not None
-        if not select.select([output], [], [], START_TIMEOUT)[0]:
-            raise self._failure(f"did not start within {START_TIMEOUT:g} seconds")
-        port, password = output.readline(), output.readline().decode()
-        if not port.strip().isdigit():
-            raise self._failure("could not start", wait=1.0)
+        port, password = self._greeting()
         try:
-            self._socket = socket.create_connection(("127.0.0.1", int(port)), START_TIMEOUT)
+            self._socket = socket.create_connection(("127.0.0.1", port), START_TIMEOUT)
         except OSError as error:
             raise self._failure("could not be reached") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._exchange(f"A\n{password}", 1, START_TIMEOUT)
+        self._exchange(f"A\n{password}\n", 1, START_TIMEOUT)
+
+    def _greeting(self) -> tuple[int, str]:
+        """Read the port and the password, each on a line, past whatever else is printed before."""
+        assert self._process.stdout is not None
+        output = self._process.stdout.fileno()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not (found := _GREETING.search(self._printed)):
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([output], [], [], left)[0]:
+                raise self._failure(f"did not start within {START_TIMEOUT:g} seconds")
+            chunk = os.read(output, 1 << 16)
+            if not chunk:
+                raise self._failure("could not start", wait=1.0)
+            self._printed += chunk
+        self._printed = b""
+        return int(found[1]), found[2].decode()
 
     def _silence(self) -> None:
         """Throw away what the engine prints: nobody reads it, and a full pipe would block it."""
@@ -284,14 +325,16 @@ class JavaProcess:
             what: What went wrong.
             wait: Seconds to wait for the process to end by itself, so that its exit code tells.
         """
-        code, words = None, ""
+        code, printed = None, self._printed
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(wait)
         with suppress(OSError):
-            words = self._complaints.read_text(errors="replace").strip().rpartition("\n")[2]
+            printed += b"\n" + self._complaints.read_bytes()
         self.close()
         ended = "" if code is None else f" ({_ending(code)})"
-        said = f"; its last words: {words[:200]}" if words else ""
+        lines = [line.strip() for line in printed.decode(errors="replace").split("\n")]
+        words = " | ".join(filter(None, lines))
+        said = f"; it printed: {words[-_SHOWN:]}" if words else ""
         return EnvironmentFailed(
             f"the Java process of {self.name} {what}{ended}{said}; the next reset starts another"
         )
