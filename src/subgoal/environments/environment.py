@@ -92,7 +92,18 @@ class Environment(ABC):
 
     `reset` before anything else but `tasks`. After an `EnvironmentFailed` the next `reset`
     starts the world again. Use as a context manager, or call `close`.
+
+    What a subclass raises or returns against this contract becomes an `EnvironmentFailed` that
+    names the world, the method and what came of it (`boundary.py`).
     """
+
+    def __init_subclass__(cls) -> None:
+        """Put the checks of the contract around the methods of a subclass."""
+        super().__init_subclass__()
+        from subgoal.environments.boundary import CHECKS, checked  # it needs what is above
+
+        for name in CHECKS.keys() & vars(cls).keys():
+            setattr(cls, name, checked(name, vars(cls)[name]))
 
     name: str
     """Name in the registry."""

@@ -3,8 +3,9 @@
 from importlib import import_module
 from typing import Any
 
+from subgoal.environments.boundary import checked_world, raised
 from subgoal.environments.environment import Environment
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, nearest
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 
 WORLDS: dict[str, tuple[str, str, str]] = {
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
@@ -27,23 +28,26 @@ def make(name: str, **options: Any) -> Environment:
 
     Raises:
         ConfigInvalid: No such world, or no such option.
-        EnvironmentFailed: A package that the world needs is not installed.
+        EnvironmentFailed: A package that the world needs is not installed, or its class is no
+            world, or raised.
     """
     if name not in WORLDS:
         hint = nearest(name, WORLDS) or f"; there are: {', '.join(WORLDS)}"
         raise ConfigInvalid(f"there is no world '{name}'{hint}")
     module, kind, extra = WORLDS[name]
     try:
-        return getattr(import_module(module), kind)(**options)
+        return checked_world(getattr(import_module(module), kind)(**options), name)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not extra or missing in {"", "subgoal"}:
-            raise
+            raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
         raise EnvironmentFailed(
             f"world '{name}' needs the package '{missing}', which is not installed;"
             f" run: pip install 'subgoal[{extra}]'"
         ) from error
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
+    except (KeyboardInterrupt, SubgoalError):
+        raise
+    except BaseException as error:  # anybody's code
+        if options and "unexpected keyword argument" in str(error):
+            raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
+        raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
