@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from subgoal.datasets.rendering import Role, Text
 from subgoal.environments.environment import Environment, Observation, StepResult
 from subgoal.language_models.engine import Engine, Generated, Generation
 from subgoal.record import Record
@@ -76,6 +77,13 @@ class Agent(ABC):
 
     def observe(self, action: str, result: StepResult) -> None:  # noqa: B027
         """Take the world's answer to `action`, which may be the decided one grounded."""
+
+    def end(self, action: str) -> None:  # noqa: B027
+        """Take note of the last `action`, with which the episode ended; nothing answers it."""
+
+    def texts(self) -> dict[Role, list[Text]]:
+        """Return the texts that its students have read and written, by role, once it has played."""
+        return {}
 
     def close(self) -> None:  # noqa: B027
         """The episode has ended: free what it held."""

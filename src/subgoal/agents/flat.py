@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
-from subgoal.datasets.rendering import Seen
+from subgoal.datasets.rendering import Role, Seen, Text
 from subgoal.datasets.tokenizer import Mark
 from subgoal.environments.environment import Environment, Observation, StepResult
 
@@ -50,6 +50,14 @@ class FlatAgent(Agent):
     def observe(self, action: str, result: StepResult) -> None:
         self._seat.context.act(action)
         self._seat.context.observe(result, self._world)
+
+    @override
+    def end(self, action: str) -> None:
+        self._seat.context.act(action)
+
+    @override
+    def texts(self) -> dict[Role, list[Text]]:
+        return {self._seat.role: self._seat.texts()}
 
     @override
     def close(self) -> None:

@@ -21,7 +21,7 @@ from subgoal.agents.agent import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.action import take_apart
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.datasets.rendering import Asked, Seen, functional
+from subgoal.datasets.rendering import Asked, Role, Seen, Text, functional
 from subgoal.datasets.tokenizer import Mark
 from subgoal.datasets.window import COMPLETE_TASK
 from subgoal.environments.environment import Environment, Observation, StepResult
@@ -156,6 +156,15 @@ class HierarchicalAgent(Agent):
         for seat in self._seats:
             seat.context.act(action)
             seat.context.observe(result, self._world)
+
+    @override
+    def end(self, action: str) -> None:
+        for seat in self._seats:
+            seat.context.act(action)
+
+    @override
+    def texts(self) -> dict[Role, list[Text]]:
+        return {seat.role: seat.texts() for seat in self._readers}
 
     @override
     def close(self) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from subgoal.agents.agent import Ask
 from subgoal.datasets.context import make_context
 from subgoal.datasets.functional_action import elementary_action, functional_action
-from subgoal.datasets.rendering import ActionForm, Role, TextFormat
+from subgoal.datasets.rendering import ActionForm, Role, Text, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
 from subgoal.errors import EngineFailed
 from subgoal.language_models.constraint import Constraint, MadeOf, OneOf, Trie, trie
@@ -93,6 +93,7 @@ class StudentSeat:
     Attributes:
         context: Its text of the episode.
         form: As given.
+        role: As given.
         certainty: The probability, 0..1, of its last answer; 1 before it was asked.
     """
 
@@ -106,7 +107,7 @@ class StudentSeat:
         lexicon: Trie | None = None,
     ) -> None:
         self.context = make_context(tokenizer, form, role)
-        self.form = form
+        self.form, self.role = form, role
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
         self._lexicon: Trie = lexicon or {}
         self._stream: Stream | None = None
@@ -198,6 +199,11 @@ class StudentSeat:
         texts = dict.fromkeys([*read, *(text.lower() for text in read)])
         pieces = [piece for text in texts for piece in self._tokenizer.pieces(text)]
         return MadeOf((self._lexicon, trie(pieces)), self._tokenizer.stops)
+
+    def texts(self) -> list[Text]:
+        """Return the texts of the episode, the last one closed: it has ended."""
+        self.context.close()
+        return self.context.finished
 
     def close(self) -> None:
         """Free the stream."""

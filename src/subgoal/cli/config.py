@@ -17,6 +17,7 @@ from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.write import ReportConfig
 from subgoal.run_folder import RunFolder
+from subgoal.self_training.reinforce import ReinforceConfig
 from subgoal.toml_file import read_toml, validated
 from subgoal.training.train import TrainConfig
 from subgoal.trajectories.collect import CollectConfig
@@ -39,6 +40,8 @@ class ExperimentConfig(Record):
     """Which agents play which tasks."""
     improve: ImproveConfig = ImproveConfig()
     """What an agent plays to learn from its own successes."""
+    reinforce: ReinforceConfig = ReinforceConfig()
+    """How students are reinforced by the world's score."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 

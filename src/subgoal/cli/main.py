@@ -17,6 +17,7 @@ VERBS = {
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
     "improve": "let an agent play train variations and learn from its own successes",
+    "reinforce": "let students get better at what they do by the world's own score",
     "matrix": "train and play what the paper's tables and ablations need, each once",
     "export": "write an agent that is ready, a student for other programs, or training data",
     "report": "write the comparison as a table and one HTML file, or a table of a matrix",

@@ -15,6 +15,7 @@ from subgoal.annotation.summary import AnnotateSummary, TypeSummary
 from subgoal.evaluation.improve import ImproveSummary
 from subgoal.evaluation.own_path import Worth
 from subgoal.progress import PlainConsole
+from subgoal.self_training.reinforce import ReinforceSummary
 from subgoal.training.train import TrainSummary
 from subgoal.trajectories.collect import CollectSummary
 
@@ -154,6 +155,26 @@ def show_improved(summary: ImproveSummary) -> None:
         table.add_row(Text(name), str(gain.played), str(gain.solved), *kept)
     out.print(table)
     files(str(summary.read), str(summary.written))
+
+
+def show_reinforced(summary: ReinforceSummary) -> None:
+    """Print the learning curve of `reinforce`."""
+    table = Table("round", "score", "solved", "taught", "updates", "anchor loss", "dev", "minutes")
+    for line in summary.rounds:
+        dev = "-" if line.dev is None else f"{line.dev:.1f}"
+        minutes = (line.seconds_played + line.seconds_learned) / 60
+        shares = (f"{line.score:.1f}", f"{line.solved:.0%}", f"{line.taught:.0%}")
+        table.add_row(
+            f"{line.round}{' (kept)' if line.round == summary.kept else ''}",
+            *shares,
+            str(line.updates),
+            f"{line.anchor_loss:.3f}",
+            dev,
+            f"{minutes:.1f}",
+        )
+    out.print(table)
+    for place in summary.written.values():
+        say(f"wrote   {place}", "dim")
 
 
 def show_trained(summary: TrainSummary) -> None:

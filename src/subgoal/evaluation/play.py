@@ -220,6 +220,8 @@ class Play:
         if stop is None:
             self._agent.observe(sent, result)
             self._turn = self._agent.act()
+        else:
+            self._agent.end(sent)
         return stop
 
     def _limit_reached(self, result: StepResult) -> StopReason | None:

@@ -80,15 +80,24 @@ def rollout(
         pool: The worlds.
         at_once: Most episodes at once; 0: as many as the pool has worlds.
     """
+    return play_all((Play(task, make, name, protocol, pool) for task in tasks), pool, at_once)
+
+
+def play_all(plays: Iterator[Play], pool: Pool, at_once: int = 0) -> Iterator[Episode]:
+    """Play episodes, each as its own `Play` says, many at once; yield them as they end.
+
+    Args:
+        plays: The episodes; each is taken when its turn comes.
+        pool: The worlds.
+        at_once: Most episodes at once; 0: as many as the pool has worlds.
+    """
     places = min(at_once or pool.size, pool.size)
-    waiting = iter(tasks)
     crews = [Crew() for _ in range(2 if places >= TWO_CREWS else 1)]
     models = False
 
     def send_next(crew: Crew) -> None:
-        task = next(waiting, None)
-        if task is not None:
-            play = Play(task, make, name, protocol, pool)
+        play = next(plays, None)
+        if play is not None:
             later = crew.turn + JOIN_AFTER if models else 0
             crew.joining.append((later, pool.submit(play.begin), play))
 

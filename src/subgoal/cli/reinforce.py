@@ -1,0 +1,39 @@
+"""`subgoal reinforce`: students get better at what they do by the world's own score."""
+
+from collections.abc import Sequence
+
+from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.output import show_reinforced
+from subgoal.cluster import Backend
+from subgoal.errors import ConfigInvalid
+from subgoal.run_folder import RunFolder
+from subgoal.self_training.reinforce import ReinforceConfig, reinforce
+from subgoal.training.train import TrainConfig
+
+
+class ReinforceOptions(WorldOptions):
+    """Let students play train variations, and make what scores better more probable.
+
+    Each round plays train variations several times and learns from how their scores differ, beside
+    annotated paths ([train.dataset], train.annotations) that keep what was known. The average of
+    the weights that plays best on dev is written into the run folder's `students`. A run that was
+    stopped goes on after its last whole round.
+    """
+
+    reinforce: ReinforceConfig = ReinforceConfig()
+    """How students are reinforced."""
+    train: TrainConfig = TrainConfig()
+    """Which annotated paths hold them; its dataset section and annotations count."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(ReinforceOptions, "reinforce", words, ["reinforce", "train"])
+    if options.backend is not Backend.LOCAL:
+        raise ConfigInvalid("reinforce works on this machine alone; leave --backend out")
+    folder = RunFolder(options.run)
+    if options.restart:
+        folder.remove_stage("reinforce")
+    show_reinforced(
+        reinforce(options.reinforce, options.train, folder, options.worlds, options.limits)
+    )

@@ -1,0 +1,76 @@
+"""Annotated paths that students go on to learn from beside their own attempts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from subgoal.datasets.rendering import Role
+from subgoal.run_folder import RunFolder
+from subgoal.training.batching import Batches, Layout
+from subgoal.training.prepared import load_prepared
+from subgoal.training.train import TrainConfig, prepare
+
+
+class AnchorSettings(Protocol):
+    """What decides how annotated paths are learned beside attempts."""
+
+    @property
+    def anchor_tokens(self) -> int:
+        """Tokens of annotated paths in each update."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of their order."""
+        ...
+
+
+class Anchor:
+    """The annotated paths of one student as texts, a batch for each update.
+
+    Args:
+        batches: The texts.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._plans: dict[int, list[list[list[int]]]] = {}
+
+    def batch(self, number: int, update: int) -> dict[str, torch.Tensor]:
+        """Return the batch of an update, as the loss takes it.
+
+        Args:
+            number: The round, from 1.
+            update: The update within the round, from 0.
+        """
+        if number not in self._plans:
+            self._plans = {number: self._batches.plan(number)}
+        plan = self._plans[number]
+        return self._batches.make(plan[update % len(plan)]).inputs(torch.device("cpu"))
+
+
+def anchors(
+    settings: AnchorSettings, train: TrainConfig, folder: RunFolder, places: Mapping[Role, Path]
+) -> dict[Role, Anchor]:
+    """Return the annotated paths as texts of each student; made once and kept in the run folder.
+
+    Args:
+        settings: How much of them is learned.
+        train: Which paths, and how they become texts.
+        folder: The run folder.
+        places: The folders of the students, whose tokenizers are used.
+
+    Raises:
+        RunFolderInvalid: There are no annotations.
+        ConfigInvalid: The paths do not fit the students' text format.
+    """
+    found: dict[Role, Anchor] = {}
+    for role, place in places.items():
+        student = train.student.model_copy(update={"model": str(place)})
+        own = train.model_copy(update={"student": student, "roles": (role,)})
+        prepared = load_prepared(prepare(own, folder)[role], train.dataset.turns)
+        size = settings.anchor_tokens, 0, 0
+        found[role] = Anchor(Batches(prepared.train, Layout.PADDED, *size, settings.seed))
+    return found

@@ -1,0 +1,188 @@
+"""The students that are reinforced: their weights, the average of those, and what survives a kill.
+
+    reinforce/checkpoints/000012/
+      both.safetensors   weights and the optimizer's moments, and the average of the weights
+      state.json         rounds done, what was drawn, the spreads
+
+The moments are kept in bfloat16, in memory too between rounds, so that a run that goes on from a
+checkpoint, on this machine or another, has what the one that wrote it has.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from subgoal.datasets.rendering import Role
+from subgoal.errors import TrainingFailed
+from subgoal.record import Record
+from subgoal.training.checkpoint import Student, write_folder
+
+_KEPT = 2
+_STATE = "state.json"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class ReinforceState(Record):
+    """Where a run of rounds stands."""
+
+    rounds: int = 0
+    """Rounds done."""
+    updates: int = 0
+    """Updates done."""
+    episodes: int = 0
+    """Episodes played."""
+    drawn: dict[str, int] = {}
+    """How many tasks of each type were drawn."""
+    spreads: dict[str, float] = {}
+    """The spread of each type's last scores, 0..1."""
+    seconds: float = 0.0
+    """Wall-clock seconds, over all attempts."""
+
+
+class Policy:
+    """One student that is reinforced.
+
+    Args:
+        student: The student; its weights are changed in place.
+        rate: Learning rate at the beginning.
+
+    Attributes:
+        student: As given.
+        average: The running average of its weights, by name.
+    """
+
+    def __init__(self, student: Student, rate: float) -> None:
+        self.student = student
+        self._parameters: dict[str, torch.nn.Parameter] = dict(student.model.named_parameters())
+        self.average = {name: p.detach().clone() for name, p in self._parameters.items()}
+        self._optimizer = torch.optim.AdamW(
+            self._parameters.values(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0
+        )
+
+    def update(self, loss: torch.Tensor, rate: float, clip: float) -> float:
+        """Take one optimizer step.
+
+        Args:
+            loss: What is descended.
+            rate: Learning rate.
+            clip: Largest norm of the gradient.
+
+        Returns:
+            The norm of the gradient.
+
+        Raises:
+            TrainingFailed: The gradient is not finite; no weight was changed.
+        """
+        loss.backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), clip))
+        if not norm < float("inf"):
+            raise TrainingFailed(
+                f"the gradient of the student '{self.student.card.role}' is {norm}; lower "
+                "reinforce.learning_rate and run the same command again: it goes on from the last "
+                "round"
+            )
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return norm
+
+    @torch.no_grad()
+    def settle(self, share: float, pull: float) -> None:
+        """End a round: the average takes the weights in, the weights are drawn to the average.
+
+        Args:
+            share: Share that the weights get in the average, 0..1.
+            pull: Share of the way to the average that the weights go back, 0..1.
+        """
+        for name, weight in self._parameters.items():
+            self.average[name].lerp_(weight, share)
+            weight.lerp_(self.average[name], pull)
+        for moments in self._optimizer.state.values():
+            for name in _MOMENTS:
+                moments[name].copy_(moments[name].bfloat16())
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        """Exchange the weights with their average; a second call takes them back."""
+        for name, weight in self._parameters.items():
+            held = weight.detach().clone()
+            weight.copy_(self.average[name])
+            self.average[name] = held
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint holds, by name."""
+        found = {f"weights.{name}": p.detach() for name, p in self._parameters.items()}
+        found |= {f"average.{name}": value for name, value in self.average.items()}
+        for name, parameter in self._parameters.items():
+            moments = self._optimizer.state.get(parameter, {})
+            found |= {f"{m}.{name}": moments[m].bfloat16() for m in _MOMENTS if m in moments}
+        return {name: value.contiguous() for name, value in found.items()}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, torch.Tensor], updates: int) -> None:
+        """Take over what `tensors` returned.
+
+        Args:
+            tensors: What it returned.
+            updates: Updates that were done by then.
+
+        Raises:
+            KeyError: A tensor is missing.
+            RuntimeError: A tensor is of another shape.
+        """
+        for name, parameter in self._parameters.items():
+            parameter.copy_(tensors[f"weights.{name}"])
+            self.average[name].copy_(tensors[f"average.{name}"])
+            if updates:
+                moments = {m: tensors[f"{m}.{name}"].float() for m in _MOMENTS}
+                step = torch.tensor(float(updates))
+                self._optimizer.state[parameter] = {"step": step, **moments}
+
+
+def save_checkpoint(folder: Path, policies: Mapping[Role, Policy], state: ReinforceState) -> None:
+    """Write where a run stands after a round; delete the oldest checkpoint."""
+
+    def fill(place: Path) -> None:
+        for role, policy in policies.items():
+            save_file(policy.tensors(), place / f"{role}.safetensors")
+        (place / _STATE).write_text(state.model_dump_json(indent=2) + "\n")
+
+    write_folder(folder / f"{state.rounds:06}", fill)
+    for old in checkpoints(folder)[:-_KEPT]:
+        shutil.rmtree(old)
+
+
+def checkpoints(folder: Path) -> Sequence[Path]:
+    """Return a run's checkpoints, oldest first."""
+    return sorted(place for place in folder.glob("[0-9]*") if place.is_dir())
+
+
+def load_checkpoint(folder: Path, policies: Mapping[Role, Policy]) -> ReinforceState:
+    """Restore the students from the last checkpoint; return where the run stood.
+
+    Returns:
+        Where it stood; the beginning where there is no checkpoint.
+
+    Raises:
+        TrainingFailed: The checkpoint is damaged, or of other students.
+    """
+    places = checkpoints(folder)
+    if not places:
+        return ReinforceState()
+    place = places[-1]
+    try:
+        state = ReinforceState.model_validate_json((place / _STATE).read_bytes())
+        for role, policy in policies.items():
+            policy.restore(load_file(place / f"{role}.safetensors"), state.updates)
+    except (OSError, KeyError, RuntimeError, ValidationError, SafetensorError) as error:
+        raise TrainingFailed(
+            f"the checkpoint {place} cannot be used ({error}); delete it to go on from the one "
+            "before it, or from the beginning"
+        ) from error
+    return state

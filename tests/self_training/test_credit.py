@@ -1,0 +1,135 @@
+"""Draws, groups and weights."""
+
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.student_seat import Decoding
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.rendering import LEARNED, Role
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.environments.environment import StopReason
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool
+from subgoal.environments.protocol import protocol
+from subgoal.self_training.attempts import Attempt, attempts
+from subgoal.self_training.credit import advantages, spread, weighed
+from subgoal.self_training.draw import Draw, counted, renewed
+from untrained import untrained_students
+
+RULES = protocol("plain").model_copy(update={"split": "train", "step_limit": 6})
+
+
+def test_draws_every_variation_once_before_one_comes_again() -> None:
+    tasks = [task for task in ErrandWorld().tasks("train") if task.variation < 5]
+    types = len({task.name for task in tasks})
+    draw = Draw(tasks, seed=3)
+    drawn: dict[str, int] = {}
+    found = []
+    for _ in range(12):
+        some = draw.tasks(4, drawn, {})
+        drawn = counted(drawn, some)
+        found += some
+    assert sum(drawn.values()) == 48
+    assert len(drawn) == types
+    for name, number in drawn.items():
+        mine = [task.key for task in found if task.name == name]
+        per_type = len([task for task in tasks if task.name == name])
+        for start in range(0, number - per_type + 1, per_type):
+            assert len(set(mine[start : start + per_type])) == per_type
+    again = Draw(tasks, seed=3)
+    assert again.tasks(4, {}, {}) == found[:4]
+
+
+def test_types_whose_scores_differ_come_more_often() -> None:
+    tasks = ErrandWorld().tasks("train")
+    names = sorted({task.name for task in tasks})
+    spreads = dict.fromkeys(names, 0.0) | {names[0]: 0.5}
+    count = Counter(task.name for task in Draw(tasks, 0).tasks(300, {}, spreads))
+    assert count[names[0]] > 150
+    assert all(count[name] for name in names)
+
+
+def test_a_spread_is_a_running_mean() -> None:
+    assert renewed({"a": 0.4, "b": 0.1}, {"a": [0.0, 0.2]}) == {"a": pytest.approx(0.25), "b": 0.1}
+    assert spread([0, 100]) == 0.5
+
+
+def test_an_advantage_is_the_distance_to_the_mean_of_the_group() -> None:
+    assert advantages([100, 50, 0], 5) == [0.5, 0.0, -0.5]
+    assert advantages([50, 47, 50], 5) == [0.0, 0.0, 0.0]
+
+
+@pytest.fixture(scope="module")
+def played(
+    annotated: list[AnnotatedTrajectory], tmp_path_factory: pytest.TempPathFactory
+) -> list[Attempt]:
+    """Two attempts of an untrained hierarchical agent."""
+    folder = tmp_path_factory.mktemp("students")
+    untrained_students(folder, annotated)
+    shop = AgentShop(folder)
+    shop.load(AgentName.HIERARCHICAL)
+    task = ErrandWorld().tasks("train")[0]
+    group = [(task, Decoding(temperature=1.0, seed=seed)) for seed in range(2)]
+    with Pool("errand", 2) as pool:
+        found = sorted(
+            attempts([group], shop, AgentName.HIERARCHICAL, RULES, pool),
+            key=lambda one: one[1].episode.agent,
+        )
+    assert [number for number, _ in found] == [0, 0]
+    return [attempt for _, attempt in found]
+
+
+def _scored(attempt: Attempt, score: int, stop: StopReason) -> Attempt:
+    episode = attempt.episode.model_copy(update={"score": score, "stop_reason": stop})
+    return Attempt(episode, attempt.texts)
+
+
+def test_what_is_weighed_is_what_the_students_wrote(
+    played: list[Attempt], tmp_path: Path, annotated: list[AnnotatedTrajectory]
+) -> None:
+    untrained_students(tmp_path, annotated)
+    shop = AgentShop(tmp_path)
+    shop.load(AgentName.HIERARCHICAL)
+    tokenizer = shop.seats(AgentName.HIERARCHICAL)[Role.BOTH]._tokenizer
+    assert isinstance(tokenizer, MarkTokenizer)
+    assert played[0].episode.steps != played[1].episode.steps  # seeds of their own
+    learned = LEARNED[Role.BOTH]
+    for attempt in played:
+        written = Counter(
+            number
+            for text in attempt.texts[Role.BOTH]
+            for number, target in zip(text.ids, text.targets, strict=True)
+            if target in learned
+        )
+        goals = [goal for goal, _ in groupby(step.subgoal for step in attempt.episode.steps)]
+        assert written[tokenizer.mark(Mark.ACT)] == len(attempt.episode.steps)
+        assert written[tokenizer.mark(Mark.GOAL)] >= len(goals)
+
+
+def test_blame_is_halved_and_falls_on_the_end_of_a_fatal_episode(played: list[Attempt]) -> None:
+    best = _scored(played[0], 100, StopReason.SOLVED)
+    slow = weighed([best, _scored(played[1], 0, StopReason.STEP_LIMIT)], 5, 0.5)[Role.BOTH]
+    values = {float(value) for text in slow for value in np.unique(text.weights)}
+    assert values == {0.0, 0.5, -0.25}
+    fatal = weighed([best, _scored(played[1], 0, StopReason.FAILED)], 5, 0.5)[Role.BOTH]
+    blamed = [text for text in fatal if text.weights.min() < 0]
+    assert 1 <= len(blamed) <= 2
+    assert {float(text.weights.min()) for text in blamed} == {-0.5}
+
+
+def test_a_group_that_scores_alike_and_a_broken_episode_teach_nothing(
+    played: list[Attempt],
+) -> None:
+    alike = [_scored(one, 50, StopReason.STEP_LIMIT) for one in played]
+    assert weighed(alike, 5, 0.5) == {}
+    broken = [
+        _scored(played[0], 100, StopReason.SOLVED),
+        _scored(played[1], 0, StopReason.ENVIRONMENT_ERROR),
+    ]
+    found = weighed(broken, 5, 0.5)[Role.BOTH]
+    assert all(text.weights.min() >= 0 for text in found)

@@ -1,0 +1,93 @@
+"""The stage: rounds, looks at dev, a kill, and what is written."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from subgoal.agents.load import AgentName
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.rendering import Role
+from subgoal.environments.pool import Pool
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.rollout import play_all
+from subgoal.run_folder import RunFolder
+from subgoal.self_training import attempts as attempts_module
+from subgoal.self_training.reinforce import ReinforceConfig, reinforce, rounds_journal
+from subgoal.training.train import TrainConfig
+from untrained import untrained_students
+
+
+@pytest.fixture(scope="module")
+def students(
+    annotated: list[AnnotatedTrajectory], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("students")
+    untrained_students(folder, annotated)
+    return folder
+
+
+def _config(students: Path | None, **changes: object) -> ReinforceConfig:
+    given = {
+        "environment": "errand",
+        "simplifications": "",
+        "students": students,
+        "rounds": 2,
+        "types": ("fetch",),
+        "variations": 1,
+        "attempts": 2,
+        "anchor": 0.0,
+        "dev_every": 1,
+        "dev_protocol": "dev",
+        "dev_per_type": 1,
+        **changes,
+    }
+    return ReinforceConfig.model_validate(given)
+
+
+def test_a_killed_run_goes_on_after_its_last_round(
+    students: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(students)
+    whole = reinforce(config, TrainConfig(), RunFolder(tmp_path / "whole"), 2)
+    assert [line.round for line in whole.rounds] == [1, 2]
+    assert all(line.dev is not None for line in whole.rounds)
+
+    killed, calls = RunFolder(tmp_path / "killed"), []
+
+    def once(plays: object, pool: Pool) -> object:
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return play_all(plays, pool)  # pyright: ignore[reportArgumentType]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts_module, "play_all", once)
+        with pytest.raises(KeyboardInterrupt):
+            reinforce(config, TrainConfig(), killed, 2)
+    assert len(rounds_journal(killed).by_key()) == 1
+    again = reinforce(config, TrainConfig(), killed, 2)
+    scores = [(line.round, line.score, line.dev) for line in again.rounds]
+    assert scores == [(line.round, line.score, line.dev) for line in whole.rounds]
+    weights = [load_file(one.written[Role.BOTH] / "model.safetensors") for one in (whole, again)]
+    assert all(weights[0][name].equal(value) for name, value in weights[1].items())
+
+
+def test_the_flat_agent_is_reinforced_too(students: Path, tmp_path: Path) -> None:
+    config = _config(students, agent=AgentName.FLAT, rounds=1, dev_every=0)
+    summary = reinforce(config, TrainConfig(), RunFolder(tmp_path), 2)
+    assert list(summary.written) == [Role.FLAT]
+    assert (summary.written[Role.FLAT] / "model.safetensors").is_file()
+    assert summary.kept == 1
+
+
+def test_students_are_not_written_over_those_they_begin_with(
+    students: Path, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(ConfigInvalid, match="students"):
+        reinforce(_config(tmp_path / "students"), TrainConfig(), folder, 1)
+    with pytest.raises(ConfigInvalid, match="students"):
+        reinforce(_config(None), TrainConfig(), folder, 1)
+    with pytest.raises(ConfigInvalid, match="random_action"):
+        reinforce(_config(students, agent="random_action"), TrainConfig(), folder, 1)
