@@ -32,7 +32,7 @@ def train(size: Size, steps: int, give_back: bool) -> dict[str, float]:
     torch.set_num_threads(1)
     model = make_student(StudentConfig(size=size), 2048, 0, 1024)
     loss = LearnedLoss(model)
-    optimizers = make_optimizers(OptimizerName.MUON, model, 1e-3, 0.1)
+    optimizers = make_optimizers(OptimizerName.MUON, model, 1e-3, 0.1, loss.dtype)
     chance = random.Random(0)
     tokens, start = 0, time.perf_counter()
     for _ in range(steps):

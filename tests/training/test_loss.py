@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.training import llama_pass
-from subgoal.training.loss import LearnedLoss, Precision, native_bfloat16
+from subgoal.training.loss import LearnedLoss, Precision, fast_bfloat16, settled_precision
 from subgoal.training.student import StudentConfig, make_student
 
 LENGTHS = (300, 257, 40, 3)
@@ -93,6 +93,24 @@ def test_the_precision_is_the_one_asked_for():
     model = student()
     assert LearnedLoss(model, Precision.FLOAT32).dtype is torch.float32
     assert LearnedLoss(model, Precision.BFLOAT16).dtype is torch.bfloat16
-    native = native_bfloat16(torch.device("cpu"))
-    assert LearnedLoss(model).dtype is (torch.bfloat16 if native else torch.float32)
-    assert not native_bfloat16(torch.device("meta"))
+    fast = fast_bfloat16(torch.device("cpu"))
+    assert LearnedLoss(model).dtype is (torch.bfloat16 if fast else torch.float32)
+    assert not fast_bfloat16(torch.device("meta"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "begun", "fast", "settled"),
+    [
+        ("auto", "auto", True, "bfloat16"),
+        ("auto", "auto", False, "float32"),
+        ("auto", "float32", True, "float32"),  # goes on with the same bits
+        ("auto", "bfloat16", True, "bfloat16"),
+        ("auto", "bfloat16", False, "float32"),  # on another processor
+        ("bfloat16", "float32", False, "bfloat16"),
+        ("float32", "bfloat16", True, "float32"),
+    ],
+)
+def test_what_auto_began_in_it_goes_on_in(asked, begun, fast, settled, monkeypatch):
+    monkeypatch.setattr("subgoal.training.loss.fast_bfloat16", lambda _: fast)
+    found = settled_precision(Precision(asked), Precision(begun), torch.device("cpu"))
+    assert found is Precision(settled)

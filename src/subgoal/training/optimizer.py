@@ -5,17 +5,17 @@ from enum import StrEnum
 
 import torch
 
-from subgoal.errors import TrainingFailed
+from subgoal.training.muon import Muon
 
 
 class OptimizerName(StrEnum):
     """How weights follow their gradients."""
 
     AUTO = "auto"
-    """Muon for a model from scratch in one process where torch has it, else AdamW."""
+    """Muon for a model from scratch in one process, else AdamW."""
     MUON = "muon"
     """Muon for the matrices between layers, AdamW for embeddings and norms: fewer tokens to the
-    same loss (K. Jordan et al., 2024). Needs torch 2.9."""
+    same loss (K. Jordan et al., 2024)."""
     ADAMW = "adamw"
     """AdamW for all weights."""
 
@@ -30,12 +30,15 @@ def chosen_optimizer(name: OptimizerName, fresh: bool, processes: int) -> Optimi
     """
     if name is not OptimizerName.AUTO:
         return name
-    muon = fresh and processes == 1 and hasattr(torch.optim, "Muon")
-    return OptimizerName.MUON if muon else OptimizerName.ADAMW
+    return OptimizerName.MUON if fresh and processes == 1 else OptimizerName.ADAMW
 
 
 def make_optimizers(
-    name: OptimizerName, model: torch.nn.Module, rate: float, weight_decay: float
+    name: OptimizerName,
+    model: torch.nn.Module,
+    rate: float,
+    weight_decay: float,
+    dtype: torch.dtype,
 ) -> list[torch.optim.Optimizer]:
     """Make the optimizers of the weights that are trained; each belongs to one of them.
 
@@ -45,9 +48,7 @@ def make_optimizers(
         rate: Learning rate; Muon's updates are scaled so that AdamW's rates fit it.
         weight_decay: Of matrices; embeddings, which few tokens touch in a step, and norms have
             none under Muon, and norms none under AdamW.
-
-    Raises:
-        TrainingFailed: This torch has no Muon.
+        dtype: What Muon multiplies in.
     """
     tables = {id(part.weight) for part in model.modules() if isinstance(part, torch.nn.Embedding)}
     weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -55,17 +56,9 @@ def make_optimizers(
     if name is OptimizerName.ADAMW:
         matrices = [weight for weight in weights if weight.dim() > 1]
         return [_adamw([(matrices, weight_decay), (others, 0.0)], rate)]
-    if not hasattr(torch.optim, "Muon"):
-        raise TrainingFailed(
-            f"torch {torch.__version__} has no Muon; install torch 2.9 or later, or set "
-            "training.optimizer = 'adamw'"
-        )
     inner = [weight for weight in weights if weight.dim() > 1 and id(weight) not in tables]
     rest = [weight for weight in weights if weight.dim() <= 1 or id(weight) in tables]
-    muon = torch.optim.Muon(
-        inner, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-    )
-    return [muon, _adamw([(rest, 0.0)], rate)]
+    return [Muon(inner, rate, weight_decay, dtype), _adamw([(rest, 0.0)], rate)]
 
 
 def _adamw(

@@ -8,7 +8,8 @@ generator is needed: the order of batches, and what dropout drops, follow from t
 position. Sharded tensors are written whole, so a run can go on in another number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from subgoal.errors import TrainingFailed
 from subgoal.record import Record
 from subgoal.run_folder import delete
 from subgoal.training.checkpoint import write_folder
+from subgoal.training.loss import Precision
 
 _KEPT = 2
 
@@ -39,6 +41,8 @@ class Position(Record):
     """Texts seen."""
     seconds: float = 0.0
     """Training time, over all attempts."""
+    precision: Precision = Precision.AUTO
+    """What matrices multiplied in; `auto` at the beginning."""
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -130,8 +134,7 @@ def load_checkpoint(
     places = checkpoints(folder)
     if not places:
         return Position()
-    place = places[-1]
-    try:
+    with _readable(places[-1]) as place:
         put_weights(model, load_file(place / "model.safetensors"))
         states = [dict[int, dict[str, torch.Tensor]]() for _ in optimizers]
         held = [[w for group in one.param_groups for w in group["params"]] for one in optimizers]
@@ -141,7 +144,26 @@ def load_checkpoint(
             states[int(which)].setdefault(int(number), {})[name] = _sharded(value, like)
         for optimizer, state in zip(optimizers, states, strict=True):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return last_position(folder)
+
+
+def last_position(folder: Path) -> Position:
+    """Return where the last checkpoint stands; the beginning where there is none.
+
+    Raises:
+        TrainingFailed: The checkpoint is damaged.
+    """
+    places = checkpoints(folder)
+    if not places:
+        return Position()
+    with _readable(places[-1]) as place:
         return Position.model_validate_json((place / "position.json").read_bytes())
+
+
+@contextmanager
+def _readable(place: Path) -> Generator[Path]:
+    try:
+        yield place
     except (OSError, ValueError, IndexError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingFailed(

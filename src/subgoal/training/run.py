@@ -12,18 +12,28 @@ from transformers import PreTrainedModel
 
 from subgoal.datasets.examples import Example
 from subgoal.errors import TrainingFailed
+from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.training import llama_pass
 from subgoal.training.attention import Attention, attention_of, set_attention
 from subgoal.training.batching import Batches, Batching, Layout, Rows
 from subgoal.training.look import keeps_apart, mean_loss
-from subgoal.training.loss import LearnedLoss, PairLoss, StudentLoss, compute_dtype, core
+from subgoal.training.loss import (
+    LearnedLoss,
+    PairLoss,
+    Precision,
+    StudentLoss,
+    compute_dtype,
+    core,
+    settled_precision,
+)
 from subgoal.training.memory import checkpoint_layers, give_back_freed, memory_advice
 from subgoal.training.optimizer import chosen_optimizer, make_optimizers
 from subgoal.training.processes import Processes
 from subgoal.training.resume import (
     Position,
     checkpoints,
+    last_position,
     load_checkpoint,
     save_checkpoint,
     trained_weights,
@@ -95,10 +105,12 @@ class Run:
         self._task, self._config = task, task.config
         config, self._model = task.config, task.model
         self.processes = Processes()
-        dtype = compute_dtype(config.precision, self.processes.device)
+        self._checkpoints = task.work / "checkpoints"
+        precision = self._settled(last_position(self._checkpoints).precision)
+        dtype = compute_dtype(precision, self.processes.device)
         set_attention(self._model, config.attention, dtype)
         fast = _fast(self._model, config, self.processes)
-        self._loss = _prepared(self._model, config, self.processes, fast)
+        self._loss = _prepared(self._model, config, precision, self.processes, fast)
         self._student = self.processes.student(self._loss)
         layout = _layout(self._loss, config, self.processes, fast)
         pad = core(self._model).config.get_text_config().pad_token_id or 0
@@ -108,7 +120,7 @@ class Run:
         fresh = task.fresh and self._model is core(self._model)
         optimizer = chosen_optimizer(config.optimizer, fresh, self.processes.number)
         self._optimizers = make_optimizers(
-            optimizer, self._student, config.learning_rate, config.weight_decay
+            optimizer, self._student, config.learning_rate, config.weight_decay, dtype
         )
         self._setup = Setup(
             optimizer=optimizer,
@@ -119,13 +131,25 @@ class Run:
             processes=self.processes.number,
             sharded=self.processes.sharded,
         )
-        self._checkpoints = task.work / "checkpoints"
         self._base = self._before()
-        self.at = load_checkpoint(self._checkpoints, self._student, self._optimizers)
+        at = load_checkpoint(self._checkpoints, self._student, self._optimizers)
+        self.at = at.model_copy(update={"precision": precision})
         self._open_log(task.work / "log.jsonl")
         self._losses: list[float] = []
         self._dev_loss: float | None = None
         self._cells = self._real = 0
+
+    def _settled(self, begun: Precision) -> Precision:
+        """Return what matrices multiply in, in all processes; say where the bits will be others."""
+        mine = settled_precision(self._config.precision, begun, self.processes.device)
+        low = self.processes.tell(float(mine is Precision.BFLOAT16))
+        settled = Precision.BFLOAT16 if low else Precision.FLOAT32
+        if self.processes.main and begun not in {settled, Precision.AUTO}:
+            console.print(
+                f"The training began in {begun} and goes on in {settled}: the result is not that "
+                "of one that was never interrupted."
+            )
+        return settled
 
     def _open_log(self, path: Path) -> None:
         if self.processes.main:
@@ -354,7 +378,11 @@ def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) 
 
 
 def _prepared(
-    model: PreTrainedModel, config: TrainingConfig, processes: Processes, fast: bool
+    model: PreTrainedModel,
+    config: TrainingConfig,
+    precision: Precision,
+    processes: Processes,
+    fast: bool,
 ) -> StudentLoss:
     """Put the model, with its loss, where it is trained, in the way it is trained."""
     inner = core(model.train())
@@ -362,9 +390,9 @@ def _prepared(
         checkpoint_layers(inner)
     pairs = inner.config.is_encoder_decoder
     loss = (
-        PairLoss(model, config.precision)
+        PairLoss(model, precision)
         if pairs
-        else LearnedLoss(model, config.precision, fast, compiled=fast and config.compile)
+        else LearnedLoss(model, precision, fast, compiled=fast and config.compile)
     )
     prepared = processes.prepare(loss)
     if config.compile and not fast:

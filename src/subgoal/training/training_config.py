@@ -34,8 +34,7 @@ class TrainingConfig(Record):
     warmup: float = 0.05
     """Share of the budget over which the learning rate rises; then it falls as a cosine."""
     optimizer: OptimizerName = OptimizerName.AUTO
-    """`muon`, `adamw`, or `auto`: muon for a model from scratch in one process where torch has it,
-    else adamw."""
+    """`muon`, `adamw`, or `auto`: muon for a model from scratch in one process, else adamw."""
     reading: float = 0.0
     """Share of the budget, at its beginning, in which every token of a text is learned, not goals
     and actions alone: a model from scratch learns to copy names from what it reads."""
@@ -47,7 +46,8 @@ class TrainingConfig(Record):
     clip: float = 1.0
     """Largest norm of the gradient."""
     precision: Precision = Precision.AUTO
-    """What matrices multiply in: `auto`, `float32` or `bfloat16`."""
+    """What matrices multiply in, Muon's too: `float32`, `bfloat16`, or `auto`, the one that the
+    device is faster at."""
     attention: Attention = Attention.AUTO
     """How attention is computed: `auto`, `sdpa`, `eager`, `flash_attention_2` or
     `flex_attention`."""
