@@ -56,6 +56,49 @@ def test_a_useless_reply_is_answered_with_what_is_wrong():
     assert conversation.annotation("m").spans == SPANS
 
 
+@pytest.mark.parametrize("reply", ["", " \n", "<think>so</think>", "a draft </think>"])
+def test_an_empty_turn_is_never_sent_back(reply):
+    conversation = talk()
+    sent = []
+    for _ in range(2):
+        [question] = conversation.questions
+        sent.append(question.messages)
+        conversation.answer(question, reply, "stop")
+    [question] = conversation.questions
+    sent.append(question.messages)
+    assert all(turn["content"].strip() for messages in sent for turn in messages)
+    roles = [turn["role"] for turn in question.messages if turn["role"] != "system"]
+    assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
+    assert sent[0] != sent[1] != sent[2]  # the ledger must not give the same reply again
+    conversation.answer(question, render_pairs(SPANS), "stop")
+    assert conversation.annotation("m").spans == SPANS
+
+
+def test_a_thought_is_not_sent_back():
+    conversation = talk()
+    [question] = conversation.questions
+    conversation.answer(question, "<think>[[a draft, 1]]</think>No.", "stop")
+    [again] = conversation.questions
+    assert again.messages[-2]["content"] == "No."
+
+
+@pytest.mark.parametrize("reply", ["", "<think>on and on", "</think>"])
+def test_a_reply_that_was_all_thought_is_paid_once(reply):
+    conversation = talk(rounds=5)
+    [question] = conversation.questions
+    conversation.answer(question, reply, "length")
+    assert not conversation.questions
+    with pytest.raises(AnnotationInvalid, match="max_output_tokens"):
+        conversation.annotation("m")
+
+
+def test_a_reply_that_was_cut_off_in_its_answer_goes_on():
+    conversation = talk()
+    [question] = conversation.questions
+    conversation.answer(question, render_pairs(SPANS[:5])[:-1], "length")
+    assert conversation.questions
+
+
 def test_after_the_rounds_it_is_a_failure_with_its_reason():
     conversation = talk(rounds=2)
     for _ in range(2):

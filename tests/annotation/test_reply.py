@@ -140,6 +140,44 @@ def test_what_cannot_be_mended_is_named(reply: str, segments: tuple[tuple[int, i
     assert caught.value.segments == segments
 
 
+FINAL = '[["open(door)", 2], ["go(kitchen)", 4]]'
+DRAFT = '[["open(door)", 3], ["go(kitchen)", 4]]'
+LISTED = (
+    '{"open(door)": ["open door"], "go(kitchen)": ["open door", "go to kitchen", "go to kitchen"]}'
+    ' or rather {"open(door)": ["open door", "open door"], "go(kitchen)": ["go to kitchen",'
+    ' "go to kitchen"]}'
+)
+FOUR = ["open door", "open door", "go to kitchen", "go to kitchen"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "repaired"),
+    [
+        (f"<think>{DRAFT}</think>{FINAL}", False),
+        (f"{DRAFT}</think>{FINAL}", False),
+        (f"<thinking>perhaps\n```json\n{DRAFT}\n```</thinking>\n```json\n{FINAL}\n```", False),
+        (f"<reasoning>a <think>{DRAFT}</think>{DRAFT}</reasoning>{FINAL}", False),
+        (f"{FINAL}\nOnce more:\n{FINAL}", False),
+        (f"First I thought {DRAFT}, but:\n{FINAL}", True),
+        (f'{FINAL} No, wait: [["open(door)", 3], ["go(kit', True),
+        (f'For example ["look_at(door)", 1]. {FINAL}', True),
+        (LISTED, True),
+    ],
+)
+def test_a_draft_is_never_taken_unmarked(reply: str, repaired: bool) -> None:
+    spans = read_reply(reply, FOUR)
+    assert [span.last for span in spans] == [2, 4]
+    assert {span.repaired for span in spans} == {repaired}
+
+
+@pytest.mark.parametrize(
+    "reply", [f"<think>{DRAFT}", f"{DRAFT}</think>", f"<think>a<think>b</think>{DRAFT}", ""]
+)
+def test_a_thought_alone_is_no_answer(reply: str) -> None:
+    with pytest.raises(AnnotationInvalid, match="holds no sub-goals"):
+        read_reply(reply, FOUR)
+
+
 def test_a_lost_repeat_at_a_boundary_is_not_guessed() -> None:
     actions = ["look", "look", "look", "look"]
     reply = "1- watch(a): {'look', 'look'} 2- watch(b): {'look'}"

@@ -3,7 +3,8 @@
 A conversation knows nothing of how its questions travel: one by one over a socket, or many in a
 batch. A reply that leaves a few segments without a sub-goal is kept, and only those are asked
 again; one that is of little use is answered with what is wrong with it. After `rounds` rounds what
-is still open is a failure with its reason.
+is still open is a failure with its reason. A reply that reached its most tokens before an answer
+began ends the conversation: asked again, it would cost the same and end the same.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,17 @@ from subgoal.annotation.path_alignment import Alignment
 from subgoal.annotation.prompt import Messages, Prompt
 from subgoal.annotation.reply import read_partly
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.annotation.thought import without_thought
 from subgoal.errors import AnnotationInvalid
 from subgoal.trajectories.trajectory import Trajectory
 
 _MOST_SEGMENTS = 3
 _LEAST_COVERED = 0.5
+_AT_THE_LIMIT = {"length", "max_tokens", "max_output_tokens"}
+_SILENCED = (
+    "the reply reached its most tokens before an answer began; raise annotate.openai."
+    "max_output_tokens (or the server's own limit), or let the model think less"
+)
 _TAKEN_UP = (
     "This is attempt {count}: earlier replies could not be used. Check that the pairs are in order "
     "and that the last one ends at {last}."
@@ -65,15 +72,24 @@ class Conversation:
         whole = (1, len(trajectory.steps))
         self._open = [self._question(whole, prompt.ask(trajectory))] if trajectory.steps else []
         self._replies: dict[tuple[int, int], str] = {}
+        self._silenced = False
 
     @property
     def questions(self) -> Sequence[Question]:
         """What to ask next; empty when the conversation is over."""
         return [one for one in self._open if one.segment not in self._replies]
 
-    def answer(self, question: Question, reply: str) -> None:
-        """Take the reply to one of `questions`."""
-        self._replies[question.segment] = reply
+    def answer(self, question: Question, reply: str, finish: str = "") -> None:
+        """Take the reply to one of `questions`.
+
+        Args:
+            question: What was asked.
+            reply: What the teacher wrote.
+            finish: Why it stopped, such as `stop` or `length`.
+        """
+        answer = without_thought(reply)
+        self._replies[question.segment] = answer
+        self._silenced |= finish in _AT_THE_LIMIT and not answer.strip()
         if not self.questions:
             self._end_round()
 
@@ -97,7 +113,7 @@ class Conversation:
     def _end_round(self) -> None:
         asked, replies = self._open, self._replies
         self._open, self._replies = [], {}
-        self._rounds -= 1
+        self._rounds = 0 if self._silenced else self._rounds - 1
         unread: dict[tuple[int, int], Question] = {}
         for question in asked:
             reading = self._read(question, replies[question.segment])
@@ -109,6 +125,8 @@ class Conversation:
                     question.messages, replies[question.segment], reading.reason
                 )
                 unread[question.segment] = Question(question.segment, again)
+        if self._silenced:
+            self._reason = _SILENCED
         if self._rounds > 0:
             left = _left_open(self._spans, len(self.trajectory.steps))
             self._open = [unread.get(one) or self._ask_segment(one) for one in left]

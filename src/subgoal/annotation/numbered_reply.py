@@ -9,7 +9,7 @@ one that was lost.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from subgoal.annotation.path_alignment import DOUBTFUL, MISSING, QUOTES, Ownership
@@ -46,6 +46,14 @@ class Numbering:
     """Sub-goals as written."""
     steps: tuple[tuple[int | None, int | None], ...]
     """First and last step of each, where given."""
+    decoded: bool = True
+    """False where it is no JSON, and was only found by its looks."""
+
+    @property
+    def claims(self) -> set[tuple[str, object]]:
+        """Each sub-goal with the step that it ends at, where it names one."""
+        pairs = zip(self.texts, self.steps, strict=True)
+        return {(text, last) for text, (_, last) in pairs if text and last is not None}
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,13 @@ class Listing:
     """The actions listed for each."""
     cut_off: bool = False
     """True where it breaks off."""
+    decoded: bool = True
+    """False where it is no JSON, and was only found by its looks."""
+
+    @property
+    def claims(self) -> set[tuple[str, object]]:
+        """Each sub-goal with the actions that it lists."""
+        return {(text, items) for text, items in zip(self.texts, self.items, strict=True) if text}
 
 
 @dataclass(frozen=True)
@@ -78,11 +93,12 @@ def drafts(reply: str) -> Iterator[Numbering | Listing]:
             loose.append((start, stop, [entry]))
         elif entries := _entries(value):
             whole.append(entries)
-    found = [*reversed(whole), _strung(reply, loose), _strung(reply, _written_loosely(reply))]
-    for entries in found:
-        draft = _draft(entries)
-        if draft is not None:
+    for entries in (*reversed(whole), _strung(reply, loose)):
+        if (draft := _draft(entries)) is not None:
             yield draft
+    draft = _draft(_strung(reply, _written_loosely(reply)))
+    if draft is not None:
+        yield replace(draft, decoded=False)
 
 
 def numbered_owners(draft: Numbering, length: int, first: int = 1) -> Ownership:

@@ -114,7 +114,7 @@ class OpenAITeacher(Teacher):
                     while questions := conversation.questions:
                         for question in questions:
                             reply = await chat.ask(task, question)
-                            conversation.answer(question, reply.text)
+                            conversation.answer(question, reply.text, reply.finish)
                 except (BudgetReached, QuestionRefused) as error:
                     return path, error
                 finally:
@@ -149,7 +149,7 @@ class OpenAITeacher(Teacher):
                 for question in talk.questions:
                     reply = replies[asked[index, question.segment].key]
                     if isinstance(reply, Reply):
-                        talk.answer(question, reply.text)
+                        talk.answer(question, reply.text, reply.finish)
                     else:
                         refused = reply
                 if refused is not None:

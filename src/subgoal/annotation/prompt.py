@@ -107,12 +107,23 @@ class Prompt:
         ]
 
     @staticmethod
-    def complain(asked: Messages, reply: str, reason: str) -> Messages:
-        """Ask the same once more, after a reply that could not be used."""
+    def complain(asked: Messages, answer: str, reason: str) -> Messages:
+        """Ask the same once more, after a reply that could not be used.
+
+        Args:
+            asked: What was sent.
+            answer: The reply without thought; where it is empty, no turn of it is sent back, as
+                endpoints refuse empty turns.
+            reason: What is wrong with it.
+        """
+        if not answer.strip():
+            *before, last = asked
+            empty = "The last reply to this was empty. Reply with the JSON list."
+            return [*before, {**last, "content": f"{last['content']}\n{empty}"}]
         complaint = f"This reply cannot be used: {reason}. Reply again, with the JSON list only."
         return [
             *asked,
-            {"role": "assistant", "content": reply[:_SHOWN_REPLY]},
+            {"role": "assistant", "content": answer[:_SHOWN_REPLY]},
             {"role": "user", "content": complaint},
         ]
 

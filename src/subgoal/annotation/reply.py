@@ -8,8 +8,9 @@ What is read, in a code fence or amid chatter, whole or cut off:
 - the paper's form, in which every sub-goal repeats its actions (see `listed_reply`).
 
 Numbers are taken as written (see `numbered_reply`); listed actions are aligned with the path (see
-`path_alignment`). Then `mending` settles what is left open. Where a reply holds several answers,
-the last whole one counts.
+`path_alignment`). Then `mending` settles what is left open. What a model thought aloud is no answer
+(see `thought`). Where a reply holds several answers, the last whole one counts, and it is marked as
+mended where another one contradicts it.
 """
 
 import re
@@ -28,10 +29,10 @@ from subgoal.annotation.path_alignment import (
     owners,
 )
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
+from subgoal.annotation.thought import without_thought
 from subgoal.errors import AnnotationInvalid
 
 _LONGEST = 200_000
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BAD_ARGUMENT = re.compile(r"[{}\[\]<>|\n\"`]")
 _LONGEST_ARGUMENT = 120
@@ -79,10 +80,11 @@ def read_partly(
     if not actions:
         raise AnnotationInvalid("a path without steps has no sub-goals")
     whole = ((first, first + len(actions) - 1),)
-    if len(reply) > _LONGEST:
+    answer = without_thought(reply)
+    if len(answer) > _LONGEST:
         return Reading(segments=whole, reason=f"the reply is longer than {_LONGEST} characters")
     best: Reading | None = None
-    for reading in _readings(_THOUGHT.sub("", reply), actions, first, alignment):
+    for reading in _readings(answer, actions, first, alignment):
         if not reading.segments:
             return reading
         if best is None or reading.covered > best.covered:
@@ -111,12 +113,14 @@ def _readings(
     reply: str, actions: Sequence[str], first: int, alignment: Alignment
 ) -> Iterator[Reading]:
     """Read every answer in a reply: numbered ones, the last one first, then listed ones."""
-    for draft in drafts(reply):
-        yield (
+    found = list(drafts(reply))
+    for draft in found:
+        reading = (
             _numbered(draft, len(actions), first)
             if isinstance(draft, Numbering)
             else _listed(draft, actions, first, alignment)
         )
+        yield _all_marked(reading) if _contradicted(draft, found) else reading
     listed = listed_subgoals(reply, actions)
     if listed is not None:
         yield _listed(listed, actions, first, alignment)
@@ -168,6 +172,17 @@ def _marked(
         span.model_copy(update={"repaired": any(mended[max(index - 1, 0) : index + 2])})
         for index, span in enumerate(reading.spans)
     )
+
+
+def _contradicted(draft: Numbering | Listing, found: Sequence[Numbering | Listing]) -> bool:
+    """Tell whether another answer of the same form says what this one does not."""
+    others = [one for one in found if one.decoded and type(one) is type(draft)]
+    return draft.decoded and any(one.claims - draft.claims for one in others)
+
+
+def _all_marked(reading: Reading) -> Reading:
+    marked = (span.model_copy(update={"repaired": True}) for span in reading.spans)
+    return replace(reading, spans=tuple(marked))
 
 
 def _explained(
