@@ -33,10 +33,12 @@ def test_totals_hold_what_was_used_and_what_may_be_charged(tmp_path: Path):
         ledger.failed(ledger.begin(request("b")), AttemptState.LOST, "timeout")
         ledger.begin(request("c"))
         totals = ledger.totals()
+        reserved = [ledger.reserved(longest) for longest in (0, 10, 11, 5000)]
     assert (totals.calls, totals.answered, totals.refused, totals.lost) == (3, 1, 1, 1)
     assert (totals.input_tokens, totals.output_tokens, totals.cost) == (90, 20, 0.25)
-    assert totals.committed_tokens == 110 + 2 * 110
-    assert totals.committed_cost == 0.25 + 2 * 0.5
+    assert totals.longest_output == 20
+    assert (totals.expected_input, totals.expected_output, totals.expected_cost) == (100, 10, 0.5)
+    assert reserved == [(200, 20), (200, 20), (200, 22), (200, 10_000)]
 
 
 def test_what_was_under_way_is_lost_after_an_interruption(tmp_path: Path):
@@ -54,7 +56,7 @@ def test_what_was_under_way_is_lost_after_an_interruption(tmp_path: Path):
         again.batch_submitted("part", "batch-7")
         assert again.open_batches() == [("part", "batch-7")]
         again.answered(number, REPLY)
-        again.batch_closed("part", "over")
+        again.batch_closed("part", AttemptState.LOST, "over")
         assert again.open_batches() == []
         assert again.totals().answered == 1
     ledger.close()

@@ -2,24 +2,33 @@
 
 All questions of a round travel in one file. A batch is in the ledger before it is submitted, with a
 name of our own that the server keeps too, so that a kill between submitting and hearing back does
-not pay for it twice: the server is asked for a batch of that name first.
+not pay for it twice: the server is asked for a batch of that name first. A batch that the server
+refused, gave up or was told to cancel is not sent again by itself: whoever runs the stage decides.
 """
 
-import asyncio
+import io
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from subgoal.annotation.chat import BudgetReached, Requests, check_budget
-from subgoal.annotation.endpoint import Endpoint, Unanswered, read_completion
-from subgoal.annotation.ledger import AttemptState, Expected, Ledger, Reply, Request
+from subgoal.annotation.chat import Requests
+from subgoal.annotation.endpoint import Endpoint, QuestionRefused, Unanswered, read_completion
+from subgoal.annotation.ledger import AttemptState, Ledger, Reply, Request
+from subgoal.annotation.persistence import Persistence
+from subgoal.annotation.tally import BudgetReached, Tally
 from subgoal.errors import TeacherFailed
+from subgoal.plain_text import numbered_lines
 
 _MOST_REQUESTS = 10_000
-_OVER = {"completed", "failed", "expired", "cancelled"}
+_COMPLETED = "completed"
+_OVER = {_COMPLETED, "failed", "expired", "cancelled"}
 _NAME = "subgoal_part"
 _URL = "/v1/chat/completions"
+
+
+class _OutOfReach(TeacherFailed):
+    """The endpoint does not answer; what was sent may have arrived."""
 
 
 class BatchDesk:
@@ -29,10 +38,14 @@ class BatchDesk:
         endpoint: Where batches go.
         requests: Makes replies of answers.
         ledger: Where batches and attempts are recorded.
+        persistence: How long the endpoint is asked again.
     """
 
-    def __init__(self, endpoint: Endpoint, requests: Requests, ledger: Ledger) -> None:
+    def __init__(
+        self, endpoint: Endpoint, requests: Requests, ledger: Ledger, persistence: Persistence
+    ) -> None:
         self._endpoint, self._requests, self._ledger = endpoint, requests, ledger
+        self._persistence = persistence
         self._limits = requests.config.endpoint
         self._refused: dict[str, TeacherFailed] = {}
 
@@ -44,7 +57,7 @@ class BatchDesk:
         """
         self._refused = {}
         wanted = {request.key: request for request in asked}
-        for _ in range(self._limits.attempts + 1):
+        for _ in range(self._limits.attempts + 2):  # one more to collect, and one to learn
             for part, remote in self._ledger.open_batches():
                 await self._collect(part, remote or await self._adopt(part))
             left = [one for one in wanted.values() if self._still_open(one)]
@@ -62,17 +75,16 @@ class BatchDesk:
         return refused or self._ledger.find(request.key) or missing
 
     async def _submit(self, left: Sequence[Request]) -> None:
-        """Submit what the budget allows, in batches that are not too large."""
+        """Submit what the budget allows, in batches that are not too large.
+
+        Where nobody knows yet how long replies are, the first batch is no larger than what would be
+        under way live.
+        """
+        tally = Tally(self._requests.config, self._requests.prices, self._ledger)
         chosen: list[Request] = []
-        read = written = 0
-        cost = 0.0
-        for request in left:
-            one = request.expected
-            read, written = read + one.input_tokens, written + one.output_tokens
-            cost += one.cost
-            together = Expected(input_tokens=read, output_tokens=written, cost=cost)
+        for request in left[: self._limits.concurrency] if tally.blind else left:
             try:
-                check_budget(self._ledger, self._requests.config, together, len(chosen) + 1)
+                tally.take(request)
             except BudgetReached as error:
                 self._refused[request.key] = error
             else:
@@ -80,7 +92,13 @@ class BatchDesk:
         for start in range(0, len(chosen), _MOST_REQUESTS):
             part = uuid.uuid4().hex
             self._ledger.begin_batch(part, chosen[start : start + _MOST_REQUESTS])
-            await self._send(part)
+            try:
+                await self._send(part)
+            except _OutOfReach:
+                raise  # it may have arrived: the next run looks for it
+            except TeacherFailed as error:
+                self._ledger.batch_closed(part, AttemptState.REFUSED, str(error))
+                raise
 
     async def _send(self, part: str) -> str:
         """Submit a batch that the ledger holds; return the server's name of it."""
@@ -128,28 +146,51 @@ class BatchDesk:
         while (batch := await self._persist(lambda: client.batches.retrieve(remote))) and (
             str(batch.status) not in _OVER
         ):
-            await asyncio.sleep(self._limits.poll)
+            await self._persistence.pace.sleep(self._limits.poll)
         attempts = self._ledger.batch_attempts(part)
+        waiting = dict(attempts)
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             content = await self._persist(lambda file=file: client.files.content(file))
-            for line in content.text.splitlines():
-                self._record(json.loads(line), attempts)
-        self._ledger.batch_closed(part, f"the batch is {batch.status}")
-        if batch.status == "failed" and not batch.output_file_id:
-            said = "; ".join(str(one.message) for one in (batch.errors and batch.errors.data) or ())
-            raise TeacherFailed(f"the endpoint refuses the batch: {self._endpoint.clean(said)}")
+            for _, line in numbered_lines(io.BytesIO(content.content)):
+                self._record(line, waiting)
+        self._close(part, batch, attempts)
 
-    def _record(self, line: Any, attempts: dict[int, Request]) -> None:
+    def _close(self, part: str, batch: Any, attempts: dict[int, Request]) -> None:
+        """Record that a batch is over, and what became of the requests that it did not answer.
+
+        Raises:
+            TeacherFailed: The endpoint refuses it, and would refuse the next.
+        """
+        if batch.status == _COMPLETED:
+            self._ledger.batch_closed(part, AttemptState.LOST, "the results do not hold it")
+            return
+        said = "; ".join(str(one.message) for one in (batch.errors and batch.errors.data) or ())
+        reason = self._endpoint.clean(
+            f"the batch {batch.id} is {batch.status}: {said}".rstrip(": ")
+        )
+        # what a batch did not come to is not charged
+        self._ledger.batch_closed(part, AttemptState.REFUSED, reason)
+        if batch.status == "failed" and not batch.output_file_id:
+            raise TeacherFailed(f"the endpoint refuses the batch: {self._endpoint.clean(said)}")
+        again = QuestionRefused(f"{reason}; --retry-failed sends what it did not answer again")
+        self._refused |= {
+            one.key: again for one in attempts.values() if self._ledger.find(one.key) is None
+        }
+
+    def _record(self, line: bytes, waiting: dict[int, Request]) -> None:
         """Record one line of a batch's output: a reply, or why there is none."""
-        number = int(line["custom_id"])
-        request = attempts.get(number)
-        response: Any = line.get("response") or {}
+        try:
+            result: Any = json.loads(line.decode(errors="replace"))
+            number, response = int(result["custom_id"]), result.get("response") or {}
+            status = int(response.get("status_code") or 500)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return  # what cannot be read answers nothing, and the other lines do
+        request = waiting.pop(number, None)
         if request is None:
             return
-        status = int(response.get("status_code") or 500)
         try:
             if status >= 400:
-                said = json.dumps(response.get("body") or line.get("error"))
+                said = json.dumps(response.get("body") or result.get("error"))
                 raise self._endpoint.refusal(status, said, schema=True)
             answer = read_completion(response.get("body"))
         except Unanswered as error:
@@ -169,14 +210,20 @@ class BatchDesk:
             call: What to do.
             unless: Looked at before a repetition: what it finds makes the repetition needless.
         """
-        limits, reason = self._limits, ""
-        for attempt in range(limits.attempts):
-            if attempt and unless is not None and (found := await unless()) is not None:
+        failures = sent = 0
+        while True:
+            if sent and unless is not None and (found := await unless()) is not None:
                 return found
+            await self._persistence.pace.wait(0)
+            sent_at, sent = self._persistence.pace.clock(), sent + 1
             try:
-                return await self._endpoint.call(call())
+                answer = await self._endpoint.call(call())
             except Unanswered as error:
-                reason = str(error)
-                wait = limits.backoff * 2**attempt if error.wait is None else error.wait
-                await asyncio.sleep(min(wait, limits.longest_wait))
-        raise TeacherFailed(f"{limits.base_url} did not answer {limits.attempts} times: {reason}")
+                failures += not self._persistence.busy(error)
+                if not await self._persistence.goes_on(error, failures, sent_at):
+                    where = self._limits.base_url
+                    message = f"{where} did not answer {sent} times: {error}"
+                    raise _OutOfReach(message) from error
+            else:
+                self._persistence.answered()
+                return answer

@@ -1,12 +1,11 @@
 """Asking an endpoint: each question once, through ledger, budget and limits.
 
 A question that was answered before, in any run, is answered from the ledger. Else it is recorded,
-sent, and sent again after growing pauses while the endpoint is busy or out of reach; the ledger
-sees every attempt.
+sent, and sent again after growing pauses while the endpoint is busy or out of reach (see
+`persistence`); the ledger sees every attempt.
 """
 
 import asyncio
-import random
 from collections import defaultdict
 
 from subgoal.annotation.conversation import Question
@@ -14,13 +13,11 @@ from subgoal.annotation.cost import TokenCounter, as_json, expect, money
 from subgoal.annotation.endpoint import Answer, Endpoint, QuestionRefused, Unanswered
 from subgoal.annotation.ledger import AttemptState, Expected, Ledger, Reply, Request
 from subgoal.annotation.openai_config import Mode, OpenAIConfig
-from subgoal.annotation.pace import Pace
+from subgoal.annotation.persistence import Persistence
+from subgoal.annotation.tally import BudgetReached, Tally
 from subgoal.errors import ConfigInvalid, TeacherFailed
+from subgoal.plain_text import storable
 from subgoal.run_folder import digest_of
-
-
-class BudgetReached(TeacherFailed):
-    """A limit of the budget would be passed; nothing was sent."""
 
 
 class Requests:
@@ -73,39 +70,17 @@ class Requests:
         written = self.counter.count(answer.text) if written is None else written
         cost = money(self.prices, request.model, read, written) or 0.0
         return Reply(
-            text=answer.text,
+            text=storable(answer.text),
             input_tokens=read,
             output_tokens=written,
             cost=cost,
-            finish=answer.finish,
+            finish=storable(answer.finish),
         )
 
     def _expected(self, question: Question) -> Expected:
         return expect(
             question.messages, question.segment, self.counter, self.prices, self.config.model
         )
-
-
-def check_budget(ledger: Ledger, config: OpenAIConfig, expected: Expected, calls: int = 1) -> None:
-    """Check that more requests stay within the budget.
-
-    Args:
-        ledger: Knows what was used.
-        config: Holds the budget.
-        expected: What the requests are expected to need, together.
-        calls: How many they are.
-
-    Raises:
-        BudgetReached: They do not.
-    """
-    budget, used = config.budget, ledger.totals()
-    tokens = used.committed_tokens + expected.input_tokens + expected.output_tokens
-    if budget.max_calls is not None and used.calls + calls > budget.max_calls:
-        raise BudgetReached(f"the budget of {budget.max_calls} calls is used up")
-    if budget.max_tokens is not None and tokens > budget.max_tokens:
-        raise BudgetReached(f"the budget of {budget.max_tokens:,} tokens is used up")
-    if budget.max_cost is not None and used.committed_cost + expected.cost > budget.max_cost:
-        raise BudgetReached(f"the budget of {budget.max_cost:g} in money is used up")
 
 
 class Chat:
@@ -115,19 +90,22 @@ class Chat:
         endpoint: Where questions go.
         requests: Makes requests of them.
         ledger: Where every attempt is recorded.
+        persistence: How long it is asked again.
 
     Attributes:
         cached: How many questions the ledger answered.
     """
 
-    def __init__(self, endpoint: Endpoint, requests: Requests, ledger: Ledger) -> None:
+    def __init__(
+        self, endpoint: Endpoint, requests: Requests, ledger: Ledger, persistence: Persistence
+    ) -> None:
         self._endpoint, self._requests, self._ledger = endpoint, requests, ledger
-        self._config = requests.config
-        limits = self._config.endpoint
-        self._pace = Pace(limits.requests_per_minute, limits.tokens_per_minute)
+        self._config, self._persistence = requests.config, persistence
+        self._pace = persistence.pace
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way = 0
+        self._came_back = asyncio.Event()
         self.cached = 0
-        self._heard = False
 
     async def ask(self, task: str, question: Question) -> Reply:
         """Get the reply to a question, from the ledger or the endpoint.
@@ -146,41 +124,61 @@ class Chat:
             return await self._send(request, question)
 
     async def _send(self, request: Request, question: Question) -> Reply:
-        limits = self._config.endpoint
-        reason = ""
-        for attempt in range(limits.attempts):
+        limits, failures, sent = self._config.endpoint, 0, 0
+        while True:
             await self._pace.wait(request.expected.input_tokens + request.expected.output_tokens)
-            check_budget(self._ledger, self._config, request.expected)
-            number = self._ledger.begin(request)
+            await self._afford(request)
+            sent_at, sent = self._pace.clock(), sent + 1
             try:
-                answer = await self._endpoint.send(question.messages)
+                reply = await self._attempt(request, question)
             except Unanswered as error:
-                self._ledger.failed(number, error.state, str(error))
-                self._heard |= error.state is AttemptState.REFUSED
-                reason = str(error)
-                await self._pause(attempt, error.wait)
-            except TeacherFailed as error:
-                self._ledger.failed(number, AttemptState.REFUSED, str(error))
-                raise
-            else:
-                reply = self._requests.reply(request, answer)
-                self._ledger.answered(number, reply)
-                self._heard = True
-                return reply
-        if not self._heard:
-            raise TeacherFailed(
-                f"{limits.base_url} has answered no request in {limits.attempts} attempts "
-                f"({reason}); start the server or mend annotate.openai.endpoint.base_url, and run "
-                "the same command again"
-            )
-        raise QuestionRefused(f"no reply in {limits.attempts} attempts: {reason}")
+                failures += not self._persistence.busy(error)
+                if await self._persistence.goes_on(error, failures, sent_at):
+                    continue
+                if self._persistence.heard:
+                    raise QuestionRefused(f"no reply in {sent} attempts: {error}") from error
+                raise TeacherFailed(
+                    f"{limits.base_url} has answered no request in {sent} attempts ({error}); "
+                    "start the server or mend annotate.openai.endpoint.base_url, and run the same "
+                    "command again"
+                ) from error
+            self._persistence.answered()
+            return reply
 
-    async def _pause(self, attempt: int, wait: float | None) -> None:
-        limits = self._config.endpoint
-        if attempt + 1 >= limits.attempts:
-            return
-        if wait is not None:
-            self._pace.hold(min(wait, limits.longest_wait))  # it holds for all requests
-            return
-        longest = min(limits.backoff * 2**attempt, limits.longest_wait)
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))
+    async def _attempt(self, request: Request, question: Question) -> Reply:
+        """Send a request once; the ledger knows how it ended before anybody else does."""
+        number = self._ledger.begin(request)
+        self._under_way += 1
+        try:
+            answer = await self._endpoint.send(question.messages)
+            reply = self._requests.reply(request, answer)
+            self._ledger.answered(number, reply)
+        except Unanswered as error:
+            self._ledger.failed(number, error.state, str(error))
+            raise
+        except TeacherFailed as error:
+            self._ledger.failed(number, AttemptState.REFUSED, str(error))
+            raise
+        finally:
+            self._under_way -= 1
+            self._came_back.set()
+            self._came_back = asyncio.Event()
+        return reply
+
+    async def _afford(self, request: Request) -> None:
+        """Wait until the budget allows a request: what is under way may need less than it could.
+
+        Raises:
+            BudgetReached: It does not, and nothing is under way.
+        """
+        while True:
+            tally = Tally(self._config, self._requests.prices, self._ledger)
+            if not (tally.blind and self._under_way):
+                try:
+                    tally.take(request)
+                except BudgetReached:
+                    if not self._under_way:
+                        raise
+                else:
+                    return
+            await self._came_back.wait()

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _HOSTED = "https://api.openai.com"
 _TRY_AGAIN = {408, 409, 425, 429}
+_BUSY = {425, 429, 503, 529}
 _FOR_GOOD = {401, 402, 403, 404}
 _SERVER_ERROR = 500
 _SHOWN = 300
@@ -69,11 +70,20 @@ class Unanswered(Exception):
         message: What happened.
         state: Whether the server refused it, or it was lost on the way.
         wait: Seconds after which the server wants to be asked again, where it says so.
+        heard: Whether the server has said anything.
+        busy: Whether it has no time for anybody, whatever the request.
     """
 
-    def __init__(self, message: str, state: AttemptState, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        state: AttemptState,
+        wait: float | None = None,
+        heard: bool = True,
+        busy: bool = False,
+    ) -> None:
         super().__init__(message)
-        self.state, self.wait = state, wait
+        self.state, self.wait, self.heard, self.busy = state, wait, heard, busy
 
 
 class QuestionRefused(TeacherFailed):
@@ -152,7 +162,7 @@ class Endpoint:
                 return await sent
         except (TimeoutError, sdk.APITimeoutError) as error:
             message = f"no whole reply within {seconds:g} seconds"
-            raise Unanswered(message, AttemptState.LOST) from error
+            raise Unanswered(message, AttemptState.LOST, heard=False) from error
         except sdk.APIStatusError as error:
             quota = getattr(error, "code", None) == "insufficient_quota"
             status = 402 if quota else int(error.status_code)
@@ -161,7 +171,7 @@ class Endpoint:
         except (sdk.OpenAIError, ValueError, OSError) as error:
             cause = error.__cause__ or error
             message = self.clean(f"no whole reply came, {type(cause).__name__}: {cause}")
-            raise Unanswered(message, AttemptState.LOST) from error
+            raise Unanswered(message, AttemptState.LOST, heard=False) from error
 
     def refusal(
         self, status: int, said: str, schema: bool, wait: float | None = None
@@ -182,7 +192,8 @@ class Endpoint:
             where = self._config.endpoint.base_url
             return TeacherFailed(f"{where} refuses the model '{self._config.model}': {said}")
         if status in _TRY_AGAIN or status >= _SERVER_ERROR:
-            return Unanswered(f"status {status}: {said}", AttemptState.REFUSED, wait)
+            said, busy = f"status {status}: {said}", status in _BUSY
+            return Unanswered(said, AttemptState.REFUSED, wait, busy=busy)
         return QuestionRefused(f"status {status}: {said}")
 
     def clean(self, text: str) -> str:

@@ -125,10 +125,14 @@ class Totals(Record):
     """Tokens of all replies."""
     cost: float = 0.0
     """Money for the replies."""
-    committed_tokens: int = 0
-    """Tokens used, and expected of what is under way or lost."""
-    committed_cost: float = 0.0
-    """Money spent, and expected of what is under way or lost."""
+    longest_output: int = 0
+    """Tokens of the longest reply."""
+    expected_input: int = 0
+    """Tokens that were expected of all answered requests."""
+    expected_output: int = 0
+    """Tokens that were expected of all replies."""
+    expected_cost: float = 0.0
+    """Money that was expected for the replies."""
 
 
 def default_path() -> Path:
@@ -195,13 +199,19 @@ class Ledger:
         """Record the server's name of a batch."""
         self._base.execute("UPDATE batches SET remote = ? WHERE part = ?", (remote, part))
 
-    def batch_closed(self, part: str, error: str) -> None:
-        """Record that a batch is over; what it did not answer is lost."""
+    def batch_closed(self, part: str, state: AttemptState, error: str) -> None:
+        """Record that a batch is over.
+
+        Args:
+            part: The batch.
+            state: What became of the requests that it did not answer.
+            error: Why it did not.
+        """
         with self._transaction():
             self._base.execute(
                 "UPDATE attempts SET state = ?, ended_at = ?, error = ? "
                 "WHERE batch = ? AND state = ?",
-                (AttemptState.LOST, time.time(), error, part, AttemptState.SENT),
+                (state, time.time(), error, part, AttemptState.SENT),
             )
             self._base.execute("UPDATE batches SET open = 0 WHERE part = ?", (part,))
 
@@ -256,13 +266,27 @@ class Ledger:
             "COUNT(*) FILTER (WHERE state = 'refused'), "
             "COUNT(*) FILTER (WHERE state = 'lost'), "
             "TOTAL(input_tokens), TOTAL(output_tokens), TOTAL(cost), "
-            "TOTAL(CASE WHEN state IN ('sent', 'lost') THEN expected_input + expected_output "
-            "ELSE input_tokens + output_tokens END), "
-            "TOTAL(CASE WHEN state IN ('sent', 'lost') THEN expected_cost ELSE cost END) "
+            "COALESCE(MAX(output_tokens), 0), "
+            "TOTAL(expected_input) FILTER (WHERE state = 'answered'), "
+            "TOTAL(expected_output) FILTER (WHERE state = 'answered'), "
+            "TOTAL(expected_cost) FILTER (WHERE state = 'answered') "
             "FROM attempts WHERE run = ?",
             (self._run,),
         ).fetchone()
         return Totals.model_validate(dict(zip(Totals.model_fields, row, strict=True)))
+
+    def reserved(self, longest: int) -> tuple[int, int]:
+        """Return the tokens to be read and written for what is under way or lost.
+
+        Args:
+            longest: Tokens that a reply of theirs may have, where its own estimate is not more.
+        """
+        read, written = self._base.execute(
+            "SELECT TOTAL(expected_input), TOTAL(MAX(expected_output, ?)) FROM attempts "
+            "WHERE run = ? AND state IN (?, ?)",
+            (longest, self._run, AttemptState.SENT, AttemptState.LOST),
+        ).fetchone()
+        return int(read), int(written)
 
     def close(self) -> None:
         """Close the file."""

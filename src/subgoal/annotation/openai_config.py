@@ -47,9 +47,11 @@ class EndpointConfig(Record):
     timeout: float = Field(default=120.0, gt=0)
     """Seconds to wait for a whole reply."""
     attempts: int = Field(default=6, ge=1)
-    """Times a request is sent before its path is given up; a refusal for good is not repeated."""
+    """Times a request may fail before its path is given up; a refusal for good is not repeated."""
+    patience: float = Field(default=900.0, ge=0)
+    """Seconds to wait while the endpoint is busy and answers nothing, such as with status 429."""
     backoff: float = Field(default=1.0, ge=0)
-    """Seconds before the second attempt; doubled each time, unless the server says how long."""
+    """Seconds before the second attempt; doubled each time, longer where the server says so."""
     longest_wait: float = Field(default=60.0, ge=0)
     """Most seconds between two attempts."""
     poll: float = Field(default=30.0, gt=0)
@@ -64,7 +66,8 @@ class Budget(Record):
     max_calls: int | None = Field(default=None, ge=0)
     """Most requests (those that the server refused are free)."""
     max_tokens: int | None = Field(default=None, ge=0)
-    """Most tokens, read and written."""
+    """Most tokens, read and written. What is under way counts at the longest reply so far, so the
+    limit is passed by no more than replies under way are longer than that one."""
 
 
 class OpenAIConfig(Record):

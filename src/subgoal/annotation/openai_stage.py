@@ -4,13 +4,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from subgoal.annotation.chat import BudgetReached, Requests
+from subgoal.annotation.chat import Requests
 from subgoal.annotation.cost import money
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.ledger import Ledger, Totals, default_path
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_teacher import OpenAITeacher
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.tally import BudgetReached
 from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
 from subgoal.progress import Progress
 from subgoal.record import Record

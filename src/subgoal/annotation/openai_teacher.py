@@ -12,14 +12,17 @@ from types import MappingProxyType
 from typing_extensions import override
 
 from subgoal.annotation.batch_api import BatchDesk
-from subgoal.annotation.chat import BudgetReached, Chat, Requests
+from subgoal.annotation.chat import Chat, Requests
 from subgoal.annotation.conversation import Conversation
 from subgoal.annotation.endpoint import Endpoint, QuestionRefused
 from subgoal.annotation.ledger import Ledger, Reply, Request
 from subgoal.annotation.openai_config import Mode, OpenAIConfig
+from subgoal.annotation.pace import Pace
+from subgoal.annotation.persistence import Persistence
 from subgoal.annotation.prompt import Prompt
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.tally import BudgetReached
 from subgoal.annotation.teacher import Teacher
 from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
 from subgoal.trajectories.trajectory import Trajectory
@@ -34,6 +37,7 @@ class OpenAITeacher(Teacher):
     Args:
         config: Which model, where, and how it is asked.
         ledger: Where every request is recorded; open.
+        pace: Whose clock is waited by; None: the configuration's limits by the system's clock.
 
     Attributes:
         cached: How many questions the ledger answered.
@@ -42,8 +46,8 @@ class OpenAITeacher(Teacher):
         ConfigInvalid: The configuration names no model, or a wrong tokenizer.
     """
 
-    def __init__(self, config: OpenAIConfig, ledger: Ledger) -> None:
-        self._config, self._ledger = config, ledger
+    def __init__(self, config: OpenAIConfig, ledger: Ledger, pace: Pace | None = None) -> None:
+        self._config, self._ledger, self._pace = config, ledger, pace
         self.name = config.model
         self.cached = 0
         self._requests = Requests(config)
@@ -104,7 +108,7 @@ class OpenAITeacher(Teacher):
     async def _live(
         self, endpoint: Endpoint, paths: Sequence[Trajectory], again: Mapping[str, int]
     ) -> AsyncGenerator[Outcome]:
-        chat = Chat(endpoint, self._requests, self._ledger)
+        chat = Chat(endpoint, self._requests, self._ledger, self._persistence())
         places = asyncio.Semaphore(self._config.endpoint.concurrency)
 
         async def converse(path: Trajectory) -> Outcome:
@@ -133,7 +137,7 @@ class OpenAITeacher(Teacher):
     async def _batched(
         self, endpoint: Endpoint, paths: Sequence[Trajectory], again: Mapping[str, int]
     ) -> AsyncGenerator[Outcome]:
-        desk = BatchDesk(endpoint, self._requests, self._ledger)
+        desk = BatchDesk(endpoint, self._requests, self._ledger, self._persistence())
         talks = [self._conversation(path, again) for path in paths]
         while talks:
             asked = {
@@ -159,6 +163,16 @@ class OpenAITeacher(Teacher):
                 else:
                     yield self._outcome(talk)
             talks = going
+
+    def _persistence(self) -> Persistence:
+        limits = self._config.endpoint
+        pace = self._pace or Pace(
+            limits.requests_per_minute,
+            limits.tokens_per_minute,
+            limits.backoff,
+            limits.longest_wait,
+        )
+        return Persistence(limits, pace)
 
     def _conversation(
         self, path: Trajectory, again: Mapping[str, int] = MappingProxyType({})

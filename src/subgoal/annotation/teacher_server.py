@@ -5,6 +5,7 @@ reads the path off the prompt, answers from annotations, recorded or scripted, w
 rates, and counts what it delivered whole, so that a client's ledger can be checked against it.
 """
 
+import io
 import json
 import random
 import select
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from pydantic import Field
 from typing_extensions import override
@@ -27,6 +28,7 @@ from subgoal.annotation.known_answers import Asked, KnownAnswers
 from subgoal.annotation.prompt import render_pairs
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.errors import TeacherFailed
+from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.run_folder import digest_of
 
@@ -44,14 +46,20 @@ class ServerConfig(Record):
     """Seconds that a reply takes."""
     slow_seconds: float = Field(default=5.0, ge=0)
     """Seconds that a slow reply takes."""
-    retry_after: float = Field(default=1.0, ge=0)
-    """Seconds that a busy server asks to wait."""
+    retry_after: float | None = Field(default=1.0, ge=0)
+    """Seconds that a busy server asks to wait; None: it does not say."""
+    busy_first: int = Field(default=0, ge=0)
+    """Requests that meet a busy server before it serves any."""
+    thought: int = Field(default=0, ge=0)
+    """Tokens that it says it thought with, on top of those of a reply."""
     schemas: bool = True
     """Whether it takes JSON schemas; else they are refused with status 400."""
     key: str = ""
     """The API key that it wants; empty: any."""
     polls: int = Field(default=2, ge=0)
-    """Looks at a batch before it is completed."""
+    """Looks at a batch before it is over."""
+    batches: Literal["completed", "failed", "expired", "cancelled"] = "completed"
+    """How a batch ends; where it is not completed, nothing in it is answered."""
 
 
 class Delivered(Record):
@@ -145,6 +153,8 @@ class TeacherServer(ThreadingHTTPServer):
         """Draw the fault of a request, and chances for its details."""
         with self._lock:
             fault = self.config.faults.draw(self._chance)
+            if self._delivered.requests < self.config.busy_first:
+                fault = Fault.BUSY
             self._faults.update([fault.value] if fault else [])
             self._count(requests=1)
             return fault, random.Random(self._chance.random())
@@ -163,7 +173,8 @@ class TeacherServer(ThreadingHTTPServer):
                 text = f'{{"subgoals": {text}}}'
             first = asked.part[0] - asked.first
             text = faulty_text(fault, text, spans, asked.actions[first:], chance)
-        read, written = sum(estimate(one["content"]) for one in messages), estimate(text)
+        read = sum(estimate(one["content"]) for one in messages)
+        written = estimate(text) + self.config.thought
         finish = "length" if fault is Fault.TRUNCATED else "stop"
         prompt = digest_of(messages)
         reply = {
@@ -261,7 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
         if config.key and given != config.key:
             self._error(401, f"Incorrect API key provided: {given}")
         elif fault is Fault.BUSY:
-            self._error(429, "Rate limit reached", {"retry-after": str(config.retry_after)})
+            told = {} if config.retry_after is None else {"retry-after": str(config.retry_after)}
+            self._error(429, "Rate limit reached", told)
         elif fault is Fault.ERROR:
             self._error(500, "The server had an error")
         else:
@@ -362,11 +374,15 @@ def _looked_at(server: TeacherServer, name: str) -> dict[str, Any]:
     """Return a batch; after enough looks it is completed."""
     batch = server.batches[name]
     batch["polls"] += 1
-    if batch["polls"] > server.config.polls and "output_file_id" not in batch:
+    over = batch["polls"] > server.config.polls
+    if over and server.config.batches != "completed":
+        error = {"code": server.config.batches, "message": f"it is {server.config.batches}"}
+        batch |= {"status": server.config.batches, "errors": {"object": "list", "data": [error]}}
+    elif over and "output_file_id" not in batch:
         output = f"{name}-output"
         completions: list[_Completion] = []
         lines: list[str] = []
-        for line in server.files[batch["input_file_id"]].splitlines():
+        for _, line in numbered_lines(io.BytesIO(server.files[batch["input_file_id"]])):
             asked = json.loads(line)
             fault, chance = server.draw()
             status = {Fault.BUSY: 429, Fault.ERROR: 500}.get(fault or Fault.SLOW, 200)
@@ -377,8 +393,9 @@ def _looked_at(server: TeacherServer, name: str) -> dict[str, Any]:
                 completions.append(server.complete(asked["body"], fault, chance))
                 said = completions[-1].body
             response = {"status_code": status, "body": said}
-            lines.append(json.dumps({"custom_id": asked["custom_id"], "response": response}))
-        server.files[output] = "\n".join(lines).encode()
+            result = {"custom_id": asked["custom_id"], "response": response}
+            lines.append(json.dumps(result, ensure_ascii=False))
+        server.files[output] = "\n\n".join(lines).encode(errors="surrogatepass")
         server.uncounted[output] = completions
         batch |= {"status": "completed", "output_file_id": output}
     return batch
