@@ -150,7 +150,7 @@ def test_whatever_is_raised_names_world_and_method(method: str, error: BaseExcep
 def test_an_interrupt_and_the_worlds_own_errors_pass() -> None:
     with pytest.raises(KeyboardInterrupt):
         ask(odd("step", throw(KeyboardInterrupt())), "step")
-    with pytest.raises(TaskUnknown, match="^no such task$"):
+    with pytest.raises(TaskUnknown, match=r"^no such task$"):
         ask(odd("reset", throw(TaskUnknown("no such task"))), "reset")
 
 
