@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.annotation.ledger import AttemptState, Expected, Ledger, Reply, Request
+from subgoal.annotation.ledger import AttemptState, Expected, Foreseen, Ledger, Reply, Request
 from subgoal.errors import TeacherFailed
 
 
@@ -37,8 +37,20 @@ def test_totals_hold_what_was_used_and_what_may_be_charged(tmp_path: Path):
     assert (totals.calls, totals.answered, totals.refused, totals.lost) == (3, 1, 1, 1)
     assert (totals.input_tokens, totals.output_tokens, totals.cost) == (90, 20, 0.25)
     assert totals.longest_output == 20
-    assert (totals.expected_input, totals.expected_output, totals.expected_cost) == (100, 10, 0.5)
     assert reserved == [(200, 20), (200, 20), (200, 22), (200, 10_000)]
+
+
+def test_what_was_expected_is_one_question_a_path_as_a_dry_run_has_it(tmp_path: Path):
+    with Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        assert ledger.foreseen() == Foreseen()
+        ledger.failed(ledger.begin(request("a")), AttemptState.LOST, "timeout")
+        for key in ("a", "asked again", "a segment"):
+            ledger.answered(ledger.begin(request(key)), REPLY)
+        other = request("b").model_copy(update={"task": "errand/fetch/1"})
+        ledger.answered(ledger.begin(other), REPLY)
+        assert ledger.foreseen() == Foreseen(
+            expected_calls=2, expected_input=200, expected_output=20, expected_cost=1.0
+        )
 
 
 def test_what_was_under_way_is_lost_after_an_interruption(tmp_path: Path):

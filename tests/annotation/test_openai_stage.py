@@ -192,8 +192,15 @@ def test_a_dry_run_sends_nothing_and_is_near_the_truth(folder: RunFolder):
         said = dry_run(config, folder)
         assert server.delivered.requests == 0
         assert (said.calls, said.cached, said.counter) == (3 * PER_TYPE, 0, "estimate")
-        annotate(config, folder)
+        used = annotate(config, folder).used
         delivered = server.delivered
+        assert used["expected_calls"] == said.calls
+        assert used["expected_input"] == said.input_tokens
+        assert used["expected_output"] == said.output_tokens
+        assert used["expected_cost"] == pytest.approx(said.cost)
+        assert used["cost"] == pytest.approx(
+            (delivered.input_tokens + 4 * delivered.output_tokens) / 1e6
+        )
         assert said.input_tokens == pytest.approx(delivered.input_tokens, rel=0.05)
         assert said.cost == pytest.approx(
             (said.input_tokens + 4 * said.output_tokens) / 1e6, rel=1e-6

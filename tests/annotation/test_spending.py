@@ -55,15 +55,19 @@ def all_annotated(found: dict[str, object]) -> bool:
 
 
 class OddServer(TeacherServer):
-    """Puts something around each reply; `finish` is why it says that it stopped."""
+    """Puts something before each reply; `finish` is why it says that it stopped."""
 
-    before, after, finish = "", "", "stop"
+    before, finish = "", "stop"
+    silent = False  # the reply is empty, and a draft stands in the field for thought
 
     @override
     def complete(self, body, fault, chance):
         made = super().complete(body, fault, chance)
         choice = made.body["choices"][0]
-        choice["message"]["content"] = f"{self.before}{choice['message']['content']}{self.after}"
+        message = choice["message"]
+        message["content"] = f"{self.before}{message['content']}"
+        if self.silent:
+            message |= {"content": None, "reasoning_content": message["content"]}
         choice["finish_reason"] = self.finish
         return made
 
@@ -111,24 +115,13 @@ def test_a_damaged_line_of_a_batch_costs_only_itself(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("before", ["", "<think>" + "on and on " * 30])
 def test_a_reply_that_was_all_thought_is_paid_once(tmp_path: Path, mode: str, before: str):
     server = OddServer(ServerConfig(port=0), ())
-    server.before, server.finish = before, "length"
+    server.before, server.finish, server.silent = before, "length", not before
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        if not before:
-            server.complete = lambda *all_of_it: _silent(OddServer.complete(server, *all_of_it))
         teacher = OpenAITeacher(config_for(server, mode=mode, rounds=4), ledger)
         found = outcomes(teacher, PATHS[:4])
         assert all(isinstance(one, AnnotationInvalid) for one in found.values())
         assert all("max_output_tokens" in str(one) for one in found.values())
         assert server.delivered.replies == 4
-
-
-def _silent(made):
-    made.body["choices"][0]["message"] = {
-        "role": "assistant",
-        "content": None,
-        "reasoning_content": '[["a_draft(x)", 1]]',
-    }
-    return made
 
 
 @MODES

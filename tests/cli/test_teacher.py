@@ -67,14 +67,20 @@ def test_a_rehearsal_from_beginning_to_end(run: Path, server, tmp_path: Path, ca
     told = capfd.readouterr()
     assert "36/36 paths" in told.err
     assert re.search(r"\d+ done, \d+ failed, \d+ repaired", told.err)
-    used = re.search(r"paid for (\d+) replies .*: ([\d,]+) tokens read, ([\d,]+) written", told.out)
-    assert used, told.out
+    paid = re.search(r"paid for (\d+) replies", told.out)
+    assert paid, told.out
+    rows = dict(re.findall(r"(replies|tokens \w+|money) +\S +(\S+ +\S +\S+)", told.out))
+    expected, used = ({name: row.split()[at] for name, row in rows.items()} for at in (0, 2))
+    assert (expected["replies"], used["replies"]) == ("36", paid[1])
+    assert f"input   {expected['tokens read']} tokens" in said
+    assert f"about {expected['tokens written']} tokens" in said
+    assert float(expected["money"]) == pytest.approx(float(re.findall(r"cost +(\S+)", said)[0]))
     assert "deliver-two: navigate_to" in told.out
     assert (tmp_path / "cache" / "subgoal" / "teacher.sqlite").exists()
 
     # Asked once more, all comes from the ledger.
     main([*words, "--restart"])
-    assert f"paid for {used[1]} replies" in capfd.readouterr().out
+    assert f"paid for {paid[1]} replies" in capfd.readouterr().out
 
     main_doctor = ["doctor", "--config", str(config)]
     told_by_doctor = _doctor(main_doctor, capfd)
@@ -83,8 +89,8 @@ def test_a_rehearsal_from_beginning_to_end(run: Path, server, tmp_path: Path, ca
     server.send_signal(signal.SIGINT)
     rest, _ = server.communicate(timeout=30)
     assert server.returncode == 0
-    read, written = (used[i].replace(",", "") for i in (2, 3))
-    assert f"delivered {used[1]} replies whole ({read} tokens read, {written} written)" in rest
+    read, written = (used[f"tokens {one}"].replace(",", "") for one in ("read", "written"))
+    assert f"delivered {paid[1]} replies whole ({read} tokens read, {written} written)" in rest
     assert "0 of them more than once" in rest
     assert "does not answer" in _doctor(main_doctor, capfd)
 

@@ -181,7 +181,8 @@ class BatchDesk:
         """Record one line of a batch's output: a reply, or why there is none."""
         try:
             result: Any = json.loads(line.decode(errors="replace"))
-            number, response = int(result["custom_id"]), result.get("response") or {}
+            number = int(result["custom_id"])
+            response: Any = result.get("response") or {}
             status = int(response.get("status_code") or 500)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return  # what cannot be read answers nothing, and the other lines do

@@ -127,12 +127,19 @@ class Totals(Record):
     """Money for the replies."""
     longest_output: int = 0
     """Tokens of the longest reply."""
+
+
+class Foreseen(Record):
+    """What was expected of the paths that a run has paid for: one question each."""
+
+    expected_calls: int = 0
+    """Paths that at least one reply was paid for."""
     expected_input: int = 0
-    """Tokens that were expected of all answered requests."""
+    """Tokens of their first questions."""
     expected_output: int = 0
-    """Tokens that were expected of all replies."""
+    """Tokens of the replies to those; those that a model thinks with were not counted."""
     expected_cost: float = 0.0
-    """Money that was expected for the replies."""
+    """Money for both."""
 
 
 def default_path() -> Path:
@@ -266,14 +273,20 @@ class Ledger:
             "COUNT(*) FILTER (WHERE state = 'refused'), "
             "COUNT(*) FILTER (WHERE state = 'lost'), "
             "TOTAL(input_tokens), TOTAL(output_tokens), TOTAL(cost), "
-            "COALESCE(MAX(output_tokens), 0), "
-            "TOTAL(expected_input) FILTER (WHERE state = 'answered'), "
-            "TOTAL(expected_output) FILTER (WHERE state = 'answered'), "
-            "TOTAL(expected_cost) FILTER (WHERE state = 'answered') "
-            "FROM attempts WHERE run = ?",
+            "COALESCE(MAX(output_tokens), 0) FROM attempts WHERE run = ?",
             (self._run,),
         ).fetchone()
         return Totals.model_validate(dict(zip(Totals.model_fields, row, strict=True)))
+
+    def foreseen(self) -> Foreseen:
+        """Return what a dry run foresees for the paths that the run has paid for."""
+        row = self._base.execute(
+            "SELECT COUNT(*), TOTAL(expected_input), TOTAL(expected_output), TOTAL(expected_cost) "
+            "FROM attempts WHERE id IN (SELECT MIN(id) FROM attempts "
+            "WHERE run = ? AND state = ? GROUP BY task)",
+            (self._run, AttemptState.ANSWERED),
+        ).fetchone()
+        return Foreseen.model_validate(dict(zip(Foreseen.model_fields, row, strict=True)))
 
     def reserved(self, longest: int) -> tuple[int, int]:
         """Return the tokens to be read and written for what is under way or lost.

@@ -7,7 +7,7 @@ from pathlib import Path
 from subgoal.annotation.chat import Requests
 from subgoal.annotation.cost import money
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
-from subgoal.annotation.ledger import Ledger, Totals, default_path
+from subgoal.annotation.ledger import Foreseen, Ledger, Totals, default_path
 from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.openai_teacher import OpenAITeacher
 from subgoal.annotation.subgoal import AnnotatedTrajectory
@@ -29,6 +29,7 @@ class PaidTeacher:
     Attributes:
         failed: Why it did not annotate other paths that it was asked about.
         totals: What the run has used so far, over all its interruptions.
+        foreseen: What was expected of the paths that it has paid for.
         cached: How many replies came from the ledger.
     """
 
@@ -38,7 +39,7 @@ class PaidTeacher:
         self._config, self._run, self._again = config, run, dict(again or {})
         self._annotated: dict[str, AnnotatedTrajectory] = {}
         self.failed: list[AnnotationFailure] = []
-        self.totals = Totals()
+        self.totals, self.foreseen = Totals(), Foreseen()
         self.cached = 0
 
     def ask(self, paths: Sequence[Trajectory]) -> None:
@@ -57,6 +58,7 @@ class PaidTeacher:
                         self._take(path, outcome)
                         self.totals, self.cached = ledger.totals(), cached + teacher.cached
                         progress.advance(note=self.note)
+                self.foreseen = ledger.foreseen()
         except sqlite3.Error as error:
             raise TeacherFailed(
                 f"the ledger {place} cannot be written ({error}); make room or name another with "
@@ -88,7 +90,7 @@ class PaidTeacher:
     @property
     def counts(self) -> dict[str, float]:
         """What was used, for the stage's manifest."""
-        return {**self.totals.model_dump(), "cached": self.cached}
+        return {**self.totals.model_dump(), **self.foreseen.model_dump(), "cached": self.cached}
 
     def _take(self, path: Trajectory, outcome: AnnotatedTrajectory | SubgoalError) -> None:
         if isinstance(outcome, AnnotatedTrajectory):

@@ -64,7 +64,7 @@ def show_annotated(summary: AnnotateSummary, samples: int = 5) -> None:
         say(f"  the teacher failed on {summary.retriable} paths; --retry-failed asks again")
     show_types(summary.types)
     if summary.used:
-        say(_used(summary.used))
+        show_cost(summary.used)
     for one in summary.samples[:samples]:
         _show_path(one)
     files(str(summary.read), str(summary.written))
@@ -84,12 +84,30 @@ def show_types(types: Sequence[TypeSummary]) -> None:
         say(f"  {row.type}: {', '.join(names[:_SHOWN_NAMES] + more)}", "dim")
 
 
-def _used(used: Mapping[str, float]) -> str:
-    return (
-        f"paid for {used['answered']:,.0f} replies ({used['cached']:,.0f} came from the ledger): "
-        f"{used['input_tokens']:,.0f} tokens read, {used['output_tokens']:,.0f} written, cost "
-        f"{used['cost']:.4g}; {used['refused']:,.0f} requests refused, {used['lost']:,.0f} lost"
+def show_cost(used: Mapping[str, float]) -> None:
+    """Print what a paid teacher cost, beside what a dry run foresees for the same paths."""
+    say(
+        f"paid for {used['answered']:,.0f} replies ({used['cached']:,.0f} came from the ledger); "
+        f"{used['refused']:,.0f} requests refused, {used['lost']:,.0f} lost"
     )
+    paths = used.get("expected_calls", 0)  # stages of older versions have none
+    if not paths:
+        return
+    money = used["cost"] or used["expected_cost"]
+    rows = [
+        ("replies", "expected_calls", "answered", ",.0f"),
+        ("tokens read", "expected_input", "input_tokens", ",.0f"),
+        ("tokens written", "expected_output", "output_tokens", ",.0f"),
+        *([("money", "expected_cost", "cost", ".4g")] if money else []),
+    ]
+    table = Table("", "expected", "used", "per path")
+    for name, expected, real, form in rows:
+        per_path = format(used[real] / paths, ".4g")
+        table.add_row(name, format(used[expected], form), format(used[real], form), per_path)
+    out.print(table)
+    say("  expected as by --dry-run: one reply a path, without what a model thinks", "dim")
+    if not money:
+        say("  money   unknown: the model is not in [annotate.openai.prices]", "yellow")
 
 
 def show_forecast(forecast: Forecast, config: OpenAIConfig, select: SelectionConfig) -> None:
