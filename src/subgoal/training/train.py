@@ -425,5 +425,5 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
 
 
 def _teachers(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, int]:
-    by_key = {a.trajectory.task.key: a for a in annotated}  # renamed copies count once
+    by_key = {a.trajectory.key: a for a in annotated}  # renamed copies count once
     return dict(Counter("transfer" if a.transferred_from else a.teacher for a in by_key.values()))
