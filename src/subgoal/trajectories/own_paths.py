@@ -156,7 +156,7 @@ class _Reader:
 
     def take(self, number: int, line: bytes) -> Taken:
         try:
-            path = OraclePath.model_validate_json(line)
+            path = OraclePath.model_validate_json(line.strip())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
