@@ -78,8 +78,9 @@ def validated(model: type[M], table: Mapping[str, Any], source: str) -> M:
             known = _fields_at(model, first["loc"][:-1])
             guess = nearest(str(first["loc"][-1]), known)
             raise ConfigInvalid(f"{source}: unknown key '{key}'{guess}") from error
-        given = repr(first["input"])[:_SHOWN]
-        raise ConfigInvalid(f"{source}: '{key}' = {given} is wrong: {first['msg']}") from error
+        shown = "" if _is_hidden(model, first["loc"]) else f" = {repr(first['input'])[:_SHOWN]}"
+        wrong = ConfigInvalid(f"{source}: '{key}'{shown} is wrong: {first['msg']}")
+    raise wrong  # apart from pydantic's error, which shows what was given
 
 
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,6 +94,19 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 result[key] = value
     return result
+
+
+def _is_hidden(model: type[BaseModel], location: tuple[int | str, ...]) -> bool:
+    """Tell whether a field may hold a secret: it, or what it stands in, is kept out of `repr`."""
+    at: Any = model
+    for part in location:
+        if not (isinstance(at, type) and issubclass(at, BaseModel) and part in at.model_fields):
+            break
+        field = at.model_fields[str(part)]
+        if not field.repr:
+            return True
+        at = field.annotation
+    return isinstance(at, type) and issubclass(at, BaseModel)  # a whole section
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -63,7 +63,7 @@ def config_for(server: TeacherServer, folder: RunFolder, **changes) -> AnnotateC
 
 
 def faulty(**rates) -> TeacherServer:
-    values = {"port": 0, "slow_seconds": 5.0, "retry_after": 0.01, "faults": rates}
+    values = {"port": 0, "slow_seconds": 60.0, "retry_after": 0.01, "faults": rates}
     return TeacherServer(ServerConfig.model_validate(values))
 
 
@@ -218,8 +218,8 @@ def test_another_model_is_another_configuration_another_endpoint_is_not(folder: 
             config_for(server, folder, select=SelectionConfig(core=1), endpoint={"concurrency": 2}),
             folder,
         )
-        other = config.openai.model_copy(update={"temperature": 1.0})
-        with pytest.raises(RunFolderInvalid, match=r"temperature: 0.0 -> 1.0"):
+        other = config.openai.model_copy(update={"parameters": {"temperature": 1.0}})
+        with pytest.raises(RunFolderInvalid, match=r"parameters.temperature: None -> 1.0"):
             annotate(config.model_copy(update={"openai": other}), folder, retry_failed=True)
 
 

@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from subgoal.annotation.chat import Requests
-from subgoal.annotation.endpoint import Endpoint, QuestionRefused, Unanswered, read_completion
+from subgoal.annotation.endpoint import Endpoint, QuestionRefused, Unanswered
 from subgoal.annotation.ledger import AttemptState, Ledger, Reply, Request
 from subgoal.annotation.persistence import Persistence
 from subgoal.annotation.tally import BudgetReached, Tally
 from subgoal.errors import TeacherFailed
 from subgoal.plain_text import numbered_lines
+from subgoal.server_access import shown
 
 _MOST_REQUESTS = 10_000
 _COMPLETED = "completed"
@@ -191,9 +192,8 @@ class BatchDesk:
             return
         try:
             if status >= 400:
-                said = json.dumps(response.get("body") or result.get("error"))
-                raise self._endpoint.refusal(status, said, schema=True)
-            answer = read_completion(response.get("body"))
+                raise self._endpoint.refusal(status, response.get("body") or result.get("error"))
+            answer = self._endpoint.answer(response.get("body"))
         except Unanswered as error:
             self._ledger.failed(number, error.state, str(error))
         except TeacherFailed as error:
@@ -222,7 +222,7 @@ class BatchDesk:
             except Unanswered as error:
                 failures += not self._persistence.busy(error)
                 if not await self._persistence.goes_on(error, failures, sent_at):
-                    where = self._limits.base_url
+                    where = shown(self._limits.base_url)
                     message = f"{where} did not answer {sent} times: {error}"
                     raise _OutOfReach(message) from error
             else:

@@ -7,17 +7,23 @@ sent, and sent again after growing pauses while the endpoint is busy or out of r
 
 import asyncio
 from collections import defaultdict
+from typing import Any
 
 from subgoal.annotation.conversation import Question
 from subgoal.annotation.cost import TokenCounter, as_json, expect, money
 from subgoal.annotation.endpoint import Answer, Endpoint, QuestionRefused, Unanswered
 from subgoal.annotation.ledger import AttemptState, Expected, Ledger, Reply, Request
-from subgoal.annotation.openai_config import Mode, OpenAIConfig
+from subgoal.annotation.openai_config import DEFAULTS, OMIT, Mode, OpenAIConfig
 from subgoal.annotation.persistence import Persistence
 from subgoal.annotation.tally import BudgetReached, Tally
 from subgoal.errors import ConfigInvalid, TeacherFailed
 from subgoal.plain_text import storable
 from subgoal.run_folder import digest_of
+from subgoal.secret import masked
+from subgoal.server_access import shown
+
+_OF_OLD = ("temperature", "reasoning_effort", "seed")
+"""Parameters that have places of their own in a request's identity; None: not sent."""
 
 
 class Requests:
@@ -45,15 +51,16 @@ class Requests:
     def of(self, task: str, question: Question) -> Request:
         """Make a request of a question about a task, given by its key."""
         config = self.config
+        asked: dict[str, Any] = masked({**DEFAULTS, **config.parameters})
+        parameters = {name: value for name, value in asked.items() if value != OMIT}
         identity = {
             "messages": question.messages,
             "model": config.model,
-            "at": config.endpoint.base_url,
-            "temperature": config.temperature,
-            "reasoning_effort": config.reasoning_effort,
-            "seed": config.seed,
+            "at": shown(config.endpoint.base_url),
+            **{name: parameters.pop(name, None) for name in _OF_OLD},
             "max_output_tokens": config.max_output_tokens,
             "structured": config.structured,
+            **({"parameters": parameters} if parameters else {}),
         }
         return Request(
             key=digest_of(identity),
@@ -137,10 +144,11 @@ class Chat:
                     continue
                 if self._persistence.heard:
                     raise QuestionRefused(f"no reply in {sent} attempts: {error}") from error
+                where = shown(limits.base_url)
                 raise TeacherFailed(
-                    f"{limits.base_url} has answered no request in {sent} attempts ({error}); "
-                    "start the server or mend annotate.openai.endpoint.base_url, and run the same "
-                    "command again"
+                    f"{where} has answered no request in {sent} attempts ({error}); start the "
+                    "server or mend annotate.openai.endpoint.base_url, and run the same command "
+                    "again"
                 ) from error
             self._persistence.answered()
             return reply

@@ -1,53 +1,47 @@
 """One OpenAI-compatible endpoint: a request goes out, a reply or a named failure comes back.
 
-The `openai` SDK is loaded here and only here, when an endpoint is opened. Retries, limits and the
-ledger are not its business (see `chat`). The API key is read from the environment; it is never
-kept in a record, and is blotted out of whatever the server says.
+The `openai` SDK is loaded here and only here, when an endpoint is opened; `http_client` is what it
+sends with. Retries, limits and the ledger are not its business (see `chat`). What the endpoint says
+is read here, and nothing of it is believed: a reply can be broken, and an error can hold the key.
 """
 
 import asyncio
-import os
+import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from email.utils import parsedate_to_datetime
 from importlib import import_module
-from typing import Any, TypeVar
+from math import isfinite
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import JsonValue
 
 from subgoal.annotation.ledger import AttemptState
 from subgoal.annotation.openai_config import OpenAIConfig, Structured
 from subgoal.annotation.prompt import Messages
+from subgoal.annotation.refusal import Refusal, RefusalKind, error_in, read_refusal
+from subgoal.annotation.request_form import RequestForm
 from subgoal.errors import ConfigInvalid, TeacherFailed
+from subgoal.http_client import BrokenReply, RedirectRefused, open_client, raw_reply, read_json
 from subgoal.record import Record
+from subgoal.secret import named_secret, resolved
+from subgoal.server_access import Access, shown
 
 T = TypeVar("T")
 
-_HOSTED = "https://api.openai.com"
-_TRY_AGAIN = {408, 409, 425, 429}
+_AT = "annotate.openai.endpoint.base_url"
+_HOSTED = "api.openai.com"
 _BUSY = {425, 429, 503, 529}
-_FOR_GOOD = {401, 402, 403, 404}
-_SERVER_ERROR = 500
 _SHOWN = 300
 _LISTED = 3
-
-_PAIRS: dict[str, Any] = {
-    "type": "array",
-    "items": {
-        "type": "array",
-        "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-        "minItems": 2,
-        "maxItems": 2,
-    },
-}
-"""The form of a reply as the prompt and its examples have it: a list of pairs."""
-_WRAPPED: dict[str, Any] = {
-    "type": "object",
-    "properties": {"subgoals": _PAIRS},
-    "required": ["subgoals"],
-    "additionalProperties": False,
-}
-"""The same for endpoints that want an object at the top."""
+_READ, _LONGEST_SECRET = 16_384, 2_048
+_RESULTS = 64
+"""How many replies' worth of bytes the results of a batch may have."""
+_MOST_TOKENS = 10**8
+"""Tokens that no request has; an endpoint that counts more miscounts."""
+_NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "LocalProtocolError"}
+_FINISH = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
 class Answer(Record):
@@ -64,11 +58,11 @@ class Answer(Record):
 
 
 class Unanswered(Exception):
-    """No whole reply came; the same request may be sent again.
+    """No whole reply came; the same question may be sent again.
 
     Args:
         message: What happened.
-        state: Whether the server refused it, or it was lost on the way.
+        state: Whether it was refused or never sent, or lost on the way.
         wait: Seconds after which the server wants to be asked again, where it says so.
         heard: Whether the server has said anything.
         busy: Whether it has no time for anybody, whatever the request.
@@ -98,7 +92,8 @@ class Endpoint:
 
     Raises:
         ConfigInvalid: No model is named.
-        TeacherFailed: The SDK is not installed, or the API key is not set.
+        TeacherFailed: The SDK is not installed, the API key is not set, or something that a request
+            would carry cannot be sent.
     """
 
     def __init__(self, config: OpenAIConfig) -> None:
@@ -111,96 +106,108 @@ class Endpoint:
                 "the openai teacher needs the SDK: pip install 'subgoal[teacher]'"
             ) from error
         self._config = config
-        key, headers = _key_of(config), _headers_of(config)
-        self._secrets = [key, *(headers[name] for name in _from_environment(config))]
-        self._schema = config.structured is not Structured.PROMPT
-        self.client: Any = self.sdk.AsyncOpenAI(
-            api_key=key or "none",
-            base_url=config.endpoint.base_url,
-            timeout=config.endpoint.timeout,
-            max_retries=0,
-            default_headers=headers,
-        )
+        most, limits = config.endpoint.max_reply_bytes, config.endpoint
+        try:
+            hidden: list[str] = []
+            self._form = RequestForm(config, _resolved_parameters(config.sent, hidden))
+            self._access = _access(config, hidden)
+            self.client: Any = open_client(
+                self.sdk,
+                self._access,
+                limits.timeout,
+                lambda path: most * _RESULTS if path.endswith("/content") else most,
+                max_retries=0,
+            )
+        except ConfigInvalid as error:
+            wrong = TeacherFailed(str(error))
+        else:
+            return
+        raise wrong
 
     def body(self, messages: Messages) -> dict[str, Any]:
-        """Return a request as the protocol has it; settings that are None are left out."""
-        config = self._config
-        hosted = config.endpoint.base_url.startswith(_HOSTED)
-        body = {
-            "model": config.model,
-            "messages": messages,
-            "temperature": config.temperature,
-            "reasoning_effort": config.reasoning_effort,
-            "seed": config.seed,
-            "max_completion_tokens" if hosted else "max_tokens": config.max_output_tokens,
-            "response_format": _form(_WRAPPED if hosted else _PAIRS) if self._schema else None,
-        }
-        return {name: value for name, value in body.items() if value is not None}
+        """Return a request as the protocol has it; what the endpoint has refused is left out."""
+        return self._form.body(messages)
 
     async def send(self, messages: Messages) -> Answer:
-        """Send one request once.
+        """Send a question; again without what the endpoint refuses of its form.
 
         Raises:
             Unanswered: It may be sent again.
             QuestionRefused: It may not.
             TeacherFailed: Nor may any other.
         """
-        body = self.body(messages)
-        create = self.client.chat.completions.create
-        return read_completion(await self.call(create(**body), "response_format" in body))
+        doubted: Refusal | None = None
+        while True:
+            body = self._form.body(messages)
+            if doubted is not None:
+                body.pop("response_format", None)
+            post = self.client.post("/chat/completions", body=body, cast_to=raw_reply(self.sdk))
+            reply = await self._exchange(post, body)
+            said = reply if isinstance(reply, Refusal) else self._read(reply.content, body)
+            if isinstance(said, Answer):
+                self._form.answered(body)
+                if doubted is not None:
+                    self._form.does_without_schema(doubted)
+                return said
+            if self._form.learn(said, body):
+                continue
+            if doubted is None and self._form.doubts_schema(said, body):
+                doubted = said
+                continue
+            raise self._meaning(said)
 
-    async def call(self, sent: Awaitable[T], schema: bool = False) -> T:
+    async def call(self, sent: Awaitable[T]) -> T:
         """Wait for what the SDK sends; name what goes wrong as `send` does.
 
         Args:
             sent: The SDK's call.
-            schema: True where it asks for a reply by a JSON schema.
         """
-        sdk, seconds = self.sdk, self._config.endpoint.timeout
-        try:
-            async with asyncio.timeout(seconds):
-                return await sent
-        except (TimeoutError, sdk.APITimeoutError) as error:
-            message = f"no whole reply within {seconds:g} seconds"
-            raise Unanswered(message, AttemptState.LOST, heard=False) from error
-        except sdk.APIStatusError as error:
-            quota = getattr(error, "code", None) == "insufficient_quota"
-            status = 402 if quota else int(error.status_code)
-            wait = _wait_of(error.response.headers)
-            raise self.refusal(status, str(error.message), schema, wait) from error
-        except (sdk.OpenAIError, ValueError, OSError) as error:
-            cause = error.__cause__ or error
-            message = self.clean(f"no whole reply came, {type(cause).__name__}: {cause}")
-            raise Unanswered(message, AttemptState.LOST, heard=False) from error
+        outcome = await self._exchange(sent)
+        if isinstance(outcome, Refusal):
+            raise self._meaning(outcome)
+        return outcome
 
-    def refusal(
-        self, status: int, said: str, schema: bool, wait: float | None = None
-    ) -> Unanswered | TeacherFailed:
-        """Say what an error status means for the question, and for all others.
+    def answer(self, body: Any) -> Answer:
+        """Read what came for a question in a batch.
+
+        Args:
+            body: The reply's body.
+
+        Raises:
+            Unanswered, TeacherFailed: As `send` does.
+        """
+        found = self._read(body, self._form.ever)
+        if isinstance(found, Refusal):
+            raise self.refusal(found.status, body)
+        self._form.answered(self._form.body([]))
+        return found
+
+    def refusal(self, status: int, said: Any) -> Unanswered | TeacherFailed:
+        """Say what an error status means for a question in a batch, and for all others.
 
         Args:
             status: The HTTP status.
-            said: The server's words.
-            schema: True where the request asked for a reply by a JSON schema.
-            wait: Seconds that the server wants us to wait, where it says so.
+            said: The reply's body.
         """
-        said = self.clean(said)
-        if status in {400, 422} and schema and self._config.structured is Structured.AUTO:
-            self._schema = False  # an endpoint without JSON schemas: by the prompt from now on
-            return Unanswered(f"no JSON schema here: {said}", AttemptState.REFUSED, 0.0)
-        if status in _FOR_GOOD:
-            where = self._config.endpoint.base_url
-            return TeacherFailed(f"{where} refuses the model '{self._config.model}': {said}")
-        if status in _TRY_AGAIN or status >= _SERVER_ERROR:
-            said, busy = f"status {status}: {said}", status in _BUSY
-            return Unanswered(said, AttemptState.REFUSED, wait, busy=busy)
-        return QuestionRefused(f"status {status}: {said}")
+        refusal = self._refusal(status, said, self._form.ever)
+        learned = self._form.learn(refusal, self._form.ever)
+        if (
+            not learned
+            and refusal.status != 500
+            and self._form.doubts_schema(refusal, self._form.ever)
+        ):
+            self._form.does_without_schema(refusal)
+            learned = True
+        if learned:  # the next batch has another form
+            return Unanswered(refusal.said, AttemptState.REFUSED, 0.0)
+        return self._meaning(refusal)
 
     def clean(self, text: str) -> str:
         """Blot the secrets out of a text, and shorten it."""
-        for secret in filter(None, self._secrets):
-            text = text.replace(secret, "***")
-        return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+        whole = self._access.secrets.blotted(text[:_READ])
+        if len(text) > _READ:  # its end may hold a part of one
+            whole = whole[:-_LONGEST_SECRET]
+        return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "..."
 
     async def models(self) -> list[str]:
         """Return the names of the models that the endpoint serves.
@@ -209,12 +216,110 @@ class Endpoint:
             Unanswered: It is busy or out of reach.
             TeacherFailed: It refuses, such as for a wrong key.
         """
-        page = await self.call(self.client.models.list())
-        return [str(model.id) for model in page.data]
+        get = self.client.get("/models", cast_to=raw_reply(self.sdk))
+        body = self._json((await self.call(get)).content)
+        try:
+            return [self.clean(str(model["id"])) for model in body["data"]]
+        except (KeyError, TypeError, RecursionError):
+            broken = Unanswered("it does not say which models it serves", AttemptState.LOST)
+        raise broken
 
     async def close(self) -> None:
         """Close all connections."""
         await self.client.close()
+
+    async def _exchange(self, sent: Awaitable[T], names: Collection[str] = ()) -> T | Refusal:
+        """Wait for what the SDK sends; a refusal is a result.
+
+        What goes wrong is raised outside of the handler: an error of the SDK may hold secrets, and
+        no traceback may lead to it.
+        """
+        try:
+            return await sent
+        except self.sdk.APIStatusError as error:
+            response: Any = error.response
+            said = bytes(response.content).decode("utf-8", "replace")
+            wait = _wait_of(response.headers)
+            return self._refusal(int(response.status_code), said, names, wait)
+        except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a broken reply
+            failed = self._failure(error.__cause__ or error)
+        raise failed
+
+    def _failure(self, error: BaseException) -> Unanswered | TeacherFailed:
+        where = self._access.url
+        if isinstance(error, RedirectRefused):
+            return TeacherFailed(self.clean(f"{where}: {error}; set {_AT} to where it is"))
+        if isinstance(error, ConfigInvalid):
+            return TeacherFailed(self.clean(str(error)))
+        kind = type(error).__name__
+        if "Timeout" in kind and kind not in _NOT_SENT:
+            seconds = self._config.endpoint.timeout
+            return Unanswered(
+                f"no whole reply within {seconds:g} seconds", AttemptState.LOST, heard=False
+            )
+        if isinstance(error, BrokenReply):
+            return _broken(str(error))
+        state = AttemptState.REFUSED if kind in _NOT_SENT else AttemptState.LOST
+        said = self.clean(f"no whole reply came, {kind}: {error}")
+        return Unanswered(said, state, heard=False)
+
+    def _json(self, data: bytes) -> Any:
+        try:
+            return read_json(data)
+        except BrokenReply as error:
+            broken = _broken(str(error))
+        raise broken
+
+    def _read(self, body: Any, names: Collection[str]) -> Answer | Refusal:
+        """Read a reply with status 200: an answer, or an error all the same."""
+        data = self._json(body) if isinstance(body, bytes) else body
+        error = error_in(data)
+        if error is not None:
+            return self._refusal(200, error, names)
+        answer = read_completion(data)
+        return answer.model_copy(update={"text": self._access.secrets.blotted_reply(answer.text)})
+
+    def _refusal(
+        self, status: int, body: Any, names: Collection[str], wait: float | None = None
+    ) -> Refusal:
+        refusal = read_refusal(status, body, names)
+        return refusal.model_copy(update={"said": self.clean(refusal.said), "wait": wait})
+
+    def _meaning(self, refusal: Refusal) -> Unanswered | TeacherFailed:
+        """Say what a refusal means for the question, and for all others."""
+        where, model, said = self._access.url, self._config.model, refusal.said
+        match refusal.kind:
+            case RefusalKind.BUSY:
+                message, busy = f"status {refusal.status}: {said}", refusal.status in _BUSY
+                return Unanswered(message, AttemptState.REFUSED, refusal.wait, busy=busy)
+            case RefusalKind.KEY:
+                variable = self._config.endpoint.key_variable
+                return TeacherFailed(
+                    f"{where} refuses the API key for '{model}' ({variable}): {said}"
+                )
+            case RefusalKind.QUOTA:
+                return TeacherFailed(f"{where} has no quota left for '{model}': {said}")
+            case RefusalKind.MODEL:
+                return TeacherFailed(f"{where} does not serve '{model}': {said}")
+            case RefusalKind.SCHEMA:
+                return TeacherFailed(
+                    f"{where} takes no JSON schema for '{model}' (annotate.openai.structured = "
+                    f"'{self._config.structured}'; '{Structured.PROMPT}' needs none): {said}"
+                )
+            case RefusalKind.PARAMETER:
+                return TeacherFailed(
+                    f"{where} refuses '{refusal.parameter}' for '{model}' (change it in "
+                    f"annotate.openai.parameters, or leave it out): {said}"
+                )
+            case RefusalKind.CONTEXT:
+                return QuestionRefused(
+                    "the question is too long (fewer annotate.openai.examples, or a smaller "
+                    f"annotate.openai.answer, make it shorter): {said}"
+                )
+            case RefusalKind.CONTENT:
+                return QuestionRefused(f"a content filter refuses the question: {said}")
+            case RefusalKind.OTHER:
+                return QuestionRefused(f"status {refusal.status}: {said}")
 
 
 def probe(config: OpenAIConfig) -> str:
@@ -232,7 +337,7 @@ def probe(config: OpenAIConfig) -> str:
         finally:
             await endpoint.close()
 
-    where = config.endpoint.base_url
+    where = shown(config.endpoint.base_url)
     try:
         served = asyncio.run(ask())
     except Unanswered as error:
@@ -247,67 +352,79 @@ def probe(config: OpenAIConfig) -> str:
 
 
 def read_completion(completion: Any) -> Answer:
-    """Read a chat completion, as JSON or as the SDK's object.
+    """Read a chat completion.
+
+    Args:
+        completion: The reply's body, of any form.
 
     Raises:
         Unanswered: It is none.
     """
     try:
-        data: Any = completion.model_dump() if hasattr(completion, "choices") else completion
-        choice: Any = data["choices"][0]
-        message: Any = choice["message"]
-        usage: Any = data.get("usage") or {}
+        choice = completion["choices"][0]
+        message = choice["message"]
+        text = message.get("content") or message.get("refusal") or ""
+        if isinstance(text, list):  # parts of a text
+            text = "".join(part.get("text", "") for part in cast("list[Any]", text))
+        if not isinstance(text, str):
+            raise TypeError(text)
+        finish: Any = choice.get("finish_reason")
+        usage: Any = completion.get("usage")
+    except (AttributeError, KeyError, IndexError, TypeError):
+        broken = _broken("it is no chat completion")
+    else:
+        counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
         return Answer(
-            text=message.get("content") or message.get("refusal") or "",
-            finish=choice.get("finish_reason") or "",
-            input_tokens=usage.get("prompt_tokens"),
-            output_tokens=usage.get("completion_tokens"),
+            text=text,
+            finish=finish if isinstance(finish, str) and _FINISH.fullmatch(finish) else "",
+            input_tokens=_count_of(counts.get("prompt_tokens")),
+            output_tokens=_count_of(counts.get("completion_tokens")),
         )
-    except (AttributeError, KeyError, IndexError, TypeError, ValidationError) as error:
-        raise Unanswered("the reply is no chat completion", AttemptState.LOST) from error
+    raise broken
 
 
-def _form(schema: dict[str, Any]) -> dict[str, Any]:
-    named = {"name": "subgoals", "strict": True, "schema": schema}
-    return {"type": "json_schema", "json_schema": named}
+def _broken(why: str) -> Unanswered:
+    return Unanswered(f"the reply cannot be used: {why}", AttemptState.LOST)
 
 
-def _key_of(config: OpenAIConfig) -> str:
-    endpoint = config.endpoint
-    key = os.environ.get(endpoint.key_variable, "")
-    if not key and endpoint.base_url.startswith(_HOSTED):
-        raise TeacherFailed(
-            f"set the environment variable {endpoint.key_variable} to your API key, or name a "
+def _count_of(given: Any) -> int | None:
+    """Return a count of tokens; None where the endpoint gives none that can be."""
+    return given if type(given) is int and 0 <= given <= _MOST_TOKENS else None
+
+
+def _access(config: OpenAIConfig, hidden: Collection[str]) -> Access:
+    limits = config.endpoint
+    access = Access.of(limits.base_url, _AT, limits.key_variable, limits.headers, hidden)
+    if urlsplit(access.url).hostname == _HOSTED and "authorization" not in access.headers:
+        raise ConfigInvalid(
+            f"set the environment variable {limits.key_variable} to your API key, or name a "
             "server of your own with --annotate.openai.endpoint.base-url"
         )
-    return key
+    return access
 
 
-def _from_environment(config: OpenAIConfig) -> dict[str, str]:
-    """Return the environment variable of each header whose value is `$NAME`."""
-    headers = config.endpoint.headers.items()
-    return {name: value[1:] for name, value in headers if value.startswith("$")}
-
-
-def _headers_of(config: OpenAIConfig) -> dict[str, str]:
-    headers = dict(config.endpoint.headers)
-    for name, variable in _from_environment(config).items():
-        if variable not in os.environ:
-            raise TeacherFailed(f"set the environment variable {variable}, for header '{name}'")
-        headers[name] = os.environ[variable]
-    return headers
+def _resolved_parameters(value: Any, hidden: list[str], name: str = "") -> Any:
+    """Return parameters with what they name read from the environment; note what is secret."""
+    if isinstance(value, dict):
+        table = cast("dict[str, JsonValue]", value)
+        return {key: _resolved_parameters(one, hidden, key) for key, one in table.items()}
+    if isinstance(value, list):
+        return [_resolved_parameters(one, hidden, name) for one in cast("list[JsonValue]", value)]
+    if not isinstance(value, str):
+        return value
+    given = resolved(value, f"'{name}' of annotate.openai.parameters")
+    hidden += [given] if named_secret(name, value) else []
+    return given
 
 
 def _wait_of(headers: Any) -> float | None:
     """Read how long the server wants us to wait: seconds, milliseconds or a date."""
     milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
     try:
-        if milliseconds:
-            return float(milliseconds) / 1000
-        return float(after) if after else None
+        seconds = float(milliseconds) / 1000 if milliseconds else float(after) if after else None
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return seconds if seconds is not None and isfinite(seconds) and seconds >= 0 else None

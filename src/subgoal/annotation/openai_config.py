@@ -1,12 +1,31 @@
 """The configuration of a teacher behind an OpenAI-compatible endpoint."""
 
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue, model_validator
 
 from subgoal.annotation.path_alignment import Alignment
 from subgoal.record import Record
+from subgoal.secret import SecretHeaders, SecretTable, SecretUrl
+
+OMIT = "omit"
+"""As a parameter's value: it is not sent."""
+CAPS = ("max_tokens", "max_completion_tokens")
+"""The parameter that limits a reply, by the names that it has at endpoints."""
+DEFAULTS: Mapping[str, JsonValue] = {"temperature": 0.0}
+"""Parameters that are sent unless the configuration says otherwise."""
+_RESERVED = {
+    "messages": "the prompt's file is annotate.openai.prompt",
+    "model": "set annotate.openai.model",
+    "response_format": "set annotate.openai.structured",
+    "stream": "replies are read whole",
+    "stream_options": "replies are read whole",
+    "n": "a question has one reply",
+}
 
 
 class Structured(StrEnum):
@@ -32,11 +51,11 @@ class Mode(StrEnum):
 class EndpointConfig(Record):
     """How the endpoint is reached; nothing here changes what it replies."""
 
-    base_url: str = "https://api.openai.com/v1"
+    base_url: SecretUrl = Field(default="https://api.openai.com/v1", repr=False)
     """Where it is: a hosted API, or a vLLM, Ollama or llama.cpp server."""
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the API key; a server of one's own may need none."""
-    headers: dict[str, str] = {}
+    headers: SecretHeaders = Field(default={}, repr=False)
     """Extra headers of every request; a value `$NAME` is read from the environment."""
     concurrency: int = Field(default=8, ge=1)
     """Most requests under way at a time."""
@@ -46,6 +65,8 @@ class EndpointConfig(Record):
     """The endpoint's limit of tokens a minute; None: no limit of our own."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds to wait for a whole reply."""
+    max_reply_bytes: int = Field(default=8 * 2**20, ge=1024)
+    """Most bytes of a reply, unpacked; the results of a batch may have 64 times as many."""
     attempts: int = Field(default=6, ge=1)
     """Times a request may fail before its path is given up; a refusal for good is not repeated."""
     patience: float = Field(default=900.0, ge=0)
@@ -75,12 +96,9 @@ class OpenAIConfig(Record):
 
     model: str = ""
     """The model's name at the endpoint, such as `gpt-4.1-mini`."""
-    temperature: float | None = 0.0
-    """Sampling temperature; None leaves it to the endpoint (some models refuse any)."""
-    reasoning_effort: str | None = None
-    """Reasoning effort, for models that have one: `minimal`, `low`, `medium`, `high`."""
-    seed: int | None = None
-    """Sampling seed, for endpoints that have one."""
+    parameters: SecretTable = Field(default={}, repr=False)
+    """What is sent besides the question, such as `seed`, `reasoning_effort` or fields that only
+    this endpoint has. `temperature` is 0 unless it stands here; the value `omit` leaves one out."""
     max_output_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of a reply; None leaves it to the endpoint."""
     structured: Structured = Structured.AUTO
@@ -109,6 +127,31 @@ class OpenAIConfig(Record):
     """How the endpoint is reached."""
     budget: Budget = Budget()
     """Where the stage stops asking."""
+
+    @property
+    def sent(self) -> dict[str, JsonValue]:
+        """The parameters that are sent, as they are configured."""
+        wanted = {**DEFAULTS, **self.parameters}
+        if self.max_output_tokens is not None and not any(name in wanted for name in CAPS):
+            wanted[CAPS[0]] = self.max_output_tokens
+        return {name: value for name, value in wanted.items() if value != OMIT}
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most tokens of a reply, by whichever name it is asked for; None: not limited."""
+        limits = [self.sent[name] for name in CAPS if name in self.sent]
+        return min((one for one in limits if isinstance(one, int)), default=None)
+
+    @model_validator(mode="after")
+    def _none_reserved(self) -> Self:
+        for name in self.parameters:
+            if name in _RESERVED:
+                raise ValueError(f"parameters: '{name}' is not sent from here: {_RESERVED[name]}")
+        try:
+            json.dumps(self.parameters, allow_nan=False).encode()
+        except (ValueError, RecursionError):
+            raise ValueError("parameters: a value is none that JSON can hold") from None
+        return self
 
     def deciding(self) -> "OpenAIConfig":
         """Return this configuration without what may change while a run goes on."""

@@ -94,10 +94,11 @@ class PaidTeacher:
 
     def _take(self, path: Trajectory, outcome: AnnotatedTrajectory | SubgoalError) -> None:
         if isinstance(outcome, AnnotatedTrajectory):
-            self._annotated[path.key] = outcome
+            self._annotated[path.task.key] = outcome
             return
+        task = path.task
         failure = AnnotationFailure(
-            key=path.key, type=path.task.name, reason=str(outcome), kind=_kind(outcome)
+            key=task.key, type=task.name, reason=str(outcome), kind=_kind(outcome)
         )
         self.failed.append(failure)
 

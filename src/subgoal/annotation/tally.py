@@ -28,14 +28,14 @@ class Tally:
     def __init__(self, config: OpenAIConfig, prices: Prices, ledger: Ledger) -> None:
         self._config, self._prices = config, prices
         used = ledger.totals()
-        longest = used.longest_output if used.answered else config.max_output_tokens
+        longest = used.longest_output if used.answered else config.output_limit
         self._longest = longest or 0
         read, written = ledger.reserved(self._longest)
         self._calls = used.calls
         self._tokens = used.input_tokens + used.output_tokens + read + written
         self._cost = used.cost + self._money(read, written)
         limited = config.budget.max_tokens is not None or config.budget.max_cost is not None
-        self.blind = limited and not used.answered and config.max_output_tokens is None
+        self.blind = limited and not used.answered and config.output_limit is None
         """True where a budget is set and nobody knows how long replies are."""
 
     def take(self, request: Request) -> None:

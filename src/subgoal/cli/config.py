@@ -17,6 +17,7 @@ from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.write import ReportConfig
 from subgoal.run_folder import RunFolder
+from subgoal.secret import masked
 from subgoal.self_training.reinforce import ReinforceConfig
 from subgoal.toml_file import read_toml, validated
 from subgoal.training.train import TrainConfig
@@ -56,8 +57,8 @@ def load_config(path: Path) -> ExperimentConfig:
 
 
 def save_config(config: ExperimentConfig, folder: RunFolder) -> None:
-    """Write the resolved configuration into the run folder; None values are left out."""
-    table = config.model_dump(mode="json", exclude_none=True)
+    """Write the resolved configuration into the run folder, without None and without secrets."""
+    table = masked(config.model_dump(mode="json", exclude_none=True))
     write_text(folder / "config.toml", tomli_w.dumps(table))
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from subgoal.errors import EngineFailed, install
 from subgoal.record import Record
+from subgoal.secret import SecretUrl
 
 
 class EngineName(StrEnum):
@@ -43,7 +44,7 @@ class Precision(StrEnum):
 class ServerAccess(Record):
     """An OpenAI-compatible server that serves students."""
 
-    base_url: str = "http://127.0.0.1:8000/v1"
+    base_url: SecretUrl = Field(default="http://127.0.0.1:8000/v1", repr=False)
     """Where; `{role}` stands for the student's role."""
     model: str = "{role}"
     """The name that the server gives the student; `{role}` stands for its role."""

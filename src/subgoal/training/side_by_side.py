@@ -31,8 +31,6 @@ class Order(Record):
     """The run folder."""
     threads: int
     """CPU threads."""
-    restart: bool = False
-    """Train from the beginning, whatever was trained before."""
 
 
 class Failure(Record):
