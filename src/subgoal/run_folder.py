@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,14 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 from pydantic import ConfigDict, ValidationError
 
-from subgoal.errors import DiskFull, RunFolderInvalid, StageBusy
+from subgoal.errors import (
+    ClusterFailed,
+    DiskFull,
+    EngineFailed,
+    EnvironmentFailed,
+    RunFolderInvalid,
+    StageBusy,
+)
 from subgoal.journal import file_digest, write_text
 from subgoal.progress import console
 from subgoal.record import Record
@@ -38,6 +45,10 @@ _MOST_BYTES = 2**26
 """Of a manifest; a larger one was not written here."""
 _LOCK_SECONDS = 0.3
 """How long a stage waits for its lock: who asks whether the stage runs holds it for a moment."""
+
+
+BROKE_OFF = (EnvironmentFailed, ClusterFailed, EngineFailed, DiskFull)
+"""Errors after which a stage goes on where it stopped; any other refuses it."""
 
 
 class StageState(StrEnum):
@@ -139,10 +150,14 @@ class RunFolder:
 
     Args:
         path: The folder; made when a stage begins.
+        restart: Stages that are begun through this object begin anew: what they wrote is set aside
+            when they begin, so after everything that is checked before, is deleted when they are
+            complete, and comes back where they are refused.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, restart: bool = False) -> None:
         self.path = path
+        self._restart, self._restarted = restart, set[str]()
 
     def __truediv__(self, name: str) -> Path:
         """Return the place of a name in the folder.
@@ -200,7 +215,8 @@ class RunFolder:
 
         Raises:
             RunFolderInvalid: It began with another configuration or other inputs, an input is
-                missing, or another process is running it (`StageBusy`).
+                missing, or another process is running it (`StageBusy`). Or it is to begin anew and
+                reads what it wrote itself.
         """
         asked = StageManifest(
             stage=name,
@@ -211,6 +227,11 @@ class RunFolder:
         )
         with self._locked(name):
             before = self.manifest(name)
+            anew = before is not None and self.begins_anew(name)
+            self._restarted.add(name)
+            if before is not None and anew:
+                self._set_aside(before, (inputs or {}).values())
+                before = None
             if before is not None:
                 self._check_same(before, asked)
                 if before.state is StageState.LOST:
@@ -227,11 +248,20 @@ class RunFolder:
             start = time.monotonic()
             try:
                 yield stage
-            except BaseException:
+            except BaseException as error:
+                if anew and isinstance(error, Exception) and not isinstance(error, BROKE_OFF):
+                    self._put_back(name)
+                    raise
                 with suppress(DiskFull):  # what stopped the stage is told, not this
                     self._write(_timed(before or asked, start))
                 raise
             self._write(_timed(stage.manifest, start))
+            if stage.complete:
+                self.delete(self._aside(name))
+
+    def begins_anew(self, stage: str) -> bool:
+        """Return whether a stage that is begun now forgets what it wrote before."""
+        return self._restart and stage not in self._restarted
 
     @contextmanager
     def amend(self, name: str) -> Generator[Stage]:
@@ -262,9 +292,48 @@ class RunFolder:
             manifest = self.manifest(name)
             if manifest is None:
                 return
-            for place in [self / output for output in manifest.outputs]:
+            for place in self._written(manifest):
                 self.delete(place)
-            self._manifest_file(name).unlink()
+
+    def _aside(self, stage: str) -> Path:
+        return self / f".{stage}.aside"
+
+    def _set_aside(self, manifest: StageManifest, inputs: Iterable[Path]) -> None:
+        """Move what a stage wrote out of the way; what an interrupted restart left there stays."""
+        aside, places = self._aside(manifest.stage), self._written(manifest)
+        for read in inputs:
+            if any(read.resolve().is_relative_to(place.resolve()) for place in places):
+                raise RunFolderInvalid(
+                    f"{self.path}: the stage '{manifest.stage}' is to begin anew and reads {read}, "
+                    "which it wrote itself; copy that elsewhere and name the copy"
+                )
+        if aside.exists():
+            for place in places:
+                self.delete(place)
+            return
+        for place in places:
+            if place.exists():
+                kept = aside / place.relative_to(self.path)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                place.rename(kept)
+
+    def _put_back(self, stage: str) -> None:
+        """Bring back what was set aside, in place of what was begun since."""
+        aside = self._aside(stage)
+        manifest = aside / f"{stage}{_SUFFIX}"
+        if not manifest.exists():
+            return
+        for place in self._written(self._read(manifest)):
+            kept = aside / place.relative_to(self.path)
+            if kept.exists():
+                self.delete(place)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                kept.rename(place)
+        self.delete(aside)
+
+    def _written(self, manifest: StageManifest) -> list[Path]:
+        """Return the places of a stage's outputs, and of its manifest, which comes last."""
+        return [*(self / name for name in manifest.outputs), self._manifest_file(manifest.stage)]
 
     def delete(self, place: Path) -> None:
         """Delete a file, a link or a folder of the run folder, where it is there.

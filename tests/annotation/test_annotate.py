@@ -1,17 +1,29 @@
 """Teachers, transfer, and the stage: everything ends annotated or with a reason."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.annotation.annotate import (
+    AnnotateConfig,
+    TeacherKind,
+    annotate,
+    annotate_all,
+    journal,
+)
 from subgoal.annotation.fidelity import fidelity
 from subgoal.annotation.recorded import RecordedTeacher, recorded_actions
 from subgoal.annotation.scripted import ScriptedTeacher
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
 from subgoal.annotation.transfer import transfer
 from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import AnnotationInvalid
+from subgoal.run_folder import RunFolder
+from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.storage import journal as trajectories_of
 from subgoal.trajectories.trajectory import Step, Trajectory
 
 RECORDED = recorded_actions("scienceworld")
@@ -125,3 +137,17 @@ def test_spans_that_do_not_cover_are_refused(spans, reason):
     made = [SubgoalSpan(subgoal=Subgoal(name="a"), first=a, last=b) for a, b in spans]
     with pytest.raises(AnnotationInvalid, match=reason):
         check_spans(made, 3)
+
+
+def test_several_paths_of_one_task_are_each_annotated(tmp_path):
+    folder, own = RunFolder(tmp_path / "run"), tmp_path / "own.jsonl"
+    with ErrandWorld() as world:
+        path = list(world.oracle_path(world.tasks("train")[0]))
+    rows = [{"task": "fetch", "variation": 0, "actions": [*["wait1"] * n, *path]} for n in range(3)]
+    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    collect(CollectConfig(environment="errand", paths=own), folder)
+    config = AnnotateConfig(teacher=TeacherKind.SCRIPTED)
+    assert annotate(config, folder).direct == 3
+    annotated = journal(folder).by_key()
+    assert sorted(annotated) == [path.key for path in trajectories_of(folder)]
+    assert len({one.trajectory.actions for one in annotated.values()}) == 3

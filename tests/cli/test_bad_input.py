@@ -103,7 +103,8 @@ def test_own_paths_with_a_damaged_line(tmp_path, said):
     own.write_text(json.dumps({"task": "fetch", "variation": 0, "actions": []}) + "\n{\n")
     code, text = said("collect", "--run", tmp_path / "run", *ERRAND, "--collect.paths", own)
     assert code == 2
-    assert f"{own} line 2 is no path with task, variation and actions" in text
+    assert f"{own} holds no path" in text
+    assert "line 2: no path with task, variation and actions" in text
 
 
 def test_a_damaged_file_is_named(run, said):

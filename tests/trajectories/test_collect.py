@@ -1,10 +1,8 @@
-import json
-
 import pytest
 
 from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, RunFolderInvalid, TaskUnknown
+from subgoal.errors import EnvironmentFailed, RunFolderInvalid, TaskUnknown
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.collect import (
@@ -127,35 +125,6 @@ def test_the_first_are_among_the_first_more(tmp_path):
     collect(CONFIG.model_copy(update={"per_type": 2}), few)
     collect(CONFIG, many)
     assert journal(few).by_key().keys() < journal(many).by_key().keys()
-
-
-@pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_only_the_split_that_was_asked_for(tmp_path, split):
-    own = tmp_path / "own.jsonl"
-    rows = [{"task": "fetch", "variation": v, "actions": ["wait"]} for v in (0, 1, 110, 160)]
-    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = CollectConfig(environment="errand", types=("fetch",), split=split, paths=own)
-    collect(config, RunFolder(tmp_path / split))
-    assert {path.task.split for path in journal(RunFolder(tmp_path / split))} == {split}
-
-
-def test_own_paths_come_first_and_a_bad_one_is_kept_and_marked(tmp_path):
-    own = tmp_path / "own.jsonl"
-    own.write_text(json.dumps({"task": "fetch", "variation": 7, "actions": ["look around"]}) + "\n")
-    config = CollectConfig(environment="errand", types=("fetch",), per_type=1, paths=own)
-    summary = collect(config, RunFolder(tmp_path / "run"))
-    (path,) = journal(RunFolder(tmp_path / "run"))
-    assert (path.task.variation, path.source) == (7, "file")
-    assert path.stop_reason is StopReason.PATH_END
-    assert (summary.paths, summary.solved) == (1, 0)
-
-
-def test_own_paths_of_another_world_are_refused(tmp_path):
-    own = tmp_path / "own.jsonl"
-    own.write_text('{"environment": "elsewhere", "task": "a", "variation": 0, "actions": []}\n')
-    config = CollectConfig(environment="errand", paths=own)
-    with pytest.raises(ConfigInvalid, match="of the world 'elsewhere', but 'errand'"):
-        collect(config, RunFolder(tmp_path / "run"))
 
 
 def test_a_task_without_a_path_is_named_and_tried_again(tmp_path, monkeypatch):

@@ -139,13 +139,13 @@ def annotate_all(
     else:
         direct, refused = _by_free_teacher(TEACHERS[config.teacher](), solved)
     reasons = {failure.key: failure for failure in refused}
-    done = {one.trajectory.task.key for one in direct}
-    rest = [path for path in solved if path.task.key not in done]
+    done = {one.trajectory.key for one in direct}
+    rest = [path for path in solved if path.key not in done]
     if config.transfer and rest:
         carried, left = _carry_over(direct, rest, reasons, config.min_confidence, cluster)
         return direct + carried, failed + left
     not_asked = "the teacher was not asked about it"
-    left = [reasons.get(path.task.key) or _failure(path, not_asked) for path in rest]
+    left = [reasons.get(path.key) or _failure(path, not_asked) for path in rest]
     return direct, failed + left
 
 
@@ -262,7 +262,7 @@ def _carry_over(
     """Carry annotations over to the rest; what the paid teacher failed on stays recorded."""
     carried: list[AnnotatedTrajectory] = []
     failed: list[AnnotationFailure] = []
-    paths = {path.task.key: path for path in rest}
+    paths = {path.key: path for path in rest}
     with Progress("carry over", len(rest), "paths") as progress:
         for key, found in carried_over(direct, rest, cluster):
             path, before = paths[key], reasons.get(key)
@@ -284,13 +284,13 @@ def _also(before: AnnotationFailure | None, path: Trajectory, reason: str) -> An
     """Return the failure of a path that transfer failed on too."""
     if before is None:
         return _failure(path, reason)
-    why = reason.removeprefix(f"{path.task.key}: ")
+    why = reason.removeprefix(f"{path.key}: ")
     return before.model_copy(update={"reason": f"{before.reason}; {why}"})
 
 
 def _failure(
     path: Trajectory, reason: str, kind: FailureKind = FailureKind.TRANSFER
 ) -> AnnotationFailure:
-    key = path.task.key
+    key = path.key
     why = reason.removeprefix(f"{key}: ")
     return AnnotationFailure(key=key, type=path.task.name, reason=why, kind=kind)

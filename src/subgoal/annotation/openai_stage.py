@@ -94,11 +94,10 @@ class PaidTeacher:
 
     def _take(self, path: Trajectory, outcome: AnnotatedTrajectory | SubgoalError) -> None:
         if isinstance(outcome, AnnotatedTrajectory):
-            self._annotated[path.task.key] = outcome
+            self._annotated[path.key] = outcome
             return
-        task = path.task
         failure = AnnotationFailure(
-            key=task.key, type=task.name, reason=str(outcome), kind=_kind(outcome)
+            key=path.key, type=path.task.name, reason=str(outcome), kind=_kind(outcome)
         )
         self.failed.append(failure)
 

@@ -90,7 +90,7 @@ class OpenAITeacher(Teacher):
     def expected(self, trajectory: Trajectory) -> tuple[Request, Reply | None]:
         """Return the first request about a path, and the ledger's reply where it has one."""
         question = self._conversation(trajectory).questions[0]
-        request = self._requests.of(trajectory.task.key, question)
+        request = self._requests.of(trajectory.key, question)
         return request, self._ledger.find(request.key)
 
     async def _outcomes(
@@ -113,7 +113,7 @@ class OpenAITeacher(Teacher):
 
         async def converse(path: Trajectory) -> Outcome:
             async with places:
-                conversation, task = self._conversation(path, again), path.task.key
+                conversation, task = self._conversation(path, again), path.key
                 try:
                     while questions := conversation.questions:
                         for question in questions:
@@ -141,7 +141,7 @@ class OpenAITeacher(Teacher):
         talks = [self._conversation(path, again) for path in paths]
         while talks:
             asked = {
-                (index, question.segment): self._requests.of(talk.trajectory.task.key, question)
+                (index, question.segment): self._requests.of(talk.trajectory.key, question)
                 for index, talk in enumerate(talks)
                 for question in talk.questions
             }
@@ -181,7 +181,7 @@ class OpenAITeacher(Teacher):
         if world not in self._prompts:
             examples = recorded_annotations(world) if config.examples else ()
             self._prompts[world] = Prompt(config.prompt, examples, config.examples, config.answer)
-        taken_up = again.get(path.task.key, 0)
+        taken_up = again.get(path.key, 0)
         return Conversation(path, self._prompts[world], config.rounds, config.alignment, taken_up)
 
     def _outcome(self, conversation: Conversation) -> Outcome:

@@ -54,7 +54,7 @@ class Selection:
 
     def __init__(self, config: SelectionConfig, paths: Sequence[Trajectory]) -> None:
         self._config = config
-        self._paths = {path.task.key: path for path in paths}
+        self._paths = {path.key: path for path in paths}
         self._given: set[str] = set()
         self._confidence: dict[str, tuple[int, float]] = {}
         """Annotated paths of its type when a path's confidence was taken, and the confidence."""
@@ -75,7 +75,7 @@ class Selection:
         chosen = self._least_certain(annotated) if self._begun else self._core()
         self._begun = True
         chosen = chosen[:room]
-        self._given.update(path.task.key for path in chosen)
+        self._given.update(path.key for path in chosen)
         return chosen
 
     def _core(self) -> list[Trajectory]:
@@ -93,11 +93,9 @@ class Selection:
         chosen = self._instead([path for path in left if _type(path) not in known])
         if self._config.target_confidence > 0:
             self._measure([path for path in left if _type(path) in known], annotated)
-            sure = {
-                path.task.key: self._confidence.get(path.task.key, (0, 1.0))[1] for path in left
-            }
-            unsure = [path for path in left if sure[path.task.key] < self._config.target_confidence]
-            unsure.sort(key=lambda path: sure[path.task.key])
+            sure = {path.key: self._confidence.get(path.key, (0, 1.0))[1] for path in left}
+            unsure = [path for path in left if sure[path.key] < self._config.target_confidence]
+            unsure.sort(key=lambda path: sure[path.key])
             chosen += _in_turn(by_type(unsure))
         return chosen[: self._config.round_size]
 
@@ -109,9 +107,9 @@ class Selection:
         teacher = TransferTeacher(annotated)
         for path in paths:
             count = counts[_type(path)]
-            if self._confidence.get(path.task.key, (0, 0.0))[0] < count:
+            if self._confidence.get(path.key, (0, 0.0))[0] < count:
                 found = teacher.annotate(path).confidence
-                self._confidence[path.task.key] = (count, found)
+                self._confidence[path.key] = (count, found)
 
     def _instead(self, left: Sequence[Trajectory]) -> list[Trajectory]:
         """Return one more path of each type whose paths all failed; at most as many as its core."""

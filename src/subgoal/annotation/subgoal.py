@@ -106,9 +106,9 @@ class AnnotatedTrajectory(Record):
 
     @property
     def key(self) -> str:
-        """Identity: the task's key, and the variant where it is one."""
-        task = self.trajectory.task.key
-        return f"{task}#{self.variant}" if self.variant else task
+        """Identity: the path's key, and the variant where it is one."""
+        path = self.trajectory.key
+        return f"{path}#{self.variant}" if self.variant else path
 
     @model_validator(mode="after")
     def _covering(self) -> Self:

@@ -60,15 +60,15 @@ def thinned(
     direct = {one.key: one for one in annotated if not one.variant and not one.transferred_from}
     _check_types(annotated, direct)
     kept = {
-        path.task.key
+        path.key
         for group in by_type([one.trajectory for one in direct.values()])
         for path in medoids(group, config.per_type)
     }
     if not config.transfer:
-        return [one for one in annotated if one.trajectory.task.key in kept]
+        return [one for one in annotated if one.trajectory.key in kept]
     known = [one for key, one in direct.items() if key in kept]
     carrier = _Carrier(TransferTeacher(known), annotated)
-    found = (one if one.trajectory.task.key in kept else carrier.again(one) for one in annotated)
+    found = (one if one.trajectory.key in kept else carrier.again(one) for one in annotated)
     return [one for one in found if one is not None]
 
 
@@ -97,7 +97,7 @@ class _Carrier:
         if not (_disturbed(one) or one.trajectory.source == SOURCE):
             new = self._teacher.annotate(one.trajectory)
             return new.model_copy(update={"variant": one.variant})
-        key = one.trajectory.task.key
+        key = one.trajectory.key
         if key not in self._paths:
             return None
         if key not in self._found:

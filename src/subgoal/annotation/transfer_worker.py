@@ -44,11 +44,11 @@ def carried_over(
     """
     if cluster is None:
         teacher = TransferTeacher(direct)
-        yield from ((path.task.key, _annotation(teacher, path)) for path in rest)
+        yield from ((path.key, _annotation(teacher, path)) for path in rest)
         return
     shared = {"direct": _Examples(annotated=tuple(direct)).model_dump_json().encode()}
     # A type's paths go together: a worker prepares the annotated paths of each type that it meets.
-    by_type = sorted(rest, key=lambda path: (path.task.name, path.task.key))
+    by_type = sorted(rest, key=lambda path: (path.task.name, path.key))
     groups = grouped([path.model_dump_json() for path in by_type], _GROUP)
     found: dict[str, Carried] = {}
     for group, outcomes in cluster.spread(TransferWorker, shared, groups):
@@ -58,7 +58,7 @@ def carried_over(
             one = _Outcome.model_validate_json(item).carried
             found[one[0]] = one
         del group
-    yield from (found[path.task.key] for path in rest)
+    yield from (found[path.key] for path in rest)
 
 
 class TransferWorker(Worker):
@@ -75,7 +75,7 @@ class TransferWorker(Worker):
 
     def _outcome(self, path: Trajectory) -> str:
         found = _annotation(self._teacher, path)
-        key = path.task.key
+        key = path.key
         if isinstance(found, TeacherFailed):
             return _Outcome(key=key, reason=str(found)).model_dump_json()
         return _Outcome(key=key, annotated=found).model_dump_json()

@@ -25,13 +25,11 @@ class AnnotateOptions(ClusterOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(AnnotateOptions, "annotate", words, ["annotate"])
-    folder = RunFolder(options.run)
+    folder = RunFolder(options.run, options.restart)
     if options.dry_run:
         said, config = dry_run(options.annotate, folder), options.annotate
         show_forecast(said, config.openai, config.select)
         return
-    if options.restart:
-        folder.remove_stage("annotate")
     with options.cluster() as cluster:
         summary = annotate(options.annotate, folder, options.retry_failed, cluster)
     show_annotated(summary, options.samples)

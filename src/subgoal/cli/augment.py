@@ -26,9 +26,7 @@ def command(words: Sequence[str]) -> None:
     options = read_options(AugmentOptions, "augment", words, ["augment"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("augment works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run)
-    if options.restart:
-        folder.remove_stage("augment")
+    folder = RunFolder(options.run, options.restart)
     asked = options.augment
     if (
         asked == AugmentConfig()

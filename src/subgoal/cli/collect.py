@@ -21,9 +21,7 @@ class CollectOptions(WorldOptions):
 
 def run_stage(options: CollectOptions) -> CollectSummary:
     """Collect into the run folder and print what was done."""
-    folder = RunFolder(options.run)
-    if options.restart:
-        folder.remove_stage("collect")
+    folder = RunFolder(options.run, options.restart)
     with options.cluster() as cluster:
         summary = collect(options.collect, folder, options.worlds, options.limits, cluster)
     show_collected(summary)

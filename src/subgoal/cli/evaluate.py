@@ -7,7 +7,6 @@ from subgoal.cli.agent import named
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import files, out, say
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
-from subgoal.evaluation.summary import stage_name
 from subgoal.report.terminal import rendered
 from subgoal.run_folder import RunFolder
 
@@ -29,11 +28,8 @@ class EvaluateOptions(WorldOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(EvaluateOptions, "evaluate", words, ["evaluate"])
-    folder = RunFolder(options.run)
+    folder = RunFolder(options.run, options.restart)
     config, released = _who(options)
-    if options.restart:
-        for agent in [released.name] if released else config.agents:
-            folder.remove_stage(stage_name(config.protocol, agent))
     with options.cluster() as cluster:
         summary = evaluate(config, folder, options.worlds, options.limits, cluster, released)
     out.print(rendered(summary))

@@ -28,7 +28,5 @@ def command(words: Sequence[str]) -> None:
     options = read_options(ImproveOptions, "improve", words, ["improve"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("improve works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run)
-    if options.restart:
-        folder.remove_stage("improve")
+    folder = RunFolder(options.run, options.restart)
     show_improved(improve(options.improve, folder, options.worlds, options.limits))

@@ -30,7 +30,8 @@ class StageOptions(RunOptions):
     """The options that every stage has."""
 
     restart: bool = False
-    """Delete what this stage wrote, and run it again."""
+    """Run this stage again from its beginning. What it wrote before is deleted once the new one is
+    complete, and comes back where the new one is refused."""
 
 
 class ClusterOptions(StageOptions):

@@ -43,8 +43,14 @@ def show_collected(summary: CollectSummary) -> None:
     """Print what `collect` did."""
     say(f"collected {summary.paths} paths, {summary.solved} of them solve their task", "bold")
     say("  " + ", ".join(f"{name} {count}" for name, count in sorted(summary.by_type.items())))
+    if summary.own is not None:
+        say(f"  {summary.read}: {summary.own}", "bold")
+        for line, remark in summary.own.remarks.items():
+            say(f"  line {line}: {remark}", "yellow")
+    said = set() if summary.own is None else set(summary.own.remarks.values())
     for key, reason in summary.failed.items():
-        say(f"  no path for {key}: {reason}", "yellow")
+        if f"fails: {reason}" not in said:
+            say(f"  no path for {key}: {reason}", "yellow")
     files(summary.read, str(summary.written))
 
 

@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from subgoal.annotation.annotate import annotate
-from subgoal.annotation.augment import AugmentConfig, augment
+from subgoal.annotation.augment import AugmentConfig, augment, learned_from
 from subgoal.cli.config import ExperimentConfig, save_config
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import say, show_annotated, show_augmented, show_collected, show_trained
 from subgoal.cli.report import write_report
 from subgoal.cluster import Cluster
+from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.dev_score import dev_scores
-from subgoal.evaluation.evaluate import evaluate
+from subgoal.evaluation.evaluate import evaluate, tasks_of
 from subgoal.progress import clock
 from subgoal.run_folder import RunFolder
 from subgoal.training.train import train
-from subgoal.trajectories.collect import collect
+from subgoal.trajectories.collect import collect, planned
 
 SECTIONS = tuple(ExperimentConfig.model_fields)
 
@@ -28,7 +29,7 @@ class RunOptions(WorldOptions, ExperimentConfig):
     """
 
     restart: bool = False
-    """Delete the whole run folder, and begin again."""
+    """Begin again: where the configuration can begin, the whole run folder is deleted."""
 
 
 def command(words: Sequence[str]) -> None:
@@ -37,6 +38,7 @@ def command(words: Sequence[str]) -> None:
     folder = RunFolder(options.run)
     config = ExperimentConfig(**{name: getattr(options, name) for name in SECTIONS})
     if options.restart and folder.manifests():
+        _check(config, folder)
         folder.remove()
     save = not (folder / "config.toml").exists()
     start = time.monotonic()
@@ -51,6 +53,32 @@ def command(words: Sequence[str]) -> None:
                 save = False
             say(f"{clock(time.monotonic() - begun)} for this, {clock(begun - start)} before", "dim")
     write_report(config.report, folder)
+
+
+def _check(config: ExperimentConfig, folder: RunFolder) -> None:
+    """Refuse a configuration that could not begin, before anything is deleted.
+
+    Raises:
+        SubgoalError: As the stage would refuse it.
+        ConfigInvalid: A file that it reads lies in the run folder.
+    """
+    model = config.train.student.model
+    named = {
+        "collect.paths": config.collect.paths,
+        "train.annotations": config.train.annotations,
+        "train.student.model": Path(model).expanduser() if model else None,
+        "evaluate.annotations": config.evaluate.annotations,
+    }
+    for name, path in named.items():
+        if path is not None and path.resolve().is_relative_to(folder.path.resolve()):
+            raise ConfigInvalid(
+                f"{name} is {path}, which lies in the run folder that --restart deletes; copy it "
+                "elsewhere and name the copy"
+            )
+        if path is not None and name.endswith("annotations"):
+            learned_from(path, folder, name)
+    planned(config.collect)
+    tasks_of(config.evaluate)
 
 
 def _stages(

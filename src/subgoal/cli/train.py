@@ -29,12 +29,9 @@ class TrainOptions(StageOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(TrainOptions, "train", words, ["train", "rollout"])
-    folder = RunFolder(options.run)
+    folder = RunFolder(options.run, options.restart)
     if options.prepare:
         for role, place in prepare(options.train, folder).items():
             say(f"texts for {role}: {place}")
         return
-    if options.restart:
-        for role in options.train.roles:
-            folder.remove_stage(f"train-{role}")
     show_trained(train(options.train, folder, dev_scores(options.rollout, folder)))

@@ -127,13 +127,14 @@ def improve(
         f"students/{role}": weights_file(place)
         for role, place in shop.folders(config.agent).items()
     }
+    tasks = _tasks(config)
     with folder.stage("improve", config, {**inputs, "annotations": held}) as stage:
         if not stage.complete:
             if stage.fresh:
                 episodes.clear()
                 store.clear()
             with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool:
-                _play(config, shop, pool, episodes)
+                _play(config, tasks, shop, pool, episodes)
                 made = _own_paths(source, episodes, pool)
             store.clear()
             with closing(store):
@@ -167,8 +168,14 @@ def _rules(config: ImproveConfig) -> Protocol:
     return PROTOCOLS["paper"].model_copy(update=changes)
 
 
-def _play(config: ImproveConfig, shop: AgentShop, pool: Pool, episodes: Journal[Episode]) -> None:
-    tasks, held = _tasks(config), episodes.by_key()
+def _play(
+    config: ImproveConfig,
+    tasks: Sequence[Task],
+    shop: AgentShop,
+    pool: Pool,
+    episodes: Journal[Episode],
+) -> None:
+    held = episodes.by_key()
     places = episodes_at_once(shop.loaded_engines(config.agent), pool.size, 4096)
     total = len(tasks) * config.tries
     with (

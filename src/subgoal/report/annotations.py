@@ -113,7 +113,7 @@ def annotations_page(
         TypeView(
             name,
             _agreement([one for one in ours if one.trajectory.task.name == name], theirs),
-            [_path(one, theirs.get(one.trajectory.task.key), hues) for one in paths],
+            [_path(one, theirs.get(one.trajectory.key), hues) for one in paths],
         )
         for name, paths in shown.items()
     ]
@@ -132,11 +132,11 @@ def annotations_page(
 def _of_the_same_steps(
     ours: Sequence[AnnotatedTrajectory], others: Iterable[AnnotatedTrajectory]
 ) -> dict[str, AnnotatedTrajectory]:
-    actions = {one.trajectory.task.key: one.trajectory.actions for one in ours}
+    actions = {one.trajectory.key: one.trajectory.actions for one in ours}
     return {
-        one.trajectory.task.key: one
+        one.trajectory.key: one
         for one in others
-        if actions.get(one.trajectory.task.key) == one.trajectory.actions
+        if actions.get(one.trajectory.key) == one.trajectory.actions
     }
 
 
@@ -164,9 +164,9 @@ def _agreement(
     ours: Sequence[AnnotatedTrajectory], theirs: Mapping[str, AnnotatedTrajectory]
 ) -> Fidelity | None:
     pairs = [
-        (one.spans, theirs[one.trajectory.task.key].spans)
+        (one.spans, theirs[one.trajectory.key].spans)
         for one in ours
-        if one.trajectory.task.key in theirs
+        if one.trajectory.key in theirs
     ]
     return fidelity(pairs) if pairs else None
 
@@ -186,7 +186,7 @@ def _path(
     if one.transferred_from:
         how += f", confidence {one.confidence:.2f}"
     return PathView(
-        key=task.key,
+        key=one.trajectory.key,
         variation=task.variation,
         description=task.description,
         how=how,

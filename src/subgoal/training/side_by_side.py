@@ -31,6 +31,8 @@ class Order(Record):
     """The run folder."""
     threads: int
     """CPU threads."""
+    restart: bool = False
+    """Train from the beginning, whatever was trained before."""
 
 
 class Failure(Record):

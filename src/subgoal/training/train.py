@@ -158,6 +158,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if len(orders) > 1:
         train_side_by_side(orders)
+        folder = RunFolder(folder.path)  # what was to begin anew is done
     shelf = _Shelf(config, folder, store, source)
     cards: dict[str, StudentCard] = {}
     for role in config.roles:
@@ -240,7 +241,11 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     """Say what processes of their own are to train; nothing where one process does better."""
     manifests = [(role, folder.manifest(f"train-{role}")) for role in config.roles]
     open_roles = [
-        role for role, one in manifests if one is None or one.state is not StageState.COMPLETE
+        role
+        for role, one in manifests
+        if folder.begins_anew(f"train-{role}")
+        or one is None
+        or one.state is not StageState.COMPLETE
     ]
     most = config.training.threads or min(torch.get_num_threads(), cores())
     if not config.side_by_side or torch.cuda.is_available() or most < len(open_roles):
@@ -248,7 +253,12 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     asked = config.model_dump(mode="json", exclude={"roles"})
     threads = most // max(1, len(open_roles))
     return [
-        Order(config={**asked, "roles": [role]}, folder=folder.path, threads=threads)
+        Order(
+            config={**asked, "roles": [role]},
+            folder=folder.path,
+            threads=threads,
+            restart=folder.begins_anew(f"train-{role}"),
+        )
         for role in open_roles
     ]
 
@@ -425,5 +435,5 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
 
 
 def _teachers(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, int]:
-    by_key = {a.trajectory.task.key: a for a in annotated}  # renamed copies count once
+    by_key = {a.trajectory.key: a for a in annotated}  # renamed copies count once
     return dict(Counter("transfer" if a.transferred_from else a.teacher for a in by_key.values()))

@@ -26,7 +26,7 @@ def main() -> int:
     torch.set_num_threads(order.threads)
     relay_to(tell)
     try:
-        train(TrainConfig.model_validate(order.config), RunFolder(order.folder))
+        train(TrainConfig.model_validate(order.config), RunFolder(order.folder, order.restart))
     except SubgoalError as error:
         tell(failure_of(error))
         return 2

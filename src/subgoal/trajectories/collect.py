@@ -1,14 +1,14 @@
 """Collecting: oracle paths are replayed in the world and stored as trajectories.
 
 Replaying is cheap; making an oracle path can take the engine a minute. So known paths come
-first: a user's own, then those that recorded annotations are of, then those that ship with the
-package, then the world's own oracle. Which variations are collected is nested: the first 10 are
-among the first 20.
+first: those that recorded annotations are of, then those that ship with the package, then the
+world's own oracle. Which variations are collected is nested: the first 10 are among the first 20.
+A file of somebody's own paths is collected alone, and every line of it is accounted for.
 """
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -18,19 +18,26 @@ from subgoal.cluster import Cluster, grouped
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
-from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
+from subgoal.errors import TaskUnknown, nearest
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.trajectories.own_paths import (
+    Account,
+    OwnPaths,
+    Wanted,
+    account,
+    own_paths,
+)
 from subgoal.trajectories.replay import CollectFailure, Delivery, Order, ReplayWorker, deliver
 from subgoal.trajectories.storage import (
     Paths,
     journal,
-    read_paths,
     recorded_paths,
     shipped_paths,
 )
+from subgoal.trajectories.trajectory import path_key
 
 _GROUP = 4
 """So many paths are sent to a process of a cluster at once."""
@@ -55,7 +62,7 @@ class CollectConfig(Record):
     split: str = "train"
     """Which split's variations."""
     per_type: int = 20
-    """Variations a type (fewer where there are fewer)."""
+    """Variations a type (fewer where there are fewer); of a file, all are taken."""
     caps: dict[str, int] = {}
     """Most variations of some types, by name, where `per_type` is more."""
     simplifications: str = ""
@@ -63,7 +70,10 @@ class CollectConfig(Record):
     source: PathSource = PathSource.SHIPPED
     """Known paths first, or the world's own oracle only."""
     paths: Path | None = None
-    """A JSONL file of your own expert paths (fields task, variation, actions); they come first."""
+    """A JSONL file of your own expert paths (fields task, variation, actions): it is collected
+    alone, all of it, and what comes of each line is said."""
+    fill: bool = False
+    """With `paths`: add known and oracle paths of other variations, up to `per_type` a type."""
     known_only: bool = False
     """Leave out variations without a known path instead of asking the world's oracle (slow)."""
     max_moves: int = 2000
@@ -87,6 +97,8 @@ class CollectSummary(Record):
     """Those that solve their task, by task type."""
     failed: dict[str, str] = {}
     """Why a path could not be had, by task key."""
+    own: Account | None = None
+    """What came of every line of `paths`; None where there is no such file."""
     seconds: float = 0.0
     """Wall-clock seconds, over all attempts."""
 
@@ -105,11 +117,18 @@ class _Plan(NamedTuple):
 
     task: Task
     known: _Known | None
+    variant: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the trajectory that comes of it."""
+        return path_key(self.task, self.variant)
 
     def order(self, config: CollectConfig) -> Order:
         """Return what is to be replayed."""
         return Order(
             task=self.task,
+            variant=self.variant,
             source=self.known.source if self.known else "oracle",
             actions=self.known.actions if self.known else None,
             max_moves=config.max_moves,
@@ -141,10 +160,10 @@ def collect(
 
     Raises:
         TaskUnknown: A task type, the split or the simplification is not the world's.
-        ConfigInvalid: The file of own paths cannot be used.
+        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used.
         RunFolderInvalid: The stage was run with another configuration, or runs now.
     """
-    plans = _plans(config)
+    plans, own = planned(config)
     store, bad = journal(folder), failures(folder)
     inputs = {"paths": config.paths} if config.paths is not None else {}
     with folder.stage("collect", config, inputs) as stage:
@@ -153,7 +172,7 @@ def collect(
             if stage.fresh:
                 store.clear()
             held = store.by_key()
-            missing = [plan.order(config) for plan in plans if plan.task.key not in held]
+            missing = [plan.order(config) for plan in plans if plan.key not in held]
             with (
                 closing(store),
                 closing(bad),
@@ -166,8 +185,12 @@ def collect(
                         bad.append(one.failure)
                     progress.advance()
             outputs = {one.sealed_path.name: one.seal() for one in (store, bad)}
-            stage.finish(outputs, paths=len(store.by_key()), failed=len(bad.by_key()))
-    return _summary(config, folder)
+            told = _account(own, folder)
+            counts = {} if told is None else {"lines": told.lines, "lines_taken": told.taken}
+            paths, failed = store.by_key(), len(bad.by_key())
+            solved = sum(one.stop_reason is StopReason.SOLVED for one in paths.values())
+            stage.finish(outputs, paths=len(paths), solved=solved, failed=failed, **counts)
+    return _summary(config, folder, _account(own, folder))
 
 
 def _delivered(
@@ -196,27 +219,66 @@ def _delivered(
             yield from map(Delivery.model_validate_json, outcomes)
             continue
         for item in group:
-            key = Order.model_validate_json(item).task.key
+            key = Order.model_validate_json(item).key
             yield Delivery(failure=CollectFailure(key=key, reason=str(outcomes)))
 
 
-def _plans(config: CollectConfig) -> list[_Plan]:
-    """Choose the tasks: those with a known path first, then spread over the type by chance.
+def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
+    """Choose what is collected, and so check all that the configuration names.
+
+    Args:
+        config: What to collect.
+
+    Returns:
+        What is done for each task, and what the file of own paths holds.
 
     Raises:
-        TaskUnknown: A type is not the world's.
+        TaskUnknown: A task type, the split or the simplification is not the world's.
+        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used.
     """
     with make(config.environment) as world:
         tasks = world.tasks(config.split, config.simplifications)
+        _check_types(config, tasks)
+        if config.paths is None:
+            return _plans(config, tasks, {}), None
+        wanted = Wanted(
+            environment=config.environment,
+            split=config.split,
+            simplifications=config.simplifications,
+            types=config.types,
+        )
+        own = own_paths(config.paths, world, wanted)
+    plans = [
+        _Plan(one.task, _Known(0, "file", one.actions), one.variant)
+        for one in sorted(own.taken, key=lambda one: bool(one.variant))
+    ]
+    if config.fill:
+        held = Counter(plan.task.name for plan in plans if not plan.variant)
+        mine = {plan.task.key for plan in plans}
+        plans += _plans(config, [task for task in tasks if task.key not in mine], held)
+    return plans, own
+
+
+def _check_types(config: CollectConfig, tasks: Sequence[Task]) -> None:
     names = list(dict.fromkeys(task.name for task in tasks))
     for name in (*config.types, *config.caps):
         if name not in names:
             raise TaskUnknown(
                 f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
             )
+
+
+def _plans(config: CollectConfig, tasks: Sequence[Task], held: Mapping[str, int]) -> list[_Plan]:
+    """Choose tasks: those with a known path first, then spread over the type by chance.
+
+    Args:
+        config: How many of which types.
+        tasks: Those to choose from.
+        held: How many of a type there are already.
+    """
     known = _known(config)
     plans: list[_Plan] = []
-    for name in dict.fromkeys(config.types or names):
+    for name in config.types or dict.fromkeys(task.name for task in tasks):
         mine = [
             _Plan(task, known.get((name, task.variation))) for task in tasks if task.name == name
         ]
@@ -224,7 +286,8 @@ def _plans(config: CollectConfig) -> list[_Plan]:
         random.Random(name).shuffle(mine)
         mine.sort(key=_rank)
         most = min(config.per_type, config.caps.get(name, config.per_type))
-        plans += [plan for plan in mine if plan.known or not config.known_only][:most]
+        left = max(0, most - held.get(name, 0))
+        plans += [plan for plan in mine if plan.known or not config.known_only][:left]
     return plans
 
 
@@ -235,14 +298,6 @@ def _rank(plan: _Plan) -> int:
 def _known(config: CollectConfig) -> dict[tuple[str, int], _Known]:
     """Return the path to replay for each type and variation that has a known one."""
     lists: list[tuple[str, Paths]] = []
-    if config.paths is not None:
-        lists.append(("file", read_paths(config.paths)))
-        for path in lists[0][1].values():
-            if path.environment not in {"", config.environment}:
-                raise ConfigInvalid(
-                    f"{config.paths} has a path of the world '{path.environment}', but "
-                    f"'{config.environment}' is collected from"
-                )
     if config.source is PathSource.SHIPPED:
         lists.append(("recorded", recorded_paths(config.environment)))
         lists.append(("shipped", shipped_paths(config.environment)))
@@ -254,7 +309,14 @@ def _known(config: CollectConfig) -> dict[tuple[str, int], _Known]:
     return known
 
 
-def _summary(config: CollectConfig, folder: RunFolder) -> CollectSummary:
+def _account(own: OwnPaths | None, folder: RunFolder) -> Account | None:
+    if own is None:
+        return None
+    failed = {one.key: one.reason for one in failures(folder)}
+    return account(own, journal(folder).by_key(), failed)
+
+
+def _summary(config: CollectConfig, folder: RunFolder, own: Account | None) -> CollectSummary:
     store = journal(folder)
     paths: Counter[str] = Counter()
     solved: Counter[str] = Counter()
@@ -269,5 +331,6 @@ def _summary(config: CollectConfig, folder: RunFolder) -> CollectSummary:
         by_type=dict(paths),
         solved_by_type=dict(solved),
         failed={one.key: one.reason for one in failures(folder)},
+        own=own,
         seconds=folder.need("collect", "collect").seconds,
     )

@@ -9,7 +9,7 @@ from subgoal.environments.environment import Environment, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.errors import EnvironmentFailed, WorldLost
 from subgoal.record import Record
-from subgoal.trajectories.trajectory import Step, Trajectory
+from subgoal.trajectories.trajectory import Step, Trajectory, path_key
 
 _TRIES = 2
 """How often a path is tried before it is given up: a world that died is started again."""
@@ -19,7 +19,7 @@ class CollectFailure(Record):
     """Why a task has no trajectory."""
 
     key: str
-    """The task's key."""
+    """The key that the trajectory would have."""
     reason: str
     """One sentence."""
 
@@ -29,12 +29,19 @@ class Order(Record):
 
     task: Task
     """The task."""
+    variant: str = ""
+    """Which of several paths of the task."""
     source: str
     """Where the actions come from."""
     actions: tuple[str, ...] | None
     """What to replay; None: the world's own oracle path."""
     max_moves: int
     """The replay stops after this many moves of the world."""
+
+    @property
+    def key(self) -> str:
+        """The key of the trajectory that comes of it."""
+        return path_key(self.task, self.variant)
 
 
 class Delivery(Record):
@@ -102,12 +109,13 @@ def deliver(world: Environment, order: Order) -> Delivery:
         try:
             actions = world.oracle_path(task) if order.actions is None else order.actions
             path = replay(world, task, actions, order.source, order.max_moves)
-            return Delivery(trajectory=path)
+            named = path.model_copy(update={"variant": order.variant})
+            return Delivery(trajectory=named if order.variant else path)
         except EnvironmentFailed as error:
             reason = str(error)
             # Under another world's fault: that one has its own tries.
             tries += not isinstance(error, WorldLost)
-    return Delivery(failure=CollectFailure(key=task.key, reason=reason))
+    return Delivery(failure=CollectFailure(key=order.key, reason=reason))
 
 
 class ReplayWorker(Worker):

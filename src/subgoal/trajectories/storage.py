@@ -5,15 +5,15 @@ package, what users bring, and what can be exported.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from subgoal.errors import ConfigInvalid, DataCorrupt
+from subgoal.errors import ConfigInvalid
 from subgoal.journal import Journal, written_atomically
 from subgoal.plain_text import numbered_lines
 from subgoal.run_folder import RunFolder
@@ -49,18 +49,17 @@ Paths = Mapping[tuple[str, int], OraclePath]
 
 def journal(folder: RunFolder) -> Journal[Trajectory]:
     """Return the run folder's journal of trajectories."""
-    return Journal(folder / FILE, Trajectory, "trajectories", lambda path: path.task.key)
+    return Journal(folder / FILE, Trajectory, "trajectories", lambda path: path.key)
 
 
-def read_paths(path: Path) -> dict[tuple[str, int], OraclePath]:
-    """Read a list of oracle paths (JSONL, or JSONL.gz).
+def path_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a list of oracle paths (JSONL, or JSONL.gz) with their numbers.
 
     Raises:
         ConfigInvalid: The file cannot be read.
-        DataCorrupt: A line is no path with task, variation and actions, or repeats another's task.
     """
     try:
-        return _read_paths(path, str(path))
+        yield from numbered_lines(lines(path))
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
 
@@ -98,21 +97,9 @@ def recorded_paths(environment: str) -> Paths:
 
 def _shipped(name: str) -> Paths:
     place = resources.files("subgoal.trajectories") / "oracle_paths" / name
-    return _read_paths(place, name) if place.is_file() else {}
+    return _read_paths(place) if place.is_file() else {}
 
 
-def _read_paths(place: Path | Traversable, name: str) -> dict[tuple[str, int], OraclePath]:
-    found: dict[tuple[str, int], OraclePath] = {}
-    for number, line in numbered_lines(lines(place)):
-        try:
-            path = OraclePath.model_validate_json(line)
-        except ValidationError as error:
-            raise DataCorrupt(
-                f"{name} line {number} is no path with task, variation and actions: "
-                f"{error.errors()[0]['msg']}"
-            ) from error
-        key = (path.task, path.variation)
-        if key in found:
-            raise DataCorrupt(f"{name} line {number} is a second path of {path.task} {key[1]}")
-        found[key] = path
-    return found
+def _read_paths(place: Traversable) -> dict[tuple[str, int], OraclePath]:
+    paths = [OraclePath.model_validate_json(line) for line in lines(place)]
+    return {(path.task, path.variation): path for path in paths}

@@ -40,8 +40,25 @@ class Trajectory(Record):
     """Score after the last step."""
     source: str
     """Where the actions came from: `oracle` (the world's own), `recorded` or `file`."""
+    variant: str = ""
+    """Which of several paths of the task, such as `path 2`; empty for the first."""
+
+    @property
+    def key(self) -> str:
+        """Its identity; see `path_key`."""
+        return path_key(self.task, self.variant)
 
     @property
     def actions(self) -> tuple[str, ...]:
         """The elementary actions, in order."""
         return tuple(step.action for step in self.steps)
+
+
+def path_key(task: Task, variant: str) -> str:
+    """Return the identity of one path of a task: the task's key, and the variant where it is one.
+
+    Args:
+        task: The task.
+        variant: Which of several paths; empty: the first.
+    """
+    return f"{task.key}#{variant}" if variant else task.key
