@@ -8,9 +8,12 @@ sorted by key, compressed with zstd to a temporary name, and renamed, so that th
 the same bytes.
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -51,15 +54,46 @@ def uninterrupted() -> Generator[None]:
 
 
 @contextmanager
-def _writing(path: Path) -> Generator[None]:
-    """Say in one sentence that a file cannot be written."""
+def writing(path: Path) -> Generator[None]:
+    """Say in one sentence that a file or folder cannot be written, and which disk has no room.
+
+    Raises:
+        DiskFull: The system refused to write within the block, whatever library was told so.
+    """
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        said = _refusal(error)
+        if said is None:
+            raise
+        number, reason = said
+        room = f"; {_room(path)}" if number in {errno.ENOSPC, errno.EDQUOT} else ""
         raise DiskFull(
-            f"{path} cannot be written ({error.strerror or error}); what was finished before is "
-            "kept: make room and run the same command again, it goes on where it stopped"
+            f"{path} cannot be written ({reason}{room}); what was finished before is kept: make "
+            "room and run the same command again, it goes on where it stopped"
         ) from error
+
+
+def _refusal(error: Exception) -> tuple[int, str] | None:
+    """Return the system's number and word for an error; None where it is no error of writing."""
+    if isinstance(error, FileNotFoundError):  # of what is read: folders to write in are made
+        return None
+    if isinstance(error, OSError):
+        return error.errno or 0, error.strerror or str(error)
+    # safetensors and tokenizers have errors of their own, which end in the system's number
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return (int(found[1]), os.strerror(int(found[1]))) if found else None
+
+
+def _room(path: Path) -> str:
+    """Say how much room the disk has that a path lies on."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    while not place.is_mount():
+        place = place.parent
+    return f"the disk at {place} has {usage.free / 1e6:,.1f} of {usage.total / 1e6:,.1f} MB left"
 
 
 @contextmanager
@@ -71,9 +105,10 @@ def written_atomically(path: Path) -> Generator[IO[bytes]]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _writing(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)  # of a killed process: it may be a link by now
+            with temporary.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -136,7 +171,7 @@ class Journal(Generic[R]):
             DataCorrupt: The file that is there is of another kind or version.
             DiskFull: There is no room; the records that were there still are, and nothing else.
         """
-        with uninterrupted(), _writing(self.path):
+        with uninterrupted(), writing(self.path):
             if self._file is None:
                 self._file = self._open_to_append()
             self._write_whole(self._file, record.model_dump_json().encode() + b"\n")

@@ -64,6 +64,31 @@ def test_a_process_that_dies_is_named(tiny, tmp_path, monkeypatch):
         train_side_by_side([order])
 
 
+WORKER = (sys.executable, "-m", "subgoal.training.worker")
+
+
+def test_a_process_without_a_parent_ends_in_silence():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    child = subprocess.Popen(WORKER, **pipes)
+    assert child.communicate(timeout=120) == (b"", b"")
+    assert child.returncode == 1
+
+
+@pytest.mark.slow
+def test_a_training_ends_with_its_parent(tiny, tmp_path):
+    long = tiny.training.model_copy(update={"tokens": 10**9})
+    config = tiny.model_copy(update={"training": long}).model_dump(mode="json", exclude={"roles"})
+    order = Order(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(WORKER, **pipes) as child:
+        child.stdin.write(order.model_dump_json().encode() + b"\n")
+        child.stdin.flush()
+        assert Update.model_validate_json(child.stdout.readline()).unit == "tokens"
+        child.stdout.close()  # what it tells breaks, too
+        assert child.communicate(timeout=120)[1] == b""
+    assert child.returncode == 1
+
+
 def test_lines_are_told_apart():
     update = Update(label="train both", total=10, unit="tokens", done=3)
     failure = Failure(error="TrainingFailed", message="the loss is nan")

@@ -29,6 +29,7 @@ from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.rendering import Role, TextFormat, Turns
 from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.errors import StudentInvalid
+from subgoal.journal import writing
 from subgoal.record import Record
 from subgoal.training.model_card import model_card
 
@@ -89,16 +90,21 @@ class Student:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder under a temporary name, then put it in place of the old one."""
+    """Fill a folder under a temporary name, then put it in place of the old one.
+
+    Raises:
+        DiskFull: It cannot be written; the old one stays.
+    """
     temporary = folder.with_name(f".{folder.name}.tmp")
     old = folder.with_name(f".{folder.name}.old")
     for remains in (temporary, old):
         shutil.rmtree(remains, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
-        fill(temporary)
+        with writing(folder):
+            temporary.mkdir(parents=True)
+            fill(temporary)
     except BaseException:
-        shutil.rmtree(temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     if folder.exists():
         folder.rename(old)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from subgoal.errors import ExportFailed, install
+from subgoal.journal import writing
 from subgoal.training.quantization import Quantization
 
 _BLOCK = 32
@@ -43,15 +44,16 @@ def write_gguf(source: Path, path: Path, quantization: Quantization) -> None:
     config = _checked(source)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        writer = gguf.GGUFWriter(temporary, "llama")
-        _add_shape(writer, config)
-        _add_tokens(writer, source, config.vocab_size)
-        _add_weights(writer, source, config, quantization)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        temporary.replace(path)
+        with writing(path):
+            writer = gguf.GGUFWriter(temporary, "llama")
+            _add_shape(writer, config)
+            _add_tokens(writer, source, config.vocab_size)
+            _add_weights(writer, source, config, quantization)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
