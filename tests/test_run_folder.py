@@ -276,3 +276,61 @@ def test_a_stage_runs_while_its_lock_is_held(tmp_path):
     run(folder, Config(), lambda: seen.append(folder.running("train")))
     assert seen == [True]
     assert not folder.running("train")
+
+
+def chain(folder, outside):
+    """Three stages, each reads what the one before wrote; the last reads a file elsewhere too."""
+    (folder.path).mkdir()
+    outside.write_text("given")
+    texts = {"collect": "paths", "annotate": "subgoals", "train": "student"}
+    inputs = {"collect": {}, "annotate": {"paths": folder / "paths"}}
+    inputs["train"] = {"subgoals": folder / "subgoals", "given": outside}
+    for stage, name in texts.items():
+        with folder.stage(stage, Config(), inputs[stage]) as work:
+            (folder / name).write_text(name)
+            work.finish({name: folder / name})
+
+
+def test_nothing_is_stale_where_nothing_has_changed(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    chain(folder, tmp_path / "given")
+    assert folder.stale() == {}
+    folder.path.rename(tmp_path / "moved")
+    (tmp_path / "given").unlink()
+    assert RunFolder(tmp_path / "moved").stale() == {}
+
+
+def test_what_was_read_and_has_changed_makes_all_that_follows_stale(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    chain(folder, tmp_path / "given")
+    (folder / "paths").write_text("others")
+    stale = folder.stale()
+    assert set(stale) == {"annotate", "train"}
+    assert "paths" in stale["annotate"]
+    assert "annotate" in stale["train"]
+
+
+@pytest.mark.parametrize("name", ["subgoals", "../given"])
+def test_a_file_that_was_replaced_makes_its_reader_stale(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    chain(folder, tmp_path / "given")
+    (folder.path / name).write_text("replaced")
+    assert set(folder.stale()) == {"train"}
+
+
+def test_a_source_that_would_never_end_is_not_read(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    chain(folder, tmp_path / "given")
+    file = folder.path / "train.stage.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(manifest | {"sources": {"given": "/dev/zero", "subgoals": "/"}}))
+    assert folder.stale() == {}
+
+
+def test_notes_are_kept_each_once(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.stage("train", Config()) as stage:
+        stage.note("one", "two")
+        stage.note("one")
+        stage.finish({})
+    assert folder.need("train", "train").notes == ("one", "two")

@@ -79,6 +79,8 @@ class StageManifest(Record):
     """Where each of these files lies: relative to the run folder, or absolute outside of it."""
     outputs: dict[str, str] = {}
     """Digest by name of each file that was written (a folder: empty)."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its results must know."""
     counts: dict[str, float] = {}
     """Figures of the stage, such as `paths` or `tokens`."""
     seconds: float = 0.0
@@ -135,6 +137,11 @@ class Stage:
         """True where the stage was complete before: there is nothing to do."""
         return self.manifest.state is StageState.COMPLETE
 
+    def note(self, *notes: str) -> None:
+        """Keep what a reader of the results must know; each once."""
+        kept = tuple(dict.fromkeys((*self.manifest.notes, *notes)))
+        self.manifest = self.manifest.model_copy(update={"notes": kept})
+
     def finish(self, outputs: Mapping[str, Path], **counts: float) -> None:
         """Name what was written and the figures; the stage is complete when its block ends."""
         digests = {
@@ -176,8 +183,7 @@ class RunFolder:
 
     def manifests(self) -> list[StageManifest]:
         """Return the manifests of all stages that have begun, oldest first."""
-        files = sorted(self.path.glob("*" + _SUFFIX), key=lambda file: file.stat().st_ctime)
-        return [self._read(file) for file in files]
+        return [self._read(file) for file in self._manifest_files()]
 
     def manifest(self, stage: str) -> StageManifest | None:
         """Return a stage's manifest, or None where it has not begun."""
@@ -201,6 +207,40 @@ class RunFolder:
                 f"`subgoal {verb} --run {self.path}`"
             )
         return manifest
+
+    def stale(self) -> dict[str, str]:
+        """Return why the result of a stage is of something else than what is there now, by stage.
+
+        What it read was written anew since, or is gone, or is itself the result of such a stage.
+        """
+        manifests: list[StageManifest] = []
+        for file in self._manifest_files():
+            with suppress(RunFolderInvalid):  # whoever needs a damaged one says so
+                manifests.append(self._read(file))
+        manifests = [one for one in manifests if one.state is not StageState.BEGUN]
+        digests: dict[Path, str] = {}
+        found: dict[str, str] = {}
+        for one in manifests:
+            changed = [name for name in one.inputs if self._changed(one, name, digests)]
+            if changed:
+                found[one.stage] = f"it read {', '.join(changed)}, which has changed since"
+        for _ in manifests:  # the results of one are read by the next
+            found |= {
+                one.stage: f"it read what the stage '{before.stage}' wrote, which is stale itself"
+                for before in manifests
+                for one in manifests
+                if before.stage in found and one.stage not in found and _reads(one, before)
+            }
+        return found
+
+    def _changed(self, manifest: StageManifest, name: str, digests: dict[Path, str]) -> bool:
+        path = self.path / manifest.sources.get(name, name)
+        if not path.is_file():
+            # of a run folder that was moved to another machine, what lies outside may stay behind
+            return name in manifest.sources and path.is_relative_to(self.path)
+        if path not in digests:
+            digests[path] = file_digest(path)
+        return digests[path] != manifest.inputs[name]
 
     @contextmanager
     def stage(
@@ -381,6 +421,9 @@ class RunFolder:
         except OSError:  # a folder that may only be read: nobody here can run it either
             return False
 
+    def _manifest_files(self) -> list[Path]:
+        return sorted(self.path.glob("*" + _SUFFIX), key=lambda file: file.stat().st_ctime)
+
     def _manifest_file(self, stage: str) -> Path:
         return self / f"{stage}{_SUFFIX}"
 
@@ -456,6 +499,13 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def _reads(one: StageManifest, before: StageManifest) -> bool:
+    """Return whether a stage reads what another wrote."""
+    written = {Path(output) for output in before.outputs}
+    read = [Path(source) for source in one.sources.values()]
+    return any(written & {source, *source.parents} for source in read)
 
 
 def _timed(manifest: StageManifest, start: float) -> StageManifest:

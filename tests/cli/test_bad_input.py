@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from filelock import FileLock
 
 from subgoal.cli.main import main
 from subgoal.cli.output import out
@@ -219,19 +220,27 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
     (lost / "annotations.jsonl.zst").unlink()
     damaged = shutil.copytree(run, place / "damaged")
     (damaged / "collect.stage.json").write_text("{")
+    stale = shutil.copytree(run, place / "stale")
+    shutil.copy(place / "half" / "trajectories.jsonl", stale / "trajectories.jsonl.zst")
     (place / "other").mkdir()
     monkeypatch.setattr(out, "width", 200)
     main(["runs", "--folder", str(place)])
     rows = {line.split("\u2502")[1].split("/")[-1].strip(): line for line in table(capfd)}
-    assert rows.keys() == {"run", "half", "lost", "damaged"}
+    assert rows.keys() == {"run", "half", "lost", "damaged", "stale"}
     assert all(" MB" in row for row in rows.values())
     assert "collect, annotate" in rows["run"]
-    assert [cell.strip() for cell in rows["half"].split("\u2502")[2:4]] == ["", "collect"]
+    cells = [cell.strip() for cell in rows["half"].split("\u2502")[2:5]]
+    assert cells == ["-", "-", "collect (interrupted)"]
+    with FileLock(place / "half" / ".collect.lock"):
+        main(["runs", "--folder", str(place)])
+    half = next(line for line in table(capfd) if "/half" in line)
+    assert [cell.strip() for cell in half.split("\u2502")[2:5]] == ["-", "collect", "-"]
+    assert "annotate (stale)" in rows["stale"]
     assert "annotate (lost a file)" in rows["lost"]
-    assert "damaged" in rows["damaged"].split("\u2502")[3]
+    assert "damaged" in rows["damaged"].split("\u2502")[4]
 
     assert said("runs", "--remove", place / "half", damaged)[0] == 0
-    assert sorted(path.name for path in place.iterdir()) == ["lost", "other", "run"]
+    assert sorted(path.name for path in place.iterdir()) == ["lost", "other", "run", "stale"]
     code, text = said("runs", "--remove", place / "other")
     assert code == 2
     assert f"{place / 'other'} is no run folder; nothing was deleted" in text

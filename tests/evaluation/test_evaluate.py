@@ -23,7 +23,8 @@ from subgoal.errors import (
     TaskUnknown,
 )
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of
-from subgoal.evaluation.summary import evaluated, journal
+from subgoal.evaluation.summary import evaluated, journal, summarize
+from subgoal.report.write import ReportConfig, report
 from subgoal.run_folder import RunFolder
 
 CONFIG = EvaluateConfig(
@@ -178,6 +179,39 @@ def test_a_released_agent_may_not_play_what_it_was_trained_on(
     (copy / "both/student.json").write_text(json.dumps(card))
     with pytest.raises(DataLeak, match="both trained on and played"):
         evaluate(CONFIG, folder, released=released_agent(copy))
+
+
+def test_scores_of_students_that_were_trained_again_since_are_named_stale(
+    released: Path, folder: RunFolder, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(released, tmp_path / "copy")
+    config = CONFIG.model_copy(update={"per_type": 1})
+    summary = evaluate(config, folder, worlds=1, released=released_agent(copy))
+    assert not any("students/both" in note for note in summary.notes)
+    weights = copy / "both/model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    (note,) = (note for note in summarize(folder, "plain").notes if "students/both" in note)
+    assert "errand-agent" in note
+    report(ReportConfig(), folder)
+    stored = json.loads((folder / "report.json").read_text())
+    assert "evaluate-plain-errand-agent" in stored["notes"][0]
+    assert "students/both" in stored["results"][0]["notes"][0] + stored["results"][0]["notes"][1]
+
+
+def test_what_a_student_does_not_know_stands_in_the_record(
+    released: Path, folder: RunFolder, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(released, tmp_path / "copy")
+    card = json.loads((copy / "both/student.json").read_text())
+    card["trained_on"] = [key for key in card["trained_on"] if key.split("/")[1] != "fetch"]
+    (copy / "both/student.json").write_text(json.dumps(card))
+    config = CONFIG.model_copy(update={"per_type": 1})
+    summary = evaluate(config, folder, worlds=1, released=released_agent(copy))
+    strange = "the student 'both': it was not trained on the task types fetch"
+    assert f"errand-agent, {strange}" in summary.notes
+    assert folder.need("evaluate-plain-errand-agent", "evaluate").notes == (strange,)
 
 
 def test_the_protocol_chooses_the_tasks() -> None:

@@ -1,6 +1,6 @@
 """Agents by name, built from a run folder's students."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from enum import StrEnum
@@ -23,6 +23,7 @@ from subgoal.agents.student_seat import (
     check_decoding,
 )
 from subgoal.datasets.rendering import Role
+from subgoal.datasets.splits import strange
 from subgoal.environments.environment import Environment, Task
 from subgoal.language_models.constraint import Trie, trie
 from subgoal.language_models.engine import Engine
@@ -95,6 +96,15 @@ class AgentShop:
             EngineFailed: The engine cannot be had.
         """
         return {role: decided(self._folder / role, role, self._engine) for role in self.roles(name)}
+
+    def strange(self, name: AgentName, tasks: Iterable[Task]) -> list[str]:
+        """Say what of some tasks the students of an agent, which are loaded, do not know."""
+        playing = list(tasks)
+        return [
+            f"the student '{role}': {note}"
+            for role in self.roles(name)
+            for note in strange(self._loaded[role].card.trained_on, playing)
+        ]
 
     def threads(self, name: AgentName) -> AbstractContextManager[None]:
         """Compute with as many CPU threads as an agent's students are worth, in a `with` block."""

@@ -6,12 +6,11 @@ from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.cli.agent import named
 from subgoal.cli.options import StageOptions, read_options
-from subgoal.cli.output import out
+from subgoal.cli.output import out, say
 from subgoal.environments.environment import Task
 from subgoal.environments.protocol import protocol
 from subgoal.environments.registry import make
 from subgoal.evaluation.evaluate import EvaluateConfig, subgoals_of
-from subgoal.evaluation.play import MakeAgent
 from subgoal.report.play import play_by_hand, watch
 from subgoal.run_folder import RunFolder
 
@@ -44,7 +43,10 @@ def command(words: Sequence[str]) -> None:
             play_by_hand(world, task, out)
     else:
         rules = protocol(options.evaluate.protocol)
-        name, make_agent = _player(options)
+        name, kind, shop = _player(options)
+        make_agent = shop.factory(kind)
+        for note in shop.strange(kind, [task]):
+            say(f"Note: {note}", "yellow")
         watch(task, make_agent, name, rules, out, options.delay)
 
 
@@ -56,13 +58,13 @@ def _chosen(options: PlayOptions) -> Task:
     return rules.find(tasks, name, options.variation)
 
 
-def _player(options: PlayOptions) -> tuple[str, MakeAgent]:
-    """Return the agent's name, and what makes it."""
+def _player(options: PlayOptions) -> tuple[str, AgentName, AgentShop]:
+    """Return the agent's name, its kind, and what makes it."""
     agent, asked = named(options.agent), options.evaluate
     playing = asked.decoding, asked.engine, asked.threads
     if isinstance(agent, ReleasedAgent):
         agent.check_world(asked.environment)
-        return agent.name, AgentShop(agent.folder, (), *playing).factory(agent.card.kind)
+        return agent.name, agent.card.kind, AgentShop(agent.folder, (), *playing)
     folder = RunFolder(options.run)
     subgoals = subgoals_of(asked, folder) if agent is AgentName.RANDOM_SUBGOALS else ()
-    return agent, AgentShop(folder / "students", subgoals, *playing).factory(agent)
+    return agent, agent, AgentShop(folder / "students", subgoals, *playing)

@@ -62,6 +62,8 @@ def write_report(config: ReportConfig, folder: RunFolder) -> None:
     written = report(config, folder)
     for result in written.data.results:
         out.print(rendered(result))
+    for note in written.data.notes:
+        say(f"Note: {note}", "yellow")
     say(f"the report lies in {written.page}", "bold green")
 
 

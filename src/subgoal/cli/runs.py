@@ -34,7 +34,7 @@ def command(words: Sequence[str]) -> None:
 
 
 def _list(place: Path) -> None:
-    table = Table("run folder", "stages complete", "under way", "size", "seconds")
+    table = Table("run folder", "complete", "under way", "to do", "size", "seconds")
     found = sorted(path for path in place.glob("*") if path.is_dir()) if place.is_dir() else []
     for path in found:
         folder = RunFolder(path)
@@ -43,17 +43,20 @@ def _list(place: Path) -> None:
             stages = folder.manifests()
         except RunFolderInvalid as error:
             say(str(error), "yellow")
-            table.add_row(Text(str(path)), "", "damaged", size, "")
+            table.add_row(Text(str(path)), "", "", "damaged", size, "")
             continue
         if not stages:
             continue
         complete = [m.stage for m in stages if m.state is StageState.COMPLETE]
         begun = [m.stage for m in stages if m.state is StageState.BEGUN]
-        begun += [f"{m.stage} (lost a file)" for m in stages if m.state is StageState.LOST]
+        running = {stage: folder.running(stage) for stage in begun}
+        under_way = [stage for stage in begun if running[stage]]
+        to_do = [f"{stage} (interrupted)" for stage in begun if not running[stage]]
+        to_do += [f"{m.stage} (lost a file)" for m in stages if m.state is StageState.LOST]
+        to_do += [f"{stage} (stale)" for stage in folder.stale()]
         seconds = sum(manifest.seconds for manifest in stages)
-        table.add_row(
-            Text(str(path)), ", ".join(complete), ", ".join(begun) or "-", size, f"{seconds:.0f}"
-        )
+        cells = [", ".join(stages) or "-" for stages in (complete, under_way, to_do)]
+        table.add_row(Text(str(path)), *cells, size, f"{seconds:.0f}")
     if table.row_count:
         out.print(table)
     else:

@@ -52,6 +52,32 @@ def check_leaks(trained: Iterable[str], playing: Iterable[Task]) -> None:
             )
 
 
+def strange(trained: Iterable[str], playing: Iterable[Task]) -> list[str]:
+    """Say what of the tasks that are played is strange to a student.
+
+    Args:
+        trained: Keys of the tasks that it was trained on.
+        playing: The tasks to be played.
+
+    Returns:
+        A sentence for another world, for types that it never saw, and for another simplification
+        setting than any that it was trained under; nothing where all is as it knows it.
+    """
+    known, asked = [_parts(key) for key in trained], [_parts(task.key) for task in playing]
+    worlds, other = {world for world, *_ in known}, {world for world, *_ in asked}
+    if not known or not other <= worlds:
+        knows = f"trained in {_named(worlds)}" if known else "trained on no path of any world"
+        return [f"it was {knows}, and plays {_named(other - worlds)}"]
+    notes: list[str] = []
+    types = {name for _, name, _ in asked} - {name for _, name, _ in known}
+    if types:
+        notes.append(f"it was not trained on the task types {_named(types)}")
+    settings = {setting for *_, setting in asked} - {setting for *_, setting in known}
+    if settings:
+        notes.append(f"it was not trained under {_named(settings)}")
+    return notes
+
+
 def unseen(
     trained: Iterable[str], annotated: Iterable[AnnotatedTrajectory]
 ) -> list[AnnotatedTrajectory]:
@@ -63,6 +89,16 @@ def unseen(
     """
     seen = _variations(trained)
     return [one for one in annotated if _variation(one.trajectory.task) not in seen]
+
+
+def _parts(key: str) -> tuple[str, str, str]:
+    """Return a task's world, type and simplification setting, by its key."""
+    world, name, _, *setting = key.split("/")
+    return world, name, "/".join(setting) or "the plain world"
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _variations(keys: Iterable[str]) -> set[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
-from subgoal.errors import ConfigInvalid, EnvironmentFailed
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import (
@@ -30,7 +30,7 @@ from subgoal.evaluation.episode_worker import (
 )
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import EvaluationSummary, journal, stage_name, summarize
-from subgoal.journal import Journal
+from subgoal.journal import Journal, file_digest
 from subgoal.language_models.engine_config import REFERENCE, EngineConfig, EngineName
 from subgoal.progress import Progress, console
 from subgoal.record import Record
@@ -170,7 +170,10 @@ def evaluate(
 
         # A group that a cluster loses is as many episodes in a row.
         group = 1 if cluster is None else GROUP * worlds_of_a_worker(worlds)
+        deciders = {path for kind in kinds.values() for path in _deciders(shop, kind).values()}
+        digests = {path: file_digest(path) for path in deciders}
         for name, kind in kinds.items():
+            _check_same_students(digests)
             _play_all(config, name, kind, tasks, shop, folder, play, BROKEN_IN_A_ROW * group)
     return summarize(folder, config.protocol)
 
@@ -231,10 +234,7 @@ def _play_all(
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, config.protocol, name)
-    inputs = {
-        f"students/{role}": _decider(shop.folders(kind)[role], engine)
-        for role, engine in shop.engines(kind).items()
-    }
+    inputs = _deciders(shop, kind)
     if kind is AgentName.RANDOM_SUBGOALS:
         own = annotate.journal(folder)
         inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
@@ -243,6 +243,7 @@ def _play_all(
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
+        stage.note(*shop.strange(kind, tasks))
         for role, engine in shop.engines(kind).items():
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
         with shop.threads(kind):
@@ -261,6 +262,24 @@ def _other_engines(shop: AgentShop, name: AgentName) -> dict[str, str] | None:
     """Return the engines of an agent's students, where they are not the reference."""
     labels = {role.value: engine.label for role, engine in shop.engines(name).items()}
     return None if set(labels.values()) <= {REFERENCE} else labels
+
+
+def _deciders(shop: AgentShop, kind: AgentName) -> dict[str, Path]:
+    """Return the file that decides what each student of an agent says, by what it is called."""
+    return {
+        f"students/{role}": _decider(shop.folders(kind)[role], engine)
+        for role, engine in shop.engines(kind).items()
+    }
+
+
+def _check_same_students(digests: Mapping[Path, str]) -> None:
+    """Check that nobody has trained students again since those that play were loaded."""
+    for path, digest in digests.items():
+        if not path.is_file() or file_digest(path) != digest:
+            raise StudentInvalid(
+                f"{path.parent} was written anew while agents played; what they played is kept, "
+                "and the same command goes on with what is there now"
+            )
 
 
 def _decider(student: Path, engine: EngineConfig) -> Path:

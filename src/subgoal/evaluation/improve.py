@@ -30,7 +30,7 @@ from subgoal.evaluation.own_path import TEACHER, Worth, own_path, worth
 from subgoal.evaluation.rollout import rollout
 from subgoal.journal import Journal
 from subgoal.language_models.engine_config import EngineConfig
-from subgoal.progress import Progress
+from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import weights_file
@@ -133,6 +133,9 @@ def improve(
             if stage.fresh:
                 episodes.clear()
                 store.clear()
+            stage.note(*shop.strange(config.agent, _tasks(config)))
+            for note in stage.manifest.notes:
+                console.print(f"Note: {note}", soft_wrap=True)
             with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool:
                 _play(config, tasks, shop, pool, episodes)
                 made = _own_paths(source, episodes, pool)

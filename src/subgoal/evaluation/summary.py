@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+from pydantic import BaseModel
+
 from subgoal.environments.environment import StopReason
 from subgoal.environments.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
 from subgoal.errors import RunFolderInvalid
@@ -116,22 +118,39 @@ def summarize(
         comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
         notes=(
             *_count_notes(episodes, rules),
-            *_engine_notes(folder, protocol_name, list(episodes)),
+            *_stage_notes(folder, protocol_name, list(episodes)),
             *_notes(episodes, most),
         ),
     )
 
 
-def _engine_notes(folder: RunFolder, protocol_name: str, names: Sequence[str]) -> list[str]:
-    """Say which students did not play as they were trained, by transformers in float32."""
-    notes: list[str] = []
+def _stage_notes(folder: RunFolder, protocol_name: str, names: Sequence[str]) -> list[str]:
+    """Say whose episodes are of former students, what was strange to students, and other engines.
+
+    An engine is named where a student did not play as it was trained, by transformers in float32.
+    """
+    stale, notes = folder.stale(), list[str]()
     for name in names:
-        manifest = folder.manifest(f"evaluate-{protocol_name}-{name}")
-        engines: dict[str, str] = (manifest.config.get("engines") if manifest else None) or {}
+        stage = stage_name(protocol_name, name)
+        if stage in stale:
+            notes.append(
+                f"the scores of {name} are not of what is there now: {stale[stage]}; `subgoal "
+                "evaluate --restart` plays again"
+            )
+        manifest = folder.manifest(stage)
+        if manifest is None:
+            continue
+        notes += [f"{name}, {note}" for note in manifest.notes]
+        engines = _Engines.model_validate(manifest.config).engines or {}
         played_on = ", ".join(f"{role} on {label}" for role, label in engines.items())
         if played_on:
             notes.append(f"{name} played {played_on}")
     return notes
+
+
+class _Engines(BaseModel):
+    engines: dict[str, str] | None = None
+    """Engine and numbers of each student, where they are not as it was trained."""
 
 
 def _count_notes(episodes: dict[str, list[Episode]], rules: Protocol) -> list[str]:

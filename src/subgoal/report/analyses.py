@@ -41,6 +41,8 @@ class ReportData(Record):
     """Training curves of every student."""
     stages: tuple[StageManifest, ...]
     """What every stage read, wrote and took, oldest first."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the stages: whose results are not of what is there now."""
     episodes: tuple[Episode, ...] = ()
     """Episodes to step through: a sample, see `sampled`."""
     episodes_played: int = 0
@@ -76,6 +78,10 @@ def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
         results=tuple(results),
         curves=tuple(training_curves(folder)),
         stages=tuple(folder.manifests()),
+        notes=tuple(
+            f"the result of the stage '{stage}' is not of what is there now: {reason}"
+            for stage, reason in folder.stale().items()
+        ),
         episodes=tuple(sampled(everything, episodes)),
         episodes_played=sum(len(group) for group in everything),
     )
