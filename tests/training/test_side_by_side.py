@@ -68,9 +68,8 @@ WORKER = (sys.executable, "-m", "subgoal.training.worker")
 
 
 def test_a_process_without_a_parent_ends_in_silence():
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    child = subprocess.Popen(WORKER, **pipes)
-    assert child.communicate(timeout=120) == (b"", b"")
+    child = subprocess.run(WORKER, input=b"", capture_output=True, check=False)
+    assert (child.stdout, child.stderr) == (b"", b"")
     assert child.returncode == 1
 
 
@@ -79,8 +78,10 @@ def test_a_training_ends_with_its_parent(tiny, tmp_path):
     long = tiny.training.model_copy(update={"tokens": 10**9})
     config = tiny.model_copy(update={"training": long}).model_dump(mode="json", exclude={"roles"})
     order = Order(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(WORKER, **pipes) as child:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(WORKER, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stdin
+        assert child.stdout
         child.stdin.write(order.model_dump_json().encode() + b"\n")
         child.stdin.flush()
         assert Update.model_validate_json(child.stdout.readline()).unit == "tokens"
