@@ -79,6 +79,40 @@ class EngineFailed(SubgoalError):
     """An engine is not installed, cannot serve a student, or does not answer."""
 
 
+class RequestInvalid(EngineFailed):
+    """An engine is asked for what its model does not have."""
+
+
+class TokenUnknown(RequestInvalid):
+    """A token id lies outside of a model's vocabulary.
+
+    Attributes:
+        number: The id, or what was given as one.
+        vocabulary: How many ids the model has, from 0.
+    """
+
+    def __init__(self, what: str, number: object, vocabulary: int) -> None:
+        self.number, self.vocabulary = number, vocabulary
+        shown = repr(number)[:40]
+        super().__init__(
+            f"{what}: {shown} is no token id of the model, which has 0 to {vocabulary - 1}; encode "
+            "the text with the model's own tokenizer"
+        )
+
+
+class TextTooLong(RequestInvalid):
+    """A text does not fit into a model's context.
+
+    Attributes:
+        tokens: How many the text has.
+        context: How many fit.
+    """
+
+    def __init__(self, tokens: int, context: int) -> None:
+        self.tokens, self.context = tokens, context
+        super().__init__(f"a text of {tokens:,} tokens does not fit into a context of {context:,}")
+
+
 class ComparisonInvalid(SubgoalError):
     """Two agents cannot be compared: other tasks, or other protocols."""
 

@@ -23,7 +23,6 @@ from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
 from subgoal.evaluation.rollout import rollout
 from subgoal.journal import Journal
 from subgoal.language_models.agreement import ComparedEngine
-from subgoal.language_models.completions_server import CompletionsServer, ServedStudent
 from subgoal.language_models.engine_config import (
     EngineConfig,
     EngineName,
@@ -34,6 +33,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.training.student import Architecture, StudentConfig
 from subgoal.training.train import TrainConfig, train
 from subgoal.training.training_config import TrainingConfig
+from support.completions_server import CompletionsServer, ServedStudent
 
 REFERENCE = EngineConfig(engine=EngineName.TRANSFORMERS, precision=Precision.FLOAT32, device="cpu")
 TOLERANCE = {Precision.FLOAT32: 1.0, Precision.BFLOAT16: 0.95, Precision.INT8: 0.95}
@@ -82,7 +82,7 @@ def server(run: RunFolder) -> Iterator[str]:
     folder = run / "students" / Role.FLAT
     student = open_student(folder, Role.FLAT, decided(folder, Role.FLAT, REFERENCE))
     words = student.tokenizer
-    served = ServedStudent(student.engine, words.words, words.decode, words.stops)
+    served = ServedStudent(student.engine, words.decode)
     with CompletionsServer({"flat": served}) as running:
         yield running.base_url
 

@@ -101,7 +101,7 @@ def test_who_writes_what_texts_of_training_have_is_exact_everywhere(paths, token
     if Role.FIRST in team and not windows:
         pytest.skip("only windows have it")
     tokenizer = tokenizers[RenderingName.WINDOW if windows else RenderingName.FOLDED]
-    model = make_student(StudentConfig(), 64, 0, 64)
+    model = make_student(StudentConfig(), tokenizer.size, 0, 64)
     assert isinstance(model, LlamaForCausalLM)
     engine = make_engine(model, 64)
     for one in paths:

@@ -18,7 +18,7 @@ from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.language_models.engine import FULL, Engine, Generated, Generation, Stream
 
 ENDINGS = {
     StopReason.FAILED,
@@ -31,54 +31,28 @@ ENDINGS = {
 RULES = protocol("plain").model_copy(update={"step_limit": 40})
 
 
-class _Text(Stream):
-    def __init__(self) -> None:
-        self._ids: list[int] = []
-
-    @property
-    @override
-    def ids(self) -> Sequence[int]:
-        return self._ids
-
-    @override
-    def extend(self, ids: Sequence[int]) -> None:
-        self._ids += ids
-
-    @override
-    def truncate(self, length: int) -> None:
-        del self._ids[length:]
-
-    @override
-    def close(self) -> None:
-        pass
-
-
 class _Babbler(Engine):
-    """Writes any tokens at all, marks and torn characters among them; sometimes none."""
+    """Writes any tokens at all, marks and torn characters among them; or has no room."""
 
     def __init__(self, vocabulary: int, seed: int, silent: float) -> None:
         self.context = 10**6
-        self._vocabulary, self._random, self._silent = vocabulary, Random(seed), silent
+        self.vocabulary, self._random, self._silent = vocabulary, Random(seed), silent
 
     @override
-    def open(self) -> Stream:
-        return _Text()
-
-    @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         return [self._babble(request) for request in requests]
 
     def _babble(self, request: Generation) -> Generated:
         count = self._random.randint(1, request.limit)
-        ids = tuple(self._random.choices(range(self._vocabulary), k=count))
+        ids = tuple(self._random.choices(range(self.vocabulary), k=count))
         if self._random.random() < self._silent:
-            ids = ()
+            return FULL
         request.stream.extend(ids)
         return Generated(ids, -1.0, stopped=self._random.random() < 0.5, computed=count)
 
     @override
-    def logits(self, stream: Stream) -> np.ndarray:
-        return np.zeros(self._vocabulary, dtype=np.float32)
+    def _logits(self, stream: Stream) -> np.ndarray:
+        return np.zeros(self.vocabulary, dtype=np.float32)
 
     @property
     @override

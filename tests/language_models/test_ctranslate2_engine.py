@@ -80,8 +80,9 @@ def test_a_batch_answers_as_transformers(engines, options):
 
 def test_an_answer_ends_with_the_stop_that_came(engines):
     reference, other, texts, _ = engines
-    (free,) = reference.generate([asked(reference, texts[0], frozenset({299}))])
-    stop = frozenset({free.ids[2], 299})
+    never = other.vocabulary - 1
+    (free,) = reference.generate([asked(reference, texts[0], frozenset({never}))])
+    stop = frozenset({free.ids[2], never})
     (answer,) = other.generate([asked(other, texts[0], stop)])
     assert answer.ids == free.ids[: free.ids.index(answer.ids[-1]) + 1]
     assert answer.stopped
@@ -104,13 +105,6 @@ def test_logits_are_those_of_transformers(engines):
     reference, other, texts, stop = engines
     one, two = (asked(engine, texts[2], stop).stream for engine in (reference, other))
     assert abs(reference.logits(one) - other.logits(two)).max() < 1e-3
-
-
-def test_a_full_context_says_nothing(engines):
-    _, other, texts, stop = engines
-    if isinstance(other, CTranslate2CausalEngine):
-        (answer,) = other.generate([asked(other, texts[0] * 40, stop)])
-        assert answer.ids == ()
 
 
 def test_it_does_not_sample(engines):

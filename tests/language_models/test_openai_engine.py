@@ -1,8 +1,6 @@
 """Students behind a real server on a real socket answer as they do in this process."""
 
 import json
-import math
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,12 +9,12 @@ import pytest
 import torch
 
 import tiny_models
-from subgoal.errors import EngineFailed
-from subgoal.language_models.completions_server import CompletionsServer, ServedStudent
+from subgoal.errors import EngineFailed, TokenUnknown
 from subgoal.language_models.engine import Generation
 from subgoal.language_models.engine_config import ServerAccess
 from subgoal.language_models.openai_engine import OpenAIEngine
 from subgoal.language_models.transformers_engine import make_engine
+from support.completions_server import CompletionsServer, ServedStudent
 
 TEXTS = [[7, 3, 11], [9, 4], [5, 6, 7, 8, 10, 12]]
 STOP = frozenset({2, 40})
@@ -28,7 +26,7 @@ def words(text):
 
 def served(engine):
     decode = lambda ids: " ".join(str(number) for number in ids if number not in STOP)  # noqa: E731
-    return ServedStudent(engine, words, decode, STOP)
+    return ServedStudent(engine, decode)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def server():
 
 def connected(base_url, role="both", **given):
     access = ServerAccess(**({"base_url": base_url, "retries": 0} | given))
-    return OpenAIEngine(access.of(role), 64, words, grows=role == "both")
+    return OpenAIEngine(access.of(role), 64, tiny_models.VOCABULARY, words, grows=role == "both")
 
 
 def asked(engine, ids, **options):
@@ -95,11 +93,6 @@ def test_many_at_once_answer_as_one_at_a_time(server):
     assert [one.ids for one in together] == [one.ids for one in alone]
 
 
-def test_a_full_context_says_nothing(server):
-    engine = connected(server.base_url)
-    assert engine.generate([asked(engine, [5] * 64)])[0].ids == ()
-
-
 def test_the_student_must_be_served(server):
     connected(server.base_url).check()
     with pytest.raises(EngineFailed, match=r"serves both, planner, not 'flat'; set"):
@@ -127,51 +120,19 @@ def test_the_key_is_wanted_and_never_shown(monkeypatch):
         connected(server.base_url, key_variable="MY_KEY").check()
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "said"),
-    [
-        ({"model": "both", "prompt": []}, 400, "prompt is empty"),
-        ({"model": "both", "prompt": [3], "max_tokens": 0}, 400, "max_tokens"),
-        ({"model": "both", "prompt": [3], "stream": True}, 400, "stream is not supported"),
-        ({"model": "both", "prompt": [3], "logit_bias": {"4": 1}}, 400, "logit_bias must be 100"),
-        ({"model": "other", "prompt": [3]}, 404, "'other' does not exist"),
-    ],
-)
-def test_a_wrong_request_is_refused(server, body, status, said):
-    import openai
-
-    client = openai.OpenAI(api_key="none", base_url=server.base_url, max_retries=0)
-    with pytest.raises(openai.APIStatusError, match=said) as refused:
-        client.post("/completions", body=body, cast_to=object)
-    assert refused.value.status_code == status
-
-
-def test_a_prompt_may_be_words(server):
-    import openai
-
-    client = openai.OpenAI(api_key="none", base_url=server.base_url)
-    words = client.completions.create(model="both", prompt="7 3 11", temperature=0, max_tokens=4)
-    ids = client.completions.create(model="both", prompt=[7, 3, 11], temperature=0, max_tokens=4)
-    assert words.choices[0].text == ids.choices[0].text != ""
-
-
-def test_two_servers_cannot_share_a_port(server):
-    with pytest.raises(EngineFailed, match="is taken"):
-        CompletionsServer({}, server.server_port)
-
-
 class _Foreign(BaseHTTPRequestHandler):
     """Answers as other servers do, with what the test put there."""
 
     choice: dict[str, Any] = {}
+    choices: list[Any] | None = None
+    usage: Any = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
     asked: list[dict[str, Any]] = []
 
     def do_POST(self):
         _Foreign.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
-        choices = [{"index": 0, **_Foreign.choice}]
+        choices = [{"index": 0, **_Foreign.choice}] if self.choices is None else self.choices
         head = {"id": "x", "object": "text_completion", "created": 0, "model": "both"}
-        data = json.dumps({**head, "choices": choices, "usage": usage})
+        data = json.dumps({**head, "choices": choices, "usage": self.usage})
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
@@ -210,16 +171,64 @@ def test_text_alone_is_encoded_again(foreign):
     engine = connected(foreign)
     (answer,) = engine.generate([asked(engine, [3, 4])])
     assert (answer.ids, answer.stopped) == ((5, 6, 2), True)
-    assert math.isnan(answer.logprob)
+    assert answer.logprob is None
     _Foreign.choice = {"text": "5 6", "finish_reason": "length", "logprobs": None}
     assert engine.generate([asked(engine, [3, 4])])[0].ids == (5, 6)
 
 
 def test_a_server_without_ids_cannot_choose_between_marks(foreign):
-    _Foreign.choice = {"text": "", "finish_reason": "length", "logprobs": None}
     engine = connected(foreign)
-    with pytest.raises(EngineFailed, match=r"does not say which token it chose.*student-server"):
-        engine.generate([asked(engine, [3, 4], first=(20, 21))])
+    for text in ("", "5"):
+        _Foreign.choice = {"text": text, "finish_reason": "length", "logprobs": None}
+        with pytest.raises(EngineFailed, match="does not say which token it chose"):
+            engine.generate([asked(engine, [3, 4], first=(20, 21))])
+
+
+def test_what_comes_after_the_end_is_none_of_the_answer(foreign):
+    _Foreign.choice = {"text": "", "token_ids": [5, 40, 6, 7], "finish_reason": "length"}
+    engine = connected(foreign)
+    (answer,) = engine.generate([asked(engine, [3, 4])])
+    assert (answer.ids, answer.stopped) == ((5, 40), True)
+
+
+@pytest.mark.parametrize("number", [tiny_models.VOCABULARY, 2**40, 2**70, -1])
+def test_an_id_past_the_vocabulary_is_named(foreign, number):
+    _Foreign.choice = {"text": "", "token_ids": [5, number], "finish_reason": "length"}
+    engine = connected(foreign)
+    with pytest.raises(TokenUnknown, match=foreign) as caught:
+        engine.generate([asked(engine, [3, 4])])
+    assert (caught.value.number, caught.value.vocabulary) == (number, tiny_models.VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"token_ids": [5], "logprobs": {"token_logprobs": [float("nan")]}},
+        {"token_ids": [5], "logprobs": {"token_logprobs": [float("-inf")]}},
+        {"token_ids": [5], "logprobs": {"token_logprobs": "no"}},
+        {"token_ids": ["5"]},
+        {"token_ids": [5.0]},
+        {"token_ids": 5},
+        {"token_ids": []},
+        {"text": ""},
+        {"text": 7},
+        None,
+    ],
+)
+def test_an_answer_that_is_none_is_one_sentence(foreign, choice, monkeypatch):
+    monkeypatch.setattr(_Foreign, "choices", [] if choice is None else [choice])
+    engine = connected(foreign)
+    with pytest.raises(EngineFailed, match=foreign):
+        engine.generate([asked(engine, [3, 4])])
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens_details": {"cached_tokens": 10**30}}])
+def test_absurd_counts_cost_nothing(foreign, usage, monkeypatch):
+    monkeypatch.setattr(_Foreign, "usage", usage)
+    _Foreign.choice = {"text": "", "token_ids": [5], "finish_reason": "length"}
+    engine = connected(foreign)
+    (answer,) = engine.generate([asked(engine, [3, 4])])
+    assert 1 <= answer.computed <= 3
 
 
 def test_no_beams_and_no_logits(foreign):
@@ -227,25 +236,7 @@ def test_no_beams_and_no_logits(foreign):
     with pytest.raises(EngineFailed, match=r"no beams; set decoding\.beams = 1"):
         engine.generate([asked(engine, [3], beams=2)])
     with pytest.raises(EngineFailed, match="gives no logits"):
-        engine.logits(engine.open())
-
-
-def test_a_request_that_is_too_long_is_refused_unread(server):
-    with socket.create_connection(server.server_address) as line:
-        line.sendall(b"POST /v1/completions HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
-        assert b" 413 " in line.recv(200)
-
-
-def test_what_goes_wrong_in_the_server_is_told(server, monkeypatch):
-    import openai
-
-    def broken(body):
-        raise RuntimeError("out of memory")
-
-    monkeypatch.setattr(server, "complete", broken)
-    client = openai.OpenAI(api_key="none", base_url=server.base_url, max_retries=0)
-    with pytest.raises(openai.InternalServerError, match="RuntimeError: out of memory"):
-        client.completions.create(model="both", prompt=[7])
+        engine.logits(asked(engine, [3]).stream)
 
 
 class _Page(BaseHTTPRequestHandler):

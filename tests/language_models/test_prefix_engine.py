@@ -40,7 +40,7 @@ class Passes(Forward):
 @given(st.integers(0, 2**32 - 1), st.sampled_from([FusedForward, LlamaForward]))
 def test_drafts_change_no_answer_and_no_count(seed, kind):
     """Streams are asked again and again: grown, folded, as they are, and under a constraint."""
-    engines = [PrefixEngine(Passes(kind(DECIDED), drafts), 128) for drafts in (True, False)]
+    engines = [PrefixEngine(Passes(kind(DECIDED), drafts), 128, 60) for drafts in (True, False)]
     found, sure = [], []
     for engine in engines:
         chance, streams, answers = random.Random(seed), [engine.open() for _ in range(3)], []
@@ -73,7 +73,7 @@ def test_drafts_change_no_answer_and_no_count(seed, kind):
 
 def test_what_was_said_before_takes_half_of_the_passes():
     forward = Passes(FusedForward(DECIDED), True)
-    engine, passes = PrefixEngine(forward, 128), []
+    engine, passes = PrefixEngine(forward, 128, 60), []
     for _ in range(2):
         stream, before = engine.open(), forward.count
         stream.extend([4, 8, 15])

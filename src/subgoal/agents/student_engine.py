@@ -92,7 +92,9 @@ def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 
     tokenizer = load_tokenizer(folder, card.form.turns)
     pairs = card.form.turns is Turns.WORDS
     if engine.engine is EngineName.OPENAI:
-        served = OpenAIEngine(engine.server, room(card), tokenizer.words, grows=not pairs)
+        served = OpenAIEngine(
+            engine.server, room(card), tokenizer.size, tokenizer.words, grows=not pairs
+        )
         served.check()
         return OpenStudent(served, tokenizer, card)
     kind = CTranslate2Seq2SeqEngine if pairs else CTranslate2CausalEngine

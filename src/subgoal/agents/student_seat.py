@@ -11,7 +11,7 @@ from subgoal.datasets.context import make_context
 from subgoal.datasets.functional_action import elementary_action, functional_action
 from subgoal.datasets.rendering import ActionForm, Role, Text, TextFormat
 from subgoal.datasets.tokenizer import Mark, StudentTokenizer
-from subgoal.errors import EngineFailed
+from subgoal.errors import EngineFailed, TextTooLong
 from subgoal.language_models.constraint import Constraint, MadeOf, OneOf, Trie, trie
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.language_models.engine_config import EngineConfig, EngineName
@@ -94,7 +94,8 @@ class StudentSeat:
         context: Its text of the episode.
         form: As given.
         role: As given.
-        certainty: The probability, 0..1, of its last answer; 1 before it was asked.
+        certainty: The probability, 0..1, of its last answer; 1 before it was asked, and where a
+            server does not tell.
     """
 
     def __init__(
@@ -188,7 +189,9 @@ class StudentSeat:
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
         )
-        self.certainty = math.exp(min(0.0, answer.logprob))
+        if answer.full:
+            raise TextTooLong(len(self._stream.ids), self._engine.context)
+        self.certainty = math.exp(min(0.0, answer.logprob or 0.0))
         return answer
 
     def _known(self, prompt: Sequence[int]) -> Constraint:

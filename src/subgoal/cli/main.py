@@ -24,7 +24,6 @@ VERBS = {
     "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
-    "student-server": "serve students to other machines by the protocol of OpenAI and vLLM",
     "doctor": "check Java, torch, memory, a GPU and the teacher",
 }
 """Every verb and what it does, in the order of the main job."""

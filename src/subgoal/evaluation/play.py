@@ -128,7 +128,7 @@ class Play:
         return self._go_on(None)
 
     def _go_on(self, answer: Generated | None) -> Ask | Episode:
-        if answer is not None and not answer.ids:
+        if answer is not None and answer.full:
             return self._finished(StopReason.CONTEXT_FULL)
         while True:
             try:

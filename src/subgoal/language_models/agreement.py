@@ -7,7 +7,6 @@ import numpy as np
 from typing_extensions import override
 
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
-from subgoal.language_models.token_stream import TokenStream
 
 
 class ComparedEngine(Engine):
@@ -21,13 +20,17 @@ class ComparedEngine(Engine):
         other: Whose answers are counted.
 
     Attributes:
+        reference: As given.
+        other: As given.
         asked: Answers so far.
         equal: Those of them that were the same, token by token.
     """
 
     def __init__(self, reference: Engine, other: Engine) -> None:
         self.context = min(reference.context, other.context)
-        self._reference, self._other = reference, other
+        self.vocabulary = min(reference.vocabulary, other.vocabulary)
+        self.grows = reference.grows
+        self.reference, self.other = reference, other
         self.asked = self.equal = 0
 
     @property
@@ -38,18 +41,20 @@ class ComparedEngine(Engine):
     @property
     @override
     def computed_tokens(self) -> int:
-        return self._reference.computed_tokens
+        return self.reference.computed_tokens
 
     @override
     def open(self) -> Stream:
-        return _TwoStreams(self._reference.open(), self._other.open())
+        return _TwoStreams(self)
 
     @override
-    def logits(self, stream: Stream) -> np.ndarray:
-        return self._reference.logits(_own(stream).first)
+    def _logits(self, stream: Stream) -> np.ndarray:
+        own = _own(stream)
+        own.first.replace(own.ids)
+        return self.reference.logits(own.first)
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         streams = [_own(request.stream) for request in requests]
         firsts: list[Generation] = []
         seconds: list[Generation] = []
@@ -58,7 +63,7 @@ class ComparedEngine(Engine):
             stream.second.replace(stream.ids)
             firsts.append(replace(request, stream=stream.first))
             seconds.append(replace(request, stream=stream.second))
-        given, others = self._reference.generate(firsts), self._other.generate(seconds)
+        given, others = self.reference.generate(firsts), self.other.generate(seconds)
         for stream, one, two in zip(streams, given, others, strict=True):
             stream.replace(list(stream.first.ids))
             self.asked += 1
@@ -66,12 +71,12 @@ class ComparedEngine(Engine):
         return given
 
 
-class _TwoStreams(TokenStream):
+class _TwoStreams(Stream):
     """A text that both engines hold."""
 
-    def __init__(self, first: Stream, second: Stream) -> None:
-        super().__init__()
-        self.first, self.second = first, second
+    def __init__(self, engine: ComparedEngine) -> None:
+        super().__init__(engine)
+        self.first, self.second = engine.reference.open(), engine.other.open()
 
     @override
     def close(self) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from typing_extensions import override
 
-_END = -1
-"""The key that marks a node where a sequence ends."""
+_END = None
+"""The key that marks a node where a sequence ends; no id is the same."""
 
-Trie = dict[int, Any]
+Trie = dict[int | None, Any]
 """A node: the node after each id."""
 
 
@@ -56,7 +56,7 @@ class OneOf(Constraint):
         node = self._root
         for number in written:
             node = node.get(number, {})
-        return [number for number in node if number != _END]
+        return [number for number in node if number is not None]
 
 
 class MadeOf(Constraint):
@@ -81,5 +81,5 @@ class MadeOf(Constraint):
             within = [node[number] for node in nodes if number in node]
             between = any(_END in node for node in within)
         nodes = [*within, *(self._roots if between else ())]
-        ids = {number for node in nodes for number in node if number != _END}
+        ids = {number for node in nodes for number in node if number is not None}
         return [*sorted(ids), *(self._stop if between and len(written) > 1 else ())]

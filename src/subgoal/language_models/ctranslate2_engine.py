@@ -5,19 +5,18 @@ turn; a batch of unequal texts gains nothing there. It does not sample by a seed
 are greedy or by beams. The model's folder is made elsewhere: an engine converts nothing.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic_core import from_json
 from typing_extensions import override
 
 from subgoal.errors import EngineFailed
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 from subgoal.language_models.engine_config import Precision
-from subgoal.language_models.token_stream import TokenStream
 
 
 class ConvertedModel(NamedTuple):
@@ -65,7 +64,8 @@ class _CTranslate2Engine(Engine):
                 f"engine 'ctranslate2' cannot open {model.folder} ({reason}); delete it, it is "
                 "written again"
             ) from error
-        self._names: list[str] = json.loads(vocabulary)
+        self._names: list[str] = from_json(vocabulary)
+        self.vocabulary = len(self._names)
         self._computed = 0
 
     @property
@@ -74,11 +74,7 @@ class _CTranslate2Engine(Engine):
         return self._computed
 
     @override
-    def open(self) -> Stream:
-        return TokenStream()
-
-    @override
-    def logits(self, stream: Stream) -> np.ndarray:
+    def _logits(self, stream: Stream) -> np.ndarray:
         self._computed += len(stream.ids)
         return self._first_logits(stream)
 
@@ -97,12 +93,10 @@ class _CTranslate2Engine(Engine):
         best = int(allowed.argmax())
         return request.first[best], float(-np.log(np.exp(allowed - allowed[best]).sum()))
 
-    def _answer(
-        self, request: Generation, ids: Sequence[int], logprob: float, grows: bool
-    ) -> Generated:
+    def _answer(self, request: Generation, ids: Sequence[int], logprob: float) -> Generated:
         computed = len(request.stream.ids) + len(ids)
         self._computed += computed
-        if grows:
+        if self.grows:
             request.stream.extend(ids)
         stopped = bool(ids) and ids[-1] in request.stop
         return Generated(ids=tuple(ids), logprob=logprob, stopped=stopped, computed=computed)
@@ -116,6 +110,7 @@ class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
         context: Most tokens of a source.
     """
 
+    grows = False
     kind = "Translator"
     vocabulary_file = "shared_vocabulary.json"
 
@@ -136,7 +131,7 @@ class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
         return np.array(found.logits[0][0], dtype=np.float32).reshape(-1)
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         alike: dict[Any, list[int]] = {}
         for number, one in enumerate(requests):
             _check(one)
@@ -173,7 +168,7 @@ class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
                 ids, logprob = [first[0]], first[1]
             elif first is not None:
                 logprob = first[1] + self._after_first(source, result.hypotheses[0])
-            answers.append(self._answer(request, ids, logprob, grows=False))
+            answers.append(self._answer(request, ids, logprob))
         return answers
 
     def _after_first(self, source: list[str], target: list[str]) -> float:
@@ -205,14 +200,12 @@ class CTranslate2CausalEngine(_CTranslate2Engine):
         return np.array(found.logits[0][0], dtype=np.float32).reshape(-1)
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         return [self._one(request) for request in requests]
 
     def _one(self, request: Generation) -> Generated:
         _check(request)
-        limit = min(request.limit, self.context - len(request.stream.ids))
-        if limit <= 0:
-            return Generated(ids=(), logprob=0.0, stopped=False)
+        limit = request.limit
         ids, logprob = list[int](), 0.0
         if request.first:
             number, logprob = self._chosen(request)
@@ -230,7 +223,7 @@ class CTranslate2CausalEngine(_CTranslate2Engine):
             more = found.sequences_ids[0]
             logprob += float(found.scores[0]) * max(1, len(more))
             ids += more
-        return self._answer(request, ids, logprob, grows=True)
+        return self._answer(request, ids, logprob)
 
 
 def _check(request: Generation) -> None:

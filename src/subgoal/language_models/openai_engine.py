@@ -2,9 +2,9 @@
 
 A prompt is sent as token ids to `/v1/completions`, each stream's request by a thread of its own, so
 that the server batches them; what it keeps of prefixes is its affair (vLLM keeps them). Where a
-turn may begin in several ways, the first token is asked for alone, biased to what may come. Token
-ids come back from vLLM and from `subgoal student-server`; where a server sends text alone, it is
-encoded again, which does for students without marks.
+turn may begin in several ways, the first token is asked for alone, biased to what may come. vLLM
+sends token ids back; where a server sends text alone, it is encoded again, which does for students
+without marks. What comes back is read as a record and checked: a server is another machine.
 
 The API key is read from the environment; it is never kept in a record, and is blotted out of
 whatever the server says.
@@ -13,16 +13,59 @@ whatever the server says.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, StrictInt, ValidationError
 from typing_extensions import override
 
 from subgoal.errors import EngineFailed, install
-from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream, known_ids
 from subgoal.language_models.engine_config import ServerAccess
-from subgoal.language_models.token_stream import TokenStream
+
+
+class _Logprobs(BaseModel):
+    token_logprobs: list[FiniteFloat | None] | None = None
+
+
+class _Choice(BaseModel):
+    """One answer, as far as it is read."""
+
+    text: str | None = None
+    token_ids: list[StrictInt] | None = None
+    finish_reason: str | None = None
+    stop_reason: Any = None
+    logprobs: _Logprobs | None = None
+
+    @property
+    def logprob(self) -> float | None:
+        """The sum of the tokens' log-probabilities; None where none are given."""
+        given = self.logprobs.token_logprobs if self.logprobs else None
+        return sum(one or 0.0 for one in given) if given else None
+
+
+class _Cached(BaseModel):
+    cached_tokens: NonNegativeInt | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens_details: _Cached | None = None
+
+
+class _Completion(BaseModel):
+    """A server's answer, as far as it is read."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+    @property
+    def cached(self) -> int:
+        """Tokens of the prompt that had been computed before."""
+        details = self.usage.prompt_tokens_details if self.usage else None
+        return (details.cached_tokens or 0) if details else 0
+
 
 ONLY = 100
 """The bias that lets nothing but the biased tokens come."""
@@ -35,6 +78,7 @@ class OpenAIEngine(Engine):
     Args:
         access: Where, and how patiently.
         context: Most tokens that a stream may hold.
+        vocabulary: Number of token ids of the student.
         encode: Gives token ids to text, for servers that send no ids.
         grows: Whether answers become part of their streams; not for encoder-decoder students.
 
@@ -46,6 +90,7 @@ class OpenAIEngine(Engine):
         self,
         access: ServerAccess,
         context: int,
+        vocabulary: int,
         encode: Callable[[str], Sequence[int]],
         grows: bool = True,
     ) -> None:
@@ -53,12 +98,12 @@ class OpenAIEngine(Engine):
             self._sdk: Any = import_module("openai")
         except ModuleNotFoundError as error:
             raise EngineFailed(f"engine 'openai': {install('openai', 'engines')}") from error
-        self.context = context
+        self.context, self.vocabulary, self.grows = context, vocabulary, grows
         self._where = access.base_url
         self._name = access.model
         self._key = os.environ.get(access.key_variable, "")
         self._variable = access.key_variable
-        self._encode, self._grows = encode, grows
+        self._encode = encode
         self._client: Any = self._sdk.OpenAI(
             api_key=self._key or "none",
             base_url=self._where,
@@ -74,19 +119,15 @@ class OpenAIEngine(Engine):
         return self._computed
 
     @override
-    def open(self) -> Stream:
-        return TokenStream()
-
-    @override
-    def logits(self, stream: Stream) -> np.ndarray:
+    def _logits(self, stream: Stream) -> np.ndarray:
         raise EngineFailed("a server gives no logits; set engine = 'transformers'")
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         answers = list(self._threads.map(self._one, requests))
         for request, answer in zip(requests, answers, strict=True):
             self._computed += answer.computed
-            if self._grows:
+            if self.grows:
                 request.stream.extend(answer.ids)
         return answers
 
@@ -108,28 +149,25 @@ class OpenAIEngine(Engine):
         if request.beams > 1:
             raise EngineFailed("engine 'openai' has no beams; set decoding.beams = 1")
         held = list(request.stream.ids)
-        limit = min(request.limit, self.context - len(held)) if self._grows else request.limit
-        ids, logprob, computed = list[int](), 0.0, 0
-        if limit <= 0:
-            return Generated(ids=(), logprob=0.0, stopped=False)
+        limit = request.limit
+        told = Generated(ids=(), logprob=0.0, stopped=False)
         if len(request.first) == 1:
-            ids = [request.first[0]]
+            told = replace(told, ids=request.first)
         elif request.first:
             bias = {str(number): ONLY for number in request.first}
-            first = self._completed(request, held, 1, logit_bias=bias)
-            if not first.ids or first.ids[0] not in request.first:
+            told = self._completed(request, held, 1, logit_bias=bias)
+            if not told.ids or told.ids[0] not in request.first:
                 raise EngineFailed(
                     f"{self._where} does not say which token it chose; this student's turns begin "
                     "with marks, which needs a server that sends token ids, such as vLLM 0.10.2 "
-                    "or later, or `subgoal student-server`"
+                    "or later"
                 )
-            ids, logprob, computed = list(first.ids[:1]), first.logprob, first.computed
-        if len(ids) < limit and not (ids and ids[-1] in request.stop):
-            rest = self._completed(request, [*held, *ids], limit - len(ids))
-            ids, logprob = [*ids, *rest.ids], logprob + rest.logprob
-            computed += rest.computed
-        stopped = bool(ids) and ids[-1] in request.stop
-        return Generated(tuple(ids), logprob, stopped, computed)
+        if len(told.ids) < limit and not request.stop.intersection(told.ids):
+            rest = self._completed(request, [*held, *told.ids], limit - len(told.ids))
+            told = _joined(told, rest)
+        if not told.ids:
+            raise EngineFailed(f"{self._where} answers with nothing")
+        return replace(told, stopped=told.ids[-1] in request.stop)
 
     def _completed(
         self, request: Generation, prompt: list[int], limit: int, **more: Any
@@ -152,28 +190,32 @@ class OpenAIEngine(Engine):
                 **more,
             )
         )
-        return self._read(completion, request, prompt)
+        return self._read(completion, request, prompt, limit)
 
-    def _read(self, completion: Any, request: Generation, prompt: Sequence[int]) -> Generated:
+    def _read(
+        self, completion: Any, request: Generation, prompt: Sequence[int], limit: int
+    ) -> Generated:
         try:
-            data: dict[str, Any] = completion.model_dump()
-            choice: dict[str, Any] = data["choices"][0]
-            text: str = choice.get("text") or ""
-        except (AttributeError, KeyError, IndexError, TypeError) as error:
-            raise EngineFailed(f"{self._where} answers with no completion") from error
-        ids = choice.get("token_ids")
+            data = _Completion.model_validate(completion.model_dump(warnings=False))
+        except (AttributeError, ValidationError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else None
+            reason = f" ({'.'.join(map(str, first['loc']))}: {first['msg']})" if first else ""
+            raise EngineFailed(f"{self._where} answers with no completion{reason}") from error
+        choice = data.choices[0]
+        ids = choice.token_ids
         if ids is None:
-            ids = list(self._encode(text))
-            if choice.get("finish_reason") == "stop":
-                reason = choice.get("stop_reason")
+            ids = list(self._encode(choice.text or ""))
+            if choice.finish_reason == "stop" and request.stop:
+                reason = choice.stop_reason
                 ids.append(reason if reason in request.stop else min(request.stop))
-        usage: dict[str, Any] = data.get("usage") or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        ids = known_ids(ids[:limit], self.vocabulary, f"the answer of {self._where}")
+        end = next((place for place, one in enumerate(ids) if one in request.stop), len(ids))
+        ids = ids[: end + 1]  # what a server wrote after the end is none of the answer
         return Generated(
             ids=tuple(ids),
-            logprob=_logprob(choice),
+            logprob=choice.logprob,
             stopped=False,
-            computed=len(prompt) - cached + len(ids),
+            computed=max(0, len(prompt) - data.cached) + len(ids),
         )
 
     def _sent(self, send: Callable[[], Any]) -> Any:
@@ -201,9 +243,11 @@ class OpenAIEngine(Engine):
         return (said.replace(self._key, "***") if self._key else said)[:_SHOWN]
 
 
-def _logprob(choice: dict[str, Any]) -> float:
-    """Return the sum of an answer's log-probabilities; not a number where none are given."""
-    if choice.get("logprob") is not None:  # what `subgoal student-server` adds to the protocol
-        return float(choice["logprob"])
-    given = (choice.get("logprobs") or {}).get("token_logprobs")
-    return float(sum(one or 0.0 for one in given)) if given else float("nan")
+def _joined(one: Generated, two: Generated) -> Generated:
+    known = one.logprob is not None and two.logprob is not None
+    return Generated(
+        ids=(*one.ids, *two.ids),
+        logprob=one.logprob + two.logprob if known else None,
+        stopped=False,
+        computed=one.computed + two.computed,
+    )

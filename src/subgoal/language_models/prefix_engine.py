@@ -15,8 +15,7 @@ import torch
 from typing_extensions import override
 
 from subgoal.language_models.draft_model import DraftModel
-from subgoal.language_models.engine import Engine, Generated, Generation, Stream
-from subgoal.language_models.token_stream import TokenStream
+from subgoal.language_models.engine import Engine, Generated, Generation, Stream, unsound
 
 
 class PrefixCache(ABC):
@@ -66,11 +65,11 @@ class Forward(ABC):
         """
 
 
-class PrefixStream(TokenStream):
+class PrefixStream(Stream):
     """A stream of a `PrefixEngine`."""
 
-    def __init__(self, cache: PrefixCache) -> None:
-        super().__init__()
+    def __init__(self, engine: Engine, cache: PrefixCache) -> None:
+        super().__init__(engine)
         self.cache: PrefixCache | None = cache
         self._counted = 0
 
@@ -120,13 +119,14 @@ class PrefixEngine(Engine):
 
     Args:
         forward: The model's forward pass.
-        context: Most tokens that a stream may hold.
+        context: Most tokens that a stream may hold; no more than the model has positions.
+        vocabulary: Number of token ids that the model knows.
     """
 
     constrains = True
 
-    def __init__(self, forward: Forward, context: int) -> None:
-        self.context = context
+    def __init__(self, forward: Forward, context: int, vocabulary: int) -> None:
+        self.context, self.vocabulary = context, vocabulary
         self._forward = forward
         self._draft_model = DraftModel() if forward.drafts else None
         self._computed = 0
@@ -143,24 +143,24 @@ class PrefixEngine(Engine):
 
     @override
     def open(self) -> Stream:
-        return PrefixStream(self._forward.cache())
+        return PrefixStream(self, self._forward.cache())
 
     @override
-    def logits(self, stream: Stream) -> np.ndarray:
+    def _logits(self, stream: Stream) -> np.ndarray:
         return self._compute([stream])[0].cpu().numpy()
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
         states = [_State(one) for one in requests if one.beams <= 1]
-        while live := [state for state in states if state.goes_on(self.context)]:
+        while live := [state for state in states if state.goes_on()]:
             self._advance(live)
         plain = iter(states)
         return [wide[i] if i in wide else self._ended(next(plain)) for i in range(len(requests))]
 
     def _advance(self, live: Sequence["_State"]) -> None:
         """Let each request choose its next token, and those after it that were guessed."""
-        drafts = [state.draft(self._draft_model, self.context) for state in live]
+        drafts = [state.draft(self._draft_model) for state in live]
         for state, draft in zip(live, drafts, strict=True):
             state.stream.draft(draft)
         wanted = [1 + len(draft) for draft in drafts]
@@ -193,8 +193,7 @@ class PrefixEngine(Engine):
         origin, started = _own(request.stream), self._computed
         beams: list[tuple[float, tuple[int, ...], PrefixStream]] = [(0.0, (), origin)]
         finished: list[tuple[float, tuple[int, ...]]] = []
-        limit = min(request.limit, self.context - len(origin.ids))
-        for _ in range(limit):
+        for _ in range(request.limit):
             logits = self._compute([stream for _, _, stream in beams])
             kept = [
                 _allowed(row, _next(request, ids))
@@ -229,7 +228,7 @@ def _own(stream: Stream) -> PrefixStream:
 
 
 def _branch(stream: PrefixStream, number: int) -> PrefixStream:
-    twin = PrefixStream(stream.held.copy())
+    twin = PrefixStream(stream.engine, stream.held.copy())
     twin.extend([*stream.ids, number])
     return twin
 
@@ -261,25 +260,26 @@ class _State:
         self._logprob = 0.0
         self._chance = torch.Generator().manual_seed(request.seed)
 
-    def goes_on(self, context: int) -> bool:
+    def goes_on(self) -> bool:
         """Return whether another token is to be chosen; write what can only come next."""
-        while not self.stopped and self._room(context) > 0:
+        while not self.stopped and self._room > 0:
             allowed = _next(self.request, self._ids)
             if len(allowed) != 1:
                 return True
             self._write(allowed[0])  # certain, and computed together with what comes after it
         return False
 
-    def _room(self, context: int) -> int:
-        """Return how many tokens may still be written."""
-        return min(self.request.limit - len(self._ids), context - len(self.stream.ids))
+    @property
+    def _room(self) -> int:
+        """How many tokens may still be written."""
+        return self.request.limit - len(self._ids)
 
-    def draft(self, model: DraftModel | None, context: int) -> list[int]:
+    def draft(self, model: DraftModel | None) -> list[int]:
         """Return a guess of what comes next, that leaves room for one token after it."""
         if model is None:
             return []
         guess = model.guess(self._ids, _next(self.request, self._ids))
-        return guess[: self._room(context) - 1]
+        return guess[: self._room - 1]
 
     def take(self, draft: Sequence[int], logits: np.ndarray) -> None:
         """Choose the next tokens, as long as they are those of a draft, and the one after those.
@@ -307,18 +307,22 @@ class _State:
         self.computed += self.stream.count(length)
         ids = sorted(set(allowed))
         kept = logits[ids] if ids else logits
+        most = kept.max()
+        if not np.isfinite(most):
+            raise unsound(float(most))
+        shifted = kept - most
         if request.temperature > 0:
-            chosen = self._drawn(kept, request.temperature)
+            chosen = self._drawn(shifted, request.temperature)
         else:
             chosen = int(kept.argmax())
-        shifted = kept - kept.max()
         self._logprob += float(shifted[chosen] - np.log(np.exp(shifted).sum()))
         number = ids[chosen] if ids else chosen
         self._note(number)
         return number
 
-    def _drawn(self, kept: np.ndarray, temperature: float) -> int:
-        chances = torch.softmax(torch.from_numpy(kept) / temperature, dim=-1)
+    def _drawn(self, shifted: np.ndarray, temperature: float) -> int:
+        """Draw from logits of which the largest is 0: a tiny temperature leaves it finite."""
+        chances = torch.softmax(torch.from_numpy(shifted) / temperature, dim=-1)
         return int(torch.multinomial(chances, 1, generator=self._chance))
 
     def _write(self, number: int) -> None:

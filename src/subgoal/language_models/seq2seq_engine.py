@@ -15,7 +15,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from typing_extensions import override
 
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
-from subgoal.language_models.token_stream import TokenStream
+from subgoal.language_models.tables import positions, vocabulary
 
 
 class _First(LogitsProcessor):
@@ -34,11 +34,13 @@ class Seq2SeqEngine(Engine):
 
     Args:
         model: The model, in evaluation mode, on its device.
-        context: Most tokens of a source.
+        context: Most tokens of a source, and of a target; never more than the model has positions.
     """
 
+    grows = False
+
     def __init__(self, model: Any, context: int) -> None:
-        self.context = context
+        self.context, self.vocabulary = positions(model, context), vocabulary(model)
         self._model = model
         self._computed = 0
 
@@ -48,12 +50,8 @@ class Seq2SeqEngine(Engine):
         return self._computed
 
     @override
-    def open(self) -> Stream:
-        return TokenStream()
-
-    @override
     @torch.inference_mode()
-    def logits(self, stream: Stream) -> np.ndarray:
+    def _logits(self, stream: Stream) -> np.ndarray:
         self._computed += len(stream.ids)
         begin = torch.tensor([[self._model.config.decoder_start_token_id]])
         out = self._model(**self._sources([stream]), decoder_input_ids=begin.to(self._model.device))
@@ -61,7 +59,7 @@ class Seq2SeqEngine(Engine):
         return logits.float().cpu().numpy()
 
     @override
-    def generate(self, requests: Sequence[Generation]) -> list[Generated]:
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         alike: dict[Any, list[int]] = {}
         for number, one in enumerate(requests):
             alone = number if one.temperature > 0 else None

@@ -17,6 +17,7 @@ from subgoal.language_models.llama_weights import supports
 from subgoal.language_models.module_forward import ModuleForward
 from subgoal.language_models.prefix_engine import Forward, PrefixEngine
 from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
+from subgoal.language_models.tables import positions, vocabulary
 from subgoal.machine import cores
 
 _PARAMETERS_A_THREAD = 16_000_000
@@ -57,7 +58,7 @@ class TransformersEngine(PrefixEngine):
 
     Args:
         model: The model, in evaluation mode, on its device.
-        context: Most tokens that a stream may hold.
+        context: Most tokens that a stream may hold; never more than the model has positions.
         int8: Multiply in int8; for the CPU.
         compiled: Let torch compile the forward pass.
     """
@@ -65,7 +66,8 @@ class TransformersEngine(PrefixEngine):
     def __init__(
         self, model: Any, context: int, int8: bool = False, compiled: bool = False
     ) -> None:
-        super().__init__(_forward(model, int8, compiled), context)
+        room = positions(model, context)
+        super().__init__(_forward(model, int8, compiled), room, vocabulary(model))
 
 
 def _forward(model: Any, int8: bool, compiled: bool) -> Forward:
@@ -81,11 +83,11 @@ class CausalEngine(PrefixEngine):
 
     Args:
         model: The model, in evaluation mode, on its device.
-        context: Most tokens that a stream may hold.
+        context: Most tokens that a stream may hold; never more than the model has positions.
     """
 
     def __init__(self, model: Any, context: int) -> None:
-        super().__init__(ModuleForward(model), context)
+        super().__init__(ModuleForward(model), positions(model, context), vocabulary(model))
 
 
 def make_engine(
@@ -102,13 +104,12 @@ def make_engine(
     """
     if device:
         model.to(device)
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", context)
     if supports(model):
-        return TransformersEngine(model, min(context, positions), int8, compiled)
+        return TransformersEngine(model, context, int8, compiled)
     if int8:
         to_int8(model)
     if compiled:
         model.compile(dynamic=True)
     if model.config.is_encoder_decoder:
         return Seq2SeqEngine(model, context)
-    return CausalEngine(model, min(context, positions))
+    return CausalEngine(model, context)

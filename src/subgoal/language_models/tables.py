@@ -1,0 +1,21 @@
+"""How far the tables of a model go: ids past them, and places past them, cannot be read."""
+
+from typing import Any
+
+
+def vocabulary(model: Any) -> int:
+    """Return how many token ids a model of transformers can read and write."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    tables = [getattr(end, "weight", None) for end in ends]  # a layer in int8 has none
+    return min(table.shape[0] for table in tables if table is not None)
+
+
+def positions(model: Any, asked: int) -> int:
+    """Return how many tokens of a text a model of transformers takes, at most as many as asked.
+
+    Args:
+        model: The model; one without a table of places takes any number.
+        asked: Most tokens that are needed.
+    """
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return asked if most is None else min(asked, most)
