@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from chat_models import CHATML, KINDS, chat_model
+from chat_models import CHATML, KINDS, LLAMA_3, chat_model
 from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import RenderingName, Role, Seen, Target, Turns
-from subgoal.datasets.tokenizer import Mark
+from subgoal.datasets.tokenizer import Mark, Speaker
 from subgoal.datasets.transcript import Transcript
 from subgoal.environments.environment import StepResult
 from subgoal.errors import StudentInvalid
@@ -171,3 +171,13 @@ def test_a_model_without_a_template_is_refused(annotated, tmp_path):
     model.save_pretrained(tmp_path)
     with pytest.raises(StudentInvalid, match="template is missing"):
         ChatTokenizer.of(model, tmp_path)
+
+
+def test_a_template_that_shows_today_shows_the_same_day_forever(tmp_path):
+    template = "{{ strftime_now('%d %B %Y') }}|" + LLAMA_3
+    model = chat_model("llama-3", ["go on"], template)
+    model.save_pretrained(tmp_path)
+    tokenizer = ChatTokenizer.of(model, tmp_path)
+    opening = tokenizer.text(tokenizer.turn(None, Speaker.WORLD))
+    assert opening.startswith("26 July 2024|")
+    assert "Today Date: 26 Jul 2024" in opening

@@ -1,13 +1,16 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Tokenizer
 
-from subgoal.datasets.examples import corpus
-from subgoal.datasets.tokenizer import Mark
+from subgoal.datasets.examples import DatasetConfig, corpus, unwritable
+from subgoal.datasets.rendering import RenderingName, TextFormat, Turns
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer, read_tokenizer, unknown_id
 from subgoal.datasets.word_tokenizer import WordTokenizer
 from subgoal.errors import StudentInvalid
+from subgoal.training.student import StudentConfig
+from subgoal.training.train import TrainConfig, _unwritable
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,41 @@ def test_what_is_no_tokenizer_is_refused(tmp_path):
     endless = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
     with pytest.raises(StudentInvalid, match="no token that ends a text"):
         WordTokenizer(endless)
+
+
+WINDOWS = DatasetConfig(rendering=RenderingName.WINDOW, turns=Turns.WORDS)
+
+
+def closed(words):
+    """A tokenizer as T5's, which has no tokens for what it was not made for."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -3.0)]
+    pieces += [(letter, -2.0) for letter in sorted(set(words) - {" "})]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    return WordTokenizer(
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        )
+    )
+
+
+def test_what_a_tokenizer_cannot_write_is_named(annotated):
+    form = TextFormat(rendering=RenderingName.WINDOW, turns=Turns.WORDS)
+    letters = "".join(map(chr, range(33, 127)))
+    assert unwritable(annotated, closed(letters), form) == ((), 0.0)
+    characters, share = unwritable(annotated, closed(letters.replace("(", "")), form)
+    assert characters == ("(",)
+    assert 0 < share < 1  # sub-goals have it, actions have not
+    words = WordTokenizer.train(["a"], 270)
+    assert unwritable(annotated, words, form) == ((), 0.0)
+    marks = MarkTokenizer.train(["a"], 270)
+    assert unwritable(annotated, marks, form) == ((), 0.0)
+
+
+def test_a_student_that_cannot_write_much_is_not_trained(annotated, tmp_path):
+    base = tmp_path / "base"
+    closed("abcdefghijklmnopqrstuvwxyz").save(base)
+    assert unknown_id(read_tokenizer(base)) == 2
+    config = TrainConfig(student=StudentConfig(model=str(base)), dataset=WINDOWS)
+    with pytest.raises(StudentInvalid, match=r"has no tokens for .*'\('"):
+        _unwritable(annotated, WordTokenizer.load(base), config)

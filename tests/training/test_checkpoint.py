@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.digests import DIGESTS
 from subgoal.errors import StudentInvalid
 from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
 from subgoal.training.student import StudentConfig, make_student
@@ -88,6 +89,7 @@ def test_damage_is_named(name, place):
 
 
 def test_missing_weights_are_not_made_up(place):
+    (place / DIGESTS).unlink()  # a folder of before
     file = place / "model.safetensors"
     weights = load_file(file)
     weights.pop("model.layers.1.mlp.up_proj.weight")
@@ -97,6 +99,7 @@ def test_missing_weights_are_not_made_up(place):
 
 
 def test_a_card_of_another_form_is_named(place):
+    (place / DIGESTS).unlink()
     card = json.loads((place / "student.json").read_text())
     (place / "student.json").write_text(json.dumps({**card, "role": "cook"}))
     with pytest.raises(StudentInvalid, match=r"damaged \(student.json, role"):
@@ -104,6 +107,7 @@ def test_a_card_of_another_form_is_named(place):
 
 
 def test_parts_of_two_students_are_told_apart(place):
+    (place / DIGESTS).unlink()
     MarkTokenizer.train(["a"], 270).save(place)
     with pytest.raises(StudentInvalid, match="different students"):
         load_student(place)

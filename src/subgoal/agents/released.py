@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from subgoal.agents.load import AgentName
 from subgoal.agents.student_seat import Decoding
 from subgoal.datasets.rendering import Role
+from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
 from subgoal.record import Record
 from subgoal.training.checkpoint import weights_file
@@ -128,6 +129,7 @@ def _none_there(asked: str | Path, folder: Path, known: Mapping[str, Path]) -> s
 
 
 def _read(folder: Path) -> AgentCard:
+    check_digests(folder, StudentInvalid, "get or write it again", (AGENT,))
     try:
         return AgentCard.model_validate_json((folder / AGENT).read_bytes())
     except ValidationError as error:

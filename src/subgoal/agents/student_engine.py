@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig
 
 from subgoal.datasets.rendering import Role, Turns
 from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.digests import check_digests
+from subgoal.errors import EngineFailed
 from subgoal.journal import file_digest
 from subgoal.language_models.ctranslate2_engine import (
     ConvertedModel,
@@ -30,6 +31,7 @@ from subgoal.training.checkpoint import (
     weights_file,
 )
 from subgoal.training.export import Form, export_student
+from subgoal.training.model_shape import checked_config
 from subgoal.training.quantization import Quantization
 
 CONVERTED = ".ctranslate2"
@@ -117,8 +119,8 @@ def _on_transformers(folder: Path, role: Role, engine: EngineConfig) -> OpenStud
 
 def _positions(folder: Path, card: StudentCard) -> int:
     """Return how many tokens a stream may hold; no more than the model has positions."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    return min(room(card), getattr(config, "max_position_embeddings", None) or room(card))
+    places = getattr(checked_config(folder), "max_position_embeddings", None)
+    return min(room(card), places or room(card))
 
 
 def converted(student: Path, precision: Precision) -> Path:
@@ -139,6 +141,7 @@ def converted(student: Path, precision: Precision) -> Path:
     name = f"{student.name}-{precision}"
     place = student.parent / CONVERTED / f"{name}-{weights}"
     if (place / "model.bin").is_file():
+        check_digests(place, EngineFailed, "delete it, it is written again")
         return place
     for old in place.parent.glob(f"{name}-*"):
         shutil.rmtree(old, ignore_errors=True)  # of weights that are gone

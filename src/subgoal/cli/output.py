@@ -209,5 +209,8 @@ def show_trained(summary: TrainSummary) -> None:
         row = (f"{card.parameters:,}", f"{card.tokens:,}", f"{card.loss:.3f}", dev)
         table.add_row(role, *row, f"{card.seconds:.0f}", str(len(card.trained_on)))
     out.print(table)
+    for role, card in summary.cards.items():
+        if card.unwritable:
+            say(f"{role} cannot write {' '.join(card.unwritable)}: its tokenizer has no tokens")
     written: Mapping[str, object] = summary.written
     files(str(summary.read), ", ".join(map(str, written.values())))

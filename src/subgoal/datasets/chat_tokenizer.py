@@ -20,11 +20,13 @@ The student writes the end of its lines, and learns it: a line feed after a sub-
 the template is read, not learned.
 
 What stands around messages is taken from the template once, by rendering a conversation of
-sentinels, and kept with the student: templates that show the date change from day to day. Each
+sentinels, and kept with the student. A template that shows today's date shows 26 July 2024 to
+every student, whenever it was made: a date that changes would be another text each day. Each
 line is encoded on its own, so ids do not depend on what follows; the text is the template's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +41,7 @@ from subgoal.datasets.tokenizer import (
     StudentTokenizer,
     files_beside,
     read_tokenizer,
+    unknown_id,
 )
 from subgoal.errors import StudentInvalid
 from subgoal.journal import write_text
@@ -59,6 +62,15 @@ LABELS = {
 _WRITTEN = (Mark.GOAL, Mark.ACT, Mark.DONE, Mark.COMPLETE)
 _ENDS_TURN = {Mark.ACT, Mark.COMPLETE}
 _PIECES = "chat_pieces.json"
+_DATE = datetime(2024, 7, 26, tzinfo=UTC)
+"""Today, to a template that shows it; Llama 3's own templates fall back on it."""
+_PARTS = [f"%{flag}{letter}" for flag in ("-", "") for letter in "aAwdbBmyYHIMSfpjUWcxXGuVzZ"]
+_TODAY = (
+    "{%- macro strftime_now(form) -%}{{ form"
+    + "".join(f"|replace({part!r}, {_DATE.strftime(part)!r})" for part in _PARTS)
+    + " }}{%- endmacro -%}"
+)
+"""Goes before a template, in place of the function of transformers that tells today's date."""
 
 Render = Callable[[list[dict[str, str]]], str]
 """Renders a conversation that ends with the user, up to where the assistant begins to write."""
@@ -174,7 +186,11 @@ class ChatTokenizer(StudentTokenizer):
 
         def render(messages: list[dict[str, str]]) -> str:
             text = pretrained.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, date_string="26 Jul 2024"
+                messages,
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string=_DATE.strftime("%d %b %Y"),
+                chat_template=_TODAY + pretrained.get_chat_template(),
             )
             return cast("str", text)
 
@@ -209,10 +225,19 @@ class ChatTokenizer(StudentTokenizer):
     def size(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    @override
+    def numbers(self) -> Iterable[int]:
+        return self._tokenizer.get_vocab().values()
+
     @property
     @override
     def pad(self) -> int:
         return self._pieces.pad
+
+    @property
+    @override
+    def unknown(self) -> int | None:
+        return unknown_id(self._tokenizer)
 
     @property
     @override

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +139,18 @@ def chosen_types(
     return [one for one in annotated if one.trajectory.task.name in kept]
 
 
+class Unwritable(NamedTuple):
+    """What a tokenizer cannot write.
+
+    Attributes:
+        characters: Those that it has no tokens for.
+        share: Share of the sub-goals and actions that have one.
+    """
+
+    characters: tuple[str, ...]
+    share: float
+
+
 def corpus(
     annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None = None
 ) -> Iterable[str]:
@@ -179,6 +191,34 @@ def lexicon(
         tokenizer: Parts the words.
         form: The text format; None: a transcript's.
     """
+    written = _written(annotated, form)
+    pieces = {piece for text in written for piece in tokenizer.pieces(text)}
+    return tuple(sorted(tokenizer.decode(piece) for piece in pieces))
+
+
+def unwritable(
+    annotated: Iterable[AnnotatedTrajectory],
+    tokenizer: StudentTokenizer,
+    form: TextFormat | None = None,
+) -> Unwritable:
+    """Return what of all sub-goals and actions that are learned a tokenizer has no tokens for.
+
+    Args:
+        annotated: The paths.
+        tokenizer: Gives the ids.
+        form: The text format; None: a transcript's.
+    """
+    if tokenizer.unknown is None:
+        return Unwritable((), 0.0)
+    written = _written(annotated, form)
+    lost = {text for text in written if tokenizer.unknown in tokenizer.words(text)}
+    letters = {letter for text in lost for letter in text}
+    unknown = {letter for letter in letters if tokenizer.unknown in tokenizer.words(letter)}
+    return Unwritable(tuple(sorted(unknown)), len(lost) / max(1, len(written)))
+
+
+def _written(annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None) -> set[str]:
+    """Return all sub-goals and actions that are learned, as they are written."""
     windows = form is not None and form.rendering is RenderingName.WINDOW
     functional = form is not None and form.actions is ActionForm.FUNCTIONAL
     written: set[str] = set()
@@ -187,8 +227,7 @@ def lexicon(
         goals = [str(span.subgoal) for span in one.spans if not span.injected]
         written.update(map(functional_action, actions) if functional else actions)
         written.update(goals if windows else map(spelled, goals))
-    pieces = {piece for text in written for piece in tokenizer.pieces(text)}
-    return tuple(sorted(tokenizer.decode(piece) for piece in pieces))
+    return written
 
 
 def build(

@@ -218,7 +218,7 @@ class TextFormat(Record):
     turns: Turns = Turns.MARKS
     """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
     `words` (encoder-decoder students, with the rendering `window`)."""
-    context: int = 1024
+    context: int = Field(default=1024, ge=1)
     """Most tokens of a text; a longer one is shortened by the rendering's rule."""
     turn: int = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
     """Most tokens of a sub-goal or an action that a student writes; a window keeps them free."""

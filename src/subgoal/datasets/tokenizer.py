@@ -55,6 +55,10 @@ class StudentTokenizer(ABC):
     def size(self) -> int:
         """Number of tokens."""
 
+    @abstractmethod
+    def numbers(self) -> Iterable[int]:
+        """Return the ids of all tokens; they may leave gaps."""
+
     @property
     @abstractmethod
     def pad(self) -> int:
@@ -78,6 +82,11 @@ class StudentTokenizer(ABC):
     @abstractmethod
     def words(self, text: str) -> list[int]:
         """Return the ids of text that stands in no segment (windows)."""
+
+    @property
+    def unknown(self) -> int | None:
+        """Id that stands for text that it has no tokens for; None where it has some for any."""
+        return None
 
     def pieces(self, text: str) -> list[tuple[int, ...]]:
         """Return the ids of the words of a text and of what stands between them, piece by piece.
@@ -152,6 +161,10 @@ _FILES = {
 }
 
 
+_NOWHERE = "\U0010fffd"
+"""A character for private use."""
+
+
 def read_tokenizer(folder: Path) -> Tokenizer:
     """Read a folder's `tokenizer.json`.
 
@@ -176,6 +189,16 @@ def before_text(tokenizer: Tokenizer) -> list[int]:
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a", add_special_tokens=True).ids
     return whole[: whole.index(bare[0])] if bare else []
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id that stands for text that a tokenizer has no tokens for; None: there is none.
+
+    A text of one character that no script uses tells: byte-level tokenizers have tokens for it.
+    """
+    found = tokenizer.encode(_NOWHERE, add_special_tokens=False).ids
+    text = tokenizer.decode(found, skip_special_tokens=False)
+    return None if _NOWHERE in text or not found else found[-1]
 
 
 class MarkTokenizer(StudentTokenizer):
@@ -247,10 +270,19 @@ class MarkTokenizer(StudentTokenizer):
     def size(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    @override
+    def numbers(self) -> Iterable[int]:
+        return self._tokenizer.get_vocab().values()
+
     @property
     @override
     def pad(self) -> int:
         return self._marks[Mark.PAD]
+
+    @property
+    @override
+    def unknown(self) -> int | None:
+        return unknown_id(self._tokenizer)
 
     @property
     @override

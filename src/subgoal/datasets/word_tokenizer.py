@@ -92,7 +92,11 @@ class WordTokenizer(StudentTokenizer):
         if not (folder / "tokenizer.json").is_file():
             raise StudentInvalid(f"{folder} holds no tokenizer: tokenizer.json is missing")
         try:
-            return cls(cast("Any", AutoTokenizer).from_pretrained(folder, local_files_only=True))
+            return cls(
+                cast("Any", AutoTokenizer).from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
+            )
         except StudentInvalid:
             raise
         except Exception as error:  # the library raises bare exceptions
@@ -107,11 +111,21 @@ class WordTokenizer(StudentTokenizer):
     def size(self) -> int:
         return len(self._tokenizer)
 
+    @override
+    def numbers(self) -> Iterable[int]:
+        return self._tokenizer.get_vocab().values()
+
     @property
     @override
     def pad(self) -> int:
         number: int | None = self._tokenizer.pad_token_id
         return self._end if number is None else number
+
+    @property
+    @override
+    def unknown(self) -> int | None:
+        number: int | None = self._tokenizer.unk_token_id
+        return None if number == self._end else number
 
     @property
     @override

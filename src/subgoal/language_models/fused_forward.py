@@ -67,12 +67,13 @@ class FusedForward(Forward):
 
     Args:
         model: A model that `llama_weights.supports` accepts, in float32 on the CPU.
+        places: Most tokens of a stream; 0: as many as the model has positions.
     """
 
     drafts = True
 
-    def __init__(self, model: Any) -> None:
-        weights = llama_weights(model)
+    def __init__(self, model: Any, places: int = 0) -> None:
+        weights = llama_weights(model, places)
         self._heads, self._kv_heads = weights.heads, weights.kv_heads
         self._width, self._epsilon = weights.width, weights.epsilon
         self._embed, self._norm = weights.embed.numpy(), weights.norm.numpy()

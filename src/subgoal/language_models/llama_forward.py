@@ -111,12 +111,15 @@ class LlamaForward(Forward):
         model: A model that `supports` accepts.
         int8: Multiply in int8; for the CPU.
         compiled: Let torch compile what lies between two attentions.
+        places: Most tokens of a stream; 0: as many as the model has positions.
     """
 
     drafts = True
 
-    def __init__(self, model: Any, int8: bool = False, compiled: bool = False) -> None:
-        weights = llama_weights(model)
+    def __init__(
+        self, model: Any, int8: bool = False, compiled: bool = False, places: int = 0
+    ) -> None:
+        weights = llama_weights(model, places)
         self._int8 = int8
         self.heads, self.kv_heads, self.width = weights.heads, weights.kv_heads, weights.width
         self._epsilon = weights.epsilon

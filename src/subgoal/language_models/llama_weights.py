@@ -70,12 +70,17 @@ def supports(model: Any) -> bool:
 
 
 @torch.no_grad()
-def llama_weights(model: Any) -> LlamaWeights:
-    """Return the weights of a model that `supports` accepts."""
+def llama_weights(model: Any, places: int = 0) -> LlamaWeights:
+    """Return the weights of a model that `supports` accepts.
+
+    Args:
+        model: The model.
+        places: How many positions get angles; 0: all that the model has.
+    """
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     embed = model.get_input_embeddings().weight.detach()
-    positions = torch.arange(config.max_position_embeddings, device=embed.device)
+    positions = torch.arange(places or config.max_position_embeddings, device=embed.device)
     cos, sin = model.model.rotary_emb(embed[:1], positions[None])
     sign = torch.ones_like(sin[0, 0])
     sign[: width // 2] = -1

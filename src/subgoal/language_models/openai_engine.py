@@ -244,10 +244,10 @@ class OpenAIEngine(Engine):
 
 
 def _joined(one: Generated, two: Generated) -> Generated:
-    known = one.logprob is not None and two.logprob is not None
+    known = [part.logprob for part in (one, two) if part.logprob is not None]
     return Generated(
         ids=(*one.ids, *two.ids),
-        logprob=one.logprob + two.logprob if known else None,
+        logprob=sum(known) if len(known) == 2 else None,
         stopped=False,
         computed=one.computed + two.computed,
     )

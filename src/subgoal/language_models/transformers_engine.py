@@ -67,15 +67,15 @@ class TransformersEngine(PrefixEngine):
         self, model: Any, context: int, int8: bool = False, compiled: bool = False
     ) -> None:
         room = positions(model, context)
-        super().__init__(_forward(model, int8, compiled), room, vocabulary(model))
+        super().__init__(_forward(model, int8, compiled, room), room, vocabulary(model))
 
 
-def _forward(model: Any, int8: bool, compiled: bool) -> Forward:
+def _forward(model: Any, int8: bool, compiled: bool, room: int) -> Forward:
     if int8 or compiled or model.dtype != torch.float32 or model.device.type != "cpu":
-        return LlamaForward(model, int8, compiled)
+        return LlamaForward(model, int8, compiled, room)
     from subgoal.language_models.fused_forward import FusedForward  # numba: half a second
 
-    return FusedForward(model)
+    return FusedForward(model, room)
 
 
 class CausalEngine(PrefixEngine):

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.released import AGENT, AgentCard
+from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
@@ -62,6 +63,7 @@ def release(
             export_student(student, Form.FOLDER, place / role, numbers)
         (place / AGENT).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (place / "README.md").write_text(text, encoding="utf-8")
+        write_digests(place)
 
     write_folder(out, fill)
 

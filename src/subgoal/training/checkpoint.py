@@ -5,6 +5,7 @@
       tokenizer.json, ...              `AutoTokenizer` loads it, plain tokenizers too
       adapter/                         LoRA's matrices alone; peft loads them onto the base model
       student.json                     the card: role, rendering, what it was trained on
+      digests.json                     SHA-256 of all of them, checked when they are loaded
       README.md                        the same for people and for the hub
 
 A student trained with LoRA has its matrices merged into the weights, so that nothing but
@@ -12,7 +13,6 @@ transformers is needed to play. A folder is written under a temporary name and r
 whole or not there.
 """
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +20,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from pydantic import Field, ValidationError
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.utils import logging as transformers_logging
 
 from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.rendering import Role, TextFormat, Turns
 from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
+from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid
 from subgoal.journal import writing
 from subgoal.record import Record
 from subgoal.training.model_card import model_card
+from subgoal.training.model_folder import Origin, check_model_folder
+from subgoal.training.model_shape import (
+    INDEX,
+    WEIGHTS,
+    check_sound,
+    checked_config,
+    weights_files,
+)
 
 transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
 transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
@@ -40,6 +48,16 @@ CARD = "student.json"
 """The file that makes a folder a student's."""
 ADAPTER = "adapter"
 """The folder of LoRA's matrices in a student's."""
+_REMEDY = "get it again, or train it again"
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_pieces.json",
+)
+"""The files of a tokenizer, as far as they are there."""
 
 
 class StudentCard(Record):
@@ -51,15 +69,15 @@ class StudentCard(Record):
     """The text format it reads."""
     data: str
     """Digest of the annotations it was trained on."""
-    parameters: int
+    parameters: int = Field(ge=0)
     """Number of weights."""
-    tokens: int
+    tokens: int = Field(ge=0)
     """Tokens it was trained on."""
     loss: float
     """Mean training loss over the last log interval, nats a learned token."""
     dev_loss: float | None
     """Loss on held-out paths; None where none were held out."""
-    seconds: float
+    seconds: float = Field(ge=0)
     """Training time."""
     seed: int
     """Seed of the order of batches."""
@@ -69,11 +87,13 @@ class StudentCard(Record):
     """How many of its paths each teacher annotated; `transfer` for those carried over."""
     lexicon: tuple[str, ...] = ()
     """Words of the sub-goals and actions that it learned, renamed copies left out."""
+    unwritable: tuple[str, ...] = ()
+    """Characters of those that its tokenizer has no tokens for: it cannot write them."""
     base: str = ""
     """The model whose weights it began with; empty where it was made from scratch."""
-    base_tokens: int = 0
+    base_tokens: int = Field(default=0, ge=0)
     """Tokens that this model, where it is a student, had been trained on, in all its parts."""
-    vocabulary: int = 0
+    vocabulary: int = Field(default=0, ge=0)
     """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}
     """The configuration that it was made by, for people to read."""
@@ -128,6 +148,7 @@ def save_student(folder: Path, student: Student) -> None:
         (place / CARD).write_text(student.card.model_dump_json(indent=2) + "\n")
         text = model_card(student.card, model.config)
         (place / "README.md").write_text(text, encoding="utf-8")
+        write_digests(place)
 
     write_folder(folder, fill)
 
@@ -143,6 +164,7 @@ def read_card(folder: Path, role: Role | None = None) -> StudentCard:
         StudentInvalid: It is missing or damaged, or the student was trained for another role.
     """
     _need(folder, CARD)
+    check_digests(folder, StudentInvalid, _REMEDY, (CARD,))
     try:
         card = StudentCard.model_validate_json((folder / CARD).read_bytes())
     except ValidationError as error:
@@ -161,16 +183,9 @@ def weights_file(folder: Path) -> Path:
     Raises:
         StudentInvalid: It is missing, or a shard is.
     """
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return _need(folder, "model.safetensors")
-    try:
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-    except (ValueError, KeyError, AttributeError) as error:
-        raise StudentInvalid(f"{folder} is damaged ({index.name}); train it again") from error
-    for shard in sorted(shards):
-        _need(folder, shard)
-    return index
+    for file in weights_files(folder):
+        _need(folder, str(file.relative_to(folder)))
+    return folder / (INDEX if (folder / INDEX).is_file() else WEIGHTS)
 
 
 def load_student(
@@ -191,6 +206,7 @@ def load_student(
     for name in ("config.json", "tokenizer.json"):
         _need(folder, name)
     weights_file(folder)
+    check_digests(folder, StudentInvalid, _REMEDY)
     model = _load_model(folder, card, dtype)
     tokenizer = load_tokenizer(folder, card.form.turns)
     rows = model.get_input_embeddings().weight.shape[0]
@@ -198,6 +214,11 @@ def load_student(
         raise StudentInvalid(
             f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "
             f"{card.vocabulary or rows}; they are of different students"
+        )
+    if (last := max(tokenizer.numbers())) >= rows:
+        raise StudentInvalid(
+            f"{folder} is damaged (tokenizer.json: id {last} is past the model's {rows} tokens); "
+            "train it again"
         )
     return Student(model, tokenizer, card)
 
@@ -212,6 +233,17 @@ def load_tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
     Raises:
         StudentInvalid: It is missing, damaged, or of another kind.
     """
+    check_model_folder(folder, Origin.OURS)
+    check_digests(folder, StudentInvalid, _REMEDY, _TOKENIZER)
+    try:
+        return _tokenizer(folder, turns)
+    except StudentInvalid:
+        raise
+    except Exception as error:  # what odd files lead to
+        raise StudentInvalid(f"{folder} is no tokenizer: {error}") from error
+
+
+def _tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
     match turns:
         case Turns.MARKS:
             return MarkTokenizer.load(folder)
@@ -230,30 +262,39 @@ def _need(folder: Path, name: str) -> Path:
 
 
 def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
+    check_model_folder(folder, Origin.OURS)
+    config = checked_config(folder)
+    if config.is_encoder_decoder != (card.form.turns is Turns.WORDS):
+        raise StudentInvalid(
+            f"{folder}: config.json is of another architecture ({config.model_type}) than the "
+            f"student reads (turns = '{card.form.turns}'); they are of different students"
+        )
+    places = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if places is not None and places < card.form.context:
+        raise StudentInvalid(
+            f"{folder} is damaged (config.json: max_position_embeddings = {places} is less than "
+            f"the {card.form.context} tokens of the student's texts); {_REMEDY}"
+        )
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        if config.is_encoder_decoder != (card.form.turns is Turns.WORDS):
-            raise StudentInvalid(
-                f"{folder}: config.json is of another architecture ({config.model_type}) than the "
-                f"student reads (turns = '{card.form.turns}'); they are of different students"
-            )
-        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model, report = cast(
             "tuple[Any, dict[str, Any]]",
             auto.from_pretrained(
                 folder,
                 local_files_only=True,
+                trust_remote_code=False,
                 use_safetensors=True,
                 dtype=dtype,
                 output_loading_info=True,
             ),
         )
-    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
+    except Exception as error:  # the library raises what it likes
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise StudentInvalid(f"{folder} is damaged ({lines[0]}); {_REMEDY}") from error
     wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
     if wrong:
         raise StudentInvalid(
-            f"{folder} is damaged (its weights have no fitting {wrong[0]}); train it again"
+            f"{folder} is damaged (its weights have no fitting {wrong[0]}); {_REMEDY}"
         )
-    return model.eval()
+    check_sound(folder, model.eval())
+    return model

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid, ExportFailed
 from subgoal.training.checkpoint import load_student, save_student, write_folder
 from subgoal.training.ctranslate2_export import write_ctranslate2
@@ -51,7 +52,12 @@ def export_student(student: Path, form: Form, out: Path, quantization: Quantizat
         if form is Form.GGUF:
             write_gguf(plain, out, quantization)
         else:
-            write_folder(out, lambda folder: write_ctranslate2(plain, folder, quantization))
+            write_folder(out, lambda folder: _write_ctranslate2(plain, folder, quantization))
+
+
+def _write_ctranslate2(plain: Path, folder: Path, quantization: Quantization) -> None:
+    write_ctranslate2(plain, folder, quantization)
+    write_digests(folder)
 
 
 def check_free(out: Path) -> None:

@@ -5,7 +5,6 @@ transformers turns the first half against the second. So the rows of the query a
 put in another order here; transformers puts them back when it loads the file.
 """
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from transformers import AutoConfig, AutoTokenizer, LlamaConfig, LlamaForCausalL
 
 from subgoal.errors import ExportFailed, install
 from subgoal.journal import writing
+from subgoal.training.model_folder import read_json
 from subgoal.training.quantization import Quantization
 
 _BLOCK = 32
@@ -59,7 +59,7 @@ def write_gguf(source: Path, path: Path, quantization: Quantization) -> None:
 
 
 def _checked(source: Path) -> LlamaConfig:
-    config = AutoConfig.from_pretrained(source)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if not isinstance(config, LlamaConfig):
         raise ExportFailed(
             f"{source} holds a model of type {config.model_type}; only Llama-type students are "
@@ -105,7 +105,7 @@ def _add_shape(writer: Any, config: LlamaConfig) -> None:
 def _add_tokens(writer: Any, source: Path, size: int) -> None:
     import gguf
 
-    table = json.loads((source / "tokenizer.json").read_bytes())
+    table = read_json(source / "tokenizer.json")
     words: dict[str, int] = table["model"].get("vocab", {})
     texts = [f"<|unused {number}|>" for number in range(size)]
     kinds = [gguf.TokenType.UNUSED] * size
@@ -120,7 +120,7 @@ def _add_tokens(writer: Any, source: Path, size: int) -> None:
     writer.add_token_types(kinds)
     pairs = table["model"]["merges"]
     writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in pairs])
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     first = tokenizer("").input_ids[:1]
     writer.add_add_bos_token(bool(first) and first[0] == tokenizer.bos_token_id)
     for name in ("bos", "eos", "pad"):
@@ -157,7 +157,8 @@ def _add_weights(
         Quantization.INT8: kinds.Q8_0,
     }[quantization]
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
-    weights = LlamaForCausalLM.from_pretrained(source, dtype="float32").state_dict()
+    model = LlamaForCausalLM.from_pretrained(source, dtype="float32", use_safetensors=True)
+    weights = model.state_dict()
     if config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
     for name, weight in weights.items():

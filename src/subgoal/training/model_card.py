@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _DOES = {
     Role.PLANNER: "sets the next sub-goal",
     Role.EXECUTOR: "picks elementary actions for a sub-goal, and says when it has ended",
-    Role.FIRST: "sets the first sub-goal",
     Role.BOTH: "sets sub-goals, picks elementary actions for them, and says when one has ended",
     Role.FIRST: "sets the first sub-goal of an episode",
     Role.FLAT: "picks elementary actions without sub-goals (plain imitation, the baseline)",
@@ -151,4 +150,9 @@ def limits_text(card: "StudentCard") -> str:
     """Say, point by point, what a student cannot do."""
     folds = card.form.rendering is RenderingName.FOLDED and card.role is not Role.FLAT
     older = "folded into the names of completed sub-goals" if folds else "left out"
-    return _LIMITS.format(context=card.form.context, older=older)
+    limits = _LIMITS.format(context=card.form.context, older=older)
+    if card.unwritable:
+        limits += (
+            f"\n- It cannot write {shown(' '.join(card.unwritable))}: its tokenizer has no tokens."
+        )
+    return limits

@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 from subgoal.datasets.examples import Example
 from subgoal.datasets.rendering import Turns
 from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.digests import check_digests, write_digests
 from subgoal.errors import DataCorrupt
 from subgoal.training.checkpoint import load_tokenizer, write_folder
 from subgoal.unpacking import unpack_zstd
@@ -45,6 +46,7 @@ class Prepared:
         trained_on: Keys of the tasks.
         teachers: How many of the paths each teacher annotated.
         lexicon: Words of the sub-goals and actions, renamed copies left out.
+        unwritable: Characters of them that the tokenizer has no tokens for.
     """
 
     train: Sequence[Example]
@@ -53,6 +55,7 @@ class Prepared:
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
     lexicon: tuple[str, ...]
+    unwritable: tuple[str, ...] = ()
 
 
 def save_prepared(folder: Path, prepared: Prepared) -> None:
@@ -66,6 +69,7 @@ def save_prepared(folder: Path, prepared: Prepared) -> None:
         "trained_on": prepared.trained_on,
         "teachers": prepared.teachers,
         "lexicon": prepared.lexicon,
+        "unwritable": prepared.unwritable,
     }
 
     def fill(place: Path) -> None:
@@ -76,6 +80,7 @@ def save_prepared(folder: Path, prepared: Prepared) -> None:
         (place / _FILE).write_bytes(packed)
         (place / _ABOUT).write_text(json.dumps(about))
         prepared.tokenizer.save(place)
+        write_digests(place)
 
     write_folder(folder, fill)
 
@@ -90,18 +95,19 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
     Raises:
         DataCorrupt: It is damaged.
     """
+    remedy = "delete it, and the texts are made again"
+    check_digests(folder, DataCorrupt, remedy)
     try:
         packed = (folder / _FILE).read_bytes()
         whole = unpack_zstd(packed, str(folder / _FILE), _WINDOW_LOG)
         parts, about = load(whole), from_json((folder / _ABOUT).read_bytes())
         train, dev = (_texts(parts, name, about["keys"]) for name in ("train", "dev"))
         known = tuple(about["trained_on"]), about["teachers"], tuple(about["lexicon"])
+        unwritable = tuple(about.get("unwritable", ()))
     except (OSError, ValueError, KeyError, zstandard.ZstdError, SafetensorError) as error:
-        raise DataCorrupt(
-            f"{folder} is damaged ({error}); delete it, and the texts are made again"
-        ) from error
+        raise DataCorrupt(f"{folder} is damaged ({error}); {remedy}") from error
     tokenizer = load_tokenizer(folder, turns)
-    return Prepared(train, dev, tokenizer, *known)
+    return Prepared(train, dev, tokenizer, *known, unwritable)
 
 
 def _arrays(texts: Sequence[Example], keys: Sequence[str]) -> dict[str, NDArray[Any]]:

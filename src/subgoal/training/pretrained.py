@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
@@ -25,6 +24,9 @@ from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.rendering import Turns
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer, StudentTokenizer
 from subgoal.errors import StudentInvalid, install
+from subgoal.training.gguf_header import tensors_of
+from subgoal.training.model_folder import Origin, check_model_folder
+from subgoal.training.model_shape import check_sound, checked_config, read_config
 
 _PACKAGE = "package:"
 _SETTING = "train.student.model"
@@ -50,8 +52,7 @@ class Pretrained:
         Raises:
             StudentInvalid: It cannot be found, or is no language model that writes.
         """
-        with self._loading():
-            config = AutoConfig.from_pretrained(self.place, **self._file())
+        config = self._config()
         named = config.architectures or ()
         pairs = config.is_encoder_decoder
         table = MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING if pairs else MODEL_FOR_CAUSAL_LM_MAPPING
@@ -72,6 +73,7 @@ class Pretrained:
             StudentInvalid: It cannot be found or is damaged.
         """
         auto = AutoModelForSeq2SeqLM if encoder_decoder else AutoModelForCausalLM
+        self._config()
         with self._loading():
             model, report = cast(
                 "tuple[PreTrainedModel, dict[str, Any]]",
@@ -79,12 +81,15 @@ class Pretrained:
                     self.place,
                     dtype=dtype,
                     output_loading_info=True,
+                    trust_remote_code=False,
                     **(self._file() or {"use_safetensors": True}),
                 ),
             )
         wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
         if wrong:
             raise StudentInvalid(f"{_SETTING} = {self.name!r} has no fitting weights {wrong[0]}")
+        if Path(self.place).is_dir():
+            check_sound(Path(self.place), model)
         if self.gguf:  # it was dequantized: a plain model from here on
             plain = cast("Any", model)
             del plain.config.quantization_config
@@ -100,8 +105,11 @@ class Pretrained:
         Raises:
             StudentInvalid: It cannot be found, or cannot tell turns apart in the way asked for.
         """
+        self._config()
         with self._loading():
-            whole = AutoTokenizer.from_pretrained(self.place, **self._file())
+            whole = AutoTokenizer.from_pretrained(
+                self.place, trust_remote_code=False, **self._file()
+            )
         if not whole.is_fast:
             raise StudentInvalid(
                 f"{_SETTING} = {self.name!r} has a tokenizer without a `tokenizer.json`; choose a "
@@ -123,6 +131,24 @@ class Pretrained:
             tokenizer = MarkTokenizer.load(folder)
             return tokenizer, tuple(n for mark in Mark if (n := tokenizer.mark(mark)) >= known)
 
+    def _config(self) -> Any:
+        """Load the configuration; a folder is checked before anything of it is loaded."""
+        folder = Path(self.place)
+        with self._loading():
+            if self.gguf:
+                config = read_config(folder, tensors_of(folder / self.gguf), **self._file())
+            elif folder.is_dir():
+                check_model_folder(folder, Origin.PUBLISHED)
+                config = checked_config(folder)
+            else:
+                config = AutoConfig.from_pretrained(self.place, trust_remote_code=False)
+        if getattr(config, "auto_map", None):
+            raise StudentInvalid(
+                f"{_SETTING} = {self.name!r} names code to run (auto_map), which is not run; "
+                "choose a model that transformers knows itself"
+            )
+        return config
+
     def _file(self) -> dict[str, Any]:
         return {"gguf_file": self.gguf} if self.gguf else {}
 
@@ -132,18 +158,10 @@ class Pretrained:
             raise StudentInvalid(f"{_SETTING} = {self.name!r}: {install('gguf', 'smollm2')}")
         try:
             yield
-        # What the library raises for a missing file hangs on the file and on its version.
-        except (
-            ValueError,
-            KeyError,
-            AttributeError,
-            TypeError,
-            OSError,
-            RuntimeError,
-            SafetensorError,
-        ) as error:
+        # What the library raises hangs on the file and on its version.
+        except Exception as error:
             if Path(self.place).is_dir():
-                reason = str(error).strip().splitlines()[0]
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise StudentInvalid(
                     f"{_SETTING} = {self.name!r} cannot be loaded: {reason}"
                 ) from error

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from subgoal.digests import check_digests, write_digests
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record
 from subgoal.run_folder import delete
@@ -24,6 +25,8 @@ from subgoal.training.checkpoint import write_folder
 from subgoal.training.loss import Precision
 
 _KEPT = 2
+_POSITION = "position.json"
+_REMEDY = "delete it to go on from the one before it, or from the beginning"
 
 
 class Position(Record):
@@ -108,7 +111,8 @@ def save_checkpoint(
     def fill(place: Path) -> None:
         save_file(weights, place / "model.safetensors")
         save_file(moments, place / "optimizer.safetensors")
-        (place / "position.json").write_text(at.model_dump_json(indent=2) + "\n")
+        (place / _POSITION).write_text(at.model_dump_json(indent=2) + "\n")
+        write_digests(place)
 
     write_folder(folder / f"{at.step:09}", fill)
     for old in checkpoints(folder)[:-_KEPT]:
@@ -156,17 +160,18 @@ def last_position(folder: Path) -> Position:
     places = checkpoints(folder)
     if not places:
         return Position()
-    with _readable(places[-1]) as place:
-        return Position.model_validate_json((place / "position.json").read_bytes())
+    with _readable(places[-1], (_POSITION,)) as place:
+        return Position.model_validate_json((place / _POSITION).read_bytes())
 
 
 @contextmanager
-def _readable(place: Path) -> Generator[Path]:
+def _readable(place: Path, names: Sequence[str] | None = None) -> Generator[Path]:
+    """Let files of a checkpoint be read, all or those that are named, once they are checked."""
+    check_digests(place, TrainingFailed, _REMEDY, names)
     try:
         yield place
     except (OSError, ValueError, IndexError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingFailed(
-            f"the checkpoint {place} cannot be used ({reason}); delete it to go on from the one "
-            "before it, or from the beginning"
+            f"the checkpoint {place} cannot be used ({reason}); {_REMEDY}"
         ) from error

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from subgoal.digests import check_digests, write_digests
 from subgoal.errors import TrainingFailed
 from subgoal.training.checkpoint import write_folder
 from subgoal.training.resume import put_weights
@@ -72,6 +73,7 @@ class Selection:
         def fill(place: Path) -> None:
             save_file(weights, place / "model.safetensors")
             (place / "look.json").write_text(line.model_dump_json(indent=2) + "\n")
+            write_digests(place)
 
         write_folder(self._folder, fill)
 
@@ -83,12 +85,13 @@ class Selection:
         """
         if not self.keeps_best or not self._folder.exists():
             return None
+        remedy = "delete the folder and train again"
+        check_digests(self._folder, TrainingFailed, remedy)
         try:
             put_weights(model, load_file(self._folder / "model.safetensors"))
             return LogLine.model_validate_json((self._folder / "look.json").read_bytes())
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise TrainingFailed(
-                f"the best weights, {self._folder}, cannot be used ({reason}); delete the folder "
-                "and train again"
+                f"the best weights, {self._folder}, cannot be used ({reason}); {remedy}"
             ) from error

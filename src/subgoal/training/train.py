@@ -28,12 +28,13 @@ from subgoal.datasets.examples import (
     chosen_types,
     corpus,
     lexicon,
+    unwritable,
 )
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.tokenizer import StudentTokenizer
-from subgoal.errors import ConfigInvalid, TrainingFailed
+from subgoal.errors import ConfigInvalid, StudentInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.machine import cores
 from subgoal.record import Record
@@ -49,6 +50,10 @@ from subgoal.training.student import StudentConfig, Tokens, make_model, make_tok
 Watch = Callable[[Role, StudentTokenizer, TextFormat], OnDev | None]
 """Returns what is called after each look at held-out texts, for a role's student; training knows
 no world, so whoever starts it brings the one in which students so far are tried."""
+
+
+_MOST_UNWRITABLE = 0.05
+"""A student that cannot write a larger share of the sub-goals and actions is not trained."""
 
 
 class RoleTraining(Record):
@@ -131,6 +136,7 @@ class _Data:
     dev: Sequence[AnnotatedTrajectory]
     tokens: Tokens
     lexicon: tuple[str, ...]
+    unwritable: tuple[str, ...]
 
 
 def students_folder(folder: RunFolder, role: Role) -> Path:
@@ -314,6 +320,7 @@ class _Shelf:
             trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
             teachers=_teachers(data.train),
             lexicon=data.lexicon,
+            unwritable=data.unwritable,
         ), data.tokens
 
     def _place(self, one: _OneStudent) -> Path:
@@ -357,7 +364,23 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
-    return _Data(paths, dev, tokens, lexicon(training, tokens.tokenizer, config.form))
+    words = lexicon(training, tokens.tokenizer, config.form)
+    return _Data(paths, dev, tokens, words, _unwritable(training, tokens.tokenizer, whole))
+
+
+def _unwritable(
+    training: Sequence[AnnotatedTrajectory], tokenizer: StudentTokenizer, config: TrainConfig
+) -> tuple[str, ...]:
+    """Return the characters that a student cannot write; refuse one that cannot write much."""
+    found = unwritable(training, tokenizer, config.dataset.form)
+    if found.share > _MOST_UNWRITABLE:
+        examples = " ".join(map(repr, found.characters[:10]))
+        raise StudentInvalid(
+            f"the tokenizer of {config.student.model} has no tokens for {examples}, which "
+            f"{found.share:.0%} of the sub-goals and actions have: the student could not write "
+            "them; choose another model, or another train.dataset.actions"
+        )
+    return found.characters
 
 
 def _check_base(config: TrainConfig, folder: RunFolder) -> None:
@@ -425,6 +448,7 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
         # what a student was trained on before counts too: it must not be played
         trained_on=tuple(dict.fromkeys((*(old.trained_on if old else ()), *prepared.trained_on))),
         teachers=prepared.teachers,
+        unwritable=prepared.unwritable,
         lexicon=tuple(sorted({*(old.lexicon if old else ()), *prepared.lexicon})),
         base=one.student.model,
         base_tokens=old.base_tokens + old.tokens if old else 0,
