@@ -64,10 +64,11 @@ _ENDS_TURN = {Mark.ACT, Mark.COMPLETE}
 _PIECES = "chat_pieces.json"
 _DATE = datetime(2024, 7, 26, tzinfo=UTC)
 """Today, to a template that shows it; Llama 3's own templates fall back on it."""
-_PARTS = [f"%{flag}{letter}" for flag in ("-", "") for letter in "aAwdbBmyYHIMSfpjUWcxXGuVzZ"]
+_PARTS = {f"%{letter}": _DATE.strftime(f"%{letter}") for letter in "aAwdbBmyYHIMSfpjUWcxXGuVzZ"}
+_BARE = {f"%-{part[1:]}": shown.lstrip("0") or "0" for part, shown in _PARTS.items()}
 _TODAY = (
     "{%- macro strftime_now(form) -%}{{ form"
-    + "".join(f"|replace({part!r}, {_DATE.strftime(part)!r})" for part in _PARTS)
+    + "".join(f"|replace({part!r}, {shown!r})" for part, shown in (_BARE | _PARTS).items())
     + " }}{%- endmacro -%}"
 )
 """Goes before a template, in place of the function of transformers that tells today's date."""
