@@ -11,6 +11,7 @@ import pytest
 from subgoal.agents.load import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.cluster import Worker
+from subgoal.digests import write_digests
 from subgoal.environments import registry
 from subgoal.environments.environment import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
@@ -177,6 +178,7 @@ def test_a_released_agent_may_not_play_what_it_was_trained_on(
     card = json.loads((copy / "both/student.json").read_text())
     card["trained_on"].append(tasks_of(CONFIG)[0].key)
     (copy / "both/student.json").write_text(json.dumps(card))
+    write_digests(copy / "both")
     with pytest.raises(DataLeak, match="both trained on and played"):
         evaluate(CONFIG, folder, released=released_agent(copy))
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import subgoal
 from subgoal.agents.load import AgentName
 from subgoal.agents.released import released_agent
+from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid, ExportFailed, StudentInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
 from subgoal.report.release import finished, release
@@ -66,6 +67,7 @@ def test_the_flat_agent_can_be_released_too(folder, tmp_path):
     shutil.copytree(folder / "students" / "both", flat)
     card = json.loads((flat / "student.json").read_text())
     (flat / "student.json").write_text(json.dumps(card | {"role": "flat"}))
+    write_digests(flat)
     release(folder, "plain-imitation", CONFIG, tmp_path / "out", HALF, AgentName.FLAT)
     with subgoal.load_agent(tmp_path / "out") as player:
         episode = player.play("fetch")
