@@ -145,7 +145,7 @@ def test_checkpoints_are_few_whole_and_without_pickle(examples, tokenizer, tmp_p
     kept = checkpoints(tmp_path / "checkpoints")
     assert len(kept) == 2
     for place in kept:
-        files = {"model.safetensors", "optimizer.safetensors", "position.json"}
+        files = {"model.safetensors", "optimizer.safetensors", "digests.json", "position.json"}
         assert {file.name for file in place.iterdir()} == files
         assert json.loads((place / "position.json").read_text())["step"] == int(place.name)
         with safe_open(place / "optimizer.safetensors", "pt") as file:
@@ -159,7 +159,7 @@ def test_a_damaged_checkpoint_is_named(file, examples, tokenizer, tmp_path):
     finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
     last = checkpoints(tmp_path / "checkpoints")[-1]
     (last / file).write_bytes((last / file).read_bytes()[:-9])
-    with pytest.raises(TrainingFailed, match=f"{last.name} cannot be used .* delete it"):
+    with pytest.raises(TrainingFailed, match=f"{last.name} is damaged .* delete it"):
         finetune(fresh(tokenizer), examples, [], CONFIG, tmp_path, "x")
 
 
