@@ -1,11 +1,12 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from subgoal.errors import RunFolderInvalid, StageBusy
+from subgoal.errors import ConfigInvalid, RunFolderInvalid, StageBusy
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState, differences
 
@@ -37,6 +38,27 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
         run(folder, Config(tokens=2))
     folder.remove_stage("train")
     assert run(folder, Config(tokens=2))
+
+
+def test_a_setting_or_a_name_that_no_file_can_hold_is_refused_and_begins_nothing(tmp_path):
+    class Named(Record):
+        file: Path
+
+    folder, odd = RunFolder(tmp_path / "run"), tmp_path / "caf\udce9.jsonl"
+    odd.touch()
+    config = {"config": Named(file=odd), "inputs": {}}
+    name = {"config": Config(), "inputs": {"paths": odd}}
+    for asked in (config, name):
+        with pytest.raises(ConfigInvalid) as caught, folder.stage("collect", **asked):
+            pass
+        assert "caf\ufffd.jsonl" in str(caught.value)
+        assert folder.manifest("collect") is None
+
+
+def test_a_run_folder_may_have_a_name_that_is_no_utf_8(tmp_path):
+    folder = RunFolder(tmp_path / os.fsdecode(b"r\xff"))
+    assert run(folder, Config())
+    assert not run(folder, Config())
 
 
 def test_differences_name_only_what_differs():

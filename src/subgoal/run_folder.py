@@ -29,6 +29,7 @@ from pydantic import ConfigDict, ValidationError
 
 from subgoal.errors import (
     ClusterFailed,
+    ConfigInvalid,
     DiskFull,
     EngineFailed,
     EnvironmentFailed,
@@ -36,6 +37,7 @@ from subgoal.errors import (
     StageBusy,
 )
 from subgoal.journal import file_digest, write_text
+from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.secret import masked
@@ -254,6 +256,7 @@ class RunFolder:
             inputs: Files that it reads, by name.
 
         Raises:
+            ConfigInvalid: A setting or the name of an input holds text that no file can hold.
             RunFolderInvalid: It began with another configuration or other inputs, an input is
                 missing, or another process is running it (`StageBusy`). Or it is to begin anew and
                 reads what it wrote itself.
@@ -265,6 +268,7 @@ class RunFolder:
             inputs={key: self._input_digest(name, path) for key, path in (inputs or {}).items()},
             sources={key: self._source(path) for key, path in (inputs or {}).items()},
         )
+        _check_storable(asked)
         with self._locked(name):
             before = self.manifest(name)
             anew = before is not None and self.begins_anew(name)
@@ -512,3 +516,13 @@ def _timed(manifest: StageManifest, start: float) -> StageManifest:
     """Add the seconds since `start`."""
     seconds = round(manifest.seconds + time.monotonic() - start, 1)
     return manifest.model_copy(update={"seconds": seconds})
+
+
+def _check_storable(manifest: StageManifest) -> None:
+    """Refuse settings and names that are no UTF-8, which the manifest could not hold."""
+    pieces = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False).split('"')
+    for odd in (piece for piece in pieces if storable(piece) is not piece):
+        raise ConfigInvalid(
+            f"{manifest.stage}: '{storable(odd)}' is no UTF-8 where it has {REPLACEMENT}; rename "
+            "the file, or write the setting anew"
+        )

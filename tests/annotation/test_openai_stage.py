@@ -223,6 +223,18 @@ def test_another_model_is_another_configuration_another_endpoint_is_not(folder: 
             annotate(config.model_copy(update={"openai": other}), folder, retry_failed=True)
 
 
+def test_the_ledger_counts_for_a_folder_whose_name_is_no_utf_8(folder: RunFolder):
+    odd = RunFolder(folder.path / os.fsdecode(b"r\xff"))
+    odd.path.mkdir()
+    for file in folder.path.iterdir():
+        if file.is_file():
+            (odd.path / file.name).write_bytes(file.read_bytes())
+    with faulty() as server:
+        summary = annotate(config_for(server, odd), odd)
+        check_ledger(summary, server)
+    assert summary.direct == 3 * PER_TYPE
+
+
 def test_a_full_or_locked_ledger_is_named(folder: RunFolder):
     with faulty() as server:
         config = config_for(server, folder)

@@ -20,6 +20,7 @@ from subgoal.cluster import Cluster
 from subgoal.environments.environment import StopReason
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, TeacherFailed
 from subgoal.journal import Journal, write_text
+from subgoal.plain_text import storable
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -181,7 +182,7 @@ def annotate(
         if not stage.complete:
             paid = None
             if config.teacher is TeacherKind.OPENAI:
-                run = str(folder.path.resolve())
+                run = storable(str(folder.path.resolve()))
                 paid = PaidTeacher(config.openai, run, _retries(folder).again)
             annotated, failed = annotate_all(source, config, paid, cluster)
             store.clear()  # of what an interrupted attempt wrote

@@ -102,7 +102,7 @@ class Conversation:
         length = len(self.trajectory.steps)
         left = _left_open(self._spans, length)
         if left or not length:
-            raise AnnotationInvalid(f"{self.trajectory.task.key}: {self._reason}", left)
+            raise AnnotationInvalid(f"{self.trajectory.key}: {self._reason}", left)
         return AnnotatedTrajectory(
             trajectory=self.trajectory,
             spans=self._spans,
