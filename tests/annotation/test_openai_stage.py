@@ -235,6 +235,25 @@ def test_the_ledger_counts_for_a_folder_whose_name_is_no_utf_8(folder: RunFolder
     assert summary.direct == 3 * PER_TYPE
 
 
+def test_what_a_server_says_is_stored_whatever_it_is(folder: RunFolder):
+    server = faulty(error=1.0)
+
+    class Odd(server.RequestHandlerClass):
+        def _error(self, status, message, headers=None):
+            super()._error(status, "half an emoji \ud83d, NUL \0 and a line\u2028\n", headers)
+
+    server.RequestHandlerClass = Odd
+    with server:
+        config = config_for(
+            server, folder, select=SelectionConfig(core=1), endpoint={"attempts": 2}
+        )
+        annotate(config, folder)
+    [*reasons] = [failure.reason for failure in failures(folder)]
+    assert reasons
+    assert all("half an emoji \ufffd" in reason for reason in reasons if "500" in reason)
+    assert any("500" in reason for reason in reasons)
+
+
 def test_a_full_or_locked_ledger_is_named(folder: RunFolder):
     with faulty() as server:
         config = config_for(server, folder)

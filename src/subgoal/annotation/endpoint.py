@@ -24,6 +24,7 @@ from subgoal.annotation.refusal import Refusal, RefusalKind, error_in, read_refu
 from subgoal.annotation.request_form import RequestForm
 from subgoal.errors import ConfigInvalid, TeacherFailed
 from subgoal.http_client import BrokenReply, RedirectRefused, open_client, raw_reply, read_json
+from subgoal.plain_text import storable
 from subgoal.record import Record
 from subgoal.secret import named_secret, resolved
 from subgoal.server_access import Access, shown
@@ -203,7 +204,8 @@ class Endpoint:
         return self._meaning(refusal)
 
     def clean(self, text: str) -> str:
-        """Blot the secrets out of a text, and shorten it."""
+        """Blot the secrets out of a text, and shorten it; what it returns can be stored."""
+        text = storable(text)
         whole = self._access.secrets.blotted(text[:_READ])
         if len(text) > _READ:  # its end may hold a part of one
             whole = whole[:-_LONGEST_SECRET]
