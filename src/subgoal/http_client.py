@@ -78,11 +78,13 @@ def raw_reply(sdk: Any) -> Any:
 def read_json(data: bytes) -> Any:
     """Read JSON that a server sent; what is not a number (NaN) becomes None.
 
+    Bytes that are no UTF-8 become U+FFFD: a reply that was paid for is not lost for one of them.
+
     Raises:
         BrokenReply: It is no JSON, or nested deeper than a reply can be.
     """
     try:
-        return json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None)
+        return json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         raise BrokenReply("it is no JSON") from None
 

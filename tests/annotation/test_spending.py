@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
+from raw_server import completion, reply, serving
 from subgoal.annotation.batch_api import BatchDesk
 from subgoal.annotation.ledger import Ledger
 from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
 from subgoal.annotation.openai_teacher import OpenAITeacher
 from subgoal.annotation.pace import Pace
+from subgoal.annotation.prompt import render_pairs
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.tally import BudgetReached
@@ -87,6 +89,34 @@ def test_odd_text_is_stored_and_paid_once(tmp_path: Path, mode: str):
             assert all_annotated(outcomes(OpenAITeacher(config, ledger)))
             assert server.delivered.replies == len(PATHS)
             assert ledger.totals().calls == 0
+
+
+def test_a_reply_in_parts_or_with_bytes_that_are_no_utf_8_is_read_at_once(tmp_path: Path):
+    """Thought has parts of its own; the answer's parts are joined, odd bytes become marks."""
+    one = ANNOTATED[0]
+    pairs = render_pairs(one.spans)
+    draft = [{"type": "text", "text": '[["a_draft(x)", 1]]'}]
+    parts = [
+        {"type": "thinking", "thinking": draft},
+        {"type": "reasoning", "text": '[["a_draft(x)", 1]]'},
+        {"type": "text", "text": pairs[:20]},
+        {"type": "text", "text": None},
+        {"type": "text", "text": pairs[20:]},
+    ]
+    made = completion()
+    made["choices"][0]["message"] = {"content": parts, "reasoning_content": "a draft"}
+    odd = json.dumps(completion(f"caf~ {pairs}")).encode().replace(b"caf~", b"caf\xe9")
+    for body in (made, odd):
+        with serving(lambda _, body=body: reply(body)) as server:
+            endpoint = EndpointConfig(base_url=server.base_url, attempts=1)
+            config = OpenAIConfig(model="m", endpoint=endpoint, rounds=1)
+            with Ledger(tmp_path / f"{server.port}.sqlite", "run") as ledger:
+                found = OpenAITeacher(config, ledger).annotate(one.trajectory)
+            assert [str(span.subgoal) for span in found.spans] == [
+                str(span.subgoal) for span in one.spans
+            ]
+            assert not any(span.repaired for span in found.spans)
+            assert len(server.asked) == 1
 
 
 def test_a_damaged_line_of_a_batch_costs_only_itself(tmp_path: Path, monkeypatch):

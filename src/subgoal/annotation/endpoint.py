@@ -42,6 +42,8 @@ _RESULTS = 64
 _MOST_TOKENS = 10**8
 """Tokens that no request has; an endpoint that counts more miscounts."""
 _NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "LocalProtocolError"}
+_SAID = {None, "text", "output_text", "refusal"}
+"""Types of a reply's parts that are what the model says, not what it thinks."""
 _FINISH = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
@@ -366,8 +368,9 @@ def read_completion(completion: Any) -> Answer:
         choice = completion["choices"][0]
         message = choice["message"]
         text = message.get("content") or message.get("refusal") or ""
-        if isinstance(text, list):  # parts of a text
-            text = "".join(part.get("text", "") for part in cast("list[Any]", text))
+        if isinstance(text, list):  # parts, some of which may be thought
+            parts = (part for part in cast("list[Any]", text) if part.get("type") in _SAID)
+            text = "".join(part.get("text") or "" for part in parts)
         if not isinstance(text, str):
             raise TypeError(text)
         finish: Any = choice.get("finish_reason")
