@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, said_by
 from subgoal.plain_text import numbered_lines, read_text, storable
 from subgoal.toml_file import read_toml
 
@@ -105,3 +105,8 @@ def test_a_toml_file_that_cannot_be_read_is_named(tmp_path, data):
     with pytest.raises(ConfigInvalid) as caught:
         read_toml(file)
     assert str(file) in str(caught.value)
+
+
+def test_what_an_error_says_is_one_line_even_where_it_says_nothing():
+    assert said_by(ValueError("\n a \nb")) == "a"
+    assert said_by(ValueError()) == said_by(ValueError(" \n")) == "ValueError"

@@ -139,6 +139,11 @@ def install(package: str, extra: str) -> str:
     return f"the package '{package}' is not installed; run: pip install 'subgoal[{extra}]'"
 
 
+def said_by(error: BaseException) -> str:
+    """Return the first line of what an error says; its class where it says nothing."""
+    return str(error).strip().partition("\n")[0].rstrip() or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `, did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.4)

@@ -16,7 +16,8 @@ from typing import Any
 
 from subgoal.annotation.ledger import Expected
 from subgoal.annotation.prompt import Messages
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, said_by
+from subgoal.plain_text import read_text
 
 _PIECES = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]+|\n+")
 _LETTERS = 9
@@ -105,10 +106,11 @@ def _counted(counter: TokenCounter, text: str) -> int:
 def _from_file(path: str) -> Callable[[str], int]:
     from tokenizers import Tokenizer
 
+    text = read_text(Path(path), ConfigInvalid)
     try:
-        tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_str(text)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = said_by(error)
         raise ConfigInvalid(f"the tokenizer {path} cannot be loaded: {reason}") from error
     return lambda text: len(tokenizer.encode(text).ids)
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import torch
 
-from subgoal.errors import TrainingFailed
+from subgoal.errors import TrainingFailed, said_by
 from subgoal.training.loss import core
 
 
@@ -42,7 +42,7 @@ def set_attention(student: torch.nn.Module, attention: Attention, dtype: torch.d
     try:
         model.set_attn_implementation(attention.value)
     except (ImportError, ValueError, RuntimeError) as error:
-        reason = reason or str(error).strip().splitlines()[0]
+        reason = reason or said_by(error)
     if not reason and model.config._attn_implementation != attention.value:
         reason = f"{type(model).__name__} cannot compute it"
     if reason:

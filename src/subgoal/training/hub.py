@@ -10,7 +10,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from subgoal.errors import ConfigInvalid, ExportFailed
+from subgoal.errors import ConfigInvalid, ExportFailed, said_by
 
 
 def check_repository(name: str) -> None:
@@ -48,7 +48,7 @@ def upload(folder: Path, repository: str, private: bool, api: HfApi) -> str:
             repo_id=made.repo_id, folder_path=folder, commit_message="A student of subgoal"
         )
     except (HTTPError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = said_by(error)
         status = getattr(getattr(error, "response", None), "status_code", None)
         unknown = isinstance(error, HfHubHTTPError) and status in {401, 403}
         remedy = "set HF_TOKEN to a token that may write there" if unknown else "try again"
