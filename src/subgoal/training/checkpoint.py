@@ -28,7 +28,7 @@ from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.rendering import Role, TextFormat, Turns
 from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
 from subgoal.digests import check_digests, write_digests
-from subgoal.errors import StudentInvalid
+from subgoal.errors import StudentInvalid, said_by
 from subgoal.journal import writing
 from subgoal.record import Record
 from subgoal.training.model_card import model_card
@@ -289,8 +289,7 @@ def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
             ),
         )
     except Exception as error:  # the library raises what it likes
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise StudentInvalid(f"{folder} is damaged ({lines[0]}); {_REMEDY}") from error
+        raise StudentInvalid(f"{folder} is damaged ({said_by(error)}); {_REMEDY}") from error
     wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
     if wrong:
         raise StudentInvalid(

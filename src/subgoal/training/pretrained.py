@@ -23,7 +23,7 @@ from transformers import (
 from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.rendering import Turns
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer, StudentTokenizer
-from subgoal.errors import StudentInvalid, install
+from subgoal.errors import StudentInvalid, install, said_by
 from subgoal.training.gguf_header import tensors_of
 from subgoal.training.model_folder import Origin, check_model_folder
 from subgoal.training.model_shape import check_sound, checked_config, read_config
@@ -161,7 +161,7 @@ class Pretrained:
         # What the library raises hangs on the file and on its version.
         except Exception as error:
             if Path(self.place).is_dir():
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                reason = said_by(error)
                 raise StudentInvalid(
                     f"{_SETTING} = {self.name!r} cannot be loaded: {reason}"
                 ) from error

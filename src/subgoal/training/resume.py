@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from subgoal.digests import check_digests, write_digests
-from subgoal.errors import TrainingFailed
+from subgoal.errors import TrainingFailed, said_by
 from subgoal.record import Record
 from subgoal.run_folder import delete
 from subgoal.training.checkpoint import write_folder
@@ -171,7 +171,7 @@ def _readable(place: Path, names: Sequence[str] | None = None) -> Generator[Path
     try:
         yield place
     except (OSError, ValueError, IndexError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = said_by(error)
         raise TrainingFailed(
             f"the checkpoint {place} cannot be used ({reason}); {_REMEDY}"
         ) from error

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from subgoal.digests import check_digests, write_digests
-from subgoal.errors import TrainingFailed
+from subgoal.errors import TrainingFailed, said_by
 from subgoal.training.checkpoint import write_folder
 from subgoal.training.resume import put_weights
 from subgoal.training.training_log import LogLine
@@ -91,7 +91,7 @@ class Selection:
             put_weights(model, load_file(self._folder / "model.safetensors"))
             return LogLine.model_validate_json((self._folder / "look.json").read_bytes())
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = said_by(error)
             raise TrainingFailed(
                 f"the best weights, {self._folder}, cannot be used ({reason}); {remedy}"
             ) from error
