@@ -27,7 +27,7 @@ from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
-from subgoal.errors import ConfigInvalid, RunFolderInvalid, TeacherFailed
+from subgoal.errors import ConfigInvalid, DataCorrupt, RunFolderInvalid, TeacherFailed
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.collect import CollectConfig, collect
 
@@ -252,6 +252,12 @@ def test_what_a_server_says_is_stored_whatever_it_is(folder: RunFolder):
     assert reasons
     assert all("half an emoji \ufffd" in reason for reason in reasons if "500" in reason)
     assert any("500" in reason for reason in reasons)
+
+
+def test_a_damaged_note_of_what_was_taken_up_is_named(folder: RunFolder):
+    (folder / "annotation_retries.json").write_bytes(b'{"again": {"\xff')
+    with faulty() as server, pytest.raises(DataCorrupt, match="annotation_retries"):
+        annotate(config_for(server, folder), folder)
 
 
 def test_a_full_or_locked_ledger_is_named(folder: RunFolder):

@@ -5,6 +5,8 @@ from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.hand import corrected
 from subgoal.annotation.openai_config import OpenAIConfig
@@ -18,7 +20,7 @@ from subgoal.annotation.teacher import Teacher
 from subgoal.annotation.transfer_worker import carried_over
 from subgoal.cluster import Cluster
 from subgoal.environments.environment import StopReason
-from subgoal.errors import AnnotationInvalid, ConfigInvalid, TeacherFailed
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
 from subgoal.journal import Journal, write_text
 from subgoal.plain_text import storable
 from subgoal.progress import Progress
@@ -89,6 +91,24 @@ def journal_at(path: Path) -> Journal[AnnotatedTrajectory]:
     if place != path and place.exists():
         raise ConfigInvalid(f"{place} lies beside {path}; name that one, or move it away")
     return Journal(place, AnnotatedTrajectory, "annotations", lambda one: one.key)
+
+
+def named_file(path: Path, setting: str) -> Journal[AnnotatedTrajectory]:
+    """Return the journal in a file that a user names; it has been read once from end to end.
+
+    Args:
+        path: The file.
+        setting: What the path is called, for messages.
+
+    Raises:
+        ConfigInvalid: There is no such file, or another lies beside it.
+        DataCorrupt: It is damaged.
+    """
+    if not path.is_file():
+        raise ConfigInvalid(f"{setting}: there is no file {path}")
+    store = journal_at(path)
+    store.check()
+    return store
 
 
 def failures(folder: RunFolder) -> Journal[AnnotationFailure]:
@@ -223,7 +243,15 @@ class _Retries(Record):
 
 def _retries(folder: RunFolder) -> _Retries:
     place = folder / _RETRIES
-    return _Retries.model_validate_json(place.read_bytes()) if place.exists() else _Retries()
+    if not place.exists():
+        return _Retries()
+    try:
+        return _Retries.model_validate_json(place.read_bytes())
+    except ValidationError as error:
+        raise DataCorrupt(
+            f"{place} is damaged ({error.errors()[0]['msg']}); delete it, and failures that were "
+            "taken up before may get the replies that they had"
+        ) from error
 
 
 def _take_up(folder: RunFolder) -> None:

@@ -17,7 +17,6 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import Surroundings, surroundings
 from subgoal.environments.environment import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
-from subgoal.errors import ConfigInvalid
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -90,10 +89,7 @@ def learned_from(
     """
     store = annotate.journal(folder)
     if path is not None:
-        if not path.is_file():
-            raise ConfigInvalid(f"{setting}: there is no file {path}")
-        store = annotate.journal_at(path)
-        store.check()
+        store = annotate.named_file(path, setting)
     elif folder.manifest("augment") is not None:
         folder.need("augment", "augment")
         store = journal(folder)

@@ -197,11 +197,11 @@ def subgoals_of(config: EvaluateConfig, folder: RunFolder) -> list[str]:
 
     Raises:
         ConfigInvalid: There is no such file, or there are no sub-goals.
+        DataCorrupt: The file is damaged.
     """
     path = config.annotations
-    if path is not None and not path.is_file():
-        raise ConfigInvalid(f"evaluate.annotations: there is no file {path}")
-    store = annotate.journal_at(path) if path else annotate.journal(folder)
+    named = annotate.named_file(path, "evaluate.annotations") if path else None
+    store = named or annotate.journal(folder)
     found = sorted({str(span.subgoal) for one in store for span in one.spans})
     if not found:
         raise ConfigInvalid(
