@@ -346,6 +346,27 @@ def test_any_odd_value_is_refused_or_plays(kind, data, copy):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"min_new_tokens": 10**6, "min_length": 10**6}, {"forced_eos_token_id": 10**9},
+        {"bad_words_ids": [[4]], "num_return_sequences": 3}, {"suppress_tokens": [-5, 10**12]},
+        {"num_beams": 9, "do_sample": True, "temperature": 1e-9}, {"max_length": 1, "stop": 3},
+        {"cache_implementation": "static"}, {"prompt_lookup_num_tokens": 2}, {"eos_token_id": "x"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_of_generation_take_no_part_in_play(values, copy):
+    expected = plays(load_student(copy("t5")))
+    folder = copy("t5")
+    changed(folder, "generation_config.json", **values)
+    try:
+        student = load_student(folder)
+    except StudentInvalid:
+        return
+    assert plays(student) == expected
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("num_attention_heads", 0),

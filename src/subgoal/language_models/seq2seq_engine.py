@@ -5,7 +5,8 @@ decoded alike are computed as one padded batch; those that sample go one by one,
 seed, so that an answer does not depend on which others are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Seq2SeqEngine(Engine):
         """Answer requests that are decoded alike."""
         one = requests[0]
         begins = LogitsProcessorList([_First(one.first)] if one.first else [])
-        with torch.random.fork_rng(devices=self._devices()):
+        with torch.random.fork_rng(devices=self._devices()), _plain(self._model):
             torch.manual_seed(one.seed)
             out = self._model.generate(
                 **self._sources([request.stream for request in requests]),
@@ -129,6 +130,19 @@ class Seq2SeqEngine(Engine):
     def _devices(self) -> list[torch.device]:
         device: torch.device = self._model.device
         return [device] if device.type == "cuda" else []
+
+
+@contextmanager
+def _plain(model: Any) -> Generator[None]:
+    """Let no setting of the model's own `generation_config.json` take part, until the block ends.
+
+    transformers fills in what a request leaves open: lengths, forced and forbidden tokens.
+    """
+    own, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _only(scores: torch.Tensor, first: Sequence[int]) -> torch.Tensor:
