@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
+from subgoal.agents.grounding import numbered
 from subgoal.environments.environment import Task
 from subgoal.environments.scienceworld import VARIATIONS, ScienceWorld
 from subgoal.errors import EnvironmentFailed
@@ -56,6 +57,32 @@ def test_a_java_process_that_was_killed_between_episodes_is_replaced(world: Scie
     killed.wait()  # a child of this process, which is reaped here or by the world
     assert world.pid is None
     assert world.reset(QUICK) == opening
+
+
+@pytest.mark.parametrize(
+    "refused", ["xyzzy", "", " ", "\n", "pick up", "go to nowhere", "0", "open-door", "\ud83d"]
+)
+def test_what_the_engine_does_not_know_is_not_accepted(world: ScienceWorld, refused: str) -> None:
+    world.reset(QUICK)
+    result = world.step(refused)
+    assert (result.accepted, result.moves) == (False, 0)
+    assert world.step("look around").accepted
+
+
+@pytest.mark.parametrize("answer", ["wait1", "77", "-1", " ", "xyzzy"])
+def test_an_answer_that_the_engine_did_not_ask_for_is_not_accepted(
+    world: ScienceWorld, answer: str
+) -> None:
+    world.reset(QUICK)
+    asked = world.step("open door")
+    assert asked.accepted
+    assert numbered(asked.observation)
+    result = world.step(answer)
+    assert not result.accepted
+    assert result.observation.startswith("Unknown action.")
+    assert world.step("look around").accepted  # its question is forgotten
+    world.step("open door")
+    assert world.step("0").accepted
 
 
 def test_a_kill_in_the_middle_of_an_oracle_path_is_named(world: ScienceWorld) -> None:
