@@ -37,6 +37,9 @@ def test_out_edit_in_and_read_beside_the_former_annotation(run, tmp_path, capsys
     file = tmp_path / "edit.md"
     main(["edit", "--run", str(run), "--out", str(file)])
     file.write_text(file.read_text().replace("\n- ", "\n- my_", 1))
+    mine = file.read_text()
+    assert str(file) in refused(capsys, "edit", "--run", str(run), "--out", str(file))
+    assert file.read_text() == mine
     main(["edit", "--run", str(run), "--in", str(file)])
     assert "changed by hand: 1" in capsys.readouterr().out
     main(["report", "--run", str(run), "--annotations", "--against", str(run)])
@@ -47,7 +50,7 @@ def test_out_edit_in_and_read_beside_the_former_annotation(run, tmp_path, capsys
 def test_what_is_missing_is_said_in_one_sentence(run, tmp_path, capsys):
     assert "either --out FILE" in refused(capsys, "edit", "--run", str(run))
     missing = str(tmp_path / "none.md")
-    assert "cannot be read" in refused(capsys, "edit", "--run", str(run), "--in", missing)
+    assert missing in refused(capsys, "edit", "--run", str(run), "--in", missing)
     assert "give both" in refused(capsys, "report", "--run", str(run), "--against", "recorded")
     other = str(tmp_path / "other")
     words = ("report", "--run", str(run), "--annotations", "--against", other)

@@ -2,7 +2,7 @@ import pytest
 
 from subgoal.environments.environment import StopReason
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import EnvironmentFailed, RunFolderInvalid, TaskUnknown
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, RunFolderInvalid, TaskUnknown
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.collect import (
@@ -152,6 +152,20 @@ def test_some_types_are_capped(tmp_path):
     wrong = CollectConfig(environment="errand", caps={"fetsh": 1})
     with pytest.raises(TaskUnknown, match="did you mean 'fetch'"):
         collect(wrong, RunFolder(tmp_path / "wrong"))
+
+
+def test_a_type_that_is_named_twice_is_collected_once(tmp_path):
+    config = CollectConfig(environment="errand", types=("fetch", "fetch"), per_type=2)
+    assert collect(config, RunFolder(tmp_path)).by_type == {"fetch": 2}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"known_only": True}, {"types": ("fetch",), "caps": {"fetch": 0}}]
+)
+def test_nothing_to_collect_is_an_error(tmp_path, wrong):
+    with pytest.raises(ConfigInvalid, match="nothing to collect"):
+        collect(CollectConfig(environment="errand", **wrong), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_type_names_the_nearest(tmp_path):

@@ -25,9 +25,14 @@ def edit_out(
 
     Raises:
         RunFolderInvalid: The stage `annotate` is not complete.
-        ConfigInvalid: No path is so.
+        ConfigInvalid: No path is so, or something lies at `path`, perhaps somebody's corrections.
     """
     folder.need("annotate", "annotate")
+    if path.exists():
+        raise ConfigInvalid(
+            f"{path} is there already; take your corrections in with --in {path}, remove it, or "
+            "choose another --out"
+        )
     chosen = [
         one
         for one in annotate.journal(folder)

@@ -45,7 +45,7 @@ def command(words: Sequence[str]) -> None:
         changed = edit_in(folder, options.edited)
         say(f"changed by hand: {len(changed) or 'nothing'}")
         for one in changed[:20]:
-            say(f"  {one.trajectory.task.key}")
+            say(f"  {one.key}")
         if len(changed) > 20:
             say(f"  and {len(changed) - 20} more")
         if changed:

@@ -14,11 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from pydantic import Field, NonNegativeInt
+
 from subgoal.cluster import Cluster, grouped
 from subgoal.environments.environment import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
-from subgoal.errors import TaskUnknown, nearest
+from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -61,9 +63,9 @@ class CollectConfig(Record):
     """Task types; empty: all."""
     split: str = "train"
     """Which split's variations."""
-    per_type: int = 20
+    per_type: int = Field(default=20, ge=1)
     """Variations a type (fewer where there are fewer); of a file, all are taken."""
-    caps: dict[str, int] = {}
+    caps: dict[str, NonNegativeInt] = {}
     """Most variations of some types, by name, where `per_type` is more."""
     simplifications: str = ""
     """The world's simplification setting, such as `easy`; empty: the plain world."""
@@ -76,7 +78,7 @@ class CollectConfig(Record):
     """With `paths`: add known and oracle paths of other variations, up to `per_type` a type."""
     known_only: bool = False
     """Leave out variations without a known path instead of asking the world's oracle (slow)."""
-    max_moves: int = 2000
+    max_moves: int = Field(default=2000, ge=1)
     """A replay stops after this many moves of the world."""
 
 
@@ -234,13 +236,20 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
 
     Raises:
         TaskUnknown: A task type, the split or the simplification is not the world's.
-        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used.
+        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used; or there
+            is nothing to collect.
     """
     with make(config.environment) as world:
         tasks = world.tasks(config.split, config.simplifications)
         _check_types(config, tasks)
         if config.paths is None:
-            return _plans(config, tasks, {}), None
+            plans = _plans(config, tasks, {})
+            if not plans:
+                raise ConfigInvalid(
+                    "there is nothing to collect: no variation is left by collect.caps, or none "
+                    "has a known path (collect.known_only)"
+                )
+            return plans, None
         wanted = Wanted(
             environment=config.environment,
             split=config.split,
@@ -278,7 +287,7 @@ def _plans(config: CollectConfig, tasks: Sequence[Task], held: Mapping[str, int]
     """
     known = _known(config)
     plans: list[_Plan] = []
-    for name in config.types or dict.fromkeys(task.name for task in tasks):
+    for name in dict.fromkeys(config.types or (task.name for task in tasks)):
         mine = [
             _Plan(task, known.get((name, task.variation))) for task in tasks if task.name == name
         ]
