@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 
@@ -102,6 +103,8 @@ def test_a_world_that_hangs_does_not_block_for_ever(
     stopped = process(world)
     monkeypatch.setattr(world, "answer_seconds", 0.3)
     os.kill(stopped.pid, signal.SIGSTOP)
+    while stopped.status() != psutil.STATUS_STOPPED:  # its other threads run until one has heard
+        time.sleep(0.01)
     with pytest.raises(EnvironmentFailed) as failure:
         world.step("look around")
     assert str(failure.value) == (
