@@ -91,6 +91,16 @@ def test_two_processes_are_one_with_twice_the_accumulation(sharded, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_make_muons_directions_as_one_does(sharded, tmp_path):
+    muon = CONFIG.model_copy(update={"optimizer": OptimizerName.MUON})
+    one = trained(tmp_path / "one", 1, muon.model_copy(update={"accumulation": 2}))
+    two = trained(tmp_path / "two", 2, muon, sharded=sharded)
+    assert_alike(one, two)
+    assert_one_logs_and_all_end_alike(tmp_path / "two", two[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharded", [False, True])
 @pytest.mark.parametrize("model", ["t5", "lora"])
 def test_every_kind_of_model_is_shared(model, sharded, tmp_path):
     config = CONFIG.model_copy(update={"accumulation": 2, "gradient_checkpointing": True})

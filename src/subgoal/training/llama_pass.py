@@ -257,16 +257,17 @@ class _GatedUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, joined: Tensor) -> Tensor:
-        ctx.save_for_backward(joined)
         gate, up = joined.chunk(2, -1)
-        return silu(gate).mul_(up)
+        active = silu(gate)
+        ctx.save_for_backward(joined, active)
+        return active * up
 
     @staticmethod
     def backward(ctx: Context, *grads: Tensor) -> Tensor:
-        (joined,) = ctx.saved_tensors
+        joined, active = ctx.saved_tensors
         gate, up = joined.chunk(2, -1)
         back = torch.empty_like(joined)
         to_gate, to_up = back.chunk(2, -1)
-        torch.mul(silu(gate), grads[0], out=to_up)
+        torch.mul(active, grads[0], out=to_up)
         torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=to_gate)
         return back

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor, Replicate
 
 _MOMENTUM = 0.95
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -62,11 +63,12 @@ class Muon(torch.optim.Optimizer):
 
     def _move(self, weights: Sequence[torch.Tensor], rate: float, decay: float) -> None:
         """Move weights of one shape, some of them turned."""
-        wide = torch.stack([_turned(self._momentum(weight)) for weight in weights])
+        wide = torch.stack([_turned(_whole(self._momentum(weight))) for weight in weights])
         scale = 0.2 * math.sqrt(wide.shape[2])
         for weight, direction in zip(weights, orthogonal(wide.to(self._dtype)), strict=True):
+            turn = len(weight) > weight.shape[1]
             weight.mul_(1 - rate * decay)
-            _turned(weight).add_(direction, alpha=-rate * scale)
+            weight.add_(_like(weight, direction.T if turn else direction), alpha=-rate * scale)
 
     def _momentum(self, weight: torch.Tensor) -> torch.Tensor:
         assert weight.grad is not None
@@ -82,6 +84,20 @@ def _turned(matrix: torch.Tensor) -> torch.Tensor:
     return matrix.T if len(matrix) > matrix.shape[1] else matrix
 
 
+def _whole(matrix: torch.Tensor) -> torch.Tensor:
+    """Return a matrix that processes may share, whole in each of them."""
+    return matrix.full_tensor() if isinstance(matrix, DTensor) else matrix
+
+
+def _like(weight: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Return a matrix that each process has whole, shared out as a weight is."""
+    if not isinstance(weight, DTensor):
+        return matrix
+    everywhere = [Replicate()] * weight.device_mesh.ndim
+    whole = DTensor.from_local(matrix, weight.device_mesh, everywhere)
+    return whole.redistribute(placements=weight.placements)
+
+
 def orthogonal(x: torch.Tensor) -> torch.Tensor:
     """Return U V' of each matrix U S V', about: singular values end between 0.7 and 1.2.
 
@@ -90,7 +106,26 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
     """
     x /= torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp_(min=_SMALLEST)
     a, b, c = _COEFFICIENTS
+    if x.shape[2] > 2 * x.shape[1] and x.dtype is not torch.bfloat16:
+        return torch.bmm(_factor(torch.bmm(x, x.mT)), x)
     for _ in range(_ROUNDS):
         gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
+
+
+def _factor(gram: torch.Tensor) -> torch.Tensor:
+    """Return what all rounds together multiply X by, from X X' alone.
+
+    Each round's factor P is a polynomial of the gram matrix, so the next one's is P P' X X': small
+    squares where X is wide. In bfloat16 their rounding would drown small singular values.
+    """
+    a, b, c = _COEFFICIENTS
+    whole = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device).expand_as(gram)
+    for left in range(_ROUNDS, 0, -1):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        whole = factor if left == _ROUNDS else torch.bmm(factor, whole)
+        if left > 1:
+            gram = torch.bmm(factor, torch.bmm(gram, factor))
+    return whole

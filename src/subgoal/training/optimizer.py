@@ -26,7 +26,7 @@ def chosen_optimizer(name: OptimizerName, fresh: bool, processes: int) -> Optimi
     Args:
         name: What was asked for.
         fresh: The model is trained from scratch, all of it.
-        processes: How many processes share the training; sharded weights have no Muon.
+        processes: How many processes share the training: each would make all directions.
     """
     if name is not OptimizerName.AUTO:
         return name
