@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from raw_server import reply, serving
 from subgoal.annotation.endpoint import Endpoint, probe
 from subgoal.annotation.faults import Fault, FaultRates
 from subgoal.annotation.ledger import Ledger
@@ -86,6 +87,60 @@ def test_with_faults_every_path_ends_and_the_ledger_is_right(tmp_path: Path, mod
         assert {key for key, one in again.items() if isinstance(one, AnnotatedTrajectory)} >= {
             key for key, one in found.items() if isinstance(one, AnnotatedTrajectory)
         }
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+def test_what_the_endpoint_refuses_of_the_form_is_left_out(tmp_path: Path, mode: str, capfd):
+    refuses = ("temperature", "max_tokens", "response_format")
+    server = TeacherServer(ServerConfig(port=0, refuses=refuses), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server, mode=mode, max_output_tokens=900)
+        found = outcomes(OpenAITeacher(config, ledger))
+        assert all(isinstance(one, AnnotatedTrajectory) for one in found.values())
+        totals = ledger.totals()
+        assert totals.answered == totals.calls == len(PATHS) == server.delivered.replies
+    told = " ".join(capfd.readouterr().err.split())
+    assert told.count("annotate: ") == 3
+    assert all(name in told for name in ("'temperature'", "'max_tokens'", "prompt alone"))
+
+
+@pytest.mark.parametrize("mode", ["live", "batch"])
+def test_a_path_that_is_too_long_is_alone(tmp_path: Path, mode: str, capfd):
+    server = TeacherServer(ServerConfig(port=0, context=1000), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        config = config_for(server, mode=mode, parameters={"seed": 1})
+        found = outcomes(OpenAITeacher(config, ledger))
+        refused = [str(one) for one in found.values() if isinstance(one, SubgoalError)]
+        assert 0 < len(refused) < len(PATHS)
+        assert all("maximum context length is 1000" in one for one in refused)
+        assert ledger.totals().calls == len(PATHS) - len(refused)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>hello</html>",
+        b"[1]",
+        b"{}",
+        b'{"id": 1}',
+        b'{"error": {"message": "no room"}}',
+        b'{"id": "x", "status": null, "data": "abc"}',
+        b'{"id": "x", "status": "failed", "errors": {"data": [1]}, "data": [1]}',
+        b'{"id": "x", "status": "completed", "output_file_id": {"a": 1}, "data": [{}]}',
+        b"[" * 100_000,
+    ],
+    ids=lambda data: data[:20].decode(),
+)
+def test_a_broken_batch_api_is_one_sentence(tmp_path: Path, answer: bytes):
+    with (
+        serving(lambda _: reply(answer, Content_Type="application/json")) as server,
+        Ledger(tmp_path / "l.sqlite", "run") as ledger,
+    ):
+        endpoint = EndpointConfig(base_url=server.base_url, attempts=2, backoff=0, poll=0.01)
+        teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint, mode="batch"), ledger)
+        with pytest.raises(TeacherFailed):
+            teacher.annotate(PATHS[0])
 
 
 def test_another_number_gets_a_new_reply(tmp_path: Path):

@@ -10,7 +10,7 @@ import io
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from subgoal.annotation.chat import Requests
 from subgoal.annotation.endpoint import Endpoint, QuestionRefused, Unanswered
@@ -115,13 +115,14 @@ class BatchDesk:
         ]
         data = "".join(json.dumps(line) + "\n" for line in lines).encode()
         file = await self._persist(
-            lambda: client.files.create(file=(f"{part}.jsonl", data), purpose="batch")
+            lambda: client.files.create(file=(f"{part}.jsonl", data), purpose="batch"), "id"
         )
         name: dict[str, str] = {_NAME: part}
         batch = await self._persist(
             lambda: client.batches.create(
                 input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata=name
             ),
+            "id",
             unless=lambda: self._find(part),
         )
         self._ledger.batch_submitted(part, batch.id)
@@ -136,22 +137,22 @@ class BatchDesk:
         return str(batch.id)
 
     async def _find(self, part: str) -> Any:
-        page = await self._persist(lambda: self._endpoint.client.batches.list(limit=100))
-        batches: list[Any] = page.data
-        named = (one for one in batches if one.metadata and one.metadata.get(_NAME) == part)
-        return next(named, None)
+        page = await self._persist(lambda: self._endpoint.client.batches.list(limit=100), "data")
+        data: Any = page.data
+        batches = cast("list[Any]", data) if isinstance(data, list) else []
+        return next((one for one in batches if _part_of(one) == part), None)
 
     async def _collect(self, part: str, remote: str) -> None:
         """Wait for a batch to be over, and record what it brought."""
         client = self._endpoint.client
-        while (batch := await self._persist(lambda: client.batches.retrieve(remote))) and (
-            str(batch.status) not in _OVER
-        ):
+        while (
+            batch := await self._persist(lambda: client.batches.retrieve(remote), "status")
+        ) and (str(batch.status) not in _OVER):
             await self._persistence.pace.sleep(self._limits.poll)
         attempts = self._ledger.batch_attempts(part)
         waiting = dict(attempts)
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
-            content = await self._persist(lambda file=file: client.files.content(file))
+            content = await self._persist(lambda file=file: client.files.content(file), "content")
             for _, line in numbered_lines(io.BytesIO(content.content)):
                 self._record(line, waiting)
         self._close(part, batch, attempts)
@@ -165,7 +166,8 @@ class BatchDesk:
         if batch.status == _COMPLETED:
             self._ledger.batch_closed(part, AttemptState.LOST, "the results do not hold it")
             return
-        said = "; ".join(str(one.message) for one in (batch.errors and batch.errors.data) or ())
+        errors = getattr(batch.errors, "data", None) or ()
+        said = "; ".join(str(getattr(one, "message", one)) for one in errors)
         reason = self._endpoint.clean(
             f"the batch {batch.id} is {batch.status}: {said}".rstrip(": ")
         )
@@ -203,12 +205,16 @@ class BatchDesk:
             self._ledger.answered(number, self._requests.reply(request, answer))
 
     async def _persist(
-        self, call: Callable[[], Awaitable[Any]], unless: Callable[[], Awaitable[Any]] | None = None
+        self,
+        call: Callable[[], Awaitable[Any]],
+        wanted: str,
+        unless: Callable[[], Awaitable[Any]] | None = None,
     ) -> Any:
         """Repeat a call while the endpoint is busy or out of reach.
 
         Args:
             call: What to do.
+            wanted: The attribute that its result must have.
             unless: Looked at before a repetition: what it finds makes the repetition needless.
         """
         failures = sent = 0
@@ -218,7 +224,7 @@ class BatchDesk:
             await self._persistence.pace.wait(0)
             sent_at, sent = self._persistence.pace.clock(), sent + 1
             try:
-                answer = await self._endpoint.call(call())
+                answer = await self._endpoint.call(call(), wanted)
             except Unanswered as error:
                 failures += not self._persistence.busy(error)
                 if not await self._persistence.goes_on(error, failures, sent_at):
@@ -228,3 +234,9 @@ class BatchDesk:
             else:
                 self._persistence.answered()
                 return answer
+
+
+def _part_of(batch: Any) -> Any:
+    """Return our own name of a batch that the server lists, or None."""
+    metadata: Any = getattr(batch, "metadata", None)
+    return cast("dict[str, Any]", metadata).get(_NAME) if isinstance(metadata, dict) else None

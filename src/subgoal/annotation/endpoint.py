@@ -159,15 +159,21 @@ class Endpoint:
                 continue
             raise self._meaning(said)
 
-    async def call(self, sent: Awaitable[T]) -> T:
+    async def call(self, sent: Awaitable[T], wanted: str) -> T:
         """Wait for what the SDK sends; name what goes wrong as `send` does.
 
         Args:
             sent: The SDK's call.
+            wanted: The attribute that its result must have.
         """
         outcome = await self._exchange(sent)
         if isinstance(outcome, Refusal):
             raise self._meaning(outcome)
+        error = getattr(outcome, "error", None)  # with status 200
+        if error:
+            raise self._meaning(self._refusal(200, error, ()))
+        if getattr(outcome, wanted, None) is None:
+            raise _broken(f"it has no '{wanted}'")
         return outcome
 
     def answer(self, body: Any) -> Answer:
@@ -221,7 +227,7 @@ class Endpoint:
             TeacherFailed: It refuses, such as for a wrong key.
         """
         get = self.client.get("/models", cast_to=raw_reply(self.sdk))
-        body = self._json((await self.call(get)).content)
+        body = self._json((await self.call(get, "content")).content)
         try:
             return [self.clean(str(model["id"])) for model in body["data"]]
         except (KeyError, TypeError, RecursionError):

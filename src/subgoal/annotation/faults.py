@@ -23,6 +23,8 @@ class Fault(StrEnum):
     """Status 429, with the seconds to wait."""
     ERROR = "error"
     """Status 500."""
+    HIDDEN = "hidden"
+    """An error with status 200."""
     DROPPED = "dropped"
     """The connection ends before a reply."""
     CUT = "cut"
@@ -46,6 +48,8 @@ class FaultRates(Record):
     """Status 429 with retry-after."""
     error: float = Field(default=0.0, ge=0, le=1)
     """Status 500."""
+    hidden: float = Field(default=0.0, ge=0, le=1)
+    """Errors with status 200."""
     dropped: float = Field(default=0.0, ge=0, le=1)
     """Connections that end before a reply."""
     cut: float = Field(default=0.0, ge=0, le=1)

@@ -32,6 +32,8 @@ from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.run_folder import digest_of
 
+_SAID = "The server had an error"
+
 
 class ServerConfig(Record):
     """How the rehearsal teacher behaves."""
@@ -54,6 +56,10 @@ class ServerConfig(Record):
     """Tokens that it says it thought with, on top of those of a reply."""
     schemas: bool = True
     """Whether it takes JSON schemas; else they are refused with status 400."""
+    refuses: tuple[str, ...] = ()
+    """Parameters that it refuses with status 400, such as `temperature`."""
+    context: int = Field(default=0, ge=0)
+    """Tokens of the longest prompt that it takes; 0: any length."""
     key: str = ""
     """The API key that it wants; empty: any."""
     polls: int = Field(default=2, ge=0)
@@ -158,6 +164,19 @@ class TeacherServer(ThreadingHTTPServer):
             self._faults.update([fault.value] if fault else [])
             self._count(requests=1)
             return fault, random.Random(self._chance.random())
+
+    def refusal(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        """Return status and error where a request's body is refused, else None."""
+        config = self.config
+        read = sum(estimate(one["content"]) for one in body["messages"])
+        if config.context and read > config.context:
+            said = f"This model's maximum context length is {config.context} tokens, not {read}"
+            return 400, _error_body(said, "messages", "context_length_exceeded")
+        refused = [*config.refuses, *([] if config.schemas else ["response_format"])]
+        for name in (name for name in refused if name in body):
+            said = f"Unsupported parameter: '{name}' is not supported with this model"
+            return 400, _error_body(said, name, "unsupported_parameter")
+        return None
 
     def complete(
         self, body: dict[str, Any], fault: Fault | None, chance: random.Random
@@ -275,14 +294,17 @@ class _Handler(BaseHTTPRequestHandler):
             told = {} if config.retry_after is None else {"retry-after": str(config.retry_after)}
             self._error(429, "Rate limit reached", told)
         elif fault is Fault.ERROR:
-            self._error(500, "The server had an error")
+            self._error(500, _SAID)
         else:
             return False
         return True
 
     def _complete(self, body: dict[str, Any], fault: Fault | None, chance: random.Random) -> None:
-        if "response_format" in body and not self.server.config.schemas:
-            self._error(400, "response_format is not supported")
+        refusal = self.server.refusal(body)
+        if refusal is None and fault is Fault.HIDDEN:
+            refusal = 200, _error_body(_SAID)
+        if refusal is not None:
+            self._error(*refusal)
             return
         completion = self.server.complete(body, fault, chance)
         slow = self.server.config.slow_seconds if fault is Fault.SLOW else 0.0
@@ -301,8 +323,10 @@ class _Handler(BaseHTTPRequestHandler):
             if not left:
                 return True
 
-    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        error = {"error": {"message": message, "type": "error", "code": None}}
+    def _error(
+        self, status: int, said: str | dict[str, Any], headers: dict[str, str] | None = None
+    ) -> None:
+        error = _error_body(said) if isinstance(said, str) else said
         self._head(status, data := json.dumps(error).encode(), headers or {})
         self.wfile.write(data)
 
@@ -335,6 +359,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+
+
+def _error_body(said: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": said, "type": "error", "param": param, "code": code}}
 
 
 def _wants_object(body: dict[str, Any]) -> bool:
@@ -386,10 +414,13 @@ def _looked_at(server: TeacherServer, name: str) -> dict[str, Any]:
             asked = json.loads(line)
             fault, chance = server.draw()
             status = {Fault.BUSY: 429, Fault.ERROR: 500}.get(fault or Fault.SLOW, 200)
-            said: dict[str, Any] = {"error": {"message": "The server had an error"}}
+            said = _error_body(_SAID)
             if fault in (Fault.DROPPED, Fault.CUT):
                 continue  # the line is missing
-            if status == 200:
+            refusal = server.refusal(asked["body"])
+            if refusal is not None:
+                status, said = refusal
+            elif status == 200 and fault is not Fault.HIDDEN:
                 completions.append(server.complete(asked["body"], fault, chance))
                 said = completions[-1].body
             response = {"status_code": status, "body": said}
