@@ -9,12 +9,19 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 RUN ?= runs/demo
 WORKERS ?= 2
+LOWEST ?= .venv-lowest
+PYTEST := python -m pytest -n $(WORKERS) --dist worksteal
+# An x86-64 processor with AVX2 and no more. Every library is told in its own way, and numba twice:
+# without the empty list of features it adds those of the machine to those of the name.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+	MKL_ENABLE_INSTRUCTIONS=AVX2 MKL_CBWR=AVX2 OPENBLAS_CORETYPE=Haswell \
+	CT2_FORCE_CPU_ISA=AVX2 NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-all lint types format check clean
+.PHONY: help setup setup-dev demo test test-avx2 test-lowest test-all lint types format check clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -37,11 +44,22 @@ setup-dev: $(VENV)/.dev ## install subgoal and its test tools into .venv
 demo: setup ## the main job on the real ScienceWorld: at most 15 minutes on 2 cores
 	$(BIN)/subgoal run --config configs/demo.toml --run $(RUN)
 
-test: setup-dev ## the fast tests: at most 6 minutes on 2 cores
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+test: setup-dev ## the fast tests: at most 4 minutes on 2 cores
+	$(BIN)/$(PYTEST)
+
+test-avx2: setup-dev ## the same, computed as on a processor with AVX2 alone (x86-64)
+	$(AVX2) $(BIN)/$(PYTEST)
+
+test-lowest: ## the same with the lowest versions that pyproject.toml allows, in .venv-lowest
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade uv
+	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --resolution lowest-direct \
+		$(if $(TORCH_INDEX),--index $(TORCH_INDEX) --index-strategy unsafe-best-match) \
+		-e '.[scienceworld,teacher,data,dev]'
+	$(LOWEST)/bin/$(PYTEST)
 
 test-all: setup-dev ## all tests that need no GPU, the slow ones too
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not gpu' --timeout 1800
+	$(BIN)/$(PYTEST) -m 'not gpu' --timeout 1800
 
 lint: setup-dev ## ruff and the order of the rooms
 	$(BIN)/ruff check .
@@ -58,4 +76,4 @@ format: setup-dev ## let ruff put things in order
 check: lint types test ## what the gate runs
 
 clean: ## remove the environment and caches; runs/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

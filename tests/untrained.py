@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus, lexicon
-from subgoal.datasets.rendering import RenderingName, Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.datasets.rendering import RenderingName, Role, TextFormat, Turns
+from subgoal.datasets.tokenizer import Mark, MarkTokenizer, StudentTokenizer
+from subgoal.datasets.word_tokenizer import WordTokenizer
 from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.training.student import StudentConfig, make_student, make_t5
+
+TRANSCRIPT = TextFormat(rendering=RenderingName.FOLDED, context=512, turn=12)
+WINDOW = TextFormat(rendering=RenderingName.WINDOW, context=512, turn=12, turns=Turns.WORDS)
 
 
 def untrained_students(folder: Path, annotated: Sequence[AnnotatedTrajectory]) -> None:
@@ -21,17 +26,47 @@ def untrained_students(folder: Path, annotated: Sequence[AnnotatedTrajectory]) -
         model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
         for weights in model.parameters():
             torch.nn.init.normal_(weights, 0, 0.2)
-        card = StudentCard(
-            role=role,
-            form=TextFormat(rendering=RenderingName.FOLDED, context=512, turn=12),
-            data="",
-            parameters=0,
-            tokens=0,
-            loss=0.0,
-            dev_loss=None,
-            seconds=0.0,
-            seed=0,
-            trained_on=(),
-            lexicon=lexicon(annotated, tokenizer),
-        )
-        save_student(folder / role, Student(model.eval(), tokenizer, card))
+        _save(folder / role, role, model, tokenizer, TRANSCRIPT, annotated)
+
+
+def fresh_student(folder: Path, annotated: Sequence[AnnotatedTrajectory], form: TextFormat) -> None:
+    """Write a flat student of two layers with fresh weights: small errors in it stay small.
+
+    Args:
+        folder: Where.
+        annotated: What its tokenizer knows.
+        form: Its text; windows are read by a T5, transcripts by a Llama.
+    """
+    pairs = form.turns is Turns.WORDS
+    tokenizer = (WordTokenizer if pairs else MarkTokenizer).train(corpus(annotated), 400)
+    config = StudentConfig(layers=2)
+    model = (
+        make_t5(config, tokenizer)
+        if pairs
+        else make_student(config, tokenizer.size, tokenizer.pad, 512)
+    )
+    _save(folder, Role.FLAT, model, tokenizer, form, annotated)
+
+
+def _save(
+    folder: Path,
+    role: Role,
+    model: PreTrainedModel,
+    tokenizer: StudentTokenizer,
+    form: TextFormat,
+    annotated: Sequence[AnnotatedTrajectory],
+) -> None:
+    card = StudentCard(
+        role=role,
+        form=form,
+        data="",
+        parameters=sum(weights.numel() for weights in model.parameters()),
+        tokens=0,
+        loss=0.0,
+        dev_loss=None,
+        seconds=0.0,
+        seed=0,
+        trained_on=(),
+        lexicon=lexicon(annotated, tokenizer),
+    )
+    save_student(folder, Student(model.eval(), tokenizer, card))

@@ -1,20 +1,23 @@
-"""Every engine gives the same actions, within a stated tolerance, along episodes of real students.
+"""Every engine computes what the student computes, within what its numbers round.
 
-The tolerances stand in docs/rollout.md. The students are small and trained for seconds: their
-choices are closer calls than those of students trained to the end.
+Two engines may part where the reference's choice was closer than its rounding (`rounding.py`), and
+nowhere else; so what is asserted hangs neither on the student nor on the processor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from rounding import Rounding, rounding
 from subgoal.agents.load import AgentName, AgentShop
 from subgoal.agents.student_engine import CONVERTED, OpenStudent, decided, open_student
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
-from subgoal.datasets.rendering import RenderingName, Role, Turns
+from subgoal.datasets.rendering import Role, Turns
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.environments.protocol import protocol
@@ -22,7 +25,8 @@ from subgoal.errors import EngineFailed, RunFolderInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
 from subgoal.evaluation.rollout import rollout
 from subgoal.journal import Journal
-from subgoal.language_models.agreement import ComparedEngine
+from subgoal.language_models.agreement import ComparedAnswer, ComparedEngine
+from subgoal.language_models.engine import Engine
 from subgoal.language_models.engine_config import (
     EngineConfig,
     EngineName,
@@ -30,30 +34,33 @@ from subgoal.language_models.engine_config import (
     ServerAccess,
 )
 from subgoal.run_folder import RunFolder
+from subgoal.training.checkpoint import load_student
 from subgoal.training.student import Architecture, StudentConfig
 from subgoal.training.train import TrainConfig, train
 from subgoal.training.training_config import TrainingConfig
 from support.completions_server import CompletionsServer, ServedStudent
+from untrained import TRANSCRIPT, WINDOW, fresh_student
 
 REFERENCE = EngineConfig(engine=EngineName.TRANSFORMERS, precision=Precision.FLOAT32, device="cpu")
-TOLERANCE = {Precision.FLOAT32: 1.0, Precision.BFLOAT16: 0.95, Precision.INT8: 0.95}
-"""Least share of equal answers by numbers."""
-FORMS = {
-    "causal": DatasetConfig(vocabulary=400, context=512),
-    "pairs": DatasetConfig(
-        vocabulary=400, context=512, rendering=RenderingName.WINDOW, turns=Turns.WORDS
-    ),
-}
+FORMS = {"causal": TRANSCRIPT, "pairs": WINDOW}
 
 
-@pytest.fixture(scope="module", params=list(FORMS))
+@pytest.fixture(
+    scope="module",
+    params=[*FORMS, *(pytest.param(f"trained {form}", marks=pytest.mark.slow) for form in FORMS)],
+)
 def run(
     request: pytest.FixtureRequest,
     annotated: list[AnnotatedTrajectory],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunFolder:
-    """A run folder with a flat student, trained for seconds."""
+    """A run folder with a flat student."""
     place: Path = tmp_path_factory.mktemp("engines")
+    form = FORMS[request.param.split()[-1]]
+    folder = RunFolder(place / "run")
+    if request.param in FORMS:
+        fresh_student(folder / "students" / Role.FLAT, annotated, form)
+        return folder
     store = Journal(
         place / "annotations.jsonl",
         AnnotatedTrajectory,
@@ -62,18 +69,20 @@ def run(
     )
     for one in annotated:
         store.append(one)
-    pairs = request.param == "pairs"
+    pairs = form.turns is Turns.WORDS
     config = TrainConfig(
         roles=(Role.FLAT,),
-        dataset=FORMS[request.param],
+        dataset=DatasetConfig(
+            vocabulary=400, context=512, rendering=form.rendering, turns=form.turns
+        ),
         student=StudentConfig(architecture=Architecture.T5 if pairs else Architecture.LLAMA),
         training=TrainingConfig(
             tokens=40_000 if pairs else 100_000, batch_tokens=1024, looks=1, threads=1
         ),
         annotations=store.seal(),
     )
-    train(config, RunFolder(place / "run"))
-    return RunFolder(place / "run")
+    train(config, folder)
+    return folder
 
 
 @pytest.fixture
@@ -87,20 +96,37 @@ def server(run: RunFolder) -> Iterator[str]:
         yield running.base_url
 
 
-def _agreement(run: RunFolder, other: EngineConfig) -> ComparedEngine:
+def _compared(run: RunFolder, other: EngineConfig) -> tuple[list[ComparedAnswer], Engine]:
     """Play with the reference, and ask another engine the same each time."""
-    folder, rules = run / "students", protocol("plain").model_copy(update={"step_limit": 12})
+    folder, rules = run / "students", protocol("plain").model_copy(update={"step_limit": 3})
     place = folder / Role.FLAT
     reference = open_student(place, Role.FLAT, decided(place, Role.FLAT, REFERENCE))
     asked = open_student(place, Role.FLAT, decided(place, Role.FLAT, other))
     compared = ComparedEngine(reference.engine, asked.engine)
     shop = AgentShop(folder)
     shop.hold_open(OpenStudent(compared, reference.tokenizer, reference.card))
-    tasks = rules.select(ErrandWorld().tasks("test"), per_type=3)
-    with Pool("errand", 4) as pool:
+    tasks = rules.select(ErrandWorld().tasks("test"), per_type=1)
+    with Pool("errand", 3) as pool:
         played = list(rollout(tasks, shop.factory(AgentName.FLAT), "flat", rules, pool))
-    assert sum(len(one.steps) for one in played) <= compared.asked
-    return compared
+    assert 9 <= sum(len(one.steps) for one in played) <= len(compared.answers)
+    return compared.answers, asked.engine
+
+
+def _computed(run: RunFolder, answers: Sequence[ComparedAnswer], precision: Precision) -> Rounding:
+    """Return what the model computes at some answers, and how far a precision may move it."""
+    model: Any = load_student(run / "students" / Role.FLAT, Role.FLAT).model
+    return rounding(model, [(one.text, one.given) for one in answers], precision)
+
+
+def _check_answers(run: RunFolder, answers: Sequence[ComparedAnswer], precision: Precision) -> None:
+    """Where two answers part, the model's own choice was closer than rounding."""
+    parted = [one for one in answers if one.given != one.other]
+    computed = _computed(run, parted, precision)
+    for text, one in enumerate(parted):
+        pairs = zip(one.given, one.other, strict=False)
+        place, given, other = next((i, a, b) for i, (a, b) in enumerate(pairs) if a != b)
+        logits = computed.exact[text][place]
+        assert logits[given] - logits[other] <= computed.margin(text, place)
 
 
 @pytest.mark.parametrize(
@@ -112,18 +138,35 @@ def _agreement(run: RunFolder, other: EngineConfig) -> ComparedEngine:
         (EngineName.CTRANSLATE2, Precision.INT8),
     ],
 )
-def test_engines_give_the_same_actions(
+def test_an_engine_computes_the_student_within_its_rounding(
     run: RunFolder, engine: EngineName, precision: Precision
 ) -> None:
-    found = _agreement(run, EngineConfig(engine=engine, precision=precision, device="cpu"))
-    assert found.asked > 30
-    assert found.share >= TOLERANCE[precision], f"{found.equal} of {found.asked}"
+    config = EngineConfig(engine=engine, precision=precision, device="cpu")
+    answers, asked = _compared(run, config)
+    _check_answers(run, answers, precision)
+    computed = _computed(run, answers, precision)
+    errors: list[torch.Tensor] = []
+    for one, exact in zip(answers, computed.exact, strict=True):
+        stream = asked.open()
+        stream.extend(one.text)
+        errors.append(torch.from_numpy(asked.logits(stream)) - exact[0])
+    error = float(torch.stack(errors).square().mean().sqrt())
+    assert error <= computed.typical
+    if precision is not Precision.FLOAT32:
+        assert error > computed.typical / 100  # it does compute in these numbers
+    # Rounding decides few choices: which answers are equal says something, too.
+    far = [
+        float(-row.topk(2).values.diff()) > computed.margin(text, place)
+        for text, logits in enumerate(computed.exact)
+        for place, row in enumerate(logits[:-1])
+    ]
+    assert any(far)
 
 
-def test_a_server_gives_the_same_actions(run: RunFolder, server: str) -> None:
+def test_a_server_computes_the_student(run: RunFolder, server: str) -> None:
     access = ServerAccess(base_url=server)
-    found = _agreement(run, EngineConfig(engine=EngineName.OPENAI, server=access))
-    assert found.share == 1.0
+    answers, _ = _compared(run, EngineConfig(engine=EngineName.OPENAI, server=access))
+    _check_answers(run, answers, Precision.FLOAT32)
 
 
 def test_what_was_played_on_is_recorded_and_never_mixed(run: RunFolder) -> None:

@@ -1,12 +1,24 @@
 """Do two engines say the same? Counted along episodes that one of them plays."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from typing_extensions import override
 
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream
+
+
+@dataclass(frozen=True)
+class ComparedAnswer:
+    """What two engines answered to one text."""
+
+    text: tuple[int, ...]
+    """Token ids of the text."""
+    given: tuple[int, ...]
+    """Those that the reference answered."""
+    other: tuple[int, ...]
+    """Those that the other answered."""
 
 
 class ComparedEngine(Engine):
@@ -22,8 +34,7 @@ class ComparedEngine(Engine):
     Attributes:
         reference: As given.
         other: As given.
-        asked: Answers so far.
-        equal: Those of them that were the same, token by token.
+        answers: What both answered so far.
     """
 
     def __init__(self, reference: Engine, other: Engine) -> None:
@@ -31,12 +42,13 @@ class ComparedEngine(Engine):
         self.vocabulary = min(reference.vocabulary, other.vocabulary)
         self.grows = reference.grows
         self.reference, self.other = reference, other
-        self.asked = self.equal = 0
+        self.answers: list[ComparedAnswer] = []
 
     @property
     def share(self) -> float:
-        """Share of answers that were the same."""
-        return self.equal / max(1, self.asked)
+        """Share of answers that were the same, token by token."""
+        equal = sum(one.given == one.other for one in self.answers)
+        return equal / max(1, len(self.answers))
 
     @property
     @override
@@ -58,16 +70,16 @@ class ComparedEngine(Engine):
         streams = [_own(request.stream) for request in requests]
         firsts: list[Generation] = []
         seconds: list[Generation] = []
+        texts = [tuple(stream.ids) for stream in streams]
         for request, stream in zip(requests, streams, strict=True):
             stream.first.replace(stream.ids)
             stream.second.replace(stream.ids)
             firsts.append(replace(request, stream=stream.first))
             seconds.append(replace(request, stream=stream.second))
         given, others = self.reference.generate(firsts), self.other.generate(seconds)
-        for stream, one, two in zip(streams, given, others, strict=True):
+        for stream, text, one, two in zip(streams, texts, given, others, strict=True):
             stream.replace(list(stream.first.ids))
-            self.asked += 1
-            self.equal += one.ids == two.ids
+            self.answers.append(ComparedAnswer(text, one.ids, two.ids))
         return given
 
 

@@ -1,7 +1,8 @@
 """Linear layers whose matrix is int8 and whose input is rounded to int8 as it comes, for CPUs.
 
 Each row of the matrix, and each row of an input, has a scale of its own. torch's own quantized
-tensors are deprecated; this needs only a product of int8 matrices.
+tensors are deprecated; this needs only a product of int8 matrices. The matrix takes seven bits:
+processors without VNNI add products of eight bits in pairs of 16 bits, which would overflow.
 """
 
 from typing import Any, cast
@@ -10,6 +11,7 @@ import torch
 from typing_extensions import override
 
 _LARGEST = 127
+_LARGEST_WEIGHT = 64
 _multiply: Any = cast("Any", torch)._int_mm
 
 
@@ -29,7 +31,7 @@ class Int8Linear(torch.nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__()
         self._kind = weight.dtype
-        rounded, scale = _rounded(weight.detach().float())
+        rounded, scale = _rounded(weight.detach().float(), _LARGEST_WEIGHT)
         self.register_buffer("matrix", rounded.contiguous())
         self.register_buffer("scale", scale[:, 0])
         self.bias = None if bias is None else bias.detach()
@@ -43,9 +45,9 @@ class Int8Linear(torch.nn.Module):
         return product if self.bias is None else product + self.bias
 
 
-def _rounded(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _rounded(x: torch.Tensor, largest: int = _LARGEST) -> tuple[torch.Tensor, torch.Tensor]:
     """Return rows as int8, and the scale of each, (rows, 1)."""
-    scale = x.abs().amax(1, keepdim=True).clamp(min=1e-12) / _LARGEST
+    scale = x.abs().amax(1, keepdim=True).clamp(min=1e-12) / largest
     return (x / scale).round().to(torch.int8), scale
 
 
