@@ -1,5 +1,6 @@
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from subgoal.agents.released import AGENT, AgentCard
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
@@ -12,6 +13,11 @@ from subgoal.training.student import StudentConfig, make_student
 from subgoal.trajectories.replay import replay
 
 torch.set_num_threads(1)
+# No example counts as too slow, and every machine tries the same ones.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

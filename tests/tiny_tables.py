@@ -16,7 +16,8 @@ BASE: dict[str, Any] = {
     "annotate": {"teacher": "scripted"},
     "train": {
         "dataset": {"context": 512, "vocabulary": 400, "dev_share": 0.3},
-        "training": {"tokens": 4000, "batch_tokens": 1024, "looks": 0},
+        "student": {"layers": 1},
+        "training": {"tokens": 2000, "batch_tokens": 1024, "looks": 0},
     },
     "evaluate": {
         "environment": "errand",

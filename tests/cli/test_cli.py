@@ -22,8 +22,10 @@ teacher = "scripted"
 [train.dataset]
 context = 512
 vocabulary = 500
+[train.student]
+layers = 1
 [train.training]
-tokens = 3000
+tokens = 2000
 batch_tokens = 1024
 [evaluate]
 environment = "errand"

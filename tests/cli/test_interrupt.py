@@ -38,7 +38,6 @@ def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr

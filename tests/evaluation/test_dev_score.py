@@ -8,6 +8,7 @@ from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
 from subgoal.training.finetune import TrainingConfig
 from subgoal.training.selection import Select
+from subgoal.training.student import StudentConfig
 from subgoal.training.train import TrainConfig, train
 from subgoal.training.training_log import log
 
@@ -26,6 +27,7 @@ def test_looks_are_scored_where_a_student_can_play(annotated, tmp_path):
     config = TrainConfig(
         roles=(Role.PLANNER, Role.EXECUTOR, Role.FLAT),
         dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
+        student=StudentConfig(layers=1),
         training=TrainingConfig(tokens=1_500, batch_tokens=512, looks=1, select=Select.SCORE),
         annotations=given.seal(),
     )

@@ -4,6 +4,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
 from subgoal.datasets.rendering import Role
 from subgoal.journal import Journal
+from subgoal.training.student import StudentConfig
 from subgoal.training.train import TrainConfig
 from subgoal.training.training_config import TrainingConfig
 
@@ -28,8 +29,9 @@ def tiny(source):
     return TrainConfig(
         roles=(Role.BOTH,),
         dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
+        student=StudentConfig(layers=1),
         training=TrainingConfig(
-            tokens=2_000, batch_tokens=512, checkpoint_tokens=500, looks=1, look_tokens=500
+            tokens=1_600, batch_tokens=512, checkpoint_tokens=500, looks=1, look_tokens=500
         ),
         annotations=source,
     )

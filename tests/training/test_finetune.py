@@ -1,4 +1,6 @@
+import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.rendering import Role
 from subgoal.datasets.tokenizer import Mark, MarkTokenizer
 from subgoal.errors import TrainingFailed
+from subgoal.training import run as run_module
 from subgoal.training.batch import PaddedBatch
 from subgoal.training.batching import Batches, Layout
 from subgoal.training.finetune import finetune
@@ -195,19 +198,20 @@ def test_a_time_budget_ends_in_time_and_counts_over_attempts(
     examples, tokenizer, tmp_path, monkeypatch
 ):
     config = CONFIG.model_copy(
-        update={"tokens": 0, "minutes": 1 / 60, "checkpoint_tokens": 500, "looks": 0}
+        update={"tokens": 0, "minutes": 1, "checkpoint_tokens": 500, "looks": 0}
     )
+    clock = itertools.count(0, 10)  # a step takes ten seconds
+    monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with monkeypatch.context() as patch:
-        kill_at(patch, 6)
+        kill_at(patch, 4)
         with pytest.raises(Killed):
             finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
     before = Position.model_validate_json(
         (checkpoints(tmp_path / "checkpoints")[-1] / "position.json").read_text()
     )
-    assert 0 < before.seconds < 60
+    assert 0 < before.seconds == 10 * before.step < 40
     outcome = finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
-    assert outcome.at.seconds >= 1
-    assert outcome.at.step >= before.step
+    assert (outcome.at.seconds, outcome.at.step) == (60, 6)
 
 
 def test_the_rate_rises_falls_and_follows_the_budget():

@@ -105,7 +105,7 @@ def test_a_role_has_its_share_and_what_is_its_own(tiny):
     planner, executor, flat = (
         training_of(config, role) for role in (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
     )
-    assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 1_000)
+    assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 800)
     assert executor == tiny.training.model_copy(update={"tokens": 1_000})
     assert flat.tokens == 7
 
@@ -180,7 +180,7 @@ def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny
     assert set(card.trained_on) == set(before.trained_on)
     assert set(before.lexicon) <= set(card.lexicon)
     assert (before.base_tokens, card.base_tokens) == (0, before.tokens)
-    grown = further.model_copy(update={"student": further.student.model_copy(update={"layers": 6})})
+    grown = further.model_copy(update={"student": further.student.model_copy(update={"layers": 2})})
     larger = train(grown, RunFolder(tmp_path / "grown")).cards[Role.BOTH]
     assert larger.parameters > before.parameters == card.parameters
     with pytest.raises(ConfigInvalid, match="where the student that is trained would be written"):
