@@ -78,7 +78,8 @@ def assert_one_logs_and_all_end_alike(work, outcome):
         assert {file.suffix for file in place.iterdir()} == {".json", ".safetensors"}
 
 
-@pytest.mark.parametrize("sharded", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sharded", [False, True])
 def test_two_processes_are_one_with_twice_the_accumulation(sharded, tmp_path):
     twice = CONFIG.model_copy(update={"accumulation": 2})
     one = trained(tmp_path / "one", 1, twice)
