@@ -42,7 +42,7 @@ def test_a_dry_run_lists_what_is_to_be_done_and_does_nothing(tables, tmp_path, c
     main(["matrix", "--configs", str(tables), "--run", str(run), "--dry-run"])
     said = " ".join(capfd.readouterr().out.split())
     assert "train both (hierarchical), seed 0" in said
-    assert "4 trainings of 16,000 tokens, 4 plays" in said
+    assert "4 trainings of 8,000 tokens, 4 plays" in said
     assert not run.exists()
 
 

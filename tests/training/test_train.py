@@ -106,7 +106,7 @@ def test_a_role_has_its_share_and_what_is_its_own(tiny):
         training_of(config, role) for role in (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
     )
     assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 800)
-    assert executor == tiny.training.model_copy(update={"tokens": 1_000})
+    assert executor == tiny.training.model_copy(update={"tokens": 800})
     assert flat.tokens == 7
 
 
