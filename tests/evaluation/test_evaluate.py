@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from subgoal.agents.load import AgentName
 from subgoal.agents.released import released_agent
+from subgoal.annotation.annotate import journal as annotations_of
+from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.cluster import Worker
 from subgoal.digests import write_digests
 from subgoal.environments import registry
@@ -23,10 +26,11 @@ from subgoal.errors import (
     StudentInvalid,
     TaskUnknown,
 )
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, tasks_of
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, subgoals_of, tasks_of
 from subgoal.evaluation.summary import evaluated, journal, summarize
 from subgoal.report.write import ReportConfig, report
 from subgoal.run_folder import RunFolder
+from untrained import untrained_students
 
 CONFIG = EvaluateConfig(
     environment="errand",
@@ -209,6 +213,7 @@ def test_what_a_student_does_not_know_stands_in_the_record(
     card = json.loads((copy / "both/student.json").read_text())
     card["trained_on"] = [key for key in card["trained_on"] if key.split("/")[1] != "fetch"]
     (copy / "both/student.json").write_text(json.dumps(card))
+    write_digests(copy / "both")
     config = CONFIG.model_copy(update={"per_type": 1})
     summary = evaluate(config, folder, worlds=1, released=released_agent(copy))
     strange = "the student 'both': it was not trained on the task types fetch"
@@ -229,3 +234,26 @@ def test_random_subgoals_need_annotations_to_draw_from(folder: RunFolder, tmp_pa
     nowhere = random.model_copy(update={"annotations": tmp_path / "nowhere.jsonl"})
     with pytest.raises(ConfigInvalid, match="there is no file"):
         evaluate(nowhere, folder)
+
+
+def test_random_subgoals_are_those_of_the_types_that_students_learned(
+    folder: RunFolder, annotated: Sequence[AnnotatedTrajectory]
+) -> None:
+    untrained_students(folder / "students", annotated)
+    with closing(annotations_of(folder)) as store:
+        for one in annotated:
+            store.append(one)
+    names = {kind: {str(s.subgoal) for s in spans} for kind, spans in _spans(annotated).items()}
+    assert set(subgoals_of(CONFIG, folder)) == set[str]().union(*names.values())
+    card = folder / "students/both/student.json"
+    known = json.loads(card.read_text())
+    card.write_text(json.dumps({**known, "trained_on": ["errand/fetch/1"]}))
+    write_digests(card.parent)
+    assert set(subgoals_of(CONFIG, folder)) == names["fetch"]
+
+
+def _spans(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, list[SubgoalSpan]]:
+    found: dict[str, list[SubgoalSpan]] = {}
+    for one in annotated:
+        found.setdefault(one.trajectory.task.name, []).extend(one.spans)
+    return found

@@ -13,6 +13,7 @@ from subgoal.experiments.cast import play_of
 from subgoal.experiments.figures import GroupKind, TableFigures, figures
 from subgoal.experiments.matrix import Place, Sized, stage_of
 from subgoal.training.checkpoint import CARD, StudentCard
+from subgoal.training.ending import Ending
 from tiny_tables import sized, written
 
 
@@ -26,7 +27,14 @@ class Written:
     def shown(self, name: str) -> TableFigures:
         return figures(self._sized(name), self.place, "subgoal matrix")
 
-    def play(self, table: str, row: str, seed: int, scores: Mapping[str, list[int]]) -> None:
+    def play(
+        self,
+        table: str,
+        row: str,
+        seed: int,
+        scores: Mapping[str, list[int]],
+        share: float = 1.0,
+    ) -> None:
         """Write a row's episodes down: by type, the score of each variation."""
         sized = self._sized(table)
         play = play_of(sized.table, sized.table.by_name[row], sized.scale, seed)
@@ -44,6 +52,8 @@ class Written:
                 dev_loss=None,
                 seconds=1.0,
                 seed=seed,
+                ending=Ending.BUDGET if share == 1 else Ending.CLOCK,
+                share=share,
                 trained_on=("a", "b"),
             )
             (place / CARD).write_text(card.model_dump_json())
@@ -149,3 +159,14 @@ def test_a_play_that_was_interrupted_is_a_gap(matrix: Written) -> None:
     file = next(matrix.place.folder.rglob("*.stage.json"))
     file.write_text(file.read_text().replace('"complete"', '"begun"'))
     assert matrix.shown("overall").done == 0
+
+
+def test_a_row_of_which_one_training_ended_early_is_named(matrix: Written) -> None:
+    matrix.play("overall", "hierarchical", 0, {"fetch": [100]})
+    matrix.play("overall", "flat", 0, {"fetch": [90]})
+    assert matrix.shown("overall").cautions == ()
+    matrix.play("overall", "hierarchical", 1, {"fetch": [100]})
+    matrix.play("overall", "flat", 1, {"fetch": [90]}, share=0.19)
+    (caution,) = matrix.shown("overall").cautions
+    assert "flat, seed 1" in caution
+    assert "19 %" in caution

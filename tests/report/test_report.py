@@ -12,7 +12,7 @@ from rich.console import Console
 from subgoal.environments.environment import StopReason, Task
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
-from subgoal.evaluation.summary import journal, summarize
+from subgoal.evaluation.summary import Students, journal, students_file, summarize
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
 from subgoal.report.charts import forests, line_chart
@@ -20,6 +20,7 @@ from subgoal.report.html import json_text
 from subgoal.report.terminal import rendered
 from subgoal.report.write import ReportConfig, report
 from subgoal.run_folder import RunFolder
+from subgoal.training.ending import Ending, TrainingExtent
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 TYPES = ("boil", "find-plant", "use-thermometer")
@@ -102,6 +103,30 @@ def test_the_report_is_written_and_says_the_result_first(folder: RunFolder) -> N
     assert stored["episodes_played"] == 27
     text = written.page.read_text()
     assert text.index("hierarchical scores 72.2") < text.index("<table>")
+
+
+def test_a_training_that_ended_early_is_said_before_every_score(folder: RunFolder) -> None:
+    cut = TrainingExtent(tokens=680_000, share=0.19, ending=Ending.CLOCK)
+    whole = TrainingExtent(tokens=3_600_000, share=1.0, ending=Ending.BUDGET)
+    for agent, extent in (("hierarchical", cut), ("flat", whole)):
+        students = Students(extents={"both" if extent is cut else "flat": extent})
+        students_file(folder, "paper", agent).write_text(students.model_dump_json())
+    written = report(ReportConfig(), folder)
+    early, unequal = written.data.cautions
+    assert "trained on 19 % of its budget" in early
+    assert "hierarchical 680,000" in unequal
+    assert json.loads(written.json_file.read_text())["cautions"] == [early, unequal]
+    text = written.page.read_text()
+    assert text.index("trained on 19 % of its budget") < text.index("<table>")
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(rendered(summarize(folder, "paper")))
+    assert console.export_text().splitlines()[:2] == [early, unequal]
+
+
+def test_a_training_that_is_not_complete_is_said(folder: RunFolder) -> None:
+    with pytest.raises(KeyboardInterrupt), folder.stage("train-flat", _Nothing()):
+        raise KeyboardInterrupt
+    assert "'flat'" in report(ReportConfig(), folder).data.cautions[0]
 
 
 class _Tags(HTMLParser):

@@ -223,3 +223,9 @@ def test_a_published_figure_that_is_not_known_is_said() -> None:
     assert published("sub-goal-distillation").score("long") == 45.35
     with pytest.raises(ConfigInvalid, match="did you mean 'swift-only'"):
         published("swift-onyl")
+
+
+def test_a_caution_stands_before_every_figure() -> None:
+    shown = table(cautions=("flat: trained on 19 % of its budget",))
+    for text in (as_text(shown), as_markdown(shown)):
+        assert text.index("19 % of its budget") < text.index("60.0")

@@ -13,6 +13,7 @@ from subgoal.annotation.augment import AugmentConfig
 from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.evaluation.improve import ImproveConfig
+from subgoal.experiments.time_plan import TimePlanConfig
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.write import ReportConfig
@@ -33,6 +34,8 @@ class ExperimentConfig(Record):
     """Who sets the sub-goals on them."""
     augment: AugmentConfig = AugmentConfig()
     """How annotated paths are rewritten before students learn from them."""
+    plan: TimePlanConfig = TimePlanConfig()
+    """Into how many minutes `subgoal run` must fit, and what it may leave out for that."""
     train: TrainConfig = TrainConfig()
     """Which students are trained, on what, for how long."""
     rollout: RolloutConfig = RolloutConfig()

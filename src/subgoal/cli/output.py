@@ -14,6 +14,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, TypeSummary
 from subgoal.evaluation.improve import ImproveSummary
 from subgoal.evaluation.own_path import Worth
+from subgoal.experiments.time_plan import TimePlan
 from subgoal.progress import PlainConsole
 from subgoal.self_training.reinforce import ReinforceSummary
 from subgoal.training.train import TrainSummary
@@ -201,8 +202,19 @@ def show_reinforced(summary: ReinforceSummary) -> None:
         say(f"wrote   {place}", "dim")
 
 
+def show_planned(plan: TimePlan) -> None:
+    """Print what was chosen to fit into the time given, and why."""
+    say(plan.choice, "bold" if plan.whole else "bold yellow")
+    say(f"  measured: {plan.reason}")
+    if not plan.fits:
+        longer = f"longer than {plan.minutes:g} minutes: with less, nothing is learned"
+        say(f"  this is {longer}", "yellow")
+
+
 def show_trained(summary: TrainSummary) -> None:
     """Print what `train` did."""
+    for caution in summary.cautions:
+        say(caution, "bold yellow")
     table = Table("student", "parameters", "tokens", "loss", "dev loss", "seconds", "paths")
     for role, card in summary.cards.items():
         dev = "-" if card.dev_loss is None else f"{card.dev_loss:.3f}"

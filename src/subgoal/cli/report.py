@@ -60,6 +60,10 @@ def command(words: Sequence[str]) -> None:
 def write_report(config: ReportConfig, folder: RunFolder) -> None:
     """Write the report, print its tables, and end with where it lies."""
     written = report(config, folder)
+    told = {caution for result in written.data.results for caution in result.cautions}
+    for caution in written.data.cautions:
+        if caution not in told:  # those stand above the scores that they are about
+            say(caution, "bold yellow")
     for result in written.data.results:
         out.print(rendered(result))
     for note in written.data.notes:

@@ -6,14 +6,23 @@ from pathlib import Path
 
 from subgoal.annotation.annotate import annotate
 from subgoal.annotation.augment import AugmentConfig, augment, learned_from
-from subgoal.cli.config import ExperimentConfig, save_config
+from subgoal.cli.config import ExperimentConfig, load_config, save_config
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import say, show_annotated, show_augmented, show_collected, show_trained
+from subgoal.cli.output import (
+    say,
+    show_annotated,
+    show_augmented,
+    show_collected,
+    show_planned,
+    show_trained,
+)
 from subgoal.cli.report import write_report
 from subgoal.cluster import Cluster
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.dev_score import dev_scores
 from subgoal.evaluation.evaluate import evaluate, tasks_of
+from subgoal.experiments.plan_stage import as_planned, check_plan, time_plan
+from subgoal.experiments.time_plan import TimePlanConfig
 from subgoal.progress import clock
 from subgoal.run_folder import RunFolder
 from subgoal.training.train import train
@@ -37,20 +46,19 @@ def command(words: Sequence[str]) -> None:
     options = read_options(RunOptions, "run", words, SECTIONS)
     folder = RunFolder(options.run)
     config = ExperimentConfig(**{name: getattr(options, name) for name in SECTIONS})
+    check_plan(config.plan, config.train)
     if options.restart and folder.manifests():
         _check(config, folder)
         folder.remove()
-    save = not (folder / "config.toml").exists()
     start = time.monotonic()
     with options.cluster() as cluster:
-        stages = _stages(config, options, folder, cluster)
+        job = _Job(config, options, folder, cluster)
+        stages = job.stages()
         for number, (title, stage) in enumerate(stages.items(), start=1):
             say(f"\n{number}/{len(stages)} {title}", "bold blue")
             begun = time.monotonic()
             stage()
-            if save:
-                save_config(config, folder)
-                save = False
+            job.keep_config()
             say(f"{clock(time.monotonic() - begun)} for this, {clock(begun - start)} before", "dim")
     write_report(config.report, folder)
 
@@ -81,34 +89,64 @@ def _check(config: ExperimentConfig, folder: RunFolder) -> None:
     tasks_of(config.evaluate)
 
 
-def _stages(
-    config: ExperimentConfig, options: RunOptions, folder: RunFolder, cluster: Cluster | None
-) -> dict[str, Callable[[], None]]:
-    stages = {
-        "collect: oracle paths become trajectories": lambda: show_collected(
-            collect(config.collect, folder, options.worlds, options.limits, cluster)
-        ),
-        "annotate: the teacher sets sub-goals": lambda: show_annotated(
-            annotate(config.annotate, folder, cluster=cluster)
-        ),
-        "augment: paths become shorter": lambda: show_augmented(
-            augment(config.augment, folder, options.worlds, options.limits)
-        ),
-        "train: small students learn from them": lambda: show_trained(
-            train(config.train, folder, dev_scores(config.rollout, folder))
-        ),
-        "evaluate: the agents play tasks they have not seen": lambda: _evaluate(
-            config, options, folder, cluster
-        ),
-    }
-    if config.augment == AugmentConfig():
-        del stages["augment: paths become shorter"]
-    return stages
+class _Job:
+    """The stages of the main job; `plan` replaces the configuration of those that follow it."""
 
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        options: RunOptions,
+        folder: RunFolder,
+        cluster: Cluster | None,
+    ) -> None:
+        self._config, self._folder, self._cluster = config, folder, cluster
+        self._where = options.worlds, options.limits
+        kept = folder / "config.toml"
+        self._keeps = not kept.exists() or bool(load_config(kept).plan.minutes)
 
-def _evaluate(
-    config: ExperimentConfig, options: RunOptions, folder: RunFolder, cluster: Cluster | None
-) -> None:
-    evaluate(config.evaluate, folder, options.worlds, options.limits, cluster)
-    place: Path = folder / "evaluation" / config.evaluate.protocol
-    say(f"wrote   {place}", "dim")
+    def stages(self) -> dict[str, Callable[[], None]]:
+        """Return the stages that are run, by title."""
+        stages = {
+            "collect: oracle paths become trajectories": self._collect,
+            "annotate: the teacher sets sub-goals": self._annotate,
+            "augment: paths become shorter": self._augment,
+            f"plan: what fits into {self._config.plan.minutes:g} minutes": self._plan,
+            "train: small students learn from them": self._train,
+            "evaluate: the agents play tasks they have not seen": self._evaluate,
+        }
+        left_out = [self._augment] if self._config.augment == AugmentConfig() else []
+        left_out += [] if self._config.plan.minutes else [self._plan]
+        return {title: stage for title, stage in stages.items() if stage not in left_out}
+
+    def keep_config(self) -> None:
+        """Write the configuration into the run folder, where it has none yet but the unplanned."""
+        if self._keeps:
+            save_config(self._config, self._folder)
+
+    def _collect(self) -> None:
+        asked = self._config.collect
+        show_collected(collect(asked, self._folder, *self._where, self._cluster))
+
+    def _annotate(self) -> None:
+        show_annotated(annotate(self._config.annotate, self._folder, cluster=self._cluster))
+
+    def _augment(self) -> None:
+        show_augmented(augment(self._config.augment, self._folder, *self._where))
+
+    def _plan(self) -> None:
+        asked = self._config
+        order = asked.collect.types
+        plan = time_plan(asked.plan, asked.train, asked.evaluate, self._folder, order, *self._where)
+        show_planned(plan)
+        trained, played = as_planned(plan, asked.train, asked.evaluate)
+        changed = {"plan": TimePlanConfig(), "train": trained, "evaluate": played}
+        self._config = asked.model_copy(update=changed)
+
+    def _train(self) -> None:
+        watch = dev_scores(self._config.rollout, self._folder)
+        show_trained(train(self._config.train, self._folder, watch))
+
+    def _evaluate(self) -> None:
+        asked = self._config.evaluate
+        evaluate(asked, self._folder, *self._where, self._cluster)
+        say(f"wrote   {self._folder / 'evaluation' / asked.protocol}", "dim")

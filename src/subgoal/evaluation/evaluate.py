@@ -29,13 +29,20 @@ from subgoal.evaluation.episode_worker import (
     worlds_of_a_worker,
 )
 from subgoal.evaluation.rollout import rollout
-from subgoal.evaluation.summary import EvaluationSummary, journal, stage_name, summarize
-from subgoal.journal import Journal, file_digest
+from subgoal.evaluation.summary import (
+    EvaluationSummary,
+    Students,
+    journal,
+    stage_name,
+    students_file,
+    summarize,
+)
+from subgoal.journal import Journal, file_digest, write_text
 from subgoal.language_models.engine_config import REFERENCE, EngineConfig, EngineName
 from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
-from subgoal.training.checkpoint import CARD, weights_file
+from subgoal.training.checkpoint import CARD, read_card, weights_file
 
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
 """Lets the agent of a name play tasks."""
@@ -134,7 +141,7 @@ def evaluate(
     tasks = tasks_of(config)
     kinds, place = _cast(config, released, students or folder / "students")
     drawn = AgentName.RANDOM_SUBGOALS in kinds.values()
-    subgoals = subgoals_of(config, folder) if drawn else []
+    subgoals = subgoals_of(config, folder, place) if drawn else []
     engine = config.engine if cluster is None else on_one_core(config.engine)
     shop = AgentShop(place, subgoals, config.decoding, engine, config.threads)
     rules = protocol(config.protocol)
@@ -188,12 +195,16 @@ def _cast(
     return {released.name: released.card.kind}, released.folder
 
 
-def subgoals_of(config: EvaluateConfig, folder: RunFolder) -> list[str]:
+def subgoals_of(
+    config: EvaluateConfig, folder: RunFolder, students: Path | None = None
+) -> list[str]:
     """Return every sub-goal of the training set once, sorted.
 
     Args:
         config: It may name the file of annotations.
         folder: Whose own annotations they are else.
+        students: Where the students lie; None: in the run folder. Sub-goals of task types that
+            those of the hierarchical agent were not trained on are left out.
 
     Raises:
         ConfigInvalid: There is no such file, or there are no sub-goals.
@@ -202,13 +213,19 @@ def subgoals_of(config: EvaluateConfig, folder: RunFolder) -> list[str]:
     path = config.annotations
     named = annotate.named_file(path, "evaluate.annotations") if path else None
     store = named or annotate.journal(folder)
-    found = sorted({str(span.subgoal) for one in store for span in one.spans})
-    if not found:
+    found: dict[tuple[str, ...], set[str]] = {}
+    for one in store:
+        kind = (one.trajectory.task.environment, one.trajectory.task.name)
+        found.setdefault(kind, set()).update(str(span.subgoal) for span in one.spans)
+    if not any(found.values()):
         raise ConfigInvalid(
             f"random_subgoals has no sub-goals to draw from: {folder.path} holds no annotations; "
             "name the file that the students were trained on with --evaluate.annotations"
         )
-    return found
+    place = students or folder / "students"
+    cards = [read_card(place / role) for role in AgentShop(place).roles(AgentName.HIERARCHICAL)]
+    learned = {tuple(key.split("/")[:2]) for card in cards for key in card.trained_on}
+    return sorted(set[str]().union(*(found[kind] for kind in learned & found.keys() or found)))
 
 
 def _play_all(
@@ -244,14 +261,17 @@ def _play_all(
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
         stage.note(*shop.strange(kind, tasks))
+        extents = {role.value: shop.cards[role].extent for role in shop.roles(kind)}
+        about = students_file(folder, config.protocol, name)
+        write_text(about, Students(extents=extents).model_dump_json(indent=1) + "\n")
         for role, engine in shop.engines(kind).items():
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)
         with shop.threads(kind):
             scores = _play_missing(name, tasks, play, store, patience)
         kept = prefix_bytes(shop.loaded_engines(kind)) / 2**20
-        output = str(store.sealed_path.relative_to(folder.path))
+        outputs = {str(file.relative_to(folder.path)): file for file in (store.seal(), about)}
         stage.finish(
-            {output: store.seal()},
+            outputs,
             episodes=len(scores),
             mean=sum(scores) / max(1, len(scores)),
             cache_megabytes_an_episode=round(kept, 1),

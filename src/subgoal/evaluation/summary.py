@@ -1,14 +1,16 @@
 """What the journals of a run folder amount to: scores of every agent and every paired comparison.
 
-    evaluation/<protocol>/<agent>.jsonl      one journal an agent, sealed to `.zst` when complete
+    evaluation/<protocol>/<agent>.jsonl            the episodes, sealed to `.zst` when complete
+    evaluation/<protocol>/<agent>.students.json    how far the students that played were trained
 
-The journals are all there is: a summary is computed from them alone, so agents may be added later
-and an unfinished evaluation can be read.
+They are all there is: a summary is computed from them alone, so agents may be added later and an
+unfinished evaluation can be read.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -21,6 +23,7 @@ from subgoal.evaluation.metrics import AgentScores, agent_scores
 from subgoal.journal import Journal
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.training.ending import TrainingExtent, cautions
 
 AGENT_ORDER = (
     "hierarchical",
@@ -44,6 +47,8 @@ class EvaluationSummary(Record):
     """Every agent's figures."""
     comparisons: tuple[Comparison, ...]
     """Every two agents that played the same tasks."""
+    cautions: tuple[str, ...] = ()
+    """Why scores are not comparable, to be read before them: trainings that ended early."""
     notes: tuple[str, ...] = ()
     """What a reader must know: agents left out of comparisons, episodes the world broke off."""
 
@@ -52,6 +57,27 @@ def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episod
     """Return the journal of one agent's episodes under one protocol."""
     path = folder / f"evaluation/{protocol_name}/{agent}.jsonl"
     return Journal(path, Episode, "episodes", lambda episode: episode.key)
+
+
+class Students(Record):
+    """How far the students of an agent had been trained when it played."""
+
+    extents: dict[str, TrainingExtent] = {}
+    """By role."""
+
+
+def students_file(folder: RunFolder, protocol_name: str, agent: str) -> Path:
+    """Return where it is kept how far an agent's students had been trained when it played."""
+    return folder / "evaluation" / protocol_name / f"{agent}.students.json"
+
+
+def _cautions(folder: RunFolder, protocol_name: str, names: Sequence[str]) -> list[str]:
+    extents: dict[str, dict[str, TrainingExtent]] = {}
+    for name in names:
+        file = students_file(folder, protocol_name, name)
+        if file.exists():  # a folder that is older than these files has none
+            extents[name] = Students.model_validate_json(file.read_bytes()).extents
+    return cautions(extents)
 
 
 def stage_name(protocol_name: str, agent: str) -> str:
@@ -116,6 +142,7 @@ def summarize(
         rules=str(rules),
         agents=tuple(agent_scores(name, e, rules, seed) for name, e in episodes.items()),
         comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
+        cautions=tuple(_cautions(folder, protocol_name, list(episodes))),
         notes=(
             *_count_notes(episodes, rules),
             *_stage_notes(folder, protocol_name, list(episodes)),

@@ -34,6 +34,7 @@ from subgoal.experiments.table import Chart, Content, Layout, Row, Table
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.training.checkpoint import StudentCard, read_card
+from subgoal.training.ending import TrainingExtent, cautions
 from subgoal.training.train import students_folder
 
 T = TypeVar("T")
@@ -103,6 +104,8 @@ class RowFigures(Record):
     """Variations of a type that were played, at most."""
     students: tuple[StudentFigures, ...] = ()
     """Its students."""
+    extents: dict[int, dict[str, TrainingExtent]] = {}
+    """How far its students were trained, by seed and role."""
     cells: tuple[Cell, ...] = ()
     """Its scores; empty where nothing is complete."""
     against: str = ""
@@ -166,6 +169,8 @@ class TableFigures(Record):
     """The command that fills it at the scale `full`; empty where this is that scale."""
     left_out: tuple[str, ...] = ()
     """Rows that it has at other scales alone."""
+    cautions: tuple[str, ...] = ()
+    """Why scores are not comparable, to be read before them: trainings that ended early."""
 
     @property
     def done(self) -> int:
@@ -265,6 +270,7 @@ def figures(
         completes=completes,
         whole=whole,
         left_out=tuple(row.name for row in table.rows if row not in sized.rows),
+        cautions=tuple(_cautions(rows)),
     )
 
 
@@ -409,15 +415,34 @@ def _with_students(
     row: RowFigures, plays: Mapping[int, Play], place: Place, table: Table
 ) -> RowFigures:
     """Add what is known of a row's students."""
-    play = plays.get(row.seeds[0]) if row.seeds else None
-    if play is None:
+    cards = {seed: _cards(plays[seed], place) for seed in row.seeds if seed in plays}
+    if not cards:
         return row
-    students = [_student(card) for card in _cards(play, place)]
+    students = [_student(card) for card in cards[row.seeds[0]]]
     at = table.by_name[row.name].at
     everything = float(sum(student.parameters for student in students)) or None
     return row.model_copy(
-        update={"students": tuple(students), "at": everything if at is None else at}
+        update={
+            "students": tuple(students),
+            "extents": {seed: {c.role.value: c.extent for c in of} for seed, of in cards.items()},
+            "at": everything if at is None else at,
+        }
     )
+
+
+def _cautions(rows: Sequence[RowFigures]) -> list[str]:
+    """Say which rows were not trained as asked; budgets may differ where that was asked."""
+    by_name = {row.name: row for row in rows}
+    found: list[str] = []
+    for row in rows:
+        for seed, mine in row.extents.items():
+            pair = {f"{row.name}, seed {seed}": mine}
+            theirs = by_name[row.against].extents.get(seed) if row.against in by_name else None
+            if theirs is not None:
+                pair[f"{row.against}, seed {seed}"] = theirs
+            if any(extent.caution for of in pair.values() for extent in of.values()):
+                found += cautions(pair)
+    return list(dict.fromkeys(found))
 
 
 def _cards(play: Play, place: Place) -> list[StudentCard]:

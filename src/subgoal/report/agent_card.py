@@ -100,6 +100,7 @@ def _scores(
         yield _NUMBERS.format(kind=agent.kind, numbers=numbers)
     for result in results:
         yield f"### Protocol {result.protocol}\n\n{shown(result.rules, 1000)}"
+        yield from (f"**{shown(caution, 1000)}**" for caution in result.cautions)
         yield _overall(result.agents)
         yield _by_type(result.agents)
         yield from (f"Note: {shown(note, 1000)}" for note in result.notes)

@@ -7,11 +7,15 @@ from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
+from subgoal.experiments.time_plan import TimePlan, plan_of
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageManifest
+from subgoal.run_folder import RunFolder, StageManifest, StageState
 
 REFERENCES = ("oracle", "random_action")
 """Agents that bound the others: never the report's subject."""
+
+TRAIN = "train-"
+"""How the names of stages begin that train a student."""
 
 MOST_POINTS = 300
 """Points that a training curve is thinned to."""
@@ -37,8 +41,12 @@ class ReportData(Record):
     """The result in one or two sentences."""
     results: tuple[EvaluationSummary, ...]
     """One a protocol."""
+    cautions: tuple[str, ...] = ()
+    """What must be read before any score: why scores are not comparable, trainings not finished."""
     curves: tuple[Curve, ...]
     """Training curves of every student."""
+    plan: TimePlan | None = None
+    """What was chosen of what was asked for, to fit into the time given; None: nothing was."""
     stages: tuple[StageManifest, ...]
     """What every stage read, wrote and took, oldest first."""
     notes: tuple[str, ...] = ()
@@ -75,8 +83,10 @@ def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
     return ReportData(
         run=folder.path.resolve().name,
         headline=" ".join(headline(result) for result in results),
+        cautions=tuple(_cautions(folder, results)),
         results=tuple(results),
         curves=tuple(training_curves(folder)),
+        plan=plan_of(folder),
         stages=tuple(folder.manifests()),
         notes=tuple(
             f"the result of the stage '{stage}' is not of what is there now: {reason}"
@@ -85,6 +95,18 @@ def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
         episodes=tuple(sampled(everything, episodes)),
         episodes_played=sum(len(group) for group in everything),
     )
+
+
+def _cautions(folder: RunFolder, results: Sequence[EvaluationSummary]) -> list[str]:
+    plan = plan_of(folder)
+    chosen = [plan.caution] if plan and plan.caution else []
+    unfinished = [
+        f"the training of '{manifest.stage.removeprefix(TRAIN)}' is not complete: it has not played"
+        for manifest in folder.manifests()
+        if manifest.stage.startswith(TRAIN) and manifest.state is not StageState.COMPLETE
+    ]
+    told = [caution for result in results for caution in result.cautions]
+    return list(dict.fromkeys([*chosen, *told, *unfinished]))
 
 
 def training_curves(folder: RunFolder) -> list[Curve]:

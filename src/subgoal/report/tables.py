@@ -72,6 +72,7 @@ def printed(table: TableFigures, costs: Sequence[RowCost] = ()) -> RenderableTyp
     """Return a table for the terminal."""
     source = f" ({table.source})" if table.source else ""
     parts: list[RenderableType] = [Text(f"{table.title}{source}", style="bold")]
+    parts += [Text(line, style="bold yellow") for line in table.cautions]
     parts += [Text(line, style="dim") for line in rules(table)]
     for grid in grids(table, costs):
         parts += [Text(), _printed(grid)]
@@ -91,6 +92,8 @@ def as_markdown(table: TableFigures, chart: str = "", costs: Sequence[RowCost] =
     lines = [f"## {_plain(table.title)}", ""]
     if table.source:
         lines += [f"{_plain(table.source)}.", ""]
+    for line in table.cautions:
+        lines += [f"**{_plain(line)}**", ""]
     for line in rules(table):
         lines += [_plain(line), ""]
     if chart:

@@ -22,6 +22,7 @@ def show(summary: EvaluationSummary, console: Console) -> None:
 def rendered(summary: EvaluationSummary) -> RenderableType:
     """Return the whole comparison as one renderable."""
     parts: list[RenderableType] = [
+        *([Text("\n".join(summary.cautions), style="bold yellow")] if summary.cautions else []),
         Text(f"Protocol {summary.rules}", style="dim"),
         overall_table(summary),
         cost_table(summary),

@@ -31,6 +31,7 @@ from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid, said_by
 from subgoal.journal import writing
 from subgoal.record import Record
+from subgoal.training.ending import Ending, TrainingExtent
 from subgoal.training.model_card import model_card
 from subgoal.training.model_folder import Origin, check_model_folder
 from subgoal.training.model_shape import (
@@ -89,6 +90,10 @@ class StudentCard(Record):
     """Words of the sub-goals and actions that it learned, renamed copies left out."""
     unwritable: tuple[str, ...] = ()
     """Characters of those that its tokenizer has no tokens for: it cannot write them."""
+    ending: Ending | None = None
+    """What ended its training; None: the card is older than this field."""
+    share: float | None = None
+    """Share of its budget of tokens or epochs; None: time was the only budget, or not known."""
     base: str = ""
     """The model whose weights it began with; empty where it was made from scratch."""
     base_tokens: int = Field(default=0, ge=0)
@@ -97,6 +102,13 @@ class StudentCard(Record):
     """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}
     """The configuration that it was made by, for people to read."""
+
+    @property
+    def extent(self) -> TrainingExtent:
+        """How much it was trained, of how much was asked for."""
+        return TrainingExtent(
+            tokens=self.base_tokens + self.tokens, share=self.share, ending=self.ending
+        )
 
 
 @dataclass(frozen=True)

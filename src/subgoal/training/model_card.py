@@ -109,6 +109,7 @@ def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
         **({"trained on from": shown(card.base)} if card.base else {}),
         "text": f"{form.rendering} with {form.turns}, at most {form.context:,} tokens",
         "tokens trained on": f"{card.tokens:,}{before}",
+        **({"comparable": f"no: {card.extent.caution}"} if card.extent.caution else {}),
         "training loss": f"{card.loss:.4f} nats a learned token",
         "dev loss": dev,
         "training time": f"{card.seconds:,.0f} seconds",

@@ -17,6 +17,7 @@ from subgoal.record import Record
 from subgoal.training import llama_pass
 from subgoal.training.attention import Attention, attention_of, set_attention
 from subgoal.training.batching import Batches, Batching, Layout, Rows
+from subgoal.training.ending import Ending
 from subgoal.training.look import keeps_apart, mean_loss
 from subgoal.training.loss import (
     LearnedLoss,
@@ -38,7 +39,7 @@ from subgoal.training.resume import (
     save_checkpoint,
     trained_weights,
 )
-from subgoal.training.schedule import learning_rate, seconds_left, share_used
+from subgoal.training.schedule import learning_rate, seconds_left, share_learned, share_used
 from subgoal.training.selection import Selection
 from subgoal.training.tracking import Tracking
 from subgoal.training.training_config import TrainingConfig
@@ -69,6 +70,10 @@ class Outcome(Record):
     """Steps after which the kept weights stood."""
     setup: Setup
     """How it was trained."""
+    ending: Ending
+    """What ended it."""
+    share: float | None
+    """Share of the budget of tokens or epochs that was used; None where there was none."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,15 @@ class Run:
             score=best.score if best else self._last.score if self._last else None,
             step=best.step if best else self.at.step,
             setup=self._setup,
+            ending=self._ending(),
+            share=share_learned(self._config, self.at, len(self._texts)),
         )
+
+    def _ending(self) -> Ending:
+        learned = share_learned(self._config, self.at, len(self._texts))
+        if learned is not None and learned >= 1:
+            return Ending.BUDGET
+        return Ending.CLOCK if self._share_used() >= 1 else Ending.PATIENCE
 
     def _before(self) -> list[torch.Tensor]:
         """Return the weights before training where they count in those that are kept."""

@@ -14,10 +14,21 @@ def share_used(config: TrainingConfig, at: Position, texts: int = 0) -> float:
         at: Where the run stands.
         texts: Texts of an epoch.
     """
-    by_tokens = at.tokens / config.tokens if config.tokens else 0.0
     by_time = at.seconds / (60 * config.minutes) if config.minutes else 0.0
-    by_epochs = at.texts / (config.epochs * texts) if config.epochs and texts else 0.0
-    return min(1.0, max(by_tokens, by_time, by_epochs))
+    return min(1.0, max(by_time, share_learned(config, at, texts) or 0.0))
+
+
+def share_learned(config: TrainingConfig, at: Position, texts: int) -> float | None:
+    """Return the share of the budget of tokens or epochs that is used; None where there is none.
+
+    Args:
+        config: The budget.
+        at: Where the run stands.
+        texts: Texts of an epoch.
+    """
+    shares = [at.tokens / config.tokens] if config.tokens else []
+    shares += [at.texts / (config.epochs * texts)] if config.epochs and texts else []
+    return min(1.0, max(shares)) if shares else None
 
 
 def seconds_left(

@@ -40,6 +40,7 @@ from subgoal.machine import cores
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, Stage, StageManifest, StageState, digest_of
 from subgoal.training.checkpoint import CARD, Student, StudentCard, read_card, save_student
+from subgoal.training.ending import TrainingExtent, cautions
 from subgoal.training.finetune import TrainingConfig, finetune
 from subgoal.training.prepared import Prepared, load_prepared, save_prepared
 from subgoal.training.processes import Processes
@@ -126,6 +127,17 @@ class TrainSummary(Record):
     """The student's folder by role."""
     cards: dict[str, StudentCard]
     """What each was trained on and how it ended."""
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader must know before the students' scores are compared."""
+        whole = Role.BOTH in self.cards  # then it plays, not a planner and an executor beside it
+        parts = {Role.PLANNER, Role.EXECUTOR} if whole else set[Role]()
+        agents: dict[str, dict[str, TrainingExtent]] = {}
+        for role, card in self.cards.items():
+            agent = "flat" if role == Role.FLAT else str(role) if role in parts else "hierarchical"
+            agents.setdefault(agent, {})[role] = card.extent
+        return cautions(agents)
 
 
 @dataclass(frozen=True)
@@ -243,6 +255,16 @@ def texts_by_role(
     }
 
 
+def in_turn(config: TrainConfig) -> bool:
+    """Return whether students are trained one after another, not at the same time."""
+    few = _threads(config) < len(config.roles)
+    return not config.side_by_side or torch.cuda.is_available() or few
+
+
+def _threads(config: TrainConfig) -> int:
+    return config.training.threads or min(torch.get_num_threads(), cores())
+
+
 def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     """Say what processes of their own are to train; nothing where one process does better."""
     manifests = [(role, folder.manifest(f"train-{role}")) for role in config.roles]
@@ -253,11 +275,10 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
         or one is None
         or one.state is not StageState.COMPLETE
     ]
-    most = config.training.threads or min(torch.get_num_threads(), cores())
-    if not config.side_by_side or torch.cuda.is_available() or most < len(open_roles):
+    if in_turn(config.model_copy(update={"roles": tuple(open_roles)})):
         return []
     asked = config.model_dump(mode="json", exclude={"roles"})
-    threads = most // max(1, len(open_roles))
+    threads = _threads(config) // max(1, len(open_roles))
     return [
         Order(
             config={**asked, "roles": [role]},
@@ -445,6 +466,8 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
         dev_loss=outcome.dev_loss,
         seconds=round(outcome.at.seconds, 1),
         seed=one.training.seed,
+        ending=outcome.ending,
+        share=outcome.share,
         # what a student was trained on before counts too: it must not be played
         trained_on=tuple(dict.fromkeys((*(old.trained_on if old else ()), *prepared.trained_on))),
         teachers=prepared.teachers,
