@@ -9,7 +9,7 @@ from subgoal.agents.load import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.rendering import Role
 from subgoal.environments.pool import Pool
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.rollout import play_all
 from subgoal.run_folder import RunFolder
 from subgoal.self_training import attempts as attempts_module
@@ -79,6 +79,26 @@ def test_the_flat_agent_is_reinforced_too(students: Path, tmp_path: Path) -> Non
     assert list(summary.written) == [Role.FLAT]
     assert (summary.written[Role.FLAT] / "model.safetensors").is_file()
     assert summary.kept == 1
+
+
+def test_a_restart_begins_with_the_first_round_and_a_refused_one_deletes_nothing(
+    students: Path, tmp_path: Path
+) -> None:
+    folder, config = RunFolder(tmp_path), _config(students, rounds=1, dev_every=0)
+    whole = reinforce(config, TrainConfig(), folder, 2)
+    weights = (whole.written[Role.BOTH] / "model.safetensors").read_bytes()
+    missing = TrainConfig(annotations=tmp_path / "none.jsonl")
+    for wrong, train in (
+        (_config(students, types=("fetsh",)), TrainConfig()),
+        (_config(students, anchor=1.0), missing),
+    ):
+        with pytest.raises((TaskUnknown, ConfigInvalid)):
+            reinforce(wrong, train, RunFolder(tmp_path, restart=True), 2)
+        assert (whole.written[Role.BOTH] / "model.safetensors").read_bytes() == weights
+        assert reinforce(config, TrainConfig(), folder, 2) == whole
+    again = reinforce(config, TrainConfig(), RunFolder(tmp_path, restart=True), 2)
+    assert [line.round for line in again.rounds] == [1]
+    assert (whole.written[Role.BOTH] / "model.safetensors").read_bytes() == weights
 
 
 def test_students_are_not_written_over_those_they_begin_with(

@@ -31,9 +31,7 @@ def command(words: Sequence[str]) -> None:
     options = read_options(ReinforceOptions, "reinforce", words, ["reinforce", "train"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("reinforce works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run)
-    if options.restart:
-        folder.remove_stage("reinforce")
+    folder = RunFolder(options.run, options.restart)
     show_reinforced(
         reinforce(options.reinforce, options.train, folder, options.worlds, options.limits)
     )

@@ -199,16 +199,18 @@ def reinforce(
     }
     inputs = {f"base/{role}": weights_file(place) for role, place in places.items()}
     written = {str(role): students_folder(folder, role) for role in places}
-    curve = rounds_journal(folder)
+    curve, tasks = rounds_journal(folder), _train_tasks(config)
     with folder.stage("reinforce", config, inputs) as stage:
         if not stage.complete:
+            held = anchors(config, train, folder, places) if config.anchor else {}
             if stage.fresh:
                 curve.clear()
+                for left in ("checkpoints", "best"):
+                    folder.delete(folder / f"reinforce/{left}")
             state = load_checkpoint(folder / "reinforce/checkpoints", policies)
             with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool, closing(curve):
                 pool.start()
-                held = anchors(config, train, folder, places) if config.anchor else {}
-                draw = Draw(_train_tasks(config), config.seed)
+                draw = Draw(tasks, config.seed)
                 run = _Run(config, policies, held, draw, _rules(config), pool)
                 _all_rounds(run, state, folder, curve)
             for role, policy in policies.items():
