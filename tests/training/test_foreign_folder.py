@@ -326,7 +326,10 @@ KEYS = {
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_odd_value_is_refused_or_plays(kind, data, copy):
@@ -400,6 +403,15 @@ def test_values_that_make_no_student_are_refused(key, value, copy):
     folder = copy()
     changed(folder, **{key: value})
     with pytest.raises(StudentInvalid, match=r"config\.json|damaged"):
+        load_student(folder)
+
+
+@pytest.mark.parametrize("key", ["decoder_start_token_id", "pad_token_id"])
+@pytest.mark.parametrize("value", [-1, 10**6, 10**30, None, "0", 1.0])
+def test_the_tokens_that_an_answer_begins_with_are_of_the_model(key, value, copy):
+    folder = copy("t5")
+    changed(folder, **{key: value})
+    with pytest.raises(StudentInvalid, match=r"config\.json"):
         load_student(folder)
 
 

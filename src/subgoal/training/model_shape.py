@@ -109,9 +109,10 @@ def read_config(folder: Path, tensors: int, **file: Any) -> Any:
     places = getattr(text, "max_position_embeddings", None)
     if places is not None and (type(places) is not int or places < 1):
         raise _damaged(folder, f"max_position_embeddings is {places!r}, not a number from 1")
-    start = getattr(config, "decoder_start_token_id", None)
-    if config.is_encoder_decoder and (type(start) is not int or not 0 <= start < text.vocab_size):
-        raise _damaged(folder, f"decoder_start_token_id is {start!r}, no token of the model")
+    for name in ("decoder_start_token_id", "pad_token_id") if config.is_encoder_decoder else ():
+        value = getattr(config, name, None)
+        if type(value) is not int or not 0 <= value < text.vocab_size:
+            raise _damaged(folder, f"{name} is {value!r}, no token of the model")
     return config
 
 
