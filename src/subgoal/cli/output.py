@@ -102,14 +102,14 @@ def show_cost(used: Mapping[str, float]) -> None:
         return
     money = used["cost"] or used["expected_cost"]
     rows = [
-        ("replies", "expected_calls", "answered", ",.0f"),
-        ("tokens read", "expected_input", "input_tokens", ",.0f"),
-        ("tokens written", "expected_output", "output_tokens", ",.0f"),
-        *([("money", "expected_cost", "cost", ".4g")] if money else []),
+        ("replies", "expected_calls", "answered", ",.0f", ".2f"),
+        ("tokens read", "expected_input", "input_tokens", ",.0f", ",.0f"),
+        ("tokens written", "expected_output", "output_tokens", ",.0f", ",.0f"),
+        *([("money", "expected_cost", "cost", ".4g", ".4g")] if money else []),
     ]
     table = Table("", "expected", "used", "per path")
-    for name, expected, real, form in rows:
-        per_path = format(used[real] / paths, ".4g")
+    for name, expected, real, form, each in rows:
+        per_path = format(used[real] / paths, each)
         table.add_row(name, format(used[expected], form), format(used[real], form), per_path)
     out.print(table)
     say("  expected as by --dry-run: one reply a path, without what a model thinks", "dim")
