@@ -242,5 +242,6 @@ def test_a_faulty_file_changes_nothing(folder, file):
 def test_a_part_can_be_written_out(folder, file):
     name = annotate.journal(folder).by_key().popitem()[1].trajectory.task.name
     assert edit_out(folder, file, types=(name,)) == 4
+    file.unlink()
     with pytest.raises(ConfigInvalid, match="no annotated path"):
         edit_out(folder, file, below=0.5)
