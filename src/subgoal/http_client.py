@@ -76,7 +76,7 @@ def raw_reply(sdk: Any) -> Any:
 
 
 def read_json(data: bytes) -> Any:
-    """Read JSON that a server sent; what is not a number (NaN) becomes None.
+    """Read JSON that a server sent.
 
     Bytes that are no UTF-8 become U+FFFD: a reply that was paid for is not lost for one of them.
 
@@ -84,7 +84,7 @@ def read_json(data: bytes) -> Any:
         BrokenReply: It is no JSON, or nested deeper than a reply can be.
     """
     try:
-        return json.loads(data.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
+        return json.loads(data.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         raise BrokenReply("it is no JSON") from None
 
@@ -122,7 +122,7 @@ class GuardedTransport:
         most = self._most_bytes(request.url.path)
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._inner.handle_async_request(self._with_secrets(request))
+                response = await self._inner.handle_async_request(await self._with_secrets(request))
                 try:
                     self._check_redirect(str(request.url), response)
                     body = await _whole(response, most)
@@ -150,7 +150,7 @@ class GuardedTransport:
     ) -> None:
         await self._inner.__aexit__(kind, error, trace)
 
-    def _with_secrets(self, request: Any) -> Any:
+    async def _with_secrets(self, request: Any) -> Any:
         access = self._access
         headers = {
             name: sendable(value, f"the header '{name}'")
@@ -158,12 +158,19 @@ class GuardedTransport:
             if name != "authorization"
         } | {"accept-encoding": "gzip"}
         given = {name: value.encode("latin-1") for name, value in access.headers.items()}
+        body = {"stream": request.stream}
+        if access.fields and request.method == "POST":
+            content: bytes = await request.aread()
+            for mark, secret in access.fields.items():
+                content = content.replace(mark, secret)
+            body = {"content": content}
+            headers["content-length"] = str(len(content))
         return self._httpx.Request(
             request.method,
             request.url.copy_merge_params(access.query) if access.query else request.url,
             headers={**headers, **given},
-            stream=request.stream,
             extensions=request.extensions,
+            **body,
         )
 
     def _check_redirect(self, url: str, response: Any) -> None:

@@ -29,6 +29,8 @@ _LAST_WORDS = {"key", "token", "auth", "signature", "sig", "pwd"}
 _SENDABLE = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 _SHORTEST = 6
 """Characters of a part that is taken for a secret of its own, and of a base64 form."""
+_SHOWN, _READ, _LONGEST = 300, 16_384, 2_048
+"""Characters of a server's words that are shown, those that are read for it, and of a secret."""
 
 
 def resolved(value: str, at: str) -> str:
@@ -208,6 +210,13 @@ class Secrets:
     def blotted(self, text: str) -> str:
         """Return a text without them: as they are, escaped, quoted, or encoded."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def shown(self, text: str) -> str:
+        """Return what a message may show of what a server said: no secrets, and not all of it."""
+        whole = self.blotted(text[:_READ])
+        if len(text) > _READ:  # its end may hold a part of one
+            whole = whole[:-_LONGEST]
+        return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "..."
 
     def blotted_reply(self, text: str) -> str:
         """Return a model's text without them; a key such as `none` is a word there, and stays."""

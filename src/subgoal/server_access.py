@@ -5,10 +5,12 @@ the environment, in a header, or in the address itself.
 """
 
 import ipaddress
+import json
 import os
 import socket
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -35,6 +37,8 @@ class Access(NamedTuple):
     """Parameters of every request's URL, secrets included."""
     headers: dict[str, str]
     """Headers of every request, secrets included."""
+    fields: dict[bytes, bytes]
+    """What stands in a request's body for a secret, and the secret as JSON has it."""
     secrets: Secrets
     """What no output may hold."""
 
@@ -45,7 +49,7 @@ class Access(NamedTuple):
         at: str,
         key_variable: str,
         headers: Mapping[str, str],
-        others: Iterable[str] = (),
+        fields: Mapping[str, str] = MappingProxyType({}),
     ) -> "Access":
         """Check and collect what a server is reached with.
 
@@ -54,13 +58,13 @@ class Access(NamedTuple):
             at: The key that holds it, for messages.
             key_variable: The environment variable that holds the API key, where there is one.
             headers: Extra headers; a value may be `$NAME`.
-            others: Secrets that requests hold elsewhere.
+            fields: Secrets of requests' bodies, by what stands there for them.
 
         Raises:
             ConfigInvalid: One of them is wrong, or an environment variable is not set.
         """
         parts = _split(base_url, at)
-        secrets = [*others, *_proxy_logins()]
+        secrets = [*fields.values(), *_proxy_logins()]
 
         def taken(value: str, what: str, secret: bool) -> str:
             given = resolved(value, what)
@@ -87,7 +91,8 @@ class Access(NamedTuple):
             given = taken(value, what, is_secret(name) or len(value) >= _TELLTALE)
             sent[name.lower()] = sendable(given, what)
         url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
-        return cls(url, query, sent, Secrets(secrets))
+        marks = {name.encode(): json.dumps(one)[1:-1].encode() for name, one in fields.items()}
+        return cls(url, query, sent, marks, Secrets(secrets))
 
 
 class Proxy(NamedTuple):

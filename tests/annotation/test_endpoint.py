@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import logging
 import sys
 import traceback
 import urllib.parse
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from raw_server import Asked, completion, reply, serving
 from subgoal.annotation.endpoint import Answer, Endpoint, QuestionRefused, Unanswered, probe
 from subgoal.annotation.ledger import AttemptState
 from subgoal.annotation.openai_config import CAPS, EndpointConfig, OpenAIConfig, Structured
 from subgoal.errors import SubgoalError, TeacherFailed
+from support.raw_server import Asked, completion, reply, serving
 
 QUESTION = [{"role": "user", "content": "use thermometer; temperature, response_format"}]
 KEY = "sk-Very/secret+1234567"
@@ -416,7 +417,9 @@ def test_a_reply_that_holds_the_key_is_kept_without_it(monkeypatch):
     assert found.text == "navigate_to(***)"
 
 
-def test_secrets_of_every_place_are_sent_and_not_shown(monkeypatch, capfd):
+def test_secrets_of_every_place_are_sent_and_not_shown(monkeypatch, capfd, caplog):
+    for name in ("openai", "httpx", "httpx2"):
+        caplog.set_level(logging.DEBUG, logger=name)
     monkeypatch.setenv("MY_FIELD", "field-secret-1")
     monkeypatch.setenv("MY_HEADER", "header-secret-1")
     secrets = ["pass-word-1", "query-secret-1", "literal-secret-1", "field-secret-1",
@@ -440,7 +443,7 @@ def test_secrets_of_every_place_are_sent_and_not_shown(monkeypatch, capfd):
     assert first.headers["authorization"] == f"Basic {secrets[-1]}"
     assert (first.headers["api-key"], first.headers["x-more"]) == (secrets[2], secrets[4])
     assert first.json["x"] == {"token": "field-secret-1"}
-    shown = told(found, capfd) + told(failed.value, capfd) + repr(config)
+    shown = told(found, capfd) + told(failed.value, capfd) + repr(config) + caplog.text
     assert not [one for one in secrets if one in shown]
 
 

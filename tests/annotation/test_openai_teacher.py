@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from raw_server import reply, serving
 from subgoal.annotation.endpoint import Endpoint, probe
 from subgoal.annotation.faults import Fault, FaultRates
 from subgoal.annotation.ledger import Ledger
@@ -18,6 +17,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, SubgoalError, TeacherFailed
 from subgoal.toml_file import validated
+from support.raw_server import reply, serving
 
 MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9]
 ANNOTATED = MANY[::7]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from raw_server import completion, reply, serving
 from subgoal.annotation.batch_api import BatchDesk
 from subgoal.annotation.ledger import Ledger
 from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig
@@ -19,6 +18,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.tally import BudgetReached
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
+from support.raw_server import completion, reply, serving
 
 ANNOTATED = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9][::9]
 PATHS = [one.trajectory for one in ANNOTATED]

@@ -8,12 +8,13 @@ is read here, and nothing of it is believed: a reply can be broken, and an error
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from math import isfinite
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from pydantic import JsonValue
 
@@ -34,9 +35,7 @@ T = TypeVar("T")
 _AT = "annotate.openai.endpoint.base_url"
 _HOSTED = "api.openai.com"
 _BUSY = {425, 429, 503, 529}
-_SHOWN = 300
 _LISTED = 3
-_READ, _LONGEST_SECRET = 16_384, 2_048
 _RESULTS = 64
 """How many replies' worth of bytes the results of a batch may have."""
 _MOST_TOKENS = 10**8
@@ -111,7 +110,7 @@ class Endpoint:
         self._config = config
         most, limits = config.endpoint.max_reply_bytes, config.endpoint
         try:
-            hidden: list[str] = []
+            hidden: dict[str, str] = {}
             self._form = RequestForm(config, _resolved_parameters(config.sent, hidden))
             self._access = _access(config, hidden)
             self.client: Any = open_client(
@@ -214,10 +213,7 @@ class Endpoint:
     def clean(self, text: str) -> str:
         """Blot the secrets out of a text, and shorten it; what it returns can be stored."""
         text = storable(text)
-        whole = self._access.secrets.blotted(text[:_READ])
-        if len(text) > _READ:  # its end may hold a part of one
-            whole = whole[:-_LONGEST_SECRET]
-        return whole if len(whole) <= _SHOWN else whole[:_SHOWN] + "..."
+        return self._access.secrets.shown(text)
 
     async def models(self) -> list[str]:
         """Return the names of the models that the endpoint serves.
@@ -403,7 +399,7 @@ def _count_of(given: Any) -> int | None:
     return given if type(given) is int and 0 <= given <= _MOST_TOKENS else None
 
 
-def _access(config: OpenAIConfig, hidden: Collection[str]) -> Access:
+def _access(config: OpenAIConfig, hidden: Mapping[str, str]) -> Access:
     limits = config.endpoint
     access = Access.of(limits.base_url, _AT, limits.key_variable, limits.headers, hidden)
     if urlsplit(access.url).hostname == _HOSTED and "authorization" not in access.headers:
@@ -414,8 +410,8 @@ def _access(config: OpenAIConfig, hidden: Collection[str]) -> Access:
     return access
 
 
-def _resolved_parameters(value: Any, hidden: list[str], name: str = "") -> Any:
-    """Return parameters with what they name read from the environment; note what is secret."""
+def _resolved_parameters(value: Any, hidden: dict[str, str], name: str = "") -> Any:
+    """Return parameters with marks in place of secrets, which the client puts on; note them."""
     if isinstance(value, dict):
         table = cast("dict[str, JsonValue]", value)
         return {key: _resolved_parameters(one, hidden, key) for key, one in table.items()}
@@ -424,8 +420,11 @@ def _resolved_parameters(value: Any, hidden: list[str], name: str = "") -> Any:
     if not isinstance(value, str):
         return value
     given = resolved(value, f"'{name}' of annotate.openai.parameters")
-    hidden += [given] if named_secret(name, value) else []
-    return given
+    if not named_secret(name, value):
+        return given
+    mark = f"secret-{uuid4().hex}"
+    hidden[mark] = given
+    return mark
 
 
 def _wait_of(headers: Any) -> float | None:

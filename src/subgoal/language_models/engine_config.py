@@ -53,7 +53,9 @@ class ServerAccess(Record):
     at_once: int = Field(default=32, ge=1)
     """Most requests on their way at once."""
     timeout: float = Field(default=120.0, gt=0)
-    """Seconds to wait for an answer."""
+    """Seconds to wait for a whole answer."""
+    max_reply_bytes: int = Field(default=8 * 2**20, ge=1024)
+    """Most bytes of an answer, unpacked."""
     retries: int = Field(default=3, ge=0)
     """How often a request is sent again after a failure that may pass."""
 

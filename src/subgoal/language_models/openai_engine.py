@@ -1,29 +1,25 @@
 """An engine over an OpenAI-compatible server, for students too large for this machine.
 
-A prompt is sent as token ids to `/v1/completions`, each stream's request by a thread of its own, so
-that the server batches them; what it keeps of prefixes is its affair (vLLM keeps them). Where a
-turn may begin in several ways, the first token is asked for alone, biased to what may come. vLLM
+A prompt is sent as token ids to `/v1/completions`, all streams' requests side by side, so that the
+server batches them; what it keeps of prefixes is its affair (vLLM keeps them). Where a turn may
+begin in several ways, the first token is asked for alone, biased to what may come. vLLM
 sends token ids back; where a server sends text alone, it is encoded again, which does for students
 without marks. What comes back is read as a record and checked: a server is another machine.
-
-The API key is read from the environment; it is never kept in a record, and is blotted out of
-whatever the server says.
 """
 
-import os
+import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, StrictInt, ValidationError
 from typing_extensions import override
 
-from subgoal.errors import EngineFailed, install
+from subgoal.errors import EngineFailed
 from subgoal.language_models.engine import Engine, Generated, Generation, Stream, known_ids
 from subgoal.language_models.engine_config import ServerAccess
+from subgoal.language_models.student_client import StudentClient
 
 
 class _Logprobs(BaseModel):
@@ -69,7 +65,6 @@ class _Completion(BaseModel):
 
 ONLY = 100
 """The bias that lets nothing but the biased tokens come."""
-_SHOWN = 300
 
 
 class OpenAIEngine(Engine):
@@ -83,7 +78,8 @@ class OpenAIEngine(Engine):
         grows: Whether answers become part of their streams; not for encoder-decoder students.
 
     Raises:
-        EngineFailed: The package is missing.
+        EngineFailed: The package is missing, or something that a request would carry cannot be
+            sent.
     """
 
     def __init__(
@@ -94,23 +90,11 @@ class OpenAIEngine(Engine):
         encode: Callable[[str], Sequence[int]],
         grows: bool = True,
     ) -> None:
-        try:
-            self._sdk: Any = import_module("openai")
-        except ModuleNotFoundError as error:
-            raise EngineFailed(f"engine 'openai': {install('openai', 'engines')}") from error
         self.context, self.vocabulary, self.grows = context, vocabulary, grows
-        self._where = access.base_url
-        self._name = access.model
-        self._key = os.environ.get(access.key_variable, "")
-        self._variable = access.key_variable
-        self._encode = encode
-        self._client: Any = self._sdk.OpenAI(
-            api_key=self._key or "none",
-            base_url=self._where,
-            timeout=access.timeout,
-            max_retries=access.retries,
-        )
-        self._threads = ThreadPoolExecutor(access.at_once, thread_name_prefix="student-server")
+        self._name, self._encode = access.model, encode
+        self._server = StudentClient(access)
+        self._where = self._server.url
+        self._places = asyncio.Semaphore(access.at_once)
         self._computed = 0
 
     @property
@@ -124,7 +108,7 @@ class OpenAIEngine(Engine):
 
     @override
     def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
-        answers = list(self._threads.map(self._one, requests))
+        answers = self._server.run(self._all(requests))
         for request, answer in zip(requests, answers, strict=True):
             self._computed += answer.computed
             if self.grows:
@@ -137,7 +121,7 @@ class OpenAIEngine(Engine):
         Raises:
             EngineFailed: It does not, or does not answer.
         """
-        served = self._sent(lambda: [str(model.id) for model in self._client.models.list().data])
+        served = self._server.run(self._server.models())
         if self._name not in served:
             listed = ", ".join(served[:5]) or "no model"
             raise EngineFailed(
@@ -145,7 +129,10 @@ class OpenAIEngine(Engine):
                 "evaluate.engine.server.model to one of them, or start it with that name"
             )
 
-    def _one(self, request: Generation) -> Generated:
+    async def _all(self, requests: Sequence[Generation]) -> list[Generated]:
+        return await asyncio.gather(*map(self._one, requests))
+
+    async def _one(self, request: Generation) -> Generated:
         if request.beams > 1:
             raise EngineFailed("engine 'openai' has no beams; set decoding.beams = 1")
         held = list(request.stream.ids)
@@ -155,7 +142,7 @@ class OpenAIEngine(Engine):
             told = replace(told, ids=request.first)
         elif request.first:
             bias = {str(number): ONLY for number in request.first}
-            told = self._completed(request, held, 1, logit_bias=bias)
+            told = await self._completed(request, held, 1, logit_bias=bias)
             if not told.ids or told.ids[0] not in request.first:
                 raise EngineFailed(
                     f"{self._where} does not say which token it chose; this student's turns begin "
@@ -163,44 +150,43 @@ class OpenAIEngine(Engine):
                     "or later"
                 )
         if len(told.ids) < limit and not request.stop.intersection(told.ids):
-            rest = self._completed(request, [*held, *told.ids], limit - len(told.ids))
+            rest = await self._completed(request, [*held, *told.ids], limit - len(told.ids))
             told = _joined(told, rest)
         if not told.ids:
             raise EngineFailed(f"{self._where} answers with nothing")
         return replace(told, stopped=told.ids[-1] in request.stop)
 
-    def _completed(
+    async def _completed(
         self, request: Generation, prompt: list[int], limit: int, **more: Any
     ) -> Generated:
         """Send one completion; the answer's `stopped` is left open."""
-        completion = self._sent(
-            lambda: self._client.completions.create(
-                model=self._name,
-                prompt=prompt,
-                max_tokens=limit,
-                temperature=request.temperature,
-                seed=request.seed,
-                logprobs=1,
-                extra_body={
-                    "stop_token_ids": sorted(request.stop),
-                    "return_token_ids": True,
-                    "skip_special_tokens": False,
-                    "spaces_between_special_tokens": False,
-                },
-                **more,
-            )
-        )
+        body = {
+            "model": self._name,
+            "prompt": prompt,
+            "max_tokens": limit,
+            "temperature": request.temperature,
+            "logprobs": 1,
+            "stop_token_ids": sorted(request.stop),
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
+            "seed": request.seed,
+            **more,
+        }
+        async with self._places:
+            completion = await self._server.post("/completions", body)
         return self._read(completion, request, prompt, limit)
 
     def _read(
         self, completion: Any, request: Generation, prompt: Sequence[int], limit: int
     ) -> Generated:
         try:
-            data = _Completion.model_validate(completion.model_dump(warnings=False))
-        except (AttributeError, ValidationError) as error:
-            first = error.errors()[0] if isinstance(error, ValidationError) else None
-            reason = f" ({'.'.join(map(str, first['loc']))}: {first['msg']})" if first else ""
-            raise EngineFailed(f"{self._where} answers with no completion{reason}") from error
+            data = _Completion.model_validate(completion)
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+            wrong = EngineFailed(f"{self._where} answers with no completion ({reason})")
+            raise wrong from None
         choice = data.choices[0]
         ids = choice.token_ids
         if ids is None:
@@ -217,30 +203,6 @@ class OpenAIEngine(Engine):
             stopped=False,
             computed=max(0, len(prompt) - data.cached) + len(ids),
         )
-
-    def _sent(self, send: Callable[[], Any]) -> Any:
-        sdk = self._sdk
-        try:
-            return send()
-        except (sdk.AuthenticationError, sdk.PermissionDeniedError) as error:
-            raise EngineFailed(
-                f"{self._where} refuses the API key; set the environment variable {self._variable}"
-            ) from error
-        except sdk.APIConnectionError as error:  # timeouts too
-            raise EngineFailed(
-                f"no student server answers at {self._where}; start it, or set "
-                "evaluate.engine.server.base_url"
-            ) from error
-        except sdk.OpenAIError as error:
-            raise EngineFailed(f"{self._where} refuses: {self._blotted(error)}") from error
-        except (AttributeError, TypeError, ValueError) as error:  # it answers something else
-            raise EngineFailed(
-                f"{self._where} is no OpenAI-compatible server; set evaluate.engine.server.base_url"
-            ) from error
-
-    def _blotted(self, error: Exception) -> str:
-        said = " ".join(str(error).split())
-        return (said.replace(self._key, "***") if self._key else said)[:_SHOWN]
 
 
 def _joined(one: Generated, two: Generated) -> Generated:
