@@ -303,7 +303,20 @@ def test_usage_of_any_form_is_passed_over(usage):
         chunked(GOOD[:10], GOOD[10:], b""),
         reply(completion(created=float("nan"))),
         reply(GOOD).replace(b"\r\n\r\n", b"\r\nX-A: 1\r\nX-A: 2\r\n\r\n", 1),
-        reply({"choices": [{"message": {"content": [{"type": "text", "text": "hello"}]}}]}),
+        reply(
+            {
+                "choices": [
+                    {
+                        "message": {
+                            "content": [
+                                {"type": "thinking", "text": "hm"},
+                                {"type": "text", "text": "hello"},
+                            ]
+                        }
+                    }
+                ]
+            }
+        ),
     ],
     ids=["gzip", "mark", "chunks", "nan", "twice", "parts"],
 )

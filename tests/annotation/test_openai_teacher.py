@@ -17,7 +17,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, SubgoalError, TeacherFailed
 from subgoal.toml_file import validated
-from support.raw_server import reply, serving
+from support.raw_server import Asked, reply, serving
 
 MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9]
 ANNOTATED = MANY[::7]
@@ -115,6 +115,23 @@ def test_a_path_that_is_too_long_is_alone(tmp_path: Path, mode: str, capfd):
         assert all("maximum context length is 1000" in one for one in refused)
         assert ledger.totals().calls == len(PATHS) - len(refused)
     assert capfd.readouterr().err == ""
+
+
+def test_a_secret_field_is_in_the_file_of_a_batch_and_in_no_other(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MY_FIELD", 'field"secret')
+
+    def answering(one: Asked) -> bytes:
+        return reply({"id": "f"}) if "/files" in one.line else reply({}, 401)
+
+    with serving(answering) as server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        endpoint = EndpointConfig(base_url=server.base_url)
+        table = {"api_key": "$MY_FIELD"}
+        config = OpenAIConfig(model="m", endpoint=endpoint, mode="batch", parameters=table)
+        with pytest.raises(TeacherFailed):
+            OpenAITeacher(config, ledger).annotate(PATHS[0])
+    assert b'"api_key": "field\\"secret"' in server.asked[0].body
+    for file in tmp_path.iterdir():
+        assert b"field" not in file.read_bytes()
 
 
 @pytest.mark.parametrize(
