@@ -122,6 +122,7 @@ def test_what_can_only_come_next_is_written_without_computing_it():
         one = Generation(stream, frozenset({2}), 20, first=(7,), constraint=constraint)
         (answer,) = engine.generate([one])
         assert answer.computed == engine.computed_tokens - before
+        assert answer.logprob is not None
         found.append((answer.ids, answer.stopped, round(answer.logprob, 4), answer.computed))
     # 3 read with 7 and 8, one choice; or 3 with 7 (`first`), and one by one all but the last
     assert [one[:3] for one in found[:1]] == [one[:3] for one in found[1:]]
