@@ -47,6 +47,25 @@ def test_the_students_are_those_of_one_after_another(tiny, two_cores, tmp_path, 
     assert manifests[0].config == manifests[1].config
 
 
+def test_who_is_left_is_trained_as_beside_the_others(tiny, two_cores, tmp_path, monkeypatch):
+    given = []
+
+    def take(orders):
+        given.extend(orders)
+        raise TrainingFailed("stop")
+
+    monkeypatch.setattr("subgoal.training.train.train_side_by_side", take)
+    monkeypatch.setattr("subgoal.training.train.cores", lambda: 2)
+    folder = RunFolder(tmp_path / "run")
+    config = tiny.model_copy(update={"roles": (Role.BOTH, Role.FLAT)})
+    train(tiny, folder)
+    assert not given  # one alone needs no process of its own
+    with pytest.raises(TrainingFailed, match="stop"):
+        train(config, folder)
+    (order,) = given
+    assert (order.config["roles"], order.threads) == (["flat"], 1)
+
+
 @pytest.mark.slow
 def test_an_error_of_a_process_is_the_stage_s(tiny, two_cores, tmp_path):
     strict = tiny.dataset.model_copy(update={"min_confidence": 1.1})

@@ -174,7 +174,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     _check_base(config, folder)
     store, source = learned_from(config.annotations, folder, "train.annotations")
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
-    if len(orders) > 1:
+    if orders:
         train_side_by_side(orders)
         folder = RunFolder(folder.path)  # what was to begin anew is done
     shelf = _Shelf(config, folder, store, source)
@@ -275,10 +275,11 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
         or one is None
         or one.state is not StageState.COMPLETE
     ]
-    if in_turn(config.model_copy(update={"roles": tuple(open_roles)})):
+    many = len(config.roles)  # though some are done: other threads would round sums otherwise
+    if many < 2 or in_turn(config):
         return []
     asked = config.model_dump(mode="json", exclude={"roles"})
-    threads = _threads(config) // max(1, len(open_roles))
+    threads = _threads(config) // many
     return [
         Order(
             config={**asked, "roles": [role]},
