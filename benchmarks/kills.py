@@ -298,6 +298,8 @@ def ends(chain: Chain) -> Ends:
             ]
             digests[f"evaluation/{protocol}/{agent}"] = digest_of(episodes)
     report = json.loads((folder / "report.json").read_text())
+    # whichever student was trained first
+    report |= {f"stages/{stage['stage']}": stage for stage in report.pop("stages")}
     for name, value in report.items():
         digests[f"report.json/{name}"] = digest_of(timeless(value))
     return Ends(digests, paid_twice(chain.ledger))

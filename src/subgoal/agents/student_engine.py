@@ -1,7 +1,7 @@
 """A student opened on the engine that was asked for."""
 
-import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from subgoal.language_models.engine import Engine
 from subgoal.language_models.engine_config import EngineConfig, EngineName, Precision, resolved
 from subgoal.language_models.openai_engine import OpenAIEngine
 from subgoal.language_models.transformers_engine import make_engine, threads_for
-from subgoal.run_folder import digest_of
+from subgoal.run_folder import delete, digest_of
 from subgoal.training.checkpoint import (
     CARD,
     StudentCard,
@@ -144,7 +144,8 @@ def converted(student: Path, precision: Precision) -> Path:
         check_digests(place, EngineFailed, "delete it, it is written again")
         return place
     for old in place.parent.glob(f"{name}-*"):
-        shutil.rmtree(old, ignore_errors=True)  # of weights that are gone
+        with suppress(OSError):
+            delete(old, student.parent)  # of weights that are gone
     try:
         place.parent.mkdir(exist_ok=True)
     except OSError:

@@ -8,7 +8,6 @@ The moments are kept in bfloat16, in memory too between rounds, so that a run th
 checkpoint, on this machine or another, has what the one that wrote it has.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from subgoal.datasets.rendering import Role
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record
+from subgoal.run_folder import delete
 from subgoal.training.checkpoint import Student, write_folder
 
 _KEPT = 2
@@ -155,7 +155,7 @@ def save_checkpoint(folder: Path, policies: Mapping[Role, Policy], state: Reinfo
 
     write_folder(folder / f"{state.rounds:06}", fill)
     for old in checkpoints(folder)[:-_KEPT]:
-        shutil.rmtree(old)
+        delete(old, folder)
 
 
 def checkpoints(folder: Path) -> Sequence[Path]:
