@@ -1,5 +1,6 @@
 """The command on the tiny world, as a user would call it."""
 
+import json
 import shutil
 import tomllib
 from contextlib import suppress
@@ -66,6 +67,32 @@ def test_a_second_run_does_nothing_again(folder, capfd):
     assert {p: p.stat().st_mtime_ns for p in (folder / "run").rglob("*.zst")} == before
     last = capfd.readouterr().out.strip().splitlines()[-1]
     assert last.startswith("the report lies in")
+
+
+@pytest.mark.slow
+def test_a_run_in_minutes_keeps_what_it_chose_and_says_it(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("subgoal.experiments.rehearsal._SECONDS", 0.1)
+    (tmp_path / "timed.toml").write_text(
+        SMALL + "[plan]\nminutes = 0.001\nleast_tokens = 2000\n[collect.caps]\nfetch = 3\n"
+    )
+    run = tmp_path / "run"
+    words = ["run", "--config", str(tmp_path / "timed.toml"), "--run", str(run)]
+    main(words)
+    said = capfd.readouterr().out
+    assert "1 of 3 task types (without fetch, visit-and-focus)" in said
+    told = json.loads((run / "report.json").read_text())
+    assert told["plan"]["tokens"] == 2000
+    assert "1 of 3 task types" in told["cautions"][0]
+    page = (run / "report.html").read_text()
+    assert page.index("1 of 3 task types") < page.index("<table>")
+    kept = tomllib.loads((run / "config.toml").read_text())
+    assert kept["plan"]["minutes"] == 0
+    assert kept["train"]["training"]["tokens"] == 2000
+    assert kept["evaluate"]["types"] == ["deliver-two"]
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")}
+    main(words)
+    main(["run", "--run", str(run)])
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")} == before
 
 
 @pytest.mark.parametrize("verb", ["collect", "annotate", "train", "evaluate", "report"])
