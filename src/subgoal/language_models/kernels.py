@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numba import njit
 
+from subgoal.language_models.kept_code import keep_code
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHIFT = np.int32(23)
@@ -33,12 +35,9 @@ _P3, _P4, _P5 = (
 
 
 def _kernel(function: F) -> F:
-    """Compile a function at its first call; keep the code on disk where there is a place for it."""
-    options = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "nogil": True}
-    try:
-        compiled: Any = njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        compiled = njit(**options)(function)
+    """Compile a function at its first call, or find its code on disk."""
+    compiled: Any = njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True)(function)
+    keep_code(compiled)
     return compiled
 
 
