@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -238,11 +239,13 @@ def test_the_ledger_counts_for_a_folder_whose_name_is_no_utf_8(folder: RunFolder
 def test_what_a_server_says_is_stored_whatever_it_is(folder: RunFolder):
     server = faulty(error=1.0)
 
-    class Odd(server.RequestHandlerClass):
+    handler: Any = server.RequestHandlerClass
+
+    class Odd(handler):
         def _error(self, status, message, headers=None):
             super()._error(status, "half an emoji \ud83d, NUL \0 and a line\u2028\n", headers)
 
-    server.RequestHandlerClass = Odd
+    cast("Any", server).RequestHandlerClass = Odd
     with server:
         config = config_for(
             server, folder, select=SelectionConfig(core=1), endpoint={"attempts": 2}

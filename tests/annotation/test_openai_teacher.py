@@ -10,7 +10,13 @@ import pytest
 from subgoal.annotation.endpoint import Endpoint, probe
 from subgoal.annotation.faults import Fault, FaultRates
 from subgoal.annotation.ledger import Ledger
-from subgoal.annotation.openai_config import Budget, EndpointConfig, OpenAIConfig, Structured
+from subgoal.annotation.openai_config import (
+    Budget,
+    EndpointConfig,
+    Mode,
+    OpenAIConfig,
+    Structured,
+)
 from subgoal.annotation.openai_teacher import OpenAITeacher
 from subgoal.annotation.recorded import recorded_annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
@@ -126,7 +132,9 @@ def test_a_secret_field_is_in_the_file_of_a_batch_and_in_no_other(tmp_path: Path
     with serving(answering) as server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
         endpoint = EndpointConfig(base_url=server.base_url)
         table = {"api_key": "$MY_FIELD"}
-        config = OpenAIConfig(model="m", endpoint=endpoint, mode="batch", parameters=table)
+        config = OpenAIConfig.model_validate(
+            {"model": "m", "endpoint": endpoint, "mode": "batch", "parameters": table}
+        )
         with pytest.raises(TeacherFailed):
             OpenAITeacher(config, ledger).annotate(PATHS[0])
     assert b'"api_key": "field\\"secret"' in server.asked[0].body
@@ -155,7 +163,7 @@ def test_a_broken_batch_api_is_one_sentence(tmp_path: Path, answer: bytes):
         Ledger(tmp_path / "l.sqlite", "run") as ledger,
     ):
         endpoint = EndpointConfig(base_url=server.base_url, attempts=2, backoff=0, poll=0.01)
-        teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint, mode="batch"), ledger)
+        teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint, mode=Mode.BATCH), ledger)
         with pytest.raises(TeacherFailed):
             teacher.annotate(PATHS[0])
 

@@ -26,7 +26,9 @@ def surroundings(monkeypatch: pytest.MonkeyPatch):
 
 
 def opened(base_url: str, **given) -> OpenAIEngine:
-    access = ServerAccess(base_url=base_url, model="s", **({"retries": 0, "timeout": 5} | given))
+    access = ServerAccess.model_validate(
+        {"base_url": base_url, "model": "s", "retries": 0, "timeout": 5, **given}
+    )
     return OpenAIEngine(access, 64, 50, lambda text: [int(word) for word in text.split()])
 
 

@@ -42,11 +42,12 @@ def made(kind):
     pairs = kind == "t5"
     tokenizer = (WordTokenizer if pairs else MarkTokenizer).train(["pick up the apple"], 300)
     if pairs:
-        config = T5Config(  # pyright: ignore[reportCallIssue]
+        config = T5Config(
             vocab_size=tokenizer.size, d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2,
-            feed_forward_proj="gated-gelu", decoder_start_token_id=tokenizer.pad,
+            feed_forward_proj="gated-gelu",
             pad_token_id=tokenizer.pad, eos_token_id=min(tokenizer.stops),
         )  # fmt: skip
+        config.decoder_start_token_id = tokenizer.pad
         model = T5ForConditionalGeneration(config)
     else:
         model = LlamaForCausalLM(
