@@ -4,9 +4,9 @@
 
 A nano student from scratch takes the demo's steps (loss, gradients, clipping, Muon and AdamW, on
 batches of the demo's texts) on one thread, with `subgoal.training.muon.Muon` and with
-`torch.optim.Muon` in alternation. A round is ten steps of each: six that learn every token and four
-that learn goals and actions, as the demo's training shares them out; the middle round counts. The
-last line is the ratio of ours to torch's.
+`torch.optim.Muon`, step by step, each first in turn. A round is ten steps of each: six that learn
+every token and four that learn goals and actions, as the demo's training shares them out; the
+middle round counts. The last line is the ratio of ours to torch's.
 """
 
 import platform
@@ -70,18 +70,16 @@ class Training:
             )
         self._optimizers = [muon, rest]
 
-    def learn(self, texts: Batches, plan: list[Rows], reading: int) -> tuple[float, float]:
-        """Take a step on each batch; return tokens a CPU second and the last loss."""
-        value, start = torch.zeros(()), time.process_time()
-        for number, rows in enumerate(plan):
-            value = self._loss(**texts.make(rows).inputs(CPU, number < reading))
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._clip)
-            for optimizer in self._optimizers:
-                optimizer.step()
-                optimizer.zero_grad()
-        took = time.process_time() - start
-        return sum(map(texts.tokens, plan)) / took, value.item()
+    def learn(self, texts: Batches, rows: Rows, reading: bool) -> tuple[float, float]:
+        """Take a step; return its CPU seconds and its loss."""
+        start = time.process_time()
+        loss = self._loss(**texts.make(rows).inputs(CPU, reading))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._clip)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.process_time() - start, loss.item()
 
 
 def processor() -> str:
@@ -111,12 +109,18 @@ def main() -> None:
     plan, reading = texts.plan(0), round(STEPS * training.reading)
     rates: dict[str, list[float]] = defaultdict(list)
     losses: dict[str, float] = {}
+    turns = list(trainings.items())
     for number in range(rounds + 1):
         given = plan[number * STEPS : (number + 1) * STEPS]
-        for name, one in trainings.items():
-            rate, losses[name] = one.learn(texts, given, reading)
-            if number:  # the first warms up
-                rates[name].append(rate)
+        seconds = dict.fromkeys(trainings, 0.0)
+        for step, rows in enumerate(given):
+            turns.reverse()  # the first to see a new shape prepares its products for both
+            for name, one in turns:
+                took, losses[name] = one.learn(texts, rows, step < reading)
+                seconds[name] += took
+        if number:  # the first warms up
+            for name, took in seconds.items():
+                rates[name].append(sum(map(texts.tokens, given)) / took)
     for name, found in rates.items():
         middle = statistics.median(found)
         print(f"{name:18}{middle:8,.0f} tokens a CPU second, last loss {losses[name]:.3f}")
