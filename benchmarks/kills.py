@@ -93,7 +93,7 @@ agents = ["hierarchical", "flat", "random_action", "oracle"]
 """
 TRANSPORT = FaultRates(busy=0.05, error=0.05, dropped=0.05, cut=0.05, slow=0.05)
 REPLIES = FaultRates(truncated=0.05, broken=0.05, coverage=0.05, reworded=0.05)
-STAGES = ("collect", "annotate", "train", "evaluate", "report")
+STAGES: tuple[str, ...] = ("collect", "annotate", "train", "evaluate", "report")
 MOST_KILLS = 8
 """Of one run."""
 NOW = 0.6

@@ -5,6 +5,7 @@ import sys
 
 import numba
 import pytest
+from numba.core import config
 
 from subgoal.language_models.kept_code import keep_code
 
@@ -14,7 +15,7 @@ SOURCE = "def twice(x):\n    return 2 * x\n"
 @pytest.fixture
 def compiled(tmp_path, monkeypatch):
     """Return a maker of a function as a new process would compile it, and where its code lies."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "kept"))
     file = tmp_path / "twice_for_a_test.py"
     file.write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
