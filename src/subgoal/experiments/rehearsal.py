@@ -1,8 +1,8 @@
 """How fast a machine trains and plays, measured by a short run of the very stages that follow.
 
 The students that are to be trained are trained for some seconds, side by side where they will be,
-on the run's own texts; then every agent plays a variation of every task type with them. The folder
-of it is deleted afterwards.
+on the run's own texts; then every agent plays two variations of every task type with them. The
+folder of it is deleted afterwards.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from subgoal.datasets.rendering import Role
 from subgoal.environments.pool import WorldLimits, affordable
 from subgoal.environments.protocol import protocol
 from subgoal.evaluation.evaluate import WORLDS_A_CORE, EvaluateConfig, evaluate, tasks_of
-from subgoal.evaluation.summary import played
+from subgoal.evaluation.summary import journal
 from subgoal.experiments.time_plan import Speed
 from subgoal.run_folder import RunFolder
 from subgoal.training.selection import Select
@@ -22,9 +22,9 @@ from subgoal.training.train import PerRole, TrainConfig, in_turn, train, trainin
 
 _SECONDS = 12.0
 """For so long each student is trained."""
-_PLAYED_OUT = 0.5
-"""Share of the moves it may make that a student is taken to need on average; one that was trained
-for seconds ends its episodes sooner, in actions that no world knows."""
+_PLAYED_OUT = 0.35
+"""Share of the moves it may make that a student is taken to need on average, as trained ones do;
+one that was trained for seconds ends its episodes sooner, in actions that no world knows."""
 
 
 def rehearse(
@@ -99,16 +99,19 @@ def _play(
     worlds: int | Literal["auto"],
     limits: WorldLimits,
 ) -> float:
-    """Play a variation of every task type; return the seconds of a type's whole evaluation."""
+    """Play some of every task type; return the seconds of a type's whole evaluation.
+
+    The first half is played while worlds start and code is compiled, and is not counted.
+    """
     rules, whole = protocol(config.protocol), tasks_of(config)
     types = len({task.name for task in whole})
-    brief = {"per_type": 1, "annotations": config.annotations or source}
+    brief = {"per_type": 2, "annotations": config.annotations or source}
     evaluate(config.model_copy(update=brief), folder, worlds, limits)
     places = min(affordable(worlds, limits, WORLDS_A_CORE), types)
     likely = _PLAYED_OUT * (rules.move_limit or rules.step_limit)
     seconds = 0.0
     for agent in config.agents:
-        episodes = played(folder, rules.name, agent)
+        episodes = list(journal(folder, rules.name, agent).by_key().values())[-types:]
         steps = sum(len(episode.steps) for episode in episodes)
         a_step = sum(episode.seconds for episode in episodes) / max(1, steps) / places
         seconds += a_step * max(likely, steps / len(episodes)) * len(whole) / types
