@@ -105,6 +105,7 @@ def test_sampling_follows_its_seed():
 )
 def test_a_small_model_computes_with_few_threads(parameters, asked, threads, monkeypatch):
     now = [4]
+    monkeypatch.setattr("subgoal.language_models.transformers_engine.cores", lambda: 4)
     monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
     monkeypatch.setattr(torch, "set_num_threads", lambda count: now.__setitem__(0, count))
     with cpu_threads(parameters, asked):
