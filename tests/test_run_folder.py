@@ -244,6 +244,15 @@ def test_of_a_link_only_the_link_is_deleted(tmp_path, victim):
     assert (victim / "file").exists()
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000])
+def test_an_output_that_is_no_name_of_a_file_deletes_nothing(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    doctored(folder, outputs={"mine": "", name: ""})
+    with pytest.raises(RunFolderInvalid, match=re.escape(repr(name[:80]))):
+        folder.remove_stage("collect")
+    assert (folder.path / "mine").exists()
+
+
 def test_a_link_to_a_run_folder_is_not_deleted_for_it(tmp_path):
     folder = RunFolder(tmp_path / "run")
     run(folder, Config())

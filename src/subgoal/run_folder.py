@@ -172,10 +172,20 @@ class RunFolder:
         """Return the place of a name in the folder.
 
         Raises:
-            RunFolderInvalid: It lies outside of the folder: `..`, an absolute path, or a link.
+            RunFolderInvalid: It lies outside of the folder (`..`, an absolute path, or a link), or
+                no file can have that name.
         """
         place = self.path / name
-        root, found = self.path.resolve(), place.resolve()
+        try:
+            root, found = self.path.resolve(), place.resolve()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                place.lstat()  # a name that is too long is resolved all the same
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunFolderInvalid(
+                f"{self.path}: no file can be called {name[:80]!r} ({reason}); move the run folder "
+                "away, or mend what names it"
+            ) from error
         if found == root or not found.is_relative_to(root):
             raise RunFolderInvalid(
                 f"{self.path}: '{name}' leads to {found}, outside of the run folder, where nothing "
