@@ -22,7 +22,7 @@ from subgoal.training.train import PerRole, TrainConfig, in_turn, train, trainin
 
 _SECONDS = 12.0
 """For so long each student is trained."""
-_PLAYED_OUT = 0.35
+_PLAYED_OUT = 0.4
 """Share of the moves it may make that a student is taken to need on average, as trained ones do;
 one that was trained for seconds ends its episodes sooner, in actions that no world knows."""
 
@@ -109,10 +109,13 @@ def _play(
     evaluate(config.model_copy(update=brief), folder, worlds, limits)
     places = min(affordable(worlds, limits, WORLDS_A_CORE), types)
     likely = _PLAYED_OUT * (rules.move_limit or rules.step_limit)
-    seconds = 0.0
-    for agent in config.agents:
-        episodes = list(journal(folder, rules.name, agent).by_key().values())[-types:]
-        steps = sum(len(episode.steps) for episode in episodes)
-        a_step = sum(episode.seconds for episode in episodes) / max(1, steps) / places
-        seconds += a_step * max(likely, steps / len(episodes)) * len(whole) / types
-    return seconds
+    played = {
+        agent: list(journal(folder, rules.name, agent).by_key().values())[-types:]
+        for agent in config.agents
+    }
+    steps = {agent: sum(len(one.steps) for one in played[agent]) for agent in played}
+    seconds = sum(one.seconds for episodes in played.values() for one in episodes)
+    # over all agents: an episode of a few steps spends most of its time on its beginning
+    per_step = seconds / max(1, sum(steps.values())) / places
+    lengths = (max(likely, steps[agent] / len(played[agent])) for agent in played)
+    return per_step * sum(lengths) * len(whole) / types

@@ -20,7 +20,7 @@ PLAN = "plan.json"
 """The file of a run folder that keeps its plan."""
 _RESERVE = 0.06
 """Share of the minutes that is planned for nothing: what starts and ends between the stages."""
-_SURE = 0.85
+_SURE = 0.9
 """Share of the measured training speed that is counted on."""
 _GRID = 20
 """Tokens are chosen in so many equal parts of what was asked for: two runs on a machine whose
