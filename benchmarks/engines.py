@@ -22,22 +22,22 @@ import numpy as np
 import torch
 
 from subgoal.agents.student_engine import open_student
-from subgoal.datasets.rendering import RenderingName, Role, TextFormat, Turns
-from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
-from subgoal.datasets.word_tokenizer import WordTokenizer
-from subgoal.errors import EngineFailed
-from subgoal.language_models.engine import Engine, Generation
-from subgoal.language_models.engine_config import (
+from subgoal.engines.base import Engine, Generation
+from subgoal.engines.config import (
     REFERENCE,
     EngineConfig,
     EngineName,
     Precision,
     resolved,
 )
-from subgoal.language_models.llama_forward import LlamaForward
-from subgoal.language_models.prefix_engine import PrefixEngine
-from subgoal.training.checkpoint import Student, StudentCard, load_student, save_student
-from subgoal.training.student import Size, StudentConfig, make_student, make_t5
+from subgoal.engines.llama_forward import LlamaForward
+from subgoal.engines.prefix import PrefixEngine
+from subgoal.errors import EngineFailed
+from subgoal.students.build import Size, StudentConfig, make_student, make_t5
+from subgoal.students.folder import Student, StudentCard, load_student, save_student
+from subgoal.text.format import RenderingName, Role, TextFormat, Turns
+from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
 
 HELD, NEW, WRITTEN, WINDOW = 400, 40, 8, 500
 STEPS = 4

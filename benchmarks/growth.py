@@ -18,21 +18,21 @@ from statistics import mean
 from typing import Any, cast
 
 from led import HeldTo
-from subgoal.agents.agent import Agent, Ask
+from subgoal.agents.base import Agent, Ask
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.annotate import AnnotateConfig, annotate_all
-from subgoal.annotation.recorded import recorded_actions
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.datasets.examples import corpus
-from subgoal.datasets.rendering import RenderingName, Role, Seen, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.environments.environment import Environment, Observation, StepResult, Task
-from subgoal.environments.scienceworld import ScienceWorld
-from subgoal.language_models.engine import Generated
-from subgoal.language_models.transformers_engine import TransformersEngine, cpu_threads
-from subgoal.training.student import Size, StudentConfig, make_student
+from subgoal.engines.base import Generated
+from subgoal.engines.transformers import TransformersEngine, cpu_threads
+from subgoal.environments.base import Environment, Observation, StepResult, Task
+from subgoal.environments.scienceworld.world import ScienceWorld
+from subgoal.students.build import Size, StudentConfig, make_student
+from subgoal.text.format import RenderingName, Role, Seen, TextFormat
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 

@@ -36,10 +36,10 @@ import psutil
 import torch  # noqa: F401 - for the forks
 from typing_extensions import override
 
-import subgoal.cli.run  # noqa: F401 - for the forks
-from subgoal.annotation.faults import FaultRates
-from subgoal.annotation.ledger import Totals
-from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
+import subgoal.cli.verbs.run  # noqa: F401 - for the forks
+from subgoal.annotation.teachers.llm.ledger import Totals
+from subgoal.annotation.teachers.rehearsal.faults import FaultRates
+from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
 from subgoal.cli.main import main as subgoal_main
 from subgoal.evaluation.summary import evaluated, journal
 from subgoal.journal import file_digest

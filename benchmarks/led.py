@@ -11,15 +11,15 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from subgoal.agents.agent import Agent, Ask
+from subgoal.agents.base import Agent, Ask
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
-from subgoal.language_models.constraint import OneOf
-from subgoal.language_models.engine import Engine, Generated
+from subgoal.engines.base import Engine, Generated
+from subgoal.engines.constraint import OneOf
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
 
 NOTHING = frozenset({-1})
 """Ends no turn: a led one has a given length."""

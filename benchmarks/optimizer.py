@@ -3,7 +3,7 @@
     python benchmarks/optimizer.py [rounds]
 
 A nano student from scratch takes the demo's steps (loss, gradients, clipping, Muon and AdamW, on
-batches of the demo's texts) on one thread, with `subgoal.training.muon.Muon` and with
+batches of the demo's texts) on one thread, with `subgoal.training.optimizers.muon.Muon` and with
 `torch.optim.Muon`, step by step, each first in turn. A round is ten steps of each: six that learn
 every token and four that learn goals and actions, as the demo's training shares them out; the
 middle round counts. The last line is the ratio of ours to torch's.
@@ -21,15 +21,15 @@ import torch
 
 from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.cli.config import ExperimentConfig, load_config
+from subgoal.config import ExperimentConfig, load_config
 from subgoal.datasets.examples import build, corpus
-from subgoal.datasets.rendering import Role
-from subgoal.datasets.tokenizer import MarkTokenizer
-from subgoal.training.batching import Batches, Layout, Rows
+from subgoal.students.build import make_student
+from subgoal.text.format import Role
+from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.training.batches import Batches, Layout, Rows
 from subgoal.training.loss import LearnedLoss, fast_bfloat16
-from subgoal.training.muon import Muon
-from subgoal.training.optimizer import OptimizerName, make_optimizers
-from subgoal.training.student import make_student
+from subgoal.training.optimizers.muon import Muon
+from subgoal.training.optimizers.optimizer import OptimizerName, make_optimizers
 
 ROOT = Path(__file__).parents[1]
 STEPS = 10

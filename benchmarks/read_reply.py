@@ -12,14 +12,14 @@ import statistics
 import time
 from collections.abc import Callable
 
-from subgoal.annotation.faults import Fault, faulty_text
-from subgoal.annotation.listed_reply import listed_subgoals
-from subgoal.annotation.numbered_reply import Listing
-from subgoal.annotation.path_alignment import Alignment, owners
-from subgoal.annotation.prompt import render_pairs
-from subgoal.annotation.recorded import recorded_annotations
-from subgoal.annotation.reply import read_partly
+from subgoal.annotation.replies.alignment import Alignment, owners
+from subgoal.annotation.replies.listed import listed_subgoals
+from subgoal.annotation.replies.numbered import Listing
+from subgoal.annotation.replies.read import read_partly
 from subgoal.annotation.subgoal import SubgoalSpan
+from subgoal.annotation.teachers.llm.prompt import render_pairs
+from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.annotation.teachers.rehearsal.faults import Fault, faulty_text
 
 LENGTH, REPEATS = 1000, 7
 

@@ -47,27 +47,27 @@ from transformers import LlamaForCausalLM
 from typing_extensions import override
 
 from led import led_agent
-from subgoal.agents.agent import Agent
+from subgoal.agents.base import Agent
 from subgoal.annotation.annotate import AnnotateConfig, annotate_all
-from subgoal.annotation.recorded import recorded_actions
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.datasets.examples import corpus
-from subgoal.datasets.rendering import Asked, RenderingName, Seen, TextFormat, Turns
-from subgoal.datasets.tokenizer import MarkTokenizer, StudentTokenizer
-from subgoal.datasets.window import PHRASES, room_name
-from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.engines.base import Engine
+from subgoal.engines.prefix import Forward, PrefixCache
+from subgoal.engines.seq2seq import Seq2SeqEngine
+from subgoal.engines.transformers import TransformersEngine, threads_for
 from subgoal.environments import registry
-from subgoal.environments.environment import Environment, Observation, StepResult, StopReason, Task
+from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.java import Answer, Call
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
-from subgoal.environments.scienceworld import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.engine import Engine
-from subgoal.language_models.prefix_engine import Forward, PrefixCache
-from subgoal.language_models.seq2seq_engine import Seq2SeqEngine
-from subgoal.language_models.transformers_engine import TransformersEngine, threads_for
-from subgoal.training.student import Size, StudentConfig, make_student, make_t5
+from subgoal.students.build import Size, StudentConfig, make_student, make_t5
+from subgoal.text.format import Asked, RenderingName, Seen, TextFormat, Turns
+from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
+from subgoal.text.window import PHRASES, room_name
 from subgoal.trajectories.replay import replay
 
 RULES = protocol("plain").model_copy(update={"step_limit": 40})

@@ -19,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from subgoal.annotation.fidelity import fidelity
-from subgoal.annotation.ledger import Ledger
-from subgoal.annotation.openai_config import EndpointConfig, OpenAIConfig, Structured
-from subgoal.annotation.openai_teacher import OpenAITeacher
-from subgoal.annotation.recorded import recorded_annotations
+from subgoal.annotation.agreement import fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig, Structured
+from subgoal.annotation.teachers.llm.ledger import Ledger
+from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
+from subgoal.annotation.teachers.recorded import recorded_annotations
 
 CONTEXT = 8192
 

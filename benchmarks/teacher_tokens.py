@@ -18,9 +18,9 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import NamedTuple
 
-from subgoal.annotation.cost import TokenCounter
-from subgoal.annotation.prompt import Prompt, render_pairs
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teachers.llm.cost import TokenCounter
+from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
 from transfer import recorded
 
 Count = Callable[[str], int]

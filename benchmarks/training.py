@@ -32,13 +32,13 @@ from subgoal.annotation.annotate import AnnotateConfig, annotate
 from subgoal.annotation.annotate import journal as annotations
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
-from subgoal.datasets.rendering import RenderingName, Role
-from subgoal.datasets.tokenizer import MarkTokenizer
 from subgoal.run_folder import RunFolder
-from subgoal.training.batching import Batching
-from subgoal.training.finetune import finetune
-from subgoal.training.student import Size, StudentConfig, make_student
-from subgoal.training.training_config import TrainingConfig
+from subgoal.students.build import Size, StudentConfig, make_student
+from subgoal.text.format import RenderingName, Role
+from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.training.batches import Batching
+from subgoal.training.config import TrainingConfig
+from subgoal.training.loop import finetune
 from subgoal.trajectories.collect import CollectConfig, collect
 
 PADDED = 1024

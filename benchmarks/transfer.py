@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from subgoal.annotation.example import Example
-from subgoal.annotation.fidelity import Fidelity, fidelity
-from subgoal.annotation.recorded import recorded_annotations
-from subgoal.annotation.selection import medoids
+from subgoal.annotation.agreement import Fidelity, fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
-from subgoal.annotation.template import templates
-from subgoal.annotation.transfer import TransferTeacher
+from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.annotation.transfer.example import Example
+from subgoal.annotation.transfer.selection import medoids
+from subgoal.annotation.transfer.teacher import TransferTeacher
+from subgoal.annotation.transfer.template import templates
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories import collect
 

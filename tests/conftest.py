@@ -4,12 +4,16 @@ from hypothesis import HealthCheck, settings
 
 from subgoal.agents.released import AGENT, AgentCard
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
-from subgoal.datasets.examples import corpus
-from subgoal.datasets.rendering import RenderingName, Role, TextFormat
-from subgoal.datasets.tokenizer import MarkTokenizer
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.datasets.examples import DatasetConfig, corpus
 from subgoal.environments.errand import ErrandWorld
-from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.journal import Journal
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.text.format import RenderingName, Role, TextFormat
+from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.training.config import TrainingConfig
+from subgoal.training.train import TrainConfig
 from subgoal.trajectories.replay import replay
 
 torch.set_num_threads(1)
@@ -68,3 +72,31 @@ def released(annotated, tmp_path_factory):
     )
     (folder / AGENT).write_text(agent.model_dump_json(indent=2) + "\n")
     return folder
+
+
+@pytest.fixture
+def source(annotated, tmp_path):
+    """A sealed file of annotated paths of the tiny world."""
+    journal = Journal(
+        tmp_path / "given" / "annotations.jsonl",
+        AnnotatedTrajectory,
+        "annotations",
+        lambda one: one.trajectory.task.key,
+    )
+    for one in annotated:
+        journal.append(one)
+    return journal.seal()
+
+
+@pytest.fixture
+def tiny(source):
+    """A training that takes a second."""
+    return TrainConfig(
+        roles=(Role.BOTH,),
+        dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
+        student=StudentConfig(layers=1),
+        training=TrainingConfig(
+            tokens=1_600, batch_tokens=512, checkpoint_tokens=500, looks=1, look_tokens=500
+        ),
+        annotations=source,
+    )

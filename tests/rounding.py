@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from subgoal.language_models.engine_config import Precision
+from subgoal.engines.config import Precision
 
 ROOM = 3.0
 """Errors of so many times the random draws' are within the bounds."""

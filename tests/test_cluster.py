@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 import torch
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
 from subgoal.annotation.annotate import journal as annotations
-from subgoal.annotation.openai_config import EndpointConfig, OpenAIConfig
-from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.teacher_server import ServerConfig, TeacherServer
+from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig
+from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
+from subgoal.annotation.transfer.selection import SelectionConfig
 from subgoal.cluster import Cluster, Worker, grouped
-from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ClusterFailed
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
 from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from subgoal.trajectories.collect import CollectConfig, collect, failures
 
 pytestmark = [
@@ -123,7 +123,7 @@ def _kill_when_half_is_done(nodes: Nodes, file: Path, killed: list[int]) -> thre
 def test_carrying_over_in_a_cluster_gives_the_same_annotations(
     nodes: Nodes, tmp_path: Path, annotated: list[Any], trajectories: list[Any]
 ) -> None:
-    from subgoal.annotation.transfer_worker import carried_over
+    from subgoal.annotation.transfer.worker import carried_over
 
     del tmp_path
     few = [one for one in annotated if one.trajectory.task.variation % 2]

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.cli.main import main
 from subgoal.errors import DiskFull
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
@@ -23,8 +23,8 @@ from subgoal.evaluation.summary import journal
 from subgoal.journal import write_text, writing
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
-from subgoal.training.checkpoint import write_folder
-from subgoal.training.resume import Position, checkpoints, load_checkpoint, save_checkpoint
+from subgoal.students.folder import write_folder
+from subgoal.training.checkpoint import Position, checkpoints, load_checkpoint, save_checkpoint
 from subgoal.trajectories import storage
 
 EVALUATE = EvaluateConfig(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.annotation.openai_config import EndpointConfig, OpenAIConfig
-from subgoal.cli.config import ExperimentConfig, load_config, save_config
+from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig
 from subgoal.cli.main import main
+from subgoal.config import ExperimentConfig, load_config, save_config
 from subgoal.errors import ConfigInvalid
 from subgoal.run_folder import RunFolder
 from subgoal.secret import MASK, Secrets, masked, resolved

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from subgoal import progress
-from subgoal.agents.scripted import OracleAgent
+from subgoal.agents.baselines import OracleAgent
 from subgoal.cli import main as cli
 from subgoal.cli import output
 from subgoal.environments import registry
 from subgoal.environments.errand import ErrandWorld
-from subgoal.environments.protocol import protocol
+from subgoal.evaluation.protocol import protocol
 from subgoal.progress import Board, PlainConsole, Update, printable
 from subgoal.report.play import play_by_hand, watch
 

@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus, lexicon
-from subgoal.datasets.rendering import RenderingName, Role, TextFormat, Turns
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer, StudentTokenizer
-from subgoal.datasets.word_tokenizer import WordTokenizer
-from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student, make_t5
+from subgoal.students.build import StudentConfig, make_student, make_t5
+from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.text.format import RenderingName, Role, TextFormat, Turns
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, StudentTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
 
 TRANSCRIPT = TextFormat(rendering=RenderingName.FOLDED, context=512, turn=12)
 WINDOW = TextFormat(rendering=RenderingName.WINDOW, context=512, turn=12, turns=Turns.WORDS)

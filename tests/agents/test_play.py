@@ -2,19 +2,19 @@
 
 import pytest
 
-from subgoal.agents.agent import Ask
-from subgoal.agents.endings import INVALID_STREAK, LOOP_STEPS, Endings
+from subgoal.agents.base import Ask
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
+from subgoal.agents.stopping import INVALID_STREAK, LOOP_STEPS, Endings
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import LEARNED, RenderingName, Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.environments.environment import StepResult, StopReason
+from subgoal.engines.base import Generated
+from subgoal.engines.transformers import TransformersEngine
+from subgoal.environments.base import StepResult, StopReason
 from subgoal.environments.errand import ErrandWorld
-from subgoal.language_models.engine import Generated
-from subgoal.language_models.transformers_engine import TransformersEngine
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.text.format import LEARNED, RenderingName, Role, TextFormat
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 
 
 @pytest.fixture(scope="module")

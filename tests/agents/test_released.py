@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from subgoal.agents import released as room
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.released import AGENT, released_agent, shipped
 from subgoal.errors import ConfigInvalid, StudentInvalid
-from subgoal.training.checkpoint import read_card
+from subgoal.students.folder import read_card
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import EMPTY_ENDS, HierarchicalAgent, RandomSubgoals
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import ActionForm, Asked, RenderingName, Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.datasets.window import Window
-from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.engines.base import Engine, Generated
 from subgoal.environments.errand import ErrandWorld
-from subgoal.language_models.engine import Engine, Generated
+from subgoal.text.format import ActionForm, Asked, RenderingName, Role, TextFormat
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
+from subgoal.text.window import Window
 
 TEAMS = [
     (Role.BOTH,),

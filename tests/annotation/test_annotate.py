@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subgoal.annotation.agreement import fidelity
 from subgoal.annotation.annotate import (
     AnnotateConfig,
     TeacherKind,
@@ -13,12 +14,11 @@ from subgoal.annotation.annotate import (
     annotate_all,
     journal,
 )
-from subgoal.annotation.fidelity import fidelity
-from subgoal.annotation.recorded import RecordedTeacher, recorded_actions
-from subgoal.annotation.scripted import ScriptedTeacher
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
-from subgoal.annotation.transfer import transfer
-from subgoal.environments.environment import StopReason, Task
+from subgoal.annotation.teachers.recorded import RecordedTeacher, recorded_actions
+from subgoal.annotation.teachers.scripted import ScriptedTeacher
+from subgoal.annotation.transfer.teacher import transfer
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import AnnotationInvalid
 from subgoal.run_folder import RunFolder

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.cli.config import load_config
 from subgoal.cli.main import VERBS, main
+from subgoal.config import load_config
 from subgoal.errors import ConfigInvalid
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_a_second_run_does_nothing_again(folder, capfd):
 
 @pytest.mark.slow
 def test_a_run_in_minutes_keeps_what_it_chose_and_says_it(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr("subgoal.experiments.rehearsal._SECONDS", 0.1)
+    monkeypatch.setattr("subgoal.time_plan.rehearsal._SECONDS", 0.1)
     (tmp_path / "timed.toml").write_text(
         SMALL + "[plan]\nminutes = 0.001\nleast_tokens = 2000\n[collect.caps]\nfetch = 3\n"
     )

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from subgoal.agents.load import AgentName, AgentShop
-from subgoal.cli.config import load_config
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.cli.main import main
-from subgoal.datasets.rendering import Role
+from subgoal.config import load_config
+from subgoal.text.format import Role
 
 CONFIG = Path(__file__).parents[2] / "configs" / "t5-tiny.toml"
 LESS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.cli.config import load_config
 from subgoal.cli.main import main
+from subgoal.config import load_config
 
 SERVER = "from subgoal.cli.main import main; main()"
 

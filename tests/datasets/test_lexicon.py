@@ -1,10 +1,10 @@
 """The words that a student may always write are those that it learns to write."""
 
 from subgoal.datasets.examples import corpus, lexicon
-from subgoal.datasets.functional_action import functional_action
-from subgoal.datasets.rendering import ActionForm, RenderingName, TextFormat, spelled
-from subgoal.datasets.tokenizer import MarkTokenizer
-from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.text.format import ActionForm, RenderingName, TextFormat, spelled
+from subgoal.text.functional_actions import functional_action
+from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
 
 
 def _changed(one, **change):

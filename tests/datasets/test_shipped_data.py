@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.journal import Journal, file_digest
 
 PLACE = Path(__file__).parents[2] / "data" / "scienceworld"

@@ -3,7 +3,7 @@
 import pytest
 
 from subgoal.datasets.splits import strange
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 
 KNOWN = ("kitchen/boil/1/easy", "kitchen/melt/2/easy", "kitchen/melt/7/easy")
 

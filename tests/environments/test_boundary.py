@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from subgoal.agents.agent import Agent
-from subgoal.agents.scripted import OracleAgent
+from subgoal.agents.base import Agent
+from subgoal.agents.baselines import OracleAgent
 from subgoal.environments import registry
+from subgoal.environments.base import Environment, StepResult, StopReason, Task
 from subgoal.environments.boundary import MOST_CHARACTERS
-from subgoal.environments.environment import Environment, StepResult, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
 from subgoal.errors import EnvironmentFailed, TaskUnknown
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.collect import CollectConfig, CollectSummary, collect

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ORACLE_LENGTHS, ErrandWorld
 from subgoal.errors import TaskUnknown
 

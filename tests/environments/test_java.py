@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from subgoal.environments import java
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 from subgoal.environments.java import JAVA_READS, JavaProcess, find_java, java_environment
-from subgoal.environments.scienceworld import REPEATABLE_FLAGS, ScienceWorld
+from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
 from subgoal.errors import EnvironmentFailed
 
 QUICK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")

@@ -9,7 +9,7 @@ import pytest
 
 from subgoal.environments import pool as pool_module
 from subgoal.environments import registry
-from subgoal.environments.environment import Environment, Task
+from subgoal.environments.base import Environment, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool, WorldLimits, affordable
 from subgoal.errors import EnvironmentFailed

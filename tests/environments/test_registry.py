@@ -25,7 +25,7 @@ def test_an_unknown_option_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "importers"), [("py4j", ("java", "scienceworld")), ("scienceworld", ())]
+    ("package", "importers"), [("py4j", ("java", "scienceworld.world")), ("scienceworld", ())]
 )
 def test_a_missing_package_names_the_extra(
     package: str, importers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

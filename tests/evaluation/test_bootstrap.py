@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from subgoal.environments.protocol import Mean
 from subgoal.evaluation.bootstrap import bootstrap, sign_flip_p_value
+from subgoal.evaluation.protocol import Mean
 
 
 def _groups(*values: list[float]) -> list[np.ndarray]:

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments import registry
-from subgoal.environments.environment import Observation, StopReason, Task
+from subgoal.environments.base import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from untrained import untrained_students
 

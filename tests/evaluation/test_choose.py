@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Ask, Turn
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.base import Action, Agent, Ask, Turn
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, decided, open_student
 from subgoal.agents.student_seat import Decoding, StudentSeat, check_constraints
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
-from subgoal.datasets.rendering import Role, Seen
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.engines.agreement import ComparedEngine
+from subgoal.engines.config import EngineConfig
 from subgoal.environments import registry
-from subgoal.environments.environment import StepResult, StopReason, Task
+from subgoal.environments.base import StepResult, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
 from subgoal.errors import EngineFailed
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.agreement import ComparedEngine
-from subgoal.language_models.engine_config import EngineConfig
+from subgoal.text.format import Role, Seen
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
 from untrained import untrained_students
 
 RULES = protocol("plain").model_copy(update={"step_limit": 12})

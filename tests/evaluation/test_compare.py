@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from subgoal.environments.environment import StopReason, Task
-from subgoal.environments.protocol import LengthClass, protocol
+from subgoal.environments.base import StopReason, Task
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare import compare
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.metrics import agent_scores
+from subgoal.evaluation.protocol import LengthClass, protocol
 
 PAPER = protocol("paper")
 

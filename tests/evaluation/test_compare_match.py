@@ -2,7 +2,7 @@
 
 import pytest
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare_match import compare_match
 from subgoal.evaluation.exact_match import ExactMatch, GroupMatch, PathMatch, Share

@@ -2,15 +2,15 @@
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
-from subgoal.datasets.rendering import Role
 from subgoal.evaluation.dev_score import RolloutConfig, dev_scores
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.training.finetune import TrainingConfig
+from subgoal.students.build import StudentConfig
+from subgoal.text.format import Role
+from subgoal.training.log import log
+from subgoal.training.loop import TrainingConfig
 from subgoal.training.selection import Select
-from subgoal.training.student import StudentConfig
 from subgoal.training.train import TrainConfig, train
-from subgoal.training.training_log import log
 
 ROLLOUT = RolloutConfig(environment="errand", protocol="dev", per_type=1)
 

@@ -12,32 +12,32 @@ import pytest
 import torch
 
 from rounding import Rounding, rounding
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import CONVERTED, OpenStudent, decided, open_student
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
-from subgoal.datasets.rendering import Role, Turns
-from subgoal.environments.errand import ErrandWorld
-from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
-from subgoal.errors import EngineFailed, RunFolderInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
-from subgoal.evaluation.rollout import rollout
-from subgoal.journal import Journal
-from subgoal.language_models.agreement import ComparedAnswer, ComparedEngine
-from subgoal.language_models.engine import Engine
-from subgoal.language_models.engine_config import (
+from subgoal.engines.agreement import ComparedAnswer, ComparedEngine
+from subgoal.engines.base import Engine
+from subgoal.engines.config import (
     EngineConfig,
     EngineName,
     Precision,
     ServerAccess,
 )
+from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.pool import Pool
+from subgoal.errors import EngineFailed, RunFolderInvalid
+from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.protocol import protocol
+from subgoal.evaluation.rollout import rollout
+from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import load_student
-from subgoal.training.student import Architecture, StudentConfig
+from subgoal.students.build import Architecture, StudentConfig
+from subgoal.students.folder import load_student
+from subgoal.text.format import Role, Turns
+from subgoal.training.config import TrainingConfig
 from subgoal.training.train import TrainConfig, train
-from subgoal.training.training_config import TrainingConfig
 from support.completions_server import CompletionsServer, ServedStudent
 from untrained import TRANSCRIPT, WINDOW, fresh_student
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import journal as annotations_of
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.cluster import Worker
 from subgoal.digests import write_digests
 from subgoal.environments import registry
-from subgoal.environments.environment import Observation, StopReason, Task
+from subgoal.environments.base import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import (
     ConfigInvalid,

@@ -3,29 +3,29 @@
 import pytest
 from transformers import LlamaForCausalLM
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
-from subgoal.annotation.noise import noisy
-from subgoal.annotation.shortening import shortened
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import surroundings
-from subgoal.datasets.course import EventKind
+from subgoal.augmentation.mistakes import noisy
+from subgoal.augmentation.shortening import shortened
 from subgoal.datasets.examples import DatasetConfig, build, corpus
-from subgoal.datasets.rendering import ActionForm, Asked, RenderingName, Role
-from subgoal.datasets.tokenizer import MarkTokenizer
-from subgoal.datasets.word_tokenizer import WordTokenizer
+from subgoal.engines.base import Generated
+from subgoal.engines.transformers import make_engine
 from subgoal.environments.errand import TASK_TYPES, ErrandWorld
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.evaluation.exact_match import _Crew, _Reading, exact_match
 from subgoal.journal import Journal
-from subgoal.language_models.engine import Generated
-from subgoal.language_models.transformers_engine import make_engine
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import read_card
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.folder import read_card
+from subgoal.text.events import EventKind
+from subgoal.text.format import ActionForm, Asked, RenderingName, Role
+from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.text.tokenizers.words import WordTokenizer
+from subgoal.training.config import TrainingConfig
 from subgoal.training.train import TrainConfig, train
-from subgoal.training.training_config import TrainingConfig
 from subgoal.trajectories.replay import replay
 
 TEAMS = [

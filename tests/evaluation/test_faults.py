@@ -11,12 +11,12 @@ from threading import Semaphore
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Turn
 from subgoal.environments import pool as pool_module
-from subgoal.environments.environment import Environment, Observation, StopReason, Task
+from subgoal.environments.base import Environment, Observation, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
-from subgoal.environments.protocol import protocol
 from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 
 TASK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")

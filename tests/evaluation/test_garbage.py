@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.agent import Agent
+from subgoal.agents.base import Agent
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
 from subgoal.agents.student_seat import Decoding, StudentSeat
-from subgoal.datasets.rendering import RenderingName, Role, TextFormat
-from subgoal.datasets.tokenizer import MarkTokenizer
-from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.engines.base import FULL, Engine, Generated, Generation, Stream
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.engine import FULL, Engine, Generated, Generation, Stream
+from subgoal.text.format import RenderingName, Role, TextFormat
+from subgoal.text.tokenizers.marks import MarkTokenizer
 
 ENDINGS = {
     StopReason.FAILED,

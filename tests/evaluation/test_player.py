@@ -71,9 +71,7 @@ def test_an_interrupt_while_the_student_computes_gives_the_world_back(released, 
 
     with subgoal.load_agent(released) as agent:
         with monkeypatch.context() as patch:
-            patch.setattr(
-                "subgoal.language_models.prefix_engine.PrefixEngine.generate", interrupted
-            )
+            patch.setattr("subgoal.engines.prefix.PrefixEngine.generate", interrupted)
             with pytest.raises(KeyboardInterrupt) as held:
                 agent.play("fetch")
         assert agent.play("fetch").steps

@@ -8,26 +8,26 @@ import pytest
 import torch
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
-from subgoal.agents.load import AgentName, AgentShop
-from subgoal.agents.scripted import OracleAgent, RandomActionAgent
-from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
+from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.baselines import OracleAgent, RandomActionAgent
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.engines.base import Generation
+from subgoal.engines.llama_forward import KeyValueCache
+from subgoal.engines.prefix import PrefixStream
 from subgoal.environments import registry
-from subgoal.environments.environment import Environment, Observation, StepResult, StopReason, Task
+from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import Protocol, protocol
 from subgoal.errors import EnvironmentFailed
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.episode import Episode, Replacement
 from subgoal.evaluation.play import MakeAgent
+from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.engine import Generation
-from subgoal.language_models.llama_forward import KeyValueCache
-from subgoal.language_models.prefix_engine import PrefixStream
-from subgoal.training.checkpoint import Student, StudentCard, save_student
-from subgoal.training.student import StudentConfig, make_student
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 
 PLAIN = protocol("plain")
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.datasets.rendering import TextFormat
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import journal
 from subgoal.experiments.cast import play_of
 from subgoal.experiments.figures import GroupKind, TableFigures, figures
 from subgoal.experiments.matrix import Place, Sized, stage_of
-from subgoal.training.checkpoint import CARD, StudentCard
-from subgoal.training.ending import Ending
+from subgoal.students.ending import Ending
+from subgoal.students.folder import CARD, StudentCard
+from subgoal.text.format import TextFormat
 from tiny_tables import sized, written
 
 

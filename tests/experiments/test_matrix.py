@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.experiments.cast import Play, Training, play_of

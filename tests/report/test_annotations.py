@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.report.annotations import annotations_page
 from subgoal.trajectories.trajectory import Step, Trajectory
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from subgoal.annotation.cost import TokenCounter, estimate
-from subgoal.annotation.ledger import Totals
-from subgoal.annotation.prompt import Prompt, render_pairs
-from subgoal.annotation.recorded import recorded_annotations
-from subgoal.environments.environment import StopReason, Task
+from subgoal.annotation.teachers.llm.cost import TokenCounter, estimate
+from subgoal.annotation.teachers.llm.ledger import Totals
+from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
+from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.environments.base import StopReason, Task
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.report.llm_cost import TeacherTokens, llm_cost, teacher_tokens

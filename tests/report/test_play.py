@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
-from subgoal.agents.scripted import OracleAgent
-from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.baselines import OracleAgent
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.environments.protocol import protocol
+from subgoal.evaluation.protocol import protocol
 from subgoal.report.play import play_by_hand, watch
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
 from subgoal.evaluation.summary import Students, journal, students_file, summarize
@@ -20,7 +20,7 @@ from subgoal.report.html import json_text
 from subgoal.report.terminal import rendered
 from subgoal.report.write import ReportConfig, report
 from subgoal.run_folder import RunFolder
-from subgoal.training.ending import Ending, TrainingExtent
+from subgoal.students.ending import Ending, TrainingExtent
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 TYPES = ("boil", "find-plant", "use-thermometer")

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.rendering import LEARNED, Role
-from subgoal.datasets.tokenizer import Mark, MarkTokenizer
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
+from subgoal.evaluation.protocol import protocol
 from subgoal.self_training.attempts import Attempt, attempts
 from subgoal.self_training.credit import advantages, spread, weighed
 from subgoal.self_training.draw import Draw, counted, renewed
+from subgoal.text.format import LEARNED, Role
+from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from untrained import untrained_students
 
 RULES = protocol("plain").model_copy(update={"split": "train", "step_limit": 6})

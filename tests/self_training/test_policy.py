@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from subgoal.datasets.rendering import Role
 from subgoal.errors import TrainingFailed
 from subgoal.self_training.credit import WeighedText
 from subgoal.self_training.policy import (
@@ -18,6 +17,7 @@ from subgoal.self_training.policy import (
     save_checkpoint,
 )
 from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
+from subgoal.text.format import Role
 from tiny_models import VOCABULARY, causal
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.rendering import Role
 from subgoal.environments.pool import Pool
 from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.rollout import play_all
 from subgoal.run_folder import RunFolder
 from subgoal.self_training import attempts as attempts_module
 from subgoal.self_training.reinforce import ReinforceConfig, reinforce, rounds_journal
+from subgoal.text.format import Role
 from subgoal.training.train import TrainConfig
 from untrained import untrained_students
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
+from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.errors import SubgoalError
-from subgoal.language_models.engine import Engine, Generated, Generation, Stream
 
 KEPT = 64
 """So many texts stay computed, and so many requests make a batch at most."""

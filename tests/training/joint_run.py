@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from subgoal.training.finetune import finetune
+from subgoal.training.config import TrainingConfig
+from subgoal.training.loop import finetune
 from subgoal.training.run import Run
-from subgoal.training.training_config import TrainingConfig
 from tiny_models import causal, lora, t5, texts
 
 MAKE = {"causal": causal, "t5": t5, "lora": lora}

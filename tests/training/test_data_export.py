@@ -6,12 +6,12 @@ from tokenizers import Tokenizer
 
 from chat_models import KINDS, chat_model
 from datasets import load_dataset
-from subgoal.datasets.chat_tokenizer import ChatTokenizer
 from subgoal.datasets.examples import DatasetConfig, build, corpus
 from subgoal.datasets.parquet import conversation, turns
-from subgoal.datasets.rendering import RenderingName, Role, Turns
 from subgoal.errors import ExportFailed
 from subgoal.run_folder import RunFolder
+from subgoal.text.format import RenderingName, Role, Turns
+from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.training.data_export import export_data
 from subgoal.training.train import texts_by_role
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from subgoal.datasets.rendering import Role
-from subgoal.language_models.transformers_engine import make_engine
+from subgoal.engines.transformers import make_engine
 from subgoal.run_folder import RunFolder
+from subgoal.students.build import StudentConfig, make_student
+from subgoal.text.format import Role
 from subgoal.training import llama_pass
 from subgoal.training.attention import Attention
 from subgoal.training.batch import PaddedBatch
-from subgoal.training.batching import Batching
+from subgoal.training.batches import Batching
 from subgoal.training.loss import LearnedLoss, Precision
-from subgoal.training.student import StudentConfig, make_student
 from subgoal.training.train import train
 from tiny_models import texts
 

@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from subgoal.students.build import StudentConfig, make_student
 from subgoal.training import llama_pass
 from subgoal.training.loss import LearnedLoss, Precision, fast_bfloat16, settled_precision
-from subgoal.training.student import StudentConfig, make_student
 
 LENGTHS = (300, 257, 40, 3)
 VOCABULARY = 60

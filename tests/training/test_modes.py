@@ -6,13 +6,13 @@ from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.attention import Attention
-from subgoal.training.batching import Batching
-from subgoal.training.finetune import finetune
+from subgoal.training.batches import Batching
+from subgoal.training.checkpoint import checkpoints
+from subgoal.training.config import TrainingConfig
+from subgoal.training.log import log
+from subgoal.training.loop import finetune
 from subgoal.training.loss import Precision
-from subgoal.training.processes import Processes
-from subgoal.training.resume import checkpoints
-from subgoal.training.training_config import TrainingConfig
-from subgoal.training.training_log import log
+from subgoal.training.parallel.processes import Processes
 from tiny_models import CAUSAL, causal, lora, t5, texts, weights
 
 CONFIG = TrainingConfig(

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from subgoal.errors import TrainingFailed
+from subgoal.students.build import StudentConfig, make_student
 from subgoal.training import llama_pass
 from subgoal.training.batch import PackedBatch, PaddedBatch, PairBatch
-from subgoal.training.batching import Batches, Batching, Layout, packed_plan
-from subgoal.training.finetune import finetune
-from subgoal.training.look import keeps_apart
+from subgoal.training.batches import Batches, Batching, Layout, packed_plan
+from subgoal.training.config import TrainingConfig
+from subgoal.training.loop import finetune
 from subgoal.training.loss import LearnedLoss, PairLoss, Precision
 from subgoal.training.memory import checkpoint_layers
-from subgoal.training.processes import Processes
-from subgoal.training.student import StudentConfig, make_student
-from subgoal.training.training_config import TrainingConfig
+from subgoal.training.parallel.processes import Processes
+from subgoal.training.validation import keeps_apart
 from tiny_models import CAUSAL, causal, t5, texts
 
 CPU = torch.device("cpu")

@@ -3,11 +3,11 @@ import torch
 from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.finetune import finetune
+from subgoal.training.config import TrainingConfig
+from subgoal.training.log import LogLine, log
+from subgoal.training.loop import finetune
 from subgoal.training.loss import Precision
 from subgoal.training.selection import Select, Selection
-from subgoal.training.training_config import TrainingConfig
-from subgoal.training.training_log import LogLine, log
 from tiny_models import causal, lora, texts, weights
 
 CONFIG = TrainingConfig(

@@ -4,10 +4,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.finetune import finetune
+from subgoal.training.config import TrainingConfig
+from subgoal.training.log import log
+from subgoal.training.loop import finetune
 from subgoal.training.tracking import Tracker
-from subgoal.training.training_config import TrainingConfig
-from subgoal.training.training_log import log
 from tiny_models import causal, texts
 
 CONFIG = TrainingConfig(

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from subgoal.annotation.thinning import Thinning
-from subgoal.datasets.rendering import Role
+from subgoal.datasets.annotation_budget import Thinning
 from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
 from subgoal.run_folder import RunFolder, StageState
-from subgoal.training.checkpoint import load_student
+from subgoal.students.folder import load_student
+from subgoal.text.format import Role
 from subgoal.training.selection import Select
 from subgoal.training.train import PerRole, RoleTraining, TrainConfig, prepare, train, training_of
 

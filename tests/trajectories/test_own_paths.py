@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.run_folder import RunFolder

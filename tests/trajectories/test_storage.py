@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from subgoal.annotation.recorded import recorded_actions
+from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.errors import ConfigInvalid
 from subgoal.trajectories.storage import (
     OraclePath,

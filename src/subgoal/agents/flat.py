@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
-from subgoal.datasets.rendering import Role, Seen, Text
-from subgoal.datasets.tokenizer import Mark
-from subgoal.environments.environment import Environment, Observation, StepResult
+from subgoal.environments.base import Environment, Observation, StepResult
+from subgoal.text.format import Role, Seen, Text
+from subgoal.text.tokenizers.marks import Mark
 
 
 class FlatAgent(Agent):

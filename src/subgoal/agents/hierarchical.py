@@ -17,15 +17,15 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.agent import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.student_seat import StudentSeat
-from subgoal.annotation.action import take_apart
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.datasets.rendering import Asked, Role, Seen, Text, functional
-from subgoal.datasets.tokenizer import Mark
-from subgoal.datasets.window import COMPLETE_TASK
-from subgoal.environments.environment import Environment, Observation, StepResult
+from subgoal.environments.base import Environment, Observation, StepResult
 from subgoal.errors import AnnotationInvalid
+from subgoal.text.format import Asked, Role, Seen, Text, functional
+from subgoal.text.tokenizers.marks import Mark
+from subgoal.text.window import COMPLETE_TASK
+from subgoal.trajectories.action_grammar import take_apart
 
 EMPTY_ENDS = 3
 """So often in a row a sub-goal may end without a step since the last end; then `END_SG()` is sent

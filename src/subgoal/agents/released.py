@@ -16,13 +16,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.student_seat import Decoding
-from subgoal.datasets.rendering import Role
 from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
 from subgoal.record import Record
-from subgoal.training.checkpoint import weights_file
+from subgoal.students.folder import weights_file
+from subgoal.text.format import Role
 
 AGENT = "agent.json"
 """The file that makes a folder an agent's."""

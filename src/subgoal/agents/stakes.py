@@ -8,8 +8,8 @@ share of the full score that it would lose; else it stops there.
 
 import re
 
-from subgoal.annotation.action import take_apart
-from subgoal.datasets.reasons import conditions
+from subgoal.text.conditions import conditions
+from subgoal.trajectories.action_grammar import take_apart
 
 _FULL = 100
 _ANSWERING = ("focus on", "move")

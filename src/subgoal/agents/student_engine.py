@@ -7,22 +7,22 @@ from pathlib import Path
 
 import torch
 
-from subgoal.datasets.rendering import Role, Turns
-from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.digests import check_digests
-from subgoal.errors import EngineFailed
-from subgoal.journal import file_digest
-from subgoal.language_models.ctranslate2_engine import (
+from subgoal.engines.base import Engine
+from subgoal.engines.config import EngineConfig, EngineName, Precision, resolved
+from subgoal.engines.ctranslate2 import (
     ConvertedModel,
     CTranslate2CausalEngine,
     CTranslate2Seq2SeqEngine,
 )
-from subgoal.language_models.engine import Engine
-from subgoal.language_models.engine_config import EngineConfig, EngineName, Precision, resolved
-from subgoal.language_models.openai_engine import OpenAIEngine
-from subgoal.language_models.transformers_engine import make_engine, threads_for
+from subgoal.engines.server import OpenAIEngine
+from subgoal.engines.transformers import make_engine, threads_for
+from subgoal.errors import EngineFailed
+from subgoal.journal import file_digest
 from subgoal.run_folder import delete, digest_of
-from subgoal.training.checkpoint import (
+from subgoal.students.export.export import Form, export_student
+from subgoal.students.export.quantization import Quantization
+from subgoal.students.folder import (
     CARD,
     StudentCard,
     load_student,
@@ -30,9 +30,9 @@ from subgoal.training.checkpoint import (
     read_card,
     weights_file,
 )
-from subgoal.training.export import Form, export_student
-from subgoal.training.model_shape import checked_config
-from subgoal.training.quantization import Quantization
+from subgoal.students.model_shape import checked_config
+from subgoal.text.format import Role, Turns
+from subgoal.text.tokenizers.marks import StudentTokenizer
 
 CONVERTED = ".ctranslate2"
 """The folder beside the students' that keeps them in CTranslate2's form."""

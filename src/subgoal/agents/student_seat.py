@@ -6,16 +6,16 @@ from itertools import groupby
 
 from pydantic import Field
 
-from subgoal.agents.agent import Ask
-from subgoal.datasets.context import make_context
-from subgoal.datasets.functional_action import elementary_action, functional_action
-from subgoal.datasets.rendering import ActionForm, Role, Text, TextFormat
-from subgoal.datasets.tokenizer import Mark, StudentTokenizer
+from subgoal.agents.base import Ask
+from subgoal.engines.base import Engine, Generated, Generation, Stream
+from subgoal.engines.config import EngineConfig, EngineName
+from subgoal.engines.constraint import Constraint, MadeOf, OneOf, Trie, trie
 from subgoal.errors import EngineFailed, TextTooLong
-from subgoal.language_models.constraint import Constraint, MadeOf, OneOf, Trie, trie
-from subgoal.language_models.engine import Engine, Generated, Generation, Stream
-from subgoal.language_models.engine_config import EngineConfig, EngineName
 from subgoal.record import Record
+from subgoal.text.context import make_context
+from subgoal.text.format import ActionForm, Role, Text, TextFormat
+from subgoal.text.functional_actions import elementary_action, functional_action
+from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
 
 
 class Decoding(Record):

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from subgoal.annotation.reply import read_reply
+    from subgoal.annotation.replies.read import read_reply
 
 __all__ = ["read_reply"]
 
@@ -16,4 +16,4 @@ __all__ = ["read_reply"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.reply"), name)
+    return getattr(import_module(f"{__name__}.replies.read"), name)

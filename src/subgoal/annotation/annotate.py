@@ -7,19 +7,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from subgoal.annotation.edited_text import corrected
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
-from subgoal.annotation.hand import corrected
-from subgoal.annotation.openai_config import OpenAIConfig
-from subgoal.annotation.openai_stage import Forecast, PaidTeacher, forecast
-from subgoal.annotation.recorded import RecordedTeacher
-from subgoal.annotation.scripted import ScriptedTeacher
-from subgoal.annotation.selection import Selection, SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, summarize
-from subgoal.annotation.teacher import Teacher
-from subgoal.annotation.transfer_worker import carried_over
+from subgoal.annotation.teachers.base import Teacher
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.annotation.teachers.llm.stage import Forecast, PaidTeacher, forecast
+from subgoal.annotation.teachers.recorded import RecordedTeacher
+from subgoal.annotation.teachers.scripted import ScriptedTeacher
+from subgoal.annotation.transfer.selection import Selection, SelectionConfig
+from subgoal.annotation.transfer.worker import carried_over
 from subgoal.cluster import Cluster
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
 from subgoal.journal import Journal, write_text
 from subgoal.plain_text import storable

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from subgoal.annotation import annotate
-from subgoal.annotation.hand import corrected, corrections, read_edited, write_editable
+from subgoal.annotation.edited_text import corrected, corrections, read_edited, write_editable
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.errors import ConfigInvalid
 from subgoal.run_folder import RunFolder

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from subgoal.annotation.action import GO, take_apart
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.trajectories.action_grammar import GO, take_apart
 
 
 class Surroundings(NamedTuple):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.released import ReleasedAgent, released_agent, shipped
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.evaluate import EvaluateConfig

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         _complain(f"there is no verb '{verb}'{nearest(verb, VERBS)} (see subgoal --help)")
     try:
-        import_module(f"subgoal.cli.{verb.replace('-', '_')}").command(rest)
+        import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}").command(rest)
     except SubgoalError as error:
         _complain(str(error))
     except KeyboardInterrupt:

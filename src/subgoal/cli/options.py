@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 import tyro
 
 from subgoal.cli.agent import fitted
-from subgoal.cli.config import ExperimentConfig, config_for
 from subgoal.cluster import Backend, Cluster
+from subgoal.config import ExperimentConfig, config_for
 from subgoal.environments.pool import WorldLimits
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder

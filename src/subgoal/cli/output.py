@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from subgoal.annotation.augment import AugmentSummary
-from subgoal.annotation.openai_config import OpenAIConfig
-from subgoal.annotation.openai_stage import Forecast
-from subgoal.annotation.selection import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, TypeSummary
-from subgoal.evaluation.improve import ImproveSummary
-from subgoal.evaluation.own_path import Worth
-from subgoal.experiments.time_plan import TimePlan
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.annotation.teachers.llm.stage import Forecast
+from subgoal.annotation.transfer.selection import SelectionConfig
+from subgoal.augmentation.augment import AugmentSummary
 from subgoal.progress import PlainConsole
+from subgoal.self_training.own_path import Worth
+from subgoal.self_training.own_successes import ImproveSummary
 from subgoal.self_training.reinforce import ReinforceSummary
+from subgoal.time_plan.plan import TimePlan
 from subgoal.training.train import TrainSummary
 from subgoal.trajectories.collect import CollectSummary
 

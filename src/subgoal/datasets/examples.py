@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.context import make_context
-from subgoal.datasets.course import Event, course, drive
-from subgoal.datasets.functional_action import functional_action
-from subgoal.datasets.reasons import with_reasons
-from subgoal.datasets.rendering import (
+from subgoal.errors import ConfigInvalid
+from subgoal.text.conditions import with_reasons
+from subgoal.text.context import make_context
+from subgoal.text.events import Event, course, drive
+from subgoal.text.format import (
     LEARNED,
     ActionForm,
     Asked,
@@ -29,9 +29,9 @@ from subgoal.datasets.rendering import (
     plain,
     spelled,
 )
-from subgoal.datasets.tokenizer import StudentTokenizer
-from subgoal.datasets.window import PHRASES, window_line
-from subgoal.errors import ConfigInvalid
+from subgoal.text.functional_actions import functional_action
+from subgoal.text.tokenizers.marks import StudentTokenizer
+from subgoal.text.window import PHRASES, window_line
 
 
 class DatasetConfig(TextFormat):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from subgoal.datasets.examples import Example
-from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.tokenizer import StudentTokenizer
 from subgoal.errors import ExportFailed, install
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import StudentTokenizer
 
 _ROWS = 1000
 """Rows that are held in memory."""

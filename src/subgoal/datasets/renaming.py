@@ -17,8 +17,8 @@ import string
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
-from subgoal.annotation.shortening import LOOK_AROUND
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.augmentation.shortening import LOOK_AROUND
 from subgoal.trajectories.trajectory import Step
 
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")

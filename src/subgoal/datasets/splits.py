@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 from subgoal.errors import DataLeak
 
 

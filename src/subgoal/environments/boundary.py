@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from subgoal.environments.environment import (
+from subgoal.environments.base import (
     Environment,
     Observation,
     StepResult,

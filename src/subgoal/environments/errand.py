@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 
-from subgoal.environments.environment import Environment, Observation, StepResult, StopReason, Task
+from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.task_table import TaskTable
 from subgoal.errors import EnvironmentFailed
 

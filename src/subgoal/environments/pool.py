@@ -18,7 +18,7 @@ from typing import Literal, Self, TypeVar
 import psutil
 from pydantic import Field
 
-from subgoal.environments.environment import Environment
+from subgoal.environments.base import Environment
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
 from subgoal.machine import cores, free_memory

@@ -3,13 +3,13 @@
 from importlib import import_module
 from typing import Any
 
+from subgoal.environments.base import Environment
 from subgoal.environments.boundary import checked_world, raised
-from subgoal.environments.environment import Environment
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 
 WORLDS: dict[str, tuple[str, str, str]] = {
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
-    "scienceworld": ("subgoal.environments.scienceworld", "ScienceWorld", "scienceworld"),
+    "scienceworld": ("subgoal.environments.scienceworld.world", "ScienceWorld", "scienceworld"),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 

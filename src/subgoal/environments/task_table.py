@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 from subgoal.errors import TaskUnknown, nearest
 
 SPLITS = ("train", "dev", "test")

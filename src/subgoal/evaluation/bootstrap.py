@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from subgoal.environments.protocol import Mean
+from subgoal.evaluation.protocol import Mean
 from subgoal.record import Record
 
 Floats = npt.NDArray[np.float64]

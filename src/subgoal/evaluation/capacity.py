@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from subgoal.language_models.engine import Engine
+from subgoal.engines.base import Engine
 
 
 def prefix_bytes(engines: Sequence[Engine]) -> int:

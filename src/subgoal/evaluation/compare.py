@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from subgoal.environments.protocol import Mean, Protocol
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap, sign_flip_p_value
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.metrics import by_class
+from subgoal.evaluation.protocol import Mean, Protocol
 from subgoal.record import Record
 
 

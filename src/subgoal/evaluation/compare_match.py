@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from subgoal.environments.protocol import LengthClass, Mean, length_class
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare import PairedDifference, paired
 from subgoal.evaluation.exact_match import ExactMatch
+from subgoal.evaluation.protocol import LengthClass, Mean, length_class
 
 
 def compare_match(first: ExactMatch, second: ExactMatch, seed: int = 0) -> list[PairedDifference]:

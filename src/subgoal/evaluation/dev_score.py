@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from subgoal.agents.load import AgentName, AgentShop
-from subgoal.datasets.rendering import Role, TextFormat
-from subgoal.datasets.tokenizer import StudentTokenizer
-from subgoal.environments.environment import StopReason
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.environments.base import StopReason
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol
 from subgoal.evaluation.evaluate import EvaluateConfig, tasks_of
+from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import Student, StudentCard
+from subgoal.students.folder import Student, StudentCard
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import StudentTokenizer
+from subgoal.training.log import LogLine
 from subgoal.training.train import Watch, students_folder
-from subgoal.training.training_log import LogLine
 
 
 class RolloutConfig(Record):

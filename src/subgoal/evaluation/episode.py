@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.record import Record
 
 

@@ -7,16 +7,16 @@ from typing import Literal
 
 from typing_extensions import override
 
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
 from subgoal.cluster import Cluster, Worker, grouped
-from subgoal.environments.environment import StopReason, Task
+from subgoal.engines.config import EngineConfig
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
-from subgoal.environments.protocol import Protocol
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.language_models.engine_config import EngineConfig
 from subgoal.record import Record
 
 GROUP = 4

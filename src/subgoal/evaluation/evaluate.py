@@ -7,15 +7,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
 from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
-from subgoal.environments.environment import StopReason, Task
+from subgoal.engines.config import REFERENCE, EngineConfig, EngineName
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
-from subgoal.environments.protocol import Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
@@ -28,6 +28,7 @@ from subgoal.evaluation.episode_worker import (
     played_in,
     worlds_of_a_worker,
 )
+from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import (
     EvaluationSummary,
@@ -38,11 +39,10 @@ from subgoal.evaluation.summary import (
     summarize,
 )
 from subgoal.journal import Journal, file_digest, write_text
-from subgoal.language_models.engine_config import REFERENCE, EngineConfig, EngineName
 from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageState
-from subgoal.training.checkpoint import CARD, read_card, weights_file
+from subgoal.students.folder import CARD, read_card, weights_file
 
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
 """Lets the agent of a name play tasks."""

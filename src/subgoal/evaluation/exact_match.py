@@ -15,25 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
-from subgoal.agents.agent import Ask
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.base import Ask
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.course import Event, EventKind, course, drive
 from subgoal.datasets.examples import DatasetConfig
-from subgoal.datasets.functional_action import elementary_action, functional_action
-from subgoal.datasets.reasons import with_reasons
-from subgoal.datasets.rendering import ActionForm, Asked, Role, functional
 from subgoal.datasets.splits import unseen
-from subgoal.datasets.tokenizer import Mark
-from subgoal.environments.protocol import LengthClass, Mean, length_class
+from subgoal.engines.base import Generated
+from subgoal.engines.config import EngineConfig
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.evaluation.bootstrap import Interval, bootstrap
+from subgoal.evaluation.protocol import LengthClass, Mean, length_class
 from subgoal.evaluation.rollout import answers
-from subgoal.language_models.engine import Generated
-from subgoal.language_models.engine_config import EngineConfig
 from subgoal.progress import Progress
 from subgoal.record import Record
+from subgoal.text.conditions import with_reasons
+from subgoal.text.events import Event, EventKind, course, drive
+from subgoal.text.format import ActionForm, Asked, Role, functional
+from subgoal.text.functional_actions import elementary_action, functional_action
+from subgoal.text.tokenizers.marks import Mark
 
 AT_ONCE = 32
 """Paths that are read side by side."""

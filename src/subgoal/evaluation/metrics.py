@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from subgoal.environments.environment import StopReason
-from subgoal.environments.protocol import LengthClass, Mean, Protocol, length_class
+from subgoal.environments.base import StopReason
 from subgoal.evaluation.bootstrap import Interval, bootstrap
 from subgoal.evaluation.episode import Episode, Replacement, by_type
+from subgoal.evaluation.protocol import LengthClass, Mean, Protocol, length_class
 from subgoal.record import Record
 
 

@@ -8,11 +8,12 @@ from abc import ABC
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from subgoal.agents.agent import Action, Agent, Ask, Turn
-from subgoal.agents.endings import Endings
+from subgoal.agents.base import Action, Agent, Ask, Turn
 from subgoal.agents.grounding import numbered, replaceable, same_action
 from subgoal.agents.stakes import Stakes
-from subgoal.environments.environment import (
+from subgoal.agents.stopping import Endings
+from subgoal.engines.base import Generated
+from subgoal.environments.base import (
     Environment,
     Observation,
     StepResult,
@@ -20,10 +21,9 @@ from subgoal.environments.environment import (
     Task,
 )
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import Protocol
 from subgoal.errors import EnvironmentFailed, WorldLost
 from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
-from subgoal.language_models.engine import Generated
+from subgoal.evaluation.protocol import Protocol
 
 MakeAgent = Callable[[Task, Environment], Agent]
 """Makes the agent of one episode."""

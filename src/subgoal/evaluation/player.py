@@ -3,13 +3,13 @@
 import weakref
 from typing import Self
 
-from subgoal.agents.load import AgentShop
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import protocol as named_protocol
 from subgoal.environments.registry import make
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
+from subgoal.evaluation.protocol import protocol as named_protocol
 
 
 class Player:

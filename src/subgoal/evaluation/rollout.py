@@ -15,13 +15,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from subgoal.agents.agent import Ask
-from subgoal.environments.environment import Task
+from subgoal.agents.base import Ask
+from subgoal.engines.base import Engine, Generated
+from subgoal.environments.base import Task
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import Protocol
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play
-from subgoal.language_models.engine import Engine, Generated
+from subgoal.evaluation.protocol import Protocol
 
 Asker = TypeVar("Asker")
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from subgoal.environments.environment import StopReason
-from subgoal.environments.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
+from subgoal.environments.base import StopReason
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison, compare
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
+from subgoal.evaluation.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
 from subgoal.journal import Journal
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.training.ending import TrainingExtent, cautions
+from subgoal.students.ending import TrainingExtent, cautions
 
 AGENT_ORDER = (
     "hierarchical",

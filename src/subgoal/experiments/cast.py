@@ -7,8 +7,7 @@ not make what was trained before worthless.
 from pathlib import Path
 from typing import Any
 
-from subgoal.agents.load import AgentName
-from subgoal.datasets.rendering import Role
+from subgoal.agents.factory import AgentName
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.experiments.scale import Scale
@@ -16,6 +15,7 @@ from subgoal.experiments.table import Row, Table
 from subgoal.journal import file_digest
 from subgoal.record import Record
 from subgoal.run_folder import digest_of
+from subgoal.text.format import Role
 from subgoal.toml_file import merged, validated
 from subgoal.training.train import TrainConfig, training_of
 

@@ -12,8 +12,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from subgoal.environments.environment import StopReason
-from subgoal.environments.protocol import (
+from subgoal.environments.base import StopReason
+from subgoal.errors import ComparisonInvalid
+from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
+from subgoal.evaluation.compare import PairedDifference, paired
+from subgoal.evaluation.compare_match import compare_match
+from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.exact_match import ExactMatch
+from subgoal.evaluation.protocol import (
     NUMBERS,
     LengthClass,
     Mean,
@@ -21,20 +27,14 @@ from subgoal.environments.protocol import (
     length_class,
     protocol,
 )
-from subgoal.errors import ComparisonInvalid
-from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
-from subgoal.evaluation.compare import PairedDifference, paired
-from subgoal.evaluation.compare_match import compare_match
-from subgoal.evaluation.evaluate import EvaluateConfig
-from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.summary import played
 from subgoal.experiments.cast import Play, play_of
 from subgoal.experiments.matrix import Place, Sized, player
 from subgoal.experiments.table import Chart, Content, Layout, Row, Table
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import StudentCard, read_card
-from subgoal.training.ending import TrainingExtent, cautions
+from subgoal.students.ending import TrainingExtent, cautions
+from subgoal.students.folder import StudentCard, read_card
 from subgoal.training.train import students_folder
 
 T = TypeVar("T")
@@ -456,7 +456,7 @@ def _cards(play: Play, place: Place) -> list[StudentCard]:
     else:
         assert play.run is not None
         folder = RunFolder(play.run)
-        from subgoal.agents.load import AgentShop
+        from subgoal.agents.factory import AgentShop
 
         roles = AgentShop(folder / "students").roles(play.agent)
     return [read_card(students_folder(folder, role), role) for role in roles]

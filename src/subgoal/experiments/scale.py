@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from subgoal.annotation.annotate import AnnotateConfig
-from subgoal.annotation.augment import AugmentConfig
+from subgoal.augmentation.augment import AugmentConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.record import Record
 from subgoal.training.train import TrainConfig

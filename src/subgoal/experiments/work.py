@@ -7,11 +7,11 @@ from typing import Literal
 import tomli_w
 import torch
 
-from subgoal.agents.load import AgentName
+from subgoal.agents.factory import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import annotate, journal_at
 from subgoal.annotation.annotate import journal as annotations_of
-from subgoal.annotation.augment import AugmentConfig, augment
+from subgoal.augmentation.augment import AugmentConfig, augment
 from subgoal.datasets.examples import chosen_types
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid, DiskFull, MatrixIncomplete, StageBusy, SubgoalError
@@ -23,7 +23,7 @@ from subgoal.experiments.scale import Scale
 from subgoal.journal import write_text
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import weights_file
+from subgoal.students.folder import weights_file
 from subgoal.training.train import students_folder, train
 from subgoal.trajectories.collect import collect
 

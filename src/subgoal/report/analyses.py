@@ -7,9 +7,9 @@ from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
-from subgoal.experiments.time_plan import TimePlan, plan_of
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, StageManifest, StageState
+from subgoal.time_plan.plan import TimePlan, plan_of
 
 REFERENCES = ("oracle", "random_action")
 """Agents that bound the others: never the report's subject."""
@@ -114,18 +114,19 @@ def training_curves(folder: RunFolder) -> list[Curve]:
     curves: list[Curve] = []
     for path in sorted((folder / "training").glob("*/log.jsonl*")):
         # Training needs torch, which only a run folder with students should cost.
-        from subgoal.training import checkpoint, training_log
+        from subgoal.students.folder import CARD, StudentCard
+        from subgoal.training.log import log
 
         name = path.parent.name
-        lines = list(training_log.log(path.with_name("log.jsonl")).by_key().values())
+        lines = list(log(path.with_name("log.jsonl")).by_key().values())
         thinned = lines[:: max(1, len(lines) // MOST_POINTS)]
         if not lines:
             continue
         points = tuple((float(line.tokens), line.loss) for line in [*thinned, lines[-1]])
         curves.append(Curve(name=name, kind="training", points=points))
-        card = folder / "students" / name / checkpoint.CARD
+        card = folder / "students" / name / CARD
         if card.is_file():
-            held_out = checkpoint.StudentCard.model_validate_json(card.read_bytes()).dev_loss
+            held_out = StudentCard.model_validate_json(card.read_bytes()).dev_loss
             if held_out is not None:
                 points = ((points[-1][0], held_out),)
                 curves.append(Curve(name=name, kind="held-out", points=points))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from subgoal.annotation.fidelity import Fidelity, fidelity
+from subgoal.annotation.agreement import Fidelity, fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.journal import write_text
 from subgoal.report.html import part, template

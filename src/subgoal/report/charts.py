@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from subgoal.environments.protocol import length_class
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.metrics import AgentScores, GroupScores
+from subgoal.evaluation.protocol import length_class
 from subgoal.record import Record
 from subgoal.report.analyses import Curve
 

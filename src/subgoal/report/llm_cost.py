@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from subgoal.annotation.cost import TokenCounter, expect
-from subgoal.annotation.ledger import Totals
-from subgoal.annotation.prompt import Prompt, render_pairs
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.environments.protocol import Mean
+from subgoal.annotation.teachers.llm.cost import TokenCounter, expect
+from subgoal.annotation.teachers.llm.ledger import Totals
+from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.bootstrap import LEVEL, Floats, Interval, bootstrap, resampled
 from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.protocol import Mean
 from subgoal.record import Record
 from subgoal.report.published import TOKENS_AN_ACTION, PublishedTokens
 

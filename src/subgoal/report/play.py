@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.text import Text
 from typing_extensions import override
 
-from subgoal.environments.environment import Environment, Observation, StopReason, Task
+from subgoal.environments.base import Environment, Observation, StopReason, Task
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import Protocol
 from subgoal.errors import nearest
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
+from subgoal.evaluation.protocol import Protocol
 from subgoal.report.analyses import label
 
 SUBGOAL_STYLES = ("magenta", "cyan", "yellow", "green", "blue", "bright_red")

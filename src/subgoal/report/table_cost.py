@@ -8,7 +8,7 @@ names the paths as they were.
 from collections.abc import Iterator, Sequence
 
 from subgoal.annotation.annotate import journal_at
-from subgoal.annotation.thinning import thinned
+from subgoal.datasets.annotation_budget import thinned
 from subgoal.datasets.examples import chosen_types
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.bootstrap import Interval

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from subgoal.environments.protocol import LengthClass
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.exact_match import ExactMatch
+from subgoal.evaluation.protocol import LengthClass
 from subgoal.experiments.catalogue import FULL
 from subgoal.experiments.figures import (
     Cell,

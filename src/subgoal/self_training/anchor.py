@@ -6,10 +6,10 @@ from typing import Protocol
 
 import torch
 
-from subgoal.datasets.rendering import Role
+from subgoal.datasets.training_texts import load_prepared
 from subgoal.run_folder import RunFolder
-from subgoal.training.batching import Batches, Layout
-from subgoal.training.prepared import load_prepared
+from subgoal.text.format import Role
+from subgoal.training.batches import Batches, Layout
 from subgoal.training.train import TrainConfig, prepare
 
 

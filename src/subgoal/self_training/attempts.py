@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from subgoal.agents.agent import Agent
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.base import Agent
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
-from subgoal.datasets.rendering import Role, Text
-from subgoal.environments.environment import Environment, Task
+from subgoal.environments.base import Environment, Task
 from subgoal.environments.pool import Pool
-from subgoal.environments.protocol import Protocol
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import Play
+from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.rollout import play_all
+from subgoal.text.format import Role, Text
 
 
 @dataclass(frozen=True)

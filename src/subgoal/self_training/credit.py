@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from subgoal.datasets.rendering import LEARNED, Role, Text
-from subgoal.environments.environment import StopReason
+from subgoal.environments.base import StopReason
 from subgoal.self_training.attempts import Attempt
+from subgoal.text.format import LEARNED, Role, Text
 
 _WHOLE = 100.0
 """The score of a solved task."""

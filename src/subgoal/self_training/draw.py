@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 
-from subgoal.environments.environment import Task
+from subgoal.environments.base import Task
 
 _LEAST = 0.08
 """Added to each type's spread, so that no type is forgotten."""

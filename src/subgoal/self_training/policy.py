@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from subgoal.datasets.rendering import Role
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record
 from subgoal.run_folder import delete
-from subgoal.training.checkpoint import Student, write_folder
+from subgoal.students.folder import Student, write_folder
+from subgoal.text.format import Role
 
 _KEPT = 2
 _STATE = "state.json"

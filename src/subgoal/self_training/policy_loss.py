@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from subgoal.self_training.credit import WeighedText
-from subgoal.training.batching import sized_plan
+from subgoal.training.batches import sized_plan
 from subgoal.training.loss import LearnedLoss
 
 

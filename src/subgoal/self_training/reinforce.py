@@ -16,20 +16,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from subgoal.agents.load import AgentName, AgentShop
+from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
 from subgoal.agents.student_seat import Decoding
-from subgoal.datasets.rendering import Role
-from subgoal.environments.environment import Task
+from subgoal.engines.transformers import make_engine
+from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
-from subgoal.environments.protocol import PROTOCOLS, Protocol, protocol
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
+from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.journal import Journal
-from subgoal.language_models.transformers_engine import make_engine
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -44,7 +43,8 @@ from subgoal.self_training.policy import (
     save_checkpoint,
 )
 from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
-from subgoal.training.checkpoint import load_student, save_student, weights_file
+from subgoal.students.folder import load_student, save_student, weights_file
+from subgoal.text.format import Role
 from subgoal.training.train import TrainConfig, students_folder
 
 _LAST_RATE = 0.1

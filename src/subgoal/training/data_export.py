@@ -4,8 +4,8 @@ from pathlib import Path
 
 from subgoal.datasets.parquet import write_data_card, write_parquet
 from subgoal.run_folder import RunFolder
-from subgoal.training.checkpoint import write_folder
-from subgoal.training.export import check_free
+from subgoal.students.export.export import check_free
+from subgoal.students.folder import write_folder
 from subgoal.training.train import TrainConfig, texts_by_role
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.training_config import TrainingConfig
+from subgoal.training.config import TrainingConfig
 
 
 def give_back_freed() -> None:

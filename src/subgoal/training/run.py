@@ -14,11 +14,20 @@ from subgoal.datasets.examples import Example
 from subgoal.errors import TrainingFailed
 from subgoal.progress import console
 from subgoal.record import Record
+from subgoal.students.ending import Ending
 from subgoal.training import llama_pass
 from subgoal.training.attention import Attention, attention_of, set_attention
-from subgoal.training.batching import Batches, Batching, Layout, Rows
-from subgoal.training.ending import Ending
-from subgoal.training.look import keeps_apart, mean_loss
+from subgoal.training.batches import Batches, Batching, Layout, Rows
+from subgoal.training.checkpoint import (
+    Position,
+    checkpoints,
+    last_position,
+    load_checkpoint,
+    save_checkpoint,
+    trained_weights,
+)
+from subgoal.training.config import TrainingConfig
+from subgoal.training.log import LogLine, Setup, cut_log, log
 from subgoal.training.loss import (
     LearnedLoss,
     PairLoss,
@@ -29,21 +38,17 @@ from subgoal.training.loss import (
     settled_precision,
 )
 from subgoal.training.memory import checkpoint_layers, give_back_freed, memory_advice
-from subgoal.training.optimizer import chosen_optimizer, make_optimizers
-from subgoal.training.processes import Processes
-from subgoal.training.resume import (
-    Position,
-    checkpoints,
-    last_position,
-    load_checkpoint,
-    save_checkpoint,
-    trained_weights,
+from subgoal.training.optimizers.optimizer import chosen_optimizer, make_optimizers
+from subgoal.training.optimizers.schedule import (
+    learning_rate,
+    seconds_left,
+    share_learned,
+    share_used,
 )
-from subgoal.training.schedule import learning_rate, seconds_left, share_learned, share_used
+from subgoal.training.parallel.processes import Processes
 from subgoal.training.selection import Selection
 from subgoal.training.tracking import Tracking
-from subgoal.training.training_config import TrainingConfig
-from subgoal.training.training_log import LogLine, Setup, cut_log, log
+from subgoal.training.validation import keeps_apart, mean_loss
 
 _LOG_STEPS = 20
 _LOG_SECONDS = 10.0

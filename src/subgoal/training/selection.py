@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import TrainingFailed, said_by
-from subgoal.training.checkpoint import write_folder
-from subgoal.training.resume import put_weights
-from subgoal.training.training_log import LogLine
+from subgoal.students.folder import write_folder
+from subgoal.training.checkpoint import put_weights
+from subgoal.training.log import LogLine
 
 
 class Select(StrEnum):

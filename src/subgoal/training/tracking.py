@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from subgoal.errors import TrainingFailed, install
 from subgoal.record import Record
-from subgoal.training.training_log import LogLine
+from subgoal.training.log import LogLine
 
 
 class Tracker(StrEnum):

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from subgoal.annotation.augment import learned_from
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.thinning import Thinning, thinned
+from subgoal.augmentation.augment import learned_from
+from subgoal.datasets.annotation_budget import Thinning, thinned
 from subgoal.datasets.examples import (
     DatasetConfig,
     Example,
@@ -31,22 +31,22 @@ from subgoal.datasets.examples import (
     unwritable,
 )
 from subgoal.datasets.renaming import copies_of, names, renamed_all
-from subgoal.datasets.rendering import Role, TextFormat
 from subgoal.datasets.splits import hold_out, unseen
-from subgoal.datasets.tokenizer import StudentTokenizer
+from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
 from subgoal.errors import ConfigInvalid, StudentInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.machine import cores
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, Stage, StageManifest, StageState, digest_of
-from subgoal.training.checkpoint import CARD, Student, StudentCard, read_card, save_student
-from subgoal.training.ending import TrainingExtent, cautions
-from subgoal.training.finetune import TrainingConfig, finetune
-from subgoal.training.prepared import Prepared, load_prepared, save_prepared
-from subgoal.training.processes import Processes
+from subgoal.students.build import StudentConfig, Tokens, make_model, make_tokens
+from subgoal.students.ending import TrainingExtent, cautions
+from subgoal.students.folder import CARD, Student, StudentCard, read_card, save_student
+from subgoal.text.format import Role, TextFormat
+from subgoal.text.tokenizers.marks import StudentTokenizer
+from subgoal.training.loop import TrainingConfig, finetune
+from subgoal.training.parallel.processes import Processes
+from subgoal.training.parallel.side_by_side import Order, train_side_by_side
 from subgoal.training.run import OnDev
-from subgoal.training.side_by_side import Order, train_side_by_side
-from subgoal.training.student import StudentConfig, Tokens, make_model, make_tokens
 
 Watch = Callable[[Role, StudentTokenizer, TextFormat], OnDev | None]
 """Returns what is called after each look at held-out texts, for a role's student; training knows

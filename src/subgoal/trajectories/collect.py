@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, NonNegativeInt
 
 from subgoal.cluster import Cluster, grouped
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.task_table import SPLITS
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.plain_text import storable

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing_extensions import override
 
 from subgoal.cluster import Worker
-from subgoal.environments.environment import Environment, StopReason, Task
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.errors import EnvironmentFailed, WorldLost
 from subgoal.record import Record

@@ -1,6 +1,6 @@
 """Records of what was done in a world: `Step` and `Trajectory`."""
 
-from subgoal.environments.environment import StopReason, Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.record import Record
 
 

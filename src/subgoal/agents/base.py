@@ -1,0 +1,103 @@
+"""The contract of an agent, and what it returns.
+
+An agent plays one episode. `act` is a generator: where it needs a language model it yields an
+`Ask` and is sent the answer. Whoever drives many episodes can so answer all their asks in one
+batch; an agent that needs no model just returns.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from subgoal.engines.base import Engine, Generated, Generation
+from subgoal.environments.base import Environment, Observation, StepResult
+from subgoal.record import Record
+from subgoal.text.format import Role, Text
+
+
+class Action(Record):
+    """What an agent decided."""
+
+    text: str
+    """The elementary action."""
+    subgoal: str | None = None
+    """The sub-goal that it pursues; None for agents without sub-goals."""
+    certainty: float = 1.0
+    """The probability, 0..1, that its students gave it, times that of its sub-goal; 1 where no
+    student was asked."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to a language model."""
+
+    engine: Engine
+    """Which model."""
+    request: Generation
+    """What it is asked."""
+
+
+Turn = Generator[Ask, Generated, Action]
+"""One decision: yields asks, is sent answers, returns the action."""
+
+
+class Agent(ABC):
+    """Plays one episode: `begin`, then `act` and `observe` in turn, then `close`."""
+
+    grounded: bool = True
+    """True where an action that the world does not know may be replaced (`agents/grounding.py`);
+    False where all is sent as it was written."""
+
+    careful: bool = False
+    """True where it rather stops than gives an answer of which it is not certain enough."""
+
+    @property
+    def shortened(self) -> int:
+        """How many texts of its students were too long for them and were shortened by a rule."""
+        return 0
+
+    def begin(self, opening: Observation, world: Environment) -> None:  # noqa: B027
+        """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""
+
+    @abstractmethod
+    def act(self) -> Turn:
+        """Decide on the next action."""
+
+    def choose(self, valid: Sequence[str]) -> Turn | None:
+        """Choose among actions that the world accepts, in place of one that it did not know.
+
+        Args:
+            valid: The actions to choose from; at least one.
+
+        Returns:
+            The turn that decides; None where the agent does not choose: then its action stands.
+        """
+        del valid
+        return None
+
+    def observe(self, action: str, result: StepResult) -> None:  # noqa: B027
+        """Take the world's answer to `action`, which may be the decided one grounded."""
+
+    def end(self, action: str) -> None:  # noqa: B027
+        """Take note of the last `action`, with which the episode ended; nothing answers it."""
+
+    def texts(self) -> dict[Role, list[Text]]:
+        """Return the texts that its students have read and written, by role, once it has played."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027
+        """The episode has ended: free what it held."""
+
+
+def without_model(turn: Turn) -> Action:
+    """Finish a turn that asks no model.
+
+    Raises:
+        RuntimeError: It asked one.
+    """
+    try:
+        next(turn)
+    except StopIteration as ended:
+        action: Action = ended.value
+        return action
+    raise RuntimeError("this agent needs a language model")

@@ -1,0 +1,49 @@
+"""Agents without a model: the ends of the scale on which students are measured."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from typing_extensions import override
+
+from subgoal.agents.base import Action, Agent, Turn
+from subgoal.environments.base import Environment, Observation
+
+
+class OracleAgent(Agent):
+    """Replays given actions; after the last one it waits by looking around.
+
+    Args:
+        path: The elementary actions.
+    """
+
+    grounded = False
+
+    def __init__(self, path: Sequence[str]) -> None:
+        self._path: Iterator[str] = iter(path)
+
+    @override
+    def act(self) -> Turn:
+        return Action(text=next(self._path, "look around"))
+        yield
+
+
+class RandomActionAgent(Agent):
+    """Picks uniformly among the valid actions.
+
+    Args:
+        seed: Seed of the choice.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._world: Environment | None = None
+
+    @override
+    def begin(self, opening: Observation, world: Environment) -> None:
+        self._world = world
+
+    @override
+    def act(self) -> Turn:
+        actions = self._world.valid_actions() if self._world else ()
+        return Action(text=self._chance.choice(actions) if actions else "look around")
+        yield

@@ -1,0 +1,207 @@
+"""Agents by name, built from a run folder's students."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
+from enum import StrEnum
+from pathlib import Path
+
+from subgoal.agents.base import Agent
+from subgoal.agents.baselines import OracleAgent, RandomActionAgent
+from subgoal.agents.flat import FlatAgent
+from subgoal.agents.hierarchical import (
+    Disturbance,
+    HierarchicalAgent,
+    RandomSubgoals,
+    SemiRandomSubgoals,
+)
+from subgoal.agents.student_engine import OpenStudent, decided, open_student, room
+from subgoal.agents.student_seat import (
+    Decoding,
+    StudentSeat,
+    check_constraints,
+    check_decoding,
+)
+from subgoal.datasets.splits import strange
+from subgoal.engines.base import Engine
+from subgoal.engines.config import EngineConfig
+from subgoal.engines.constraint import Trie, trie
+from subgoal.engines.transformers import cpu_threads, make_engine
+from subgoal.environments.base import Environment, Task
+from subgoal.students.folder import Student, StudentCard
+from subgoal.text.format import Role
+
+AgentFactory = Callable[[Task, Environment], Agent]
+"""Makes the agent of one episode; the world is there for an oracle path."""
+
+
+class AgentName(StrEnum):
+    """Every agent that can be evaluated."""
+
+    HIERARCHICAL = "hierarchical"
+    """Planner and executor."""
+    FLAT = "flat"
+    """Plain imitation of elementary actions."""
+    RANDOM_SUBGOALS = "random_subgoals"
+    """The hierarchical agent with sub-goals drawn from the training set."""
+    SEMI_RANDOM_SUBGOALS = "semi_random_subgoals"
+    """The hierarchical agent with random arguments in the planner's sub-goals."""
+    RANDOM_ACTION = "random_action"
+    """Uniform over the valid actions."""
+    ORACLE = "oracle"
+    """Replays the world's oracle path."""
+
+
+class AgentShop:
+    """Loads students once and makes agents of them.
+
+    Args:
+        students: The folder that holds a folder for each role.
+        subgoals: All sub-goals of the training set, for `random_subgoals`.
+        decoding: How students write.
+        engine: What they play on.
+        threads: CPU threads that they compute with; 0: one for each 16M parameters.
+    """
+
+    def __init__(
+        self,
+        students: Path,
+        subgoals: Sequence[str] = (),
+        decoding: Decoding | None = None,
+        engine: EngineConfig | None = None,
+        threads: int = 0,
+    ) -> None:
+        self._folder, self._subgoals = students, subgoals
+        self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
+        self._threads = threads
+        self._loaded: dict[Role, OpenStudent] = {}
+        self._lexicons: dict[Role, Trie] = {}
+
+    def writing(self, decoding: Decoding) -> "AgentShop":
+        """Return a shop of the same students, whose agents write in another way."""
+        other = copy(self)
+        other._decoding = decoding
+        return other
+
+    @property
+    def cards(self) -> Mapping[Role, StudentCard]:
+        """The cards of the students loaded so far."""
+        return {role: student.card for role, student in self._loaded.items()}
+
+    def engines(self, name: AgentName) -> dict[Role, EngineConfig]:
+        """Return what each student of an agent that comes from the folder plays on.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had.
+        """
+        return {role: decided(self._folder / role, role, self._engine) for role in self.roles(name)}
+
+    def strange(self, name: AgentName, tasks: Iterable[Task]) -> list[str]:
+        """Say what of some tasks the students of an agent, which are loaded, do not know."""
+        playing = list(tasks)
+        return [
+            f"the student '{role}': {note}"
+            for role in self.roles(name)
+            for note in strange(self._loaded[role].card.trained_on, playing)
+        ]
+
+    def threads(self, name: AgentName) -> AbstractContextManager[None]:
+        """Compute with as many CPU threads as an agent's students are worth, in a `with` block."""
+        loaded = [self._loaded[role] for role in self.roles(name) if role in self._loaded]
+        largest = max((student.card.parameters for student in loaded), default=0)
+        return cpu_threads(largest, self._threads)
+
+    def roles(self, name: AgentName) -> tuple[Role, ...]:
+        """Return the roles of the students that an agent needs."""
+        if name in {AgentName.ORACLE, AgentName.RANDOM_ACTION}:
+            return ()
+        if name is AgentName.FLAT:
+            return (Role.FLAT,)
+        whole = Role.BOTH in self._loaded or (self._folder / Role.BOTH).is_dir()
+        first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
+        return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
+
+    def folders(self, name: AgentName) -> dict[Role, Path]:
+        """Return the folders of the students that an agent needs, by role."""
+        return {role: self._folder / role for role in self.roles(name)}
+
+    def loaded_engines(self, name: AgentName) -> tuple[Engine, ...]:
+        """Return the engines of an agent's students, as far as they are loaded."""
+        return tuple(self._loaded[role].engine for role in self.roles(name) if role in self._loaded)
+
+    def hold(self, student: Student) -> None:
+        """Let a student play that is not in the folder, or not yet."""
+        engine = make_engine(student.model, room(student.card))
+        self.hold_open(OpenStudent(engine, student.tokenizer, student.card))
+
+    def hold_open(self, student: OpenStudent) -> None:
+        """Let a student play that is open already, on whatever engine."""
+        self._loaded[student.card.role] = student
+
+    def load(self, name: AgentName) -> None:
+        """Load the students of an agent.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had, or cannot serve a student.
+        """
+        for role in self.roles(name):
+            self._load(role)
+
+    def seats(self, name: AgentName) -> dict[Role, StudentSeat]:
+        """Return a new seat of each student of an agent, which is loaded, for one episode."""
+        return {role: self._seat(role) for role in self.roles(name)}
+
+    def factory(self, name: AgentName) -> AgentFactory:
+        """Return the factory of an agent, its students loaded.
+
+        Raises:
+            StudentInvalid: A student that it needs is missing or damaged.
+            EngineFailed: The engine cannot be had, or cannot serve a student.
+        """
+        self.load(name)
+        match name:
+            case AgentName.ORACLE:
+                return lambda task, world: OracleAgent(world.oracle_path(task))
+            case AgentName.RANDOM_ACTION:
+                return lambda task, _: RandomActionAgent(task.variation)
+            case AgentName.FLAT:
+                return lambda _, __: FlatAgent(self._seat(Role.FLAT))
+            case _:
+                return lambda task, _: self._hierarchical(name, task)
+
+    def _hierarchical(self, name: AgentName, task: Task) -> Agent:
+        seats = self.seats(name)
+        both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)
+        planner, executor = both or seats[Role.PLANNER], both or seats[Role.EXECUTOR]
+        return HierarchicalAgent(planner, executor, self._disturbance(name, task), first)
+
+    def _disturbance(self, name: AgentName, task: Task) -> Disturbance | None:
+        if name is AgentName.RANDOM_SUBGOALS:
+            return RandomSubgoals(self._subgoals, task.variation)
+        return (
+            SemiRandomSubgoals(task.variation) if name is AgentName.SEMI_RANDOM_SUBGOALS else None
+        )
+
+    def _load(self, role: Role) -> None:
+        if role in self._loaded:
+            return
+        folder = self._folder / role
+        engine = decided(folder, role, self._engine)
+        check_decoding(self._decoding, engine)
+        self._loaded[role] = open_student(folder, role, engine, self._threads)
+
+    def _seat(self, role: Role) -> StudentSeat:
+        held = self._loaded[role]
+        check_constraints(self._decoding, held.engine, held.tokenizer)
+        form, words = held.card.form, self._words(role) if self._decoding.known_words else None
+        return StudentSeat(held.engine, held.tokenizer, form, role, self._decoding, words)
+
+    def _words(self, role: Role) -> Trie:
+        """Return the words that a student may write wherever it is."""
+        if role not in self._lexicons:
+            held = self._loaded[role]
+            pieces = (piece for word in held.card.lexicon for piece in held.tokenizer.pieces(word))
+            self._lexicons[role] = trie(pieces)
+        return self._lexicons[role]

@@ -1,0 +1,1 @@
+"""Replies of teachers: read, aligned with the path, and repaired."""

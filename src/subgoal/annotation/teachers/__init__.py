@@ -1,0 +1,1 @@
+"""Teachers: who sets sub-goals on a trajectory."""

@@ -1,0 +1,128 @@
+"""The recorded teacher: real LLM annotations that ship with the package."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from pydantic_core import from_json
+from typing_extensions import override
+
+from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.annotation.teachers.base import Teacher
+from subgoal.environments.base import StopReason, Task
+from subgoal.errors import AnnotationInvalid, TeacherFailed
+from subgoal.plain_text import numbered_lines
+from subgoal.trajectories.trajectory import Step, Trajectory
+
+
+@cache
+def _rows(environment: str) -> Mapping[tuple[str, int], dict[str, Any]]:
+    place = resources.files("subgoal.annotation.teachers") / "recorded" / f"{environment}.jsonl"
+    if not place.is_file():
+        return {}
+    with place.open("rb") as file:
+        rows = [from_json(line) for _, line in numbered_lines(file)]
+    return {(row["task"], row["variation"]): row for row in rows}
+
+
+def recorded_actions(environment: str) -> dict[tuple[str, int], tuple[str, tuple[str, ...]]]:
+    """Return (`recorded`, actions) of every annotated path, by task type and variation."""
+    return {key: ("recorded", tuple(row["actions"])) for key, row in _rows(environment).items()}
+
+
+def recorded_annotations(environment: str) -> list[AnnotatedTrajectory]:
+    """Return the recorded annotations of a world, their paths without observations."""
+    return [_annotated(environment, row) for row in _rows(environment).values()]
+
+
+def _annotated(environment: str, row: Mapping[str, Any]) -> AnnotatedTrajectory:
+    task = Task(
+        environment=environment,
+        name=row["task"],
+        variation=row["variation"],
+        split=row["split"],
+        simplifications=row["simplifications"],
+        description=row["description"],
+    )
+    steps = tuple(
+        Step(action=action, observation="", score=score, moves=number, look="", inventory="")
+        for number, (action, score) in enumerate(
+            zip(row["actions"], row["scores"], strict=True), start=1
+        )
+    )
+    path = Trajectory(
+        task=task,
+        steps=steps,
+        stop_reason=StopReason.SOLVED,
+        final_score=row["scores"][-1],
+        source="recorded",
+    )
+    return AnnotatedTrajectory(
+        trajectory=path,
+        spans=_spans(row, len(steps)),
+        teacher="recorded",
+        prompt_digest=prompt_digest(),
+    )
+
+
+def _spans(row: Mapping[str, Any], steps: int) -> tuple[SubgoalSpan, ...]:
+    """Return the sub-goals of a path's first steps."""
+    return tuple(
+        SubgoalSpan(
+            subgoal=Subgoal.parse(one["subgoal"]),
+            first=one["first"],
+            last=min(one["last"], steps),
+        )
+        for one in row["subgoals"]
+        if one["first"] <= steps
+    )
+
+
+class RecordedTeacher(Teacher):
+    """Looks a path up among the recorded annotations of its world."""
+
+    name = "recorded"
+
+    @override
+    def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
+        task = trajectory.task
+        row = _rows(task.environment).get((task.name, task.variation))
+        if row is None:
+            raise TeacherFailed(f"no recorded annotation of {task.key}")
+        self._check(trajectory, row["actions"])
+        return AnnotatedTrajectory(
+            trajectory=trajectory,
+            spans=_spans(row, len(trajectory.steps)),
+            teacher=self.name,
+            prompt_digest=prompt_digest(),
+        )
+
+    @staticmethod
+    def _check(trajectory: Trajectory, actions: list[str]) -> None:
+        """The annotation is of these very actions, or it is not used.
+
+        A path that solves its task may stop short: a simplified world can be solved in fewer steps.
+        """
+        pairs = enumerate(zip(trajectory.actions, actions, strict=False), start=1)
+        for number, (here, there) in pairs:
+            if here != there:
+                raise AnnotationInvalid(
+                    f"{trajectory.task.key}: step {number} is '{here}' but the recorded "
+                    f"annotation has '{there}'"
+                )
+        whole = len(trajectory.actions) == len(actions)
+        solved = trajectory.stop_reason is StopReason.SOLVED
+        if not whole and not (solved and len(trajectory.actions) < len(actions)):
+            raise AnnotationInvalid(
+                f"{trajectory.task.key}: the path has {len(trajectory.actions)} steps, the "
+                f"recorded annotation {len(actions)}"
+            )
+
+
+@cache
+def prompt_digest() -> str:
+    """Return the digest of the prompt under which the recorded annotations were made."""
+    prompt = resources.files("subgoal.annotation.teachers.llm") / "prompts" / "subgoals.md"
+    return hashlib.sha256(prompt.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,88 @@
+"""Reading a path off a prompt, and answering it: what the rehearsal teacher knows."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.annotation.teachers.llm.prompt import Messages
+from subgoal.annotation.teachers.scripted import ScriptedTeacher
+from subgoal.environments.base import StopReason, Task
+from subgoal.trajectories.trajectory import Step, Trajectory
+
+_TASK = re.compile(r"^Task: (.*)$", re.MULTILINE)
+_STEP = re.compile(r"^(\d+)(?:-(\d+))? (.+?)(?: \(x\d+\))?(?: => .*)? \[-?\d+\]$", re.MULTILINE)
+_PART = re.compile(r"^Steps? (\d+)(?: to (\d+))? have no sub-goal yet", re.MULTILINE)
+
+
+class Asked(NamedTuple):
+    """What a prompt asks about."""
+
+    description: str
+    """The task's description."""
+    first: int
+    """Number of the first step that is shown."""
+    actions: tuple[str, ...]
+    """The actions that are shown."""
+    part: tuple[int, int]
+    """First and last step that sub-goals are asked for."""
+
+    @classmethod
+    def read(cls, messages: Messages) -> "Asked | None":
+        """Read a prompt of ours; None where it shows no path."""
+        shown = [one["content"] for one in messages if _STEP.search(one["content"])]
+        if not shown:
+            return None
+        text = shown[-1]
+        actions: list[str] = []
+        for first, last, action in _STEP.findall(text):
+            actions += [action] * (int(last or first) - int(first) + 1)
+        start = int(_STEP.findall(text)[0][0])
+        part, task = _PART.search(text), _TASK.search(text)
+        asked = (int(part[1]), int(part[2] or part[1])) if part else (1, len(actions))
+        return cls(task[1] if task else "", start, tuple(actions), asked)
+
+
+class KnownAnswers:
+    """Answers prompts from annotations where it has the path, else by the scripted teacher.
+
+    Args:
+        annotations: Annotated paths.
+    """
+
+    def __init__(self, annotations: Iterable[AnnotatedTrajectory] = ()) -> None:
+        self._known: dict[str, list[AnnotatedTrajectory]] = {}
+        for one in annotations:
+            description = " ".join(one.trajectory.task.description.split())
+            self._known.setdefault(description, []).append(one)
+
+    def spans(self, asked: Asked) -> list[SubgoalSpan]:
+        """Return the spans of the part that is asked about."""
+        first, last = asked.part
+        return [
+            span.model_copy(update={"first": max(span.first, first), "last": min(span.last, last)})
+            for span in self._whole(asked)
+            if span.first <= last and span.last >= first
+        ]
+
+    def _whole(self, asked: Asked) -> list[SubgoalSpan]:
+        start = asked.first - 1
+        for one in self._known.get(" ".join(asked.description.split()), ()):
+            if one.trajectory.actions[start : start + len(asked.actions)] == asked.actions:
+                return list(one.spans)
+        annotated = ScriptedTeacher().annotate(_path(asked))
+        return [
+            span.model_copy(update={"first": span.first + start, "last": span.last + start})
+            for span in annotated.spans
+        ]
+
+
+def _path(asked: Asked) -> Trajectory:
+    task = Task(environment="", name="", variation=0, split="train", description=asked.description)
+    steps = tuple(
+        Step(action=action, observation="", score=0, moves=0, look="", inventory="")
+        for action in asked.actions
+    )
+    return Trajectory(
+        task=task, steps=steps, stop_reason=StopReason.SOLVED, final_score=100, source="file"
+    )

@@ -1,0 +1,76 @@
+"""The scripted teacher: a deterministic segmentation of any text world's paths, no model."""
+
+import re
+from collections.abc import Sequence
+
+from typing_extensions import override
+
+from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.annotation.teachers.base import Teacher
+from subgoal.errors import TeacherFailed
+from subgoal.trajectories.action_grammar import WALK, Phrase, Unit, fold
+from subgoal.trajectories.trajectory import Trajectory
+
+_NAMES = {
+    WALK: "navigate_to",
+    "move": "place",
+    "put": "place",
+    "take": "pick_up",
+    "drop": "put_down",
+    "wait": "wait_for",
+    "wait1": "wait_for",
+}
+_LEADING = frozenset({"look around", "open", "look in", "inventory", "task"})
+"""What prepares the action that follows."""
+_WATCHING = frozenset({"wait", "wait1", "look at", "examine", "use"})
+"""What is done again and again until something happens."""
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
+_NO_NAME = re.compile(r"[(),\s]+")
+
+
+class ScriptedTeacher(Teacher):
+    """A walk is one sub-goal, named after where it ends; any other action is one, named after it.
+
+    What only prepares something (`look around`, opening a container) belongs to the sub-goal
+    that follows; watching and measuring is one sub-goal however often it is done.
+    """
+
+    name = "scripted"
+
+    @override
+    def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
+        if not trajectory.steps:
+            raise TeacherFailed(f"{trajectory.task.key}: a path without steps has no sub-goals")
+        units = fold(trajectory.actions)
+        spans: list[SubgoalSpan] = []
+        first = 0
+        for index, unit in enumerate(units):
+            after = units[index + 1] if index + 1 < len(units) else None
+            if after is None or not _goes_on(unit.phrase, after.phrase):
+                spans.append(_span(units[first : index + 1]))
+                first = index + 1
+        return AnnotatedTrajectory(trajectory=trajectory, spans=tuple(spans), teacher=self.name)
+
+
+def _goes_on(phrase: Phrase, after: Phrase) -> bool:
+    if phrase.verb in _LEADING:
+        # A walk begins a sub-goal of its own; any other action was prepared.
+        return after.verb != WALK
+    return phrase.verb in _WATCHING and after.verb in _WATCHING
+
+
+def _span(units: Sequence[Unit]) -> SubgoalSpan:
+    """Name a span after its last action."""
+    phrase = units[-1].phrase
+    name = _NO_LETTER.sub("_", _NAMES.get(phrase.verb, phrase.verb)).strip("_")
+    if not name or name[0].isdigit():
+        name = "answer"
+    arguments = (
+        " ".join(_NO_NAME.split(argument.removesuffix(" in inventory"))).strip()
+        for argument in phrase.arguments
+    )
+    return SubgoalSpan(
+        subgoal=Subgoal(name=name, arguments=tuple(filter(None, arguments))),
+        first=units[0].first,
+        last=units[-1].last,
+    )

@@ -1,0 +1,1 @@
+"""Transfer: annotations of some paths are carried over to others of their task type."""

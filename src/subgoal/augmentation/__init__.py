@@ -1,0 +1,1 @@
+"""Augmentation: annotated paths are rewritten in the world, before students learn from them."""

@@ -1,0 +1,196 @@
+"""The stage `augment`: annotated paths are rewritten in the world, before they are learned from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from subgoal.annotation import annotate
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.surroundings import Surroundings, surroundings
+from subgoal.augmentation.hindsight import in_hindsight, ingredients
+from subgoal.augmentation.mistakes import noisy
+from subgoal.augmentation.moved_target import SOURCE, elsewhere
+from subgoal.augmentation.shortening import shortened
+from subgoal.environments.base import Environment
+from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
+from subgoal.journal import Journal
+from subgoal.progress import Progress
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+from subgoal.trajectories.replay import replay
+from subgoal.trajectories.trajectory import Trajectory
+
+FILE = "augmented.jsonl"
+"""The journal's name in a run folder; sealed it ends in `.zst`."""
+
+
+class AugmentConfig(Record):
+    """How annotated paths are rewritten."""
+
+    shorten: bool = False
+    """Rewrite paths to be shorter where the world allows it; each is replayed, and kept only if it
+    solves its task."""
+    noise: int = Field(default=0, ge=0)
+    """So many copies of each path with mistakes put in and the way back from them: the mistakes are
+    read, the way back is learned; each copy solves its task."""
+    hindsight: bool = False
+    """Where paths mix things, also mix others, and take what comes out for what was asked for."""
+    elsewhere: int = Field(default=0, ge=0)
+    """So many copies of each path whose task does not say where its thing is, in which it was
+    carried to another place and is looked for."""
+
+
+class AugmentSummary(Record):
+    """What `augment` did."""
+
+    read: Path
+    """The annotations."""
+    written: Path
+    """The rewritten ones; paths that could not be made shorter are as they were."""
+    paths: int
+    """Annotated paths."""
+    noisy: int
+    """Copies with mistakes put in."""
+    in_hindsight: int
+    """Paths that were relabelled with what came of them."""
+    elsewhere: int
+    """Copies in which a thing was carried away and is looked for."""
+    shortened: int
+    """Those that are shorter than before."""
+    moves: tuple[float, float]
+    """Mean moves of the world a path, before and after."""
+    by_type: dict[str, tuple[float, float]]
+    """The same by task type."""
+
+
+def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
+    """Return the run folder's journal of rewritten annotated trajectories."""
+    return annotate.journal_at(folder / FILE)
+
+
+def learned_from(
+    path: Path | None, folder: RunFolder, setting: str
+) -> tuple[Journal[AnnotatedTrajectory], Path]:
+    """Return the annotations that students learn from, and the file that holds them.
+
+    Args:
+        path: A file of annotated trajectories; None: the run folder's own, rewritten or not.
+        folder: The run folder.
+        setting: What the path is called, for messages.
+
+    Raises:
+        ConfigInvalid: There is no such file.
+        DataCorrupt: The file that was named is damaged; no stage has begun with it.
+        RunFolderInvalid: The run folder has no annotations.
+    """
+    store = annotate.journal(folder)
+    if path is not None:
+        store = annotate.named_file(path, setting)
+    elif folder.manifest("augment") is not None:
+        folder.need("augment", "augment")
+        store = journal(folder)
+    elif not store.sealed:
+        folder.need("annotate", "annotate")
+    return store, path or store.sealed_path
+
+
+def augment(
+    config: AugmentConfig,
+    folder: RunFolder,
+    worlds: int | Literal["auto"] = "auto",
+    limits: WorldLimits = NO_LIMITS_GIVEN,
+) -> AugmentSummary:
+    """Run the stage: rewrite, replay, store, seal. A second call does only what is missing.
+
+    Args:
+        config: How paths are rewritten.
+        folder: The run folder.
+        worlds: How many worlds side by side; does not change the result.
+        limits: When a world is given up and replaced.
+
+    Raises:
+        RunFolderInvalid: `annotate` is not complete, or the stage has another configuration.
+    """
+    folder.need("annotate", "annotate")
+    source, store = annotate.journal(folder), journal(folder)
+    old = source.by_key()
+    inputs = {source.sealed_path.name: source.sealed_path}
+    with folder.stage("augment", config, inputs) as stage:
+        if not stage.complete:
+            if stage.fresh:
+                store.clear()
+            held = store.by_key()
+            missing = [one for key, one in old.items() if key not in held]
+            environment = next(iter(old.values())).trajectory.task.environment if old else ""
+            with (
+                closing(store),
+                Progress("augment", len(old), "paths", len(old) - len(missing)) as progress,
+                Pool(
+                    environment, min(affordable(worlds, limits), max(1, len(missing))), limits
+                ) as pool,
+            ):
+                work = _Work(config, surroundings(old.values()), ingredients(old.values()))
+                for made in pool.map(work, missing):
+                    for one in made:
+                        store.append(one)
+                    progress.advance()
+            stage.finish({store.sealed_path.name: store.seal()}, paths=len(old))
+    return _summary(source.sealed_path, old, store)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each path."""
+
+    config: AugmentConfig
+    around: Surroundings
+    mixed: Mapping[str, Sequence[str]]
+
+    def __call__(self, world: Environment, one: AnnotatedTrajectory) -> list[AnnotatedTrajectory]:
+        """Return what is made of a path, itself last: where it is stored, all is."""
+        path = one.trajectory
+
+        def again(actions: Sequence[str]) -> Trajectory:
+            return replay(world, path.task, actions, path.source)
+
+        one = shortened(one, again) if self.config.shorten else one
+        copies, moved = range(1, self.config.noise + 1), range(1, self.config.elsewhere + 1)
+        made = [
+            *(noisy(one, again, self.around, copy) for copy in copies),
+            *(elsewhere(one, again, self.around, copy) for copy in moved),
+        ]
+        words = self.mixed.get(path.task.name, ()) if self.config.hindsight else ()
+        relabelled = in_hindsight(one, words, again) if words else []
+        return [*(copy for copy in made if copy is not None), *relabelled, one]
+
+
+def _summary(
+    read: Path, old: dict[str, AnnotatedTrajectory], store: Journal[AnnotatedTrajectory]
+) -> AugmentSummary:
+    new = store.by_key()
+    pairs = [(old[key], one) for key, one in new.items() if not one.variant]
+    by_type: dict[str, list[tuple[int, int]]] = {}
+    for before, after in pairs:
+        moves = (before.trajectory.steps[-1].moves, after.trajectory.steps[-1].moves)
+        by_type.setdefault(before.trajectory.task.name, []).append(moves)
+    return AugmentSummary(
+        read=read,
+        written=store.sealed_path,
+        paths=len(pairs),
+        noisy=sum(one.variant.startswith("noise") for one in new.values()),
+        in_hindsight=sum(one.variant.startswith("hindsight") for one in new.values()),
+        elsewhere=sum(one.variant.startswith(SOURCE) for one in new.values()),
+        shortened=sum(len(a.trajectory.steps) < len(b.trajectory.steps) for b, a in pairs),
+        moves=_means([moves for group in by_type.values() for moves in group]),
+        by_type={name: _means(group) for name, group in by_type.items()},
+    )
+
+
+def _means(moves: list[tuple[int, int]]) -> tuple[float, float]:
+    count = max(1, len(moves))
+    before, after = sum(b for b, _ in moves) / count, sum(a for _, a in moves) / count
+    return before, after

@@ -1,0 +1,35 @@
+"""`subgoal augment`: rewrite annotated paths in the world."""
+
+from collections.abc import Sequence
+
+from subgoal.augmentation.augment import AugmentConfig, augment
+from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.output import show_augmented
+from subgoal.cluster import Backend
+from subgoal.errors import ConfigInvalid
+from subgoal.run_folder import RunFolder
+
+
+class AugmentOptions(WorldOptions):
+    """Rewrite annotated paths in the world: students learn from what comes out.
+
+    An agent that imitates a path is at best as fast as the path. Each rewritten path is replayed,
+    and kept only if it solves its task in fewer steps. It works on this machine alone.
+    """
+
+    augment: AugmentConfig = AugmentConfig(shorten=True)
+    """How annotated paths are rewritten."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(AugmentOptions, "augment", words, ["augment"])
+    if options.backend is not Backend.LOCAL:
+        raise ConfigInvalid("augment works on this machine alone; leave --backend out")
+    folder = RunFolder(options.run, options.restart)
+    asked = options.augment
+    if (
+        asked == AugmentConfig()
+    ):  # of a configuration that rewrites nothing, and yet it is asked for
+        asked = AugmentConfig(shorten=True)
+    show_augmented(augment(asked, folder, options.worlds, options.limits))

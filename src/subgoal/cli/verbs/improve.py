@@ -1,0 +1,32 @@
+"""`subgoal improve`: an agent's own successes become paths to learn from."""
+
+from collections.abc import Sequence
+
+from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.output import show_improved
+from subgoal.cluster import Backend
+from subgoal.errors import ConfigInvalid
+from subgoal.run_folder import RunFolder
+from subgoal.self_training.own_successes import ImproveConfig, improve
+
+
+class ImproveOptions(WorldOptions):
+    """Let the agent play train variations, and keep what it does well as paths to learn from.
+
+    Kept is what solves its task where no path was known, in fewer moves than the path that was, or
+    after a mistake, each replayed and under the agent's own sub-goals. What is written holds the
+    old paths too: train the next round on it with --train.annotations. It works on this machine
+    alone.
+    """
+
+    improve: ImproveConfig = ImproveConfig()
+    """What the agent plays to learn from."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(ImproveOptions, "improve", words, ["improve"])
+    if options.backend is not Backend.LOCAL:
+        raise ConfigInvalid("improve works on this machine alone; leave --backend out")
+    folder = RunFolder(options.run, options.restart)
+    show_improved(improve(options.improve, folder, options.worlds, options.limits))

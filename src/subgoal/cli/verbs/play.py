@@ -1,0 +1,70 @@
+"""`subgoal play`: watch one episode in the terminal, or play it yourself."""
+
+from collections.abc import Sequence
+
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.released import ReleasedAgent
+from subgoal.cli.agent import named
+from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.output import out, say
+from subgoal.environments.base import Task
+from subgoal.environments.registry import make
+from subgoal.evaluation.evaluate import EvaluateConfig, subgoals_of
+from subgoal.evaluation.protocol import protocol
+from subgoal.report.play import play_by_hand, watch
+from subgoal.run_folder import RunFolder
+
+
+class PlayOptions(StageOptions):
+    """Watch one episode in the terminal, sub-goals and actions coloured, or play it yourself."""
+
+    task: str = ""
+    """Task type; empty: the first of the protocol's."""
+    variation: int = 0
+    """Which of the type's variations in the protocol's split, from 0."""
+    agent: str = AgentName.HIERARCHICAL
+    """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`, `random_action`
+    or `oracle`, with the run folder's students; or an agent that is ready, which needs no run
+    folder: one that ships with subgoal, by name (`scienceworld`), or the folder of one."""
+    by_hand: bool = False
+    """You play."""
+    delay: float = 0.0
+    """Seconds to wait after every step."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """The world, the protocol, how students write, and what they play on."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(PlayOptions, "play", words, ["evaluate"])
+    task = _chosen(options)
+    if options.by_hand:
+        with make(options.evaluate.environment) as world:
+            play_by_hand(world, task, out)
+    else:
+        rules = protocol(options.evaluate.protocol)
+        name, kind, shop = _player(options)
+        make_agent = shop.factory(kind)
+        for note in shop.strange(kind, [task]):
+            say(f"Note: {note}", "yellow")
+        watch(task, make_agent, name, rules, out, options.delay)
+
+
+def _chosen(options: PlayOptions) -> Task:
+    rules = protocol(options.evaluate.protocol)
+    with make(options.evaluate.environment) as world:
+        tasks = world.tasks(rules.split, rules.simplifications)
+    name = options.task or next(iter(options.evaluate.types), tasks[0].name)
+    return rules.find(tasks, name, options.variation)
+
+
+def _player(options: PlayOptions) -> tuple[str, AgentName, AgentShop]:
+    """Return the agent's name, its kind, and what makes it."""
+    agent, asked = named(options.agent), options.evaluate
+    playing = asked.decoding, asked.engine, asked.threads
+    if isinstance(agent, ReleasedAgent):
+        agent.check_world(asked.environment)
+        return agent.name, agent.card.kind, AgentShop(agent.folder, (), *playing)
+    folder = RunFolder(options.run)
+    subgoals = subgoals_of(asked, folder) if agent is AgentName.RANDOM_SUBGOALS else ()
+    return agent, agent, AgentShop(folder / "students", subgoals, *playing)

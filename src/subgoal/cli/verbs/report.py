@@ -1,0 +1,98 @@
+"""`subgoal report`: write the comparison, a table of a matrix, or the page of annotated paths."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from subgoal.annotation import annotate
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.output import out, say
+from subgoal.cli.table import asked, show_tables
+from subgoal.errors import ConfigInvalid
+from subgoal.report.annotations import write_annotations
+from subgoal.report.terminal import rendered
+from subgoal.report.write import ReportConfig, report
+from subgoal.run_folder import RunFolder
+
+_RECORDED = "recorded"
+
+
+class ReportOptions(StageOptions):
+    """Print the comparison and write it as one HTML file that needs no network.
+
+    With --annotations, write a page to read the annotated paths instead; with --table, a table of
+    what `subgoal matrix` trained and played, with its chart.
+    """
+
+    annotations: bool = False
+    """Write `annotations.html`, the annotated paths."""
+    against: str = ""
+    """Another teacher to show beside them: a run folder that annotated the same paths, or
+    `recorded` for the annotations that ship with the package."""
+    paths: int = 60
+    """Annotated paths to show: the first of every type before the second of any."""
+    table: tuple[str, ...] = ()
+    """Tables of a matrix, whose folder is --run: `overall`, `sizes`, ...; `all`: all of them."""
+    scale: str = ""
+    """At which size tables are shown; none: as the matrix was begun."""
+    configs: Path | None = None
+    """A folder of tables; none: the one that the matrix was begun with."""
+    report: ReportConfig = ReportConfig()
+    """What the report shows."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb."""
+    options = read_options(ReportOptions, "report", words, ["report"])
+    folder = RunFolder(options.run)
+    if options.table:
+        chosen = asked(options.run, options.configs, options.scale)
+        show_tables(options.table, options.run, chosen, options.report.seed)
+    elif options.annotations:
+        _write_annotations(folder, options.against, options.paths)
+    elif options.against:
+        raise ConfigInvalid("--against stands another teacher beside --annotations; give both")
+    else:
+        write_report(options.report, folder)
+
+
+def write_report(config: ReportConfig, folder: RunFolder) -> None:
+    """Write the report, print its tables, and end with where it lies."""
+    written = report(config, folder)
+    told = {caution for result in written.data.results for caution in result.cautions}
+    for caution in written.data.cautions:
+        if caution not in told:  # those stand above the scores that they are about
+            say(caution, "bold yellow")
+    for result in written.data.results:
+        out.print(rendered(result))
+    for note in written.data.notes:
+        say(f"Note: {note}", "yellow")
+    say(f"the report lies in {written.page}", "bold green")
+
+
+def _write_annotations(folder: RunFolder, against: str, paths: int) -> None:
+    folder.need("annotate", "annotate")
+    annotated = list(annotate.journal(folder))
+    page, agreement = write_annotations(
+        folder, annotated, _others(annotated, against), against, paths
+    )
+    if agreement:
+        say(
+            f"boundary F1 {agreement.boundary_f1:.3f}, names {agreement.names:.1%}, exact "
+            f"{agreement.exact:.1%} against {against}, over {agreement.paths} paths"
+        )
+    elif against:
+        say(f"{against} has no annotation of the same steps", "yellow")
+    say(f"the annotated paths lie in {page}", "bold green")
+
+
+def _others(annotated: Sequence[AnnotatedTrajectory], against: str) -> list[AnnotatedTrajectory]:
+    if not against:
+        return []
+    if against == _RECORDED:
+        worlds = {one.trajectory.task.environment for one in annotated}
+        return [one for world in sorted(worlds) for one in recorded_annotations(world)]
+    other = RunFolder(Path(against))
+    other.need("annotate", "annotate")
+    return list(annotate.journal(other))

@@ -1,0 +1,71 @@
+"""`subgoal teacher-server`: a faulty teacher on this machine, to rehearse a costly run on."""
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import tyro
+
+from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates
+from subgoal.annotation.teachers.rehearsal.server import Delivered, ServerConfig, TeacherServer
+from subgoal.cli.output import say
+from subgoal.errors import ConfigInvalid
+
+
+class TeacherServerOptions(ServerConfig):
+    """Serve the chat-completions protocol on 127.0.0.1, with faults at given rates.
+
+    It answers from recorded annotations where it knows the path, else by the scripted teacher; an
+    interrupt (Ctrl-C) ends it, and it says how many replies it delivered whole.
+    """
+
+    environment: str = "scienceworld"
+    """World whose recorded annotations it knows."""
+    fault_rate: float = 0.0
+    """Share of requests that meet a fault, spread evenly over all kinds; instead of --faults."""
+
+
+def command(words: Sequence[str]) -> None:
+    """Run the verb; serves until it is interrupted."""
+    options = tyro.cli(
+        TeacherServerOptions,
+        prog="subgoal teacher-server",
+        description=TeacherServerOptions.__doc__,
+        args=words,
+    )
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    known = recorded_annotations(options.environment)
+    with TeacherServer(_config(options), known) as server:
+        say(f"the teacher listens at {server.base_url}", "bold")
+        say(f"  subgoal annotate --annotate.teacher openai --annotate.openai.model rehearsal "
+            f"--annotate.openai.endpoint.base-url {server.base_url}")  # fmt: skip
+        sys.stdout.flush()
+        over.wait()
+        delivered = server.delivered
+    _show(delivered)
+
+
+def _config(options: TeacherServerOptions) -> ServerConfig:
+    values = {name: getattr(options, name) for name in ServerConfig.model_fields}
+    if options.fault_rate:
+        if options.faults != FaultRates():
+            raise ConfigInvalid("give --fault-rate or single --faults rates, not both")
+        if not 0 <= options.fault_rate <= 1:
+            raise ConfigInvalid("--fault-rate is a share of the requests, from 0 to 1")
+        values["faults"] = FaultRates.spread(options.fault_rate)
+    return ServerConfig.model_validate(values)
+
+
+def _show(delivered: Delivered) -> None:
+    faults = sum(delivered.faults.values())
+    say(
+        f"delivered {delivered.replies} replies whole ({delivered.input_tokens} tokens read, "
+        f"{delivered.output_tokens} written), {delivered.repeated} of them more than once",
+        "bold",
+    )
+    kinds = ", ".join(f"{f} {delivered.faults[f]}" for f in Fault if f in delivered.faults)
+    say(f"{delivered.requests} requests met {faults} faults{': ' + kinds if kinds else ''}")

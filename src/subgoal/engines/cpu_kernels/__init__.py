@@ -1,0 +1,1 @@
+"""Compiled kernels for Llama-type students on a CPU; optional."""

@@ -1,0 +1,343 @@
+"""An engine that keeps prefixes: streams, greedy search, sampling and beams over a forward pass.
+
+Which forward pass is the model's affair: it computes the new tokens of some streams and keeps
+their keys and values in the streams' caches. Where several tokens in one pass cost less than as
+many passes, the tokens that probably come next (`draft_model`) are computed along, and those that
+the model would have chosen itself are kept: the same answers in half of the passes.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from typing_extensions import override
+
+from subgoal.engines.base import Engine, Generated, Generation, Stream, unsound
+from subgoal.engines.draft_model import DraftModel
+
+
+class PrefixCache(ABC):
+    """Keys and values of one stream.
+
+    Attributes:
+        length: Tokens held; a smaller number may be set, which forgets the tokens after it.
+    """
+
+    length: int
+
+    @abstractmethod
+    def copy(self) -> "PrefixCache":
+        """Return a cache of its own with the same content."""
+
+
+class Forward(ABC):
+    """The forward pass of a model over streams."""
+
+    drafts: bool = False
+    """Whether several new tokens of a stream in one pass cost less than as many passes."""
+
+    @abstractmethod
+    def cache(self) -> PrefixCache:
+        """Return an empty cache."""
+
+    @abstractmethod
+    def cache_bytes(self, length: int) -> int:
+        """Return the most bytes that the cache of a stream of so many tokens takes."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        new: Sequence[Sequence[int]],
+        caches: Sequence[PrefixCache],
+        wanted: Sequence[int] = (),
+    ) -> torch.Tensor:
+        """Compute new tokens; return logits after the last ones of each stream.
+
+        Args:
+            new: At least one new token id for each stream.
+            caches: The streams' caches, which take the new tokens in.
+            wanted: After how many of each stream's last new tokens; empty: after one each.
+
+        Returns:
+            Logits (all that are wanted, vocabulary), stream after stream.
+        """
+
+
+class PrefixStream(Stream):
+    """A stream of a `PrefixEngine`."""
+
+    def __init__(self, engine: Engine, cache: PrefixCache) -> None:
+        super().__init__(engine)
+        self.cache: PrefixCache | None = cache
+        self._counted = 0
+
+    @property
+    def pending(self) -> list[int]:
+        """The tokens that are not computed yet; at least the last one, for its logits."""
+        cache = self.held
+        cache.length = min(cache.length, len(self._ids) - 1)
+        return self._ids[cache.length :]
+
+    def draft(self, ids: Sequence[int]) -> None:
+        """Queue tokens that are guessed; the one before them is computed too, for its logits."""
+        self.held.length = min(self.held.length, len(self._ids) - 1)
+        self.extend(ids)
+
+    @property
+    def held(self) -> PrefixCache:
+        """The cache of an open stream."""
+        if self.cache is None:
+            raise ValueError("the stream is closed")
+        return self.cache
+
+    def count(self, length: int) -> int:
+        """Count the first `length` tokens as computed; return how many of them had not been.
+
+        Drafts do not show in it: what an episode costs is the same, whatever was guessed.
+        """
+        new = length - min(self._counted, length - 1)
+        self._counted = min(length, self.held.length)
+        return new
+
+    @override
+    def truncate(self, length: int) -> None:
+        super().truncate(length)
+        self._counted = min(self._counted, length)
+        if self.cache is not None:
+            self.cache.length = min(self.cache.length, length)
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self.cache = None
+
+
+class PrefixEngine(Engine):
+    """Generates over a forward pass, with the prefixes of streams kept.
+
+    Args:
+        forward: The model's forward pass.
+        context: Most tokens that a stream may hold; no more than the model has positions.
+        vocabulary: Number of token ids that the model knows.
+    """
+
+    constrains = True
+
+    def __init__(self, forward: Forward, context: int, vocabulary: int) -> None:
+        self.context, self.vocabulary = context, vocabulary
+        self._forward = forward
+        self._draft_model = DraftModel() if forward.drafts else None
+        self._computed = 0
+
+    @property
+    @override
+    def computed_tokens(self) -> int:
+        return self._computed
+
+    @property
+    @override
+    def stream_bytes(self) -> int:
+        return self._forward.cache_bytes(self.context)
+
+    @override
+    def open(self) -> Stream:
+        return PrefixStream(self, self._forward.cache())
+
+    @override
+    def _logits(self, stream: Stream) -> np.ndarray:
+        return self._compute([stream])[0].cpu().numpy()
+
+    @override
+    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
+        wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
+        states = [_State(one) for one in requests if one.beams <= 1]
+        while live := [state for state in states if state.goes_on()]:
+            self._advance(live)
+        plain = iter(states)
+        return [wide[i] if i in wide else self._ended(next(plain)) for i in range(len(requests))]
+
+    def _advance(self, live: Sequence["_State"]) -> None:
+        """Let each request choose its next token, and those after it that were guessed."""
+        drafts = [state.draft(self._draft_model) for state in live]
+        for state, draft in zip(live, drafts, strict=True):
+            state.stream.draft(draft)
+        wanted = [1 + len(draft) for draft in drafts]
+        logits = self._forwarded([state.stream for state in live], wanted).cpu().numpy()
+        firsts = np.cumsum(wanted)[:-1]
+        for state, draft, rows in zip(live, drafts, np.split(logits, firsts), strict=True):
+            state.take(draft, rows)
+
+    def _ended(self, state: "_State") -> Generated:
+        answer = state.result()
+        self._computed += answer.computed
+        if self._draft_model is not None:
+            self._draft_model.learn(answer.ids)
+        return answer
+
+    def _compute(self, streams: Sequence[Stream]) -> torch.Tensor:
+        """Compute what is new; return logits after the last token of each stream."""
+        own = [_own(stream) for stream in streams]
+        logits = self._forwarded(own, [1] * len(own))
+        self._computed += sum(stream.count(len(stream.ids)) for stream in own)
+        return logits
+
+    @torch.inference_mode()
+    def _forwarded(self, streams: Sequence[PrefixStream], wanted: Sequence[int]) -> torch.Tensor:
+        new = [stream.pending for stream in streams]
+        return self._forward(new, [stream.held for stream in streams], wanted)
+
+    def _beam(self, request: Generation) -> Generated:
+        """Beam search; the score of a beam is its log-probability per token."""
+        origin, started = _own(request.stream), self._computed
+        beams: list[tuple[float, tuple[int, ...], PrefixStream]] = [(0.0, (), origin)]
+        finished: list[tuple[float, tuple[int, ...]]] = []
+        for _ in range(request.limit):
+            logits = self._compute([stream for _, _, stream in beams])
+            kept = [
+                _allowed(row, _next(request, ids))
+                for row, (_, ids, _) in zip(logits, beams, strict=True)
+            ]
+            scores = torch.log_softmax(torch.stack(kept), dim=-1)
+            best = [
+                (total + value, (*ids, number), stream)
+                for (total, ids, stream), row in zip(beams, scores, strict=True)
+                for value, number in zip(
+                    *(t.tolist() for t in row.topk(request.beams)), strict=True
+                )
+                if value > -math.inf  # fewer ids may come than there are beams
+            ]
+            best.sort(key=lambda one: -one[0])
+            finished += [(t, ids) for t, ids, _ in best[: request.beams] if ids[-1] in request.stop]
+            going = [one for one in best if one[1][-1] not in request.stop][: request.beams]
+            if len(finished) >= request.beams or not going:
+                break
+            beams = [(total, ids, _branch(stream, ids[-1])) for total, ids, stream in going]
+        stopped = bool(finished)
+        pool = finished or [(total, ids) for total, ids, _ in beams]
+        total, ids = max(pool, key=lambda one: one[0] / max(1, len(one[1])))
+        origin.extend(ids)
+        return Generated(ids=ids, logprob=total, stopped=stopped, computed=self._computed - started)
+
+
+def _own(stream: Stream) -> PrefixStream:
+    if not isinstance(stream, PrefixStream):
+        raise TypeError("a stream of another engine")
+    return stream
+
+
+def _branch(stream: PrefixStream, number: int) -> PrefixStream:
+    twin = PrefixStream(stream.engine, stream.held.copy())
+    twin.extend([*stream.ids, number])
+    return twin
+
+
+def _next(request: Generation, written: Sequence[int]) -> Sequence[int]:
+    """Return the ids that may come next; empty: any."""
+    if not written and request.first:
+        return request.first
+    return request.constraint.allowed(written) if request.constraint is not None else ()
+
+
+def _allowed(logits: torch.Tensor, first: Sequence[int]) -> torch.Tensor:
+    if not first:
+        return logits
+    masked = torch.full_like(logits, -torch.inf)
+    masked[..., list(first)] = logits[..., list(first)]
+    return masked
+
+
+class _State:
+    """A request being answered token by token."""
+
+    def __init__(self, request: Generation) -> None:
+        self.request = request
+        self.stream = _own(request.stream)
+        self.stopped = False
+        self.computed = 0
+        self._ids: list[int] = []
+        self._logprob = 0.0
+        self._chance = torch.Generator().manual_seed(request.seed)
+
+    def goes_on(self) -> bool:
+        """Return whether another token is to be chosen; write what can only come next."""
+        while not self.stopped and self._room > 0:
+            allowed = _next(self.request, self._ids)
+            if len(allowed) != 1:
+                return True
+            self._write(allowed[0])  # certain, and computed together with what comes after it
+        return False
+
+    @property
+    def _room(self) -> int:
+        """How many tokens may still be written."""
+        return self.request.limit - len(self._ids)
+
+    def draft(self, model: DraftModel | None) -> list[int]:
+        """Return a guess of what comes next, that leaves room for one token after it."""
+        if model is None:
+            return []
+        guess = model.guess(self._ids, _next(self.request, self._ids))
+        return guess[: self._room - 1]
+
+    def take(self, draft: Sequence[int], logits: np.ndarray) -> None:
+        """Choose the next tokens, as long as they are those of a draft, and the one after those.
+
+        Args:
+            draft: Token ids that stand at the stream's end; those that are not chosen are taken
+                off.
+            logits: Before each of them and after the last, (1 + length of the draft, vocabulary).
+        """
+        first, right = len(self.stream.ids) - len(draft), 0
+        number = self._choose(logits[0], first)
+        while right < len(draft) and number == draft[right] and not self.stopped:
+            right += 1
+            number = self._choose(logits[right], first + right)
+        self.stream.truncate(first + right)
+        self.stream.extend([number])
+
+    def _choose(self, logits: np.ndarray, length: int) -> int:
+        """Choose a token from logits (vocabulary,) after the stream's first `length` ones."""
+        request = self.request
+        allowed = _next(request, self._ids)
+        if len(allowed) == 1:  # certain: guessed, or it would have been written uncomputed
+            self._note(allowed[0])
+            return allowed[0]
+        self.computed += self.stream.count(length)
+        ids = sorted(set(allowed))
+        kept = logits[ids] if ids else logits
+        most = kept.max()
+        if not np.isfinite(most):
+            raise unsound(float(most))
+        shifted = kept - most
+        if request.temperature > 0:
+            chosen = self._drawn(shifted, request.temperature)
+        else:
+            chosen = int(kept.argmax())
+        self._logprob += float(shifted[chosen] - np.log(np.exp(shifted).sum()))
+        number = ids[chosen] if ids else chosen
+        self._note(number)
+        return number
+
+    def _drawn(self, shifted: np.ndarray, temperature: float) -> int:
+        """Draw from logits of which the largest is 0: a tiny temperature leaves it finite."""
+        chances = torch.softmax(torch.from_numpy(shifted) / temperature, dim=-1)
+        return int(torch.multinomial(chances, 1, generator=self._chance))
+
+    def _write(self, number: int) -> None:
+        self._note(number)
+        self.stream.extend([number])
+
+    def _note(self, number: int) -> None:
+        self._ids.append(number)
+        self.stopped = number in self.request.stop
+
+    def result(self) -> Generated:
+        """Return what was generated."""
+        return Generated(
+            ids=tuple(self._ids),
+            logprob=self._logprob,
+            stopped=self.stopped,
+            computed=self.computed,
+        )

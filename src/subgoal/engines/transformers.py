@@ -1,0 +1,115 @@
+"""Engines for models of transformers: prefix kept, streams batched.
+
+Plain Llamas have a forward pass of their own (`fused_forward` for float32 on the CPU, else
+`llama_forward`), all other causal models go through their module (`module_forward`).
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from subgoal.engines.base import Engine
+from subgoal.engines.bounds import positions, vocabulary
+from subgoal.engines.int8_linear import to_int8
+from subgoal.engines.llama_forward import LlamaForward
+from subgoal.engines.llama_weights import supports
+from subgoal.engines.module_forward import ModuleForward
+from subgoal.engines.prefix import Forward, PrefixEngine
+from subgoal.engines.seq2seq import Seq2SeqEngine
+from subgoal.machine import cores
+
+_PARAMETERS_A_THREAD = 16_000_000
+
+
+def threads_for(parameters: int, asked: int = 0) -> int:
+    """Return how many CPU threads a model computes with.
+
+    Args:
+        parameters: Those of the model.
+        asked: How many threads; 0: one for each 16M parameters. Never more than torch has, or
+            than this process may use.
+    """
+    return min(torch.get_num_threads(), cores(), asked or 1 + parameters // _PARAMETERS_A_THREAD)
+
+
+@contextmanager
+def cpu_threads(parameters: int, asked: int = 0) -> Generator[None]:
+    """Compute with as many CPU threads as a model is worth, until the block ends.
+
+    The matrices of a small model are too small to be shared out: waiting for one another takes
+    longer than computing, and the worlds need the other cores.
+
+    Args:
+        parameters: Those of the model.
+        asked: How many threads; 0: one for each 16M parameters. Never more than there were.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_for(parameters, asked))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class TransformersEngine(PrefixEngine):
+    """Generates with a Llama-type model of transformers.
+
+    Args:
+        model: The model, in evaluation mode, on its device.
+        context: Most tokens that a stream may hold; never more than the model has positions.
+        int8: Multiply in int8; for the CPU.
+        compiled: Let torch compile the forward pass.
+    """
+
+    def __init__(
+        self, model: Any, context: int, int8: bool = False, compiled: bool = False
+    ) -> None:
+        room = positions(model, context)
+        super().__init__(_forward(model, int8, compiled, room), room, vocabulary(model))
+
+
+def _forward(model: Any, int8: bool, compiled: bool, room: int) -> Forward:
+    if int8 or compiled or model.dtype != torch.float32 or model.device.type != "cpu":
+        return LlamaForward(model, int8, compiled, room)
+    from subgoal.engines.cpu_kernels.forward import FusedForward  # numba: half a second
+
+    return FusedForward(model, room)
+
+
+class CausalEngine(PrefixEngine):
+    """Generates with any causal model of transformers, through its module.
+
+    Args:
+        model: The model, in evaluation mode, on its device.
+        context: Most tokens that a stream may hold; never more than the model has positions.
+    """
+
+    def __init__(self, model: Any, context: int) -> None:
+        super().__init__(ModuleForward(model), positions(model, context), vocabulary(model))
+
+
+def make_engine(
+    model: Any, context: int, device: str = "", int8: bool = False, compiled: bool = False
+) -> Engine:
+    """Make the fastest engine that computes what a model computes.
+
+    Args:
+        model: A model of transformers, in evaluation mode.
+        context: Most tokens that a stream may hold; never more than the model has positions.
+        device: Where the model is put; empty: it stays where it is.
+        int8: Multiply in int8; for the CPU. The model's own layers may be replaced.
+        compiled: Let torch compile the model.
+    """
+    if device:
+        model.to(device)
+    if supports(model):
+        return TransformersEngine(model, context, int8, compiled)
+    if int8:
+        to_int8(model)
+    if compiled:
+        model.compile(dynamic=True)
+    if model.config.is_encoder_decoder:
+        return Seq2SeqEngine(model, context)
+    return CausalEngine(model, context)

@@ -1,0 +1,1 @@
+"""ScienceWorld: its adapter, and everything that is so in this world alone."""

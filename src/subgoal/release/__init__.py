@@ -1,0 +1,1 @@
+"""Releases: an agent in one folder, ready to play, with its card."""

@@ -1,0 +1,141 @@
+"""The model card of a released agent: the README.md of its folder."""
+
+from collections.abc import Iterable, Sequence
+
+from subgoal.agents.factory import AgentName
+from subgoal.agents.released import AgentCard
+from subgoal.evaluation.metrics import AgentScores, GroupScores
+from subgoal.evaluation.protocol import protocol
+from subgoal.evaluation.summary import EvaluationSummary
+from subgoal.report.terminal import type_names
+from subgoal.students.export.quantization import Quantization
+from subgoal.students.folder import StudentCard
+from subgoal.students.model_card import data_text, limits_text, shown, table
+
+_INTRODUCTION = """\
+A language agent that is ready to play {environment}: {how}. It was distilled from annotated oracle
+paths, as in [Sub-goal Distillation](https://arxiv.org/abs/2405.02749); at run time it calls no
+large language model."""
+_HOW = {
+    AgentName.HIERARCHICAL: "a planner sets sub-goals, an executor pursues them",
+    AgentName.FLAT: "it picks elementary actions without sub-goals, by imitation learning alone",
+}
+_PLAYING = """\
+With subgoal installed; where the agent does not ship with it, write the path of this folder instead
+of the name:
+
+```bash
+subgoal play --agent {name}
+subgoal evaluate --agent {name}
+```
+
+```python
+import subgoal
+
+episode = subgoal.load_agent("{name}").play("{task}")
+```"""
+_UNPLAYED = "It has not been evaluated yet: `subgoal evaluate --agent {name}` does it."
+_NUMBERS = """\
+`{kind}` is this agent with the weights of its run folder; here they are in {numbers}."""
+
+
+def agent_card(
+    agent: AgentCard,
+    students: Sequence[StudentCard],
+    results: Sequence[EvaluationSummary],
+    numbers: Quantization,
+) -> str:
+    """Return a released agent's model card, in the form that the Hugging Face hub reads.
+
+    Args:
+        agent: What the agent is.
+        students: What its students were trained on.
+        results: How it, and others beside it, have played.
+        numbers: Those of its weights.
+    """
+    fresh = not any(card.base for card in students)  # else the base model's license holds
+    front = [
+        "---",
+        *(["license: apache-2.0"] if fresh else []),
+        "tags: [subgoal, language-agent, distillation, imitation-learning]",
+        "---",
+    ]
+    task = students[0].trained_on[0].split("/")[1] if students[0].trained_on else "TYPE"
+    parts = [
+        "\n".join(front),
+        f"# The agent {agent.name}",
+        _INTRODUCTION.format(environment=agent.environment, how=_HOW[agent.kind]),
+        table(_facts(agent, students, numbers)),
+        "## Let it play\n\n" + _PLAYING.format(name=agent.name, task=shown(task)),
+        "## What it was trained on\n\n" + data_text(students[0]),
+        "## Scores\n\n" + "\n\n".join(_scores(agent, results, numbers)),
+        "## Limits\n\n" + _limits(agent, students[0]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(
+    agent: AgentCard, students: Sequence[StudentCard], numbers: Quantization
+) -> dict[str, str]:
+    sizes = ", ".join(f"{card.role} {card.parameters:,} parameters" for card in students)
+    teachers = {name for card in students for name in card.teachers}
+    return {
+        "agent": agent.kind,
+        "students": f"{sizes}, in {numbers}",
+        "world": f"{agent.environment}, trained under: {agent.simplifications or 'no'} "
+        "simplifications",
+        "teacher": ", ".join(shown(name) for name in sorted(teachers)) or "not recorded",
+        "protocol": str(protocol(agent.protocol)),
+    }
+
+
+def _scores(
+    agent: AgentCard, results: Sequence[EvaluationSummary], numbers: Quantization
+) -> Iterable[str]:
+    if not results:
+        yield _UNPLAYED.format(name=agent.name)
+        return
+    yield "Mean scores, 0 to 100, with 95 % bootstrap intervals."
+    if any(one.agent == agent.kind for result in results for one in result.agents):
+        yield _NUMBERS.format(kind=agent.kind, numbers=numbers)
+    for result in results:
+        yield f"### Protocol {result.protocol}\n\n{shown(result.rules, 1000)}"
+        yield from (f"**{shown(caution, 1000)}**" for caution in result.cautions)
+        yield _overall(result.agents)
+        yield _by_type(result.agents)
+        yield from (f"Note: {shown(note, 1000)}" for note in result.notes)
+
+
+def _overall(agents: Sequence[AgentScores]) -> str:
+    classes = [group.name for group in agents[0].classes]
+    rows = [
+        [one.agent, *_figures([one.overall, *one.classes]), f"{one.overall.solved.mean:.0f} %"]
+        for one in agents
+    ]
+    return _columns(["agent", "all", *classes, "solved"], rows)
+
+
+def _by_type(agents: Sequence[AgentScores]) -> str:
+    by_name = [{group.name: group for group in one.types} for one in agents]
+    rows = [
+        [shown(name), *_figures([groups.get(name) for groups in by_name])]
+        for name in type_names(agents)
+    ]
+    return _columns(["task type", *(one.agent for one in agents)], rows)
+
+
+def _figures(groups: Iterable[GroupScores | None]) -> list[str]:
+    return ["" if group is None else f"{group.score} ({group.episodes})" for group in groups]
+
+
+def _columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    aligned = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, aligned, *rows))
+
+
+def _limits(agent: AgentCard, student: StudentCard) -> str:
+    return (
+        f"{limits_text(student)}\n"
+        f"- It was chosen for the protocol {agent.protocol}; under other rules, or another "
+        "simplification of the world, it may do worse."
+    )

@@ -1,0 +1,96 @@
+"""Releases an agent: a run folder's students in one folder, ready to play, with a model card."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.released import AGENT, AgentCard
+from subgoal.digests import write_digests
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
+from subgoal.release.card import agent_card
+from subgoal.run_folder import RunFolder, StageState
+from subgoal.students.export.export import Form, check_free, export_student
+from subgoal.students.export.quantization import Quantization
+from subgoal.students.folder import StudentCard, read_card, write_folder
+
+
+def release(
+    folder: RunFolder,
+    name: str,
+    config: EvaluateConfig,
+    out: Path,
+    numbers: Quantization,
+    kind: AgentName = AgentName.HIERARCHICAL,
+) -> None:
+    """Write an agent of the run folder as one that is ready.
+
+    Args:
+        folder: The run folder; its finished evaluations are the scores on the model card.
+        name: What the agent is called; empty: as its folder.
+        config: The world, the protocol and the decoding that it is for.
+        out: The agent's folder; nothing may lie there yet.
+        numbers: Those of its weights.
+        kind: Which agent.
+
+    Raises:
+        StudentInvalid: A student is missing or damaged.
+        ConfigInvalid: The name is none, or the students are for another world.
+        ExportFailed: Something lies at `out`.
+    """
+    check_free(out)
+    students = AgentShop(folder / "students").folders(kind)
+    cards = [read_card(place, role) for role, place in students.items()]
+    try:
+        card = AgentCard(
+            name=name or out.name,
+            kind=kind,
+            students=tuple(students),
+            environment=config.environment,
+            simplifications=_simplifications(cards, config.environment),
+            protocol=config.protocol,
+            decoding=config.decoding,
+        )
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigInvalid(f"an agent cannot be called '{name or out.name}': {reason}") from error
+    text = agent_card(card, cards, finished(folder), numbers)
+
+    def fill(place: Path) -> None:
+        for role, student in students.items():
+            export_student(student, Form.FOLDER, place / role, numbers)
+        (place / AGENT).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (place / "README.md").write_text(text, encoding="utf-8")
+        write_digests(place)
+
+    write_folder(out, fill)
+
+
+def finished(folder: RunFolder) -> list[EvaluationSummary]:
+    """Return the figures of all evaluations of a run folder that are complete, one a protocol."""
+
+    def complete(protocol: str, agent: str) -> bool:
+        manifest = folder.manifest(stage_name(protocol, agent))
+        return manifest is not None and manifest.state is StageState.COMPLETE
+
+    found = {
+        protocol: [agent for agent in agents if complete(protocol, agent)]
+        for protocol, agents in evaluated(folder).items()
+    }
+    return [summarize(folder, protocol, agents) for protocol, agents in found.items() if agents]
+
+
+def _simplifications(cards: list[StudentCard], environment: str) -> str:
+    """Return what the students' worlds were simplified by: the rest of their tasks' keys."""
+    settings = set[str]()
+    for key in (key for card in cards for key in card.trained_on):
+        world, _, _, *rest = key.split("/")
+        if world != environment:
+            raise ConfigInvalid(
+                f"the students were trained in {world}, not {environment}; name their world with "
+                "--evaluate.environment"
+            )
+        settings.add("/".join(rest))
+    return ", ".join(sorted(settings))

@@ -1,0 +1,271 @@
+"""The stage `improve`: an agent plays train variations, and its successes become paths.
+
+Kept is what solves its task where no path was known, in fewer moves than the path that was, or
+after a mistake: what imitation of oracle paths alone does not show. Sub-goals are the agent's own.
+A student that is trained on what is written plays the next round.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.student_seat import Decoding
+from subgoal.annotation.annotate import journal_at
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.augmentation.augment import learned_from
+from subgoal.engines.config import EngineConfig
+from subgoal.environments.base import Environment, Task
+from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
+from subgoal.environments.registry import make
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.capacity import episodes_at_once
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.evaluate import WORLDS_A_CORE
+from subgoal.evaluation.protocol import PROTOCOLS, Protocol
+from subgoal.evaluation.rollout import rollout
+from subgoal.journal import Journal
+from subgoal.progress import Progress, console
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+from subgoal.self_training.own_path import TEACHER, Worth, own_path, worth
+from subgoal.students.folder import weights_file
+from subgoal.trajectories.replay import replay
+from subgoal.trajectories.trajectory import Trajectory
+
+FILE = "improved.jsonl"
+"""The journal's name in a run folder; sealed it ends in `.zst`."""
+_EPISODES = "improve/episodes.jsonl"
+_FIRST = 1
+
+
+class ImproveConfig(Record):
+    """What an agent plays to learn from."""
+
+    environment: str = "scienceworld"
+    """The world."""
+    simplifications: str = "easy"
+    """The world's simplification setting; empty: none."""
+    agent: AgentName = AgentName.HIERARCHICAL
+    """Who plays; it must set sub-goals."""
+    types: tuple[str, ...] = ()
+    """Task types; empty: all."""
+    per_type: int = Field(default=10, ge=1)
+    """Train variations a type, evenly over those that there are."""
+    tries: int = Field(default=1, ge=1)
+    """How often each is played: greedily, then at `temperature` with a seed of its own."""
+    temperature: float = Field(default=0.5, gt=0)
+    """Of the tries after the first."""
+    annotations: Path | None = None
+    """The annotated paths that its students learned from (.jsonl or .jsonl.zst), to which its own
+    are added; left out: the run folder's."""
+    decoding: Decoding = Decoding(choose=True)
+    """How students write."""
+    engine: EngineConfig = EngineConfig()
+    """What students play on."""
+
+
+class TypeGain(Record):
+    """What a task type brought."""
+
+    played: int
+    """Episodes."""
+    solved: int
+    """Those that solved their task."""
+    kept: dict[Worth, int]
+    """Own paths, by why they were kept."""
+
+
+class ImproveSummary(Record):
+    """What `improve` did."""
+
+    read: Path
+    """The annotations before."""
+    written: Path
+    """The annotations with the agent's own paths."""
+    paths: int
+    """Own paths that were added."""
+    by_type: dict[str, TypeGain]
+    """What each task type brought."""
+
+
+def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:
+    """Return the run folder's journal of annotated trajectories with the agent's own."""
+    return journal_at(folder / FILE)
+
+
+def improve(
+    config: ImproveConfig,
+    folder: RunFolder,
+    worlds: int | Literal["auto"] = "auto",
+    limits: WorldLimits = NO_LIMITS_GIVEN,
+) -> ImproveSummary:
+    """Run the stage: play, choose, replay, store. A second call does only what is missing.
+
+    Args:
+        config: Who plays what.
+        folder: The run folder with the students.
+        worlds: Episodes at once.
+        limits: When a world is given up and replaced.
+
+    Raises:
+        ConfigInvalid: The agent sets no sub-goals, or there is no such file of annotations.
+        RunFolderInvalid: The run folder has no annotations.
+        StudentInvalid: A student is missing or damaged.
+    """
+    if config.agent is not AgentName.HIERARCHICAL:
+        raise ConfigInvalid(f"improve.agent = '{config.agent}' sets no sub-goals of its own")
+    source, held = learned_from(config.annotations, folder, "improve.annotations")
+    episodes, store = _episodes(folder), journal(folder)
+    shop = AgentShop(folder / "students", (), config.decoding, config.engine)
+    shop.load(config.agent)
+    inputs = {
+        f"students/{role}": weights_file(place)
+        for role, place in shop.folders(config.agent).items()
+    }
+    tasks = _tasks(config)
+    with folder.stage("improve", config, {**inputs, "annotations": held}) as stage:
+        if not stage.complete:
+            if stage.fresh:
+                episodes.clear()
+                store.clear()
+            stage.note(*shop.strange(config.agent, _tasks(config)))
+            for note in stage.manifest.notes:
+                console.print(f"Note: {note}", soft_wrap=True)
+            with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool:
+                _play(config, tasks, shop, pool, episodes)
+                made = _own_paths(source, episodes, pool)
+            store.clear()
+            with closing(store):
+                for one in (*source.by_key().values(), *made):
+                    store.append(one)
+            digests = {store.sealed_path.name: store.seal()}
+            stage.finish(digests, episodes=len(episodes.by_key()), paths=len(made))
+    return _summary(held, source, episodes, store)
+
+
+def _episodes(folder: RunFolder) -> Journal[Episode]:
+    return Journal(folder / _EPISODES, Episode, "episodes", lambda one: f"{one.agent} {one.key}")
+
+
+def _tasks(config: ImproveConfig) -> list[Task]:
+    with make(config.environment) as world:
+        known = _rules(config).select(
+            world.tasks("train", config.simplifications), config.types, 10**6
+        )
+    chosen: list[Task] = []
+    for name in dict.fromkeys(task.name for task in known):
+        mine = [task for task in known if task.name == name]
+        count = min(config.per_type, len(mine))
+        chosen += [mine[number * len(mine) // count] for number in range(count)]
+    return chosen
+
+
+def _rules(config: ImproveConfig) -> Protocol:
+    """Return the rules of `paper`, on the train split."""
+    changes = {"name": "improve", "split": "train", "simplifications": config.simplifications}
+    return PROTOCOLS["paper"].model_copy(update=changes)
+
+
+def _play(
+    config: ImproveConfig,
+    tasks: Sequence[Task],
+    shop: AgentShop,
+    pool: Pool,
+    episodes: Journal[Episode],
+) -> None:
+    held = episodes.by_key()
+    places = episodes_at_once(shop.loaded_engines(config.agent), pool.size, 4096)
+    total = len(tasks) * config.tries
+    with (
+        closing(episodes),
+        Progress("play train variations", total, "episodes", len(held)) as progress,
+        shop.threads(config.agent),
+    ):
+        solved = sum(one.solved for one in held.values())
+        for number in range(_FIRST, config.tries + 1):
+            name = f"own {number}"
+            missing = [task for task in tasks if f"{name} {task.key}" not in held]
+            factory = shop.writing(_decoding(config, number)).factory(config.agent)
+            for episode in rollout(missing, factory, name, _rules(config), pool, places):
+                episodes.append(episode)
+                solved += episode.solved
+                progress.advance(note=f"{solved} solved")
+
+
+def _decoding(config: ImproveConfig, number: int) -> Decoding:
+    if number == _FIRST:
+        return config.decoding
+    return config.decoding.model_copy(update={"temperature": config.temperature, "seed": number})
+
+
+def _chosen(
+    source: Journal[AnnotatedTrajectory], episodes: Journal[Episode]
+) -> list[tuple[Episode, Worth]]:
+    """Return the episodes that are worth learning from, each way to play a task once."""
+    known: dict[str, int] = {}
+    for one in source:
+        if not one.variant:
+            known[one.trajectory.task.key] = one.trajectory.steps[-1].moves
+    chosen: dict[tuple[str, tuple[str, ...]], tuple[Episode, Worth]] = {}
+    for episode in episodes.by_key().values():
+        why = worth(episode, known.get(episode.task.key))
+        way = episode.key, tuple(step.action for step in episode.steps)
+        if why is not None:
+            chosen.setdefault(way, (episode, why))
+    return list(chosen.values())
+
+
+def _own_paths(
+    source: Journal[AnnotatedTrajectory], episodes: Journal[Episode], pool: Pool
+) -> list[AnnotatedTrajectory]:
+    chosen = [(episode, f"{episode.agent} {why}") for episode, why in _chosen(source, episodes)]
+
+    def made(world: Environment, item: tuple[Episode, str]) -> AnnotatedTrajectory | None:
+        episode, variant = item
+        task = episode.task
+
+        def again(actions: Sequence[str]) -> Trajectory:
+            return replay(world, task, actions, TEACHER)
+
+        return own_path(episode, again, variant)
+
+    found: list[AnnotatedTrajectory] = []
+    with Progress("replay own paths", len(chosen), "paths") as progress:
+        for one in pool.map(made, chosen):
+            found += [one] if one is not None else []
+            progress.advance()
+    return sorted(found, key=lambda one: one.key)
+
+
+def _summary(
+    read: Path,
+    source: Journal[AnnotatedTrajectory],
+    episodes: Journal[Episode],
+    store: Journal[AnnotatedTrajectory],
+) -> ImproveSummary:
+    before = set(source.by_key())
+    own = [one for key, one in store.by_key().items() if key not in before]
+    kept: defaultdict[str, Counter[Worth]] = defaultdict(Counter)
+    for one in own:
+        kept[one.trajectory.task.name][Worth(one.variant.rpartition(" ")[2])] += 1
+    played: defaultdict[str, list[Episode]] = defaultdict(list)
+    for episode in episodes.by_key().values():
+        played[episode.task.name].append(episode)
+    return ImproveSummary(
+        read=read,
+        written=store.sealed_path,
+        paths=len(own),
+        by_type={
+            name: TypeGain(
+                played=len(mine),
+                solved=sum(episode.solved for episode in mine),
+                kept=dict(kept[name]),
+            )
+            for name, mine in played.items()
+        },
+    )

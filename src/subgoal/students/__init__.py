@@ -1,0 +1,1 @@
+"""Students: small language models in their folders; made, grown, saved, loaded, exported."""

@@ -1,0 +1,1 @@
+"""Students in other forms, for other programs."""

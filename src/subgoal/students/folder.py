@@ -1,0 +1,311 @@
+"""Student folders: what training leaves behind and agents load.
+
+    students/both/
+      model.safetensors, config.json   plain transformers loads them; large models in shards
+      tokenizer.json, ...              `AutoTokenizer` loads it, plain tokenizers too
+      adapter/                         LoRA's matrices alone; peft loads them onto the base model
+      student.json                     the card: role, rendering, what it was trained on
+      digests.json                     SHA-256 of all of them, checked when they are loaded
+      README.md                        the same for people and for the hub
+
+A student trained with LoRA has its matrices merged into the weights, so that nothing but
+transformers is needed to play. A folder is written under a temporary name and renamed, so it is
+whole or not there.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import Field, ValidationError
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers.utils import logging as transformers_logging
+
+from subgoal.digests import check_digests, write_digests
+from subgoal.errors import StudentInvalid, said_by
+from subgoal.journal import writing
+from subgoal.record import Record
+from subgoal.students.ending import Ending, TrainingExtent
+from subgoal.students.model_card import model_card
+from subgoal.students.model_files import Origin, check_model_folder
+from subgoal.students.model_shape import (
+    INDEX,
+    WEIGHTS,
+    check_sound,
+    checked_config,
+    weights_files,
+)
+from subgoal.text.format import Role, TextFormat, Turns
+from subgoal.text.tokenizers.chat import ChatTokenizer
+from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
+
+transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
+transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
+
+CARD = "student.json"
+"""The file that makes a folder a student's."""
+ADAPTER = "adapter"
+"""The folder of LoRA's matrices in a student's."""
+_REMEDY = "get it again, or train it again"
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_pieces.json",
+)
+"""The files of a tokenizer, as far as they are there."""
+
+
+class StudentCard(Record):
+    """What a student was trained for and on."""
+
+    role: Role
+    """What it does."""
+    form: TextFormat
+    """The text format it reads."""
+    data: str
+    """Digest of the annotations it was trained on."""
+    parameters: int = Field(ge=0)
+    """Number of weights."""
+    tokens: int = Field(ge=0)
+    """Tokens it was trained on."""
+    loss: float
+    """Mean training loss over the last log interval, nats a learned token."""
+    dev_loss: float | None
+    """Loss on held-out paths; None where none were held out."""
+    seconds: float = Field(ge=0)
+    """Training time."""
+    seed: int
+    """Seed of the order of batches."""
+    trained_on: tuple[str, ...]
+    """Keys of the tasks it was trained on; none of them may be played in an evaluation."""
+    teachers: dict[str, int] = {}
+    """How many of its paths each teacher annotated; `transfer` for those carried over."""
+    lexicon: tuple[str, ...] = ()
+    """Words of the sub-goals and actions that it learned, renamed copies left out."""
+    unwritable: tuple[str, ...] = ()
+    """Characters of those that its tokenizer has no tokens for: it cannot write them."""
+    ending: Ending | None = None
+    """What ended its training; None: the card is older than this field."""
+    share: float | None = None
+    """Share of its budget of tokens or epochs; None: time was the only budget, or not known."""
+    base: str = ""
+    """The model whose weights it began with; empty where it was made from scratch."""
+    base_tokens: int = Field(default=0, ge=0)
+    """Tokens that this model, where it is a student, had been trained on, in all its parts."""
+    vocabulary: int = Field(default=0, ge=0)
+    """Number of tokens of its tokenizer; 0: as many as its model has rows."""
+    config: dict[str, Any] = {}
+    """The configuration that it was made by, for people to read."""
+
+    @property
+    def extent(self) -> TrainingExtent:
+        """How much it was trained, of how much was asked for."""
+        return TrainingExtent(
+            tokens=self.base_tokens + self.tokens, share=self.share, ending=self.ending
+        )
+
+
+@dataclass(frozen=True)
+class Student:
+    """A trained model with all that is needed to play."""
+
+    model: Any
+    """A model of transformers, or, after training with LoRA, one of peft around it."""
+    tokenizer: StudentTokenizer
+    card: StudentCard
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a folder under a temporary name, then put it in place of the old one.
+
+    Raises:
+        DiskFull: It cannot be written; the old one stays.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    old = folder.with_name(f".{folder.name}.old")
+    for remains in (temporary, old):
+        shutil.rmtree(remains, ignore_errors=True)
+    try:
+        with writing(folder):
+            temporary.mkdir(parents=True)
+            fill(temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(old)
+    temporary.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def save_student(folder: Path, student: Student) -> None:
+    """Write a student's folder; plain transformers can load the model from it.
+
+    LoRA's matrices are written apart and then merged into the weights of `student.model`.
+    """
+
+    def fill(place: Path) -> None:
+        model = student.model
+        if hasattr(model, "merge_and_unload"):
+            model.save_pretrained(place / ADAPTER, save_embedding_layers=False)
+            model = model.merge_and_unload()
+        model.save_pretrained(place)
+        student.tokenizer.save(place)
+        (place / CARD).write_text(student.card.model_dump_json(indent=2) + "\n")
+        text = model_card(student.card, model.config)
+        (place / "README.md").write_text(text, encoding="utf-8")
+        write_digests(place)
+
+    write_folder(folder, fill)
+
+
+def read_card(folder: Path, role: Role | None = None) -> StudentCard:
+    """Read a student's card.
+
+    Args:
+        folder: Where `save_student` wrote it.
+        role: What it must have been trained for; None: anything.
+
+    Raises:
+        StudentInvalid: It is missing or damaged, or the student was trained for another role.
+    """
+    _need(folder, CARD)
+    check_digests(folder, StudentInvalid, _REMEDY, (CARD,))
+    try:
+        card = StudentCard.model_validate_json((folder / CARD).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{CARD}, {where}: {first['msg']}"
+        raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
+    if role is not None and card.role is not role:
+        raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
+    return card
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file of a student's weights, or the index of its shards.
+
+    Raises:
+        StudentInvalid: It is missing, or a shard is.
+    """
+    for file in weights_files(folder):
+        _need(folder, str(file.relative_to(folder)))
+    return folder / (INDEX if (folder / INDEX).is_file() else WEIGHTS)
+
+
+def load_student(
+    folder: Path, role: Role | None = None, dtype: torch.dtype = torch.float32
+) -> Student:
+    """Load a student.
+
+    Args:
+        folder: Where `save_student` wrote it.
+        role: What it must have been trained for; None: anything.
+        dtype: What its weights are held in.
+
+    Raises:
+        StudentInvalid: The folder is missing or damaged, its parts do not fit each other, or it
+            was trained for another role.
+    """
+    card = read_card(folder, role)
+    for name in ("config.json", "tokenizer.json"):
+        _need(folder, name)
+    weights_file(folder)
+    check_digests(folder, StudentInvalid, _REMEDY)
+    model = _load_model(folder, card, dtype)
+    tokenizer = load_tokenizer(folder, card.form.turns)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.size != (card.vocabulary or rows) or tokenizer.size > rows:
+        raise StudentInvalid(
+            f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "
+            f"{card.vocabulary or rows}; they are of different students"
+        )
+    if (last := max(tokenizer.numbers())) >= rows:
+        raise StudentInvalid(
+            f"{folder} is damaged (tokenizer.json: id {last} is past the model's {rows} tokens); "
+            "train it again"
+        )
+    return Student(model, tokenizer, card)
+
+
+def load_tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
+    """Load a student's tokenizer.
+
+    Args:
+        folder: Where it was saved.
+        turns: How it tells turns apart.
+
+    Raises:
+        StudentInvalid: It is missing, damaged, or of another kind.
+    """
+    check_model_folder(folder, Origin.OURS)
+    check_digests(folder, StudentInvalid, _REMEDY, _TOKENIZER)
+    try:
+        return _tokenizer(folder, turns)
+    except StudentInvalid:
+        raise
+    except Exception as error:  # what odd files lead to
+        raise StudentInvalid(f"{folder} is no tokenizer: {error}") from error
+
+
+def _tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
+    match turns:
+        case Turns.MARKS:
+            return MarkTokenizer.load(folder)
+        case Turns.CHAT:
+            return ChatTokenizer.load(folder)
+        case Turns.WORDS:
+            from subgoal.text.tokenizers.words import WordTokenizer
+
+            return WordTokenizer.load(folder)
+
+
+def _need(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
+    return folder / name
+
+
+def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
+    check_model_folder(folder, Origin.OURS)
+    config = checked_config(folder)
+    if config.is_encoder_decoder != (card.form.turns is Turns.WORDS):
+        raise StudentInvalid(
+            f"{folder}: config.json is of another architecture ({config.model_type}) than the "
+            f"student reads (turns = '{card.form.turns}'); they are of different students"
+        )
+    places = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if places is not None and places < card.form.context:
+        raise StudentInvalid(
+            f"{folder} is damaged (config.json: max_position_embeddings = {places} is less than "
+            f"the {card.form.context} tokens of the student's texts); {_REMEDY}"
+        )
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    try:
+        model, report = cast(
+            "tuple[Any, dict[str, Any]]",
+            auto.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
+            ),
+        )
+    except Exception as error:  # the library raises what it likes
+        raise StudentInvalid(f"{folder} is damaged ({said_by(error)}); {_REMEDY}") from error
+    wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
+    if wrong:
+        raise StudentInvalid(
+            f"{folder} is damaged (its weights have no fitting {wrong[0]}); {_REMEDY}"
+        )
+    check_sound(folder, model.eval())
+    return model

@@ -1,0 +1,1 @@
+"""The only text format: what students read and write, in training and in play."""

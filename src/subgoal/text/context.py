@@ -1,0 +1,40 @@
+"""Which context builds a student's text."""
+
+from subgoal.errors import ConfigInvalid
+from subgoal.text.format import (
+    ActionForm,
+    Asked,
+    Context,
+    RenderingName,
+    Role,
+    TextFormat,
+)
+from subgoal.text.tokenizers.marks import StudentTokenizer
+from subgoal.text.transcript import Transcript
+from subgoal.text.window import Window
+
+
+def make_context(tokenizer: StudentTokenizer, form: TextFormat, role: Role) -> Context:
+    """Make the empty context of one student in one episode.
+
+    Args:
+        tokenizer: Gives ids to segments.
+        form: How the episode becomes text.
+        role: Whose text it is.
+
+    Raises:
+        ConfigInvalid: The role needs another rendering.
+    """
+    if form.rendering is RenderingName.WINDOW:
+        return Window(tokenizer, form, role)
+    wanted = {
+        "the role 'first'": role is Role.FIRST,
+        f"train.dataset.planner_asked = '{Asked.EVERY_STEP}'": form.planner_asked
+        is not Asked.AT_END,
+        f"train.dataset.actions = '{ActionForm.FUNCTIONAL}'": form.actions
+        is not ActionForm.ELEMENTARY,
+    }
+    for name, is_so in wanted.items():
+        if is_so:
+            raise ConfigInvalid(f"{name} needs train.dataset.rendering = 'window'")
+    return Transcript(tokenizer, form.rendering, role, form.context)

@@ -1,0 +1,1 @@
+"""What changes the weights: optimizers, and the learning rate over a training."""

@@ -1,0 +1,64 @@
+"""The process that trains one student; started by `side_by_side`.
+
+Its standard input is a pipe that its parent holds open and never writes to again: where it is
+closed the parent has ended, however that came, and this process ends too, at once and in silence.
+It watches from its first moment; what takes seconds to import is imported after.
+"""
+
+import os
+import queue
+import sys
+import threading
+
+from subgoal.errors import SubgoalError
+from subgoal.progress import relay_to
+from subgoal.record import Record
+from subgoal.run_folder import RunFolder
+from subgoal.training.parallel.side_by_side import Order, failure_of
+
+
+def main() -> int:
+    """Carry out the order on standard input; return the exit code."""
+    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_watch_parent, args=(orders,), daemon=True).start()
+    try:
+        return _carry_out(Order.model_validate_json(orders.get()))
+    except KeyboardInterrupt:  # the parent says so
+        return 130
+    except BrokenPipeError:  # the parent has ended; nothing more can be told to it
+        os._exit(1)
+
+
+def _watch_parent(orders: "queue.SimpleQueue[bytes]") -> None:
+    """Hand the order on, and end the process when the pipe is closed."""
+    line = b""
+    while part := os.read(0, 1 << 16):  # not by `sys.stdin`: who reads it at the end holds it up
+        line += part
+        if line.endswith(b"\n"):
+            orders.put(line)
+    os._exit(1)
+
+
+def _carry_out(order: Order) -> int:
+    # What libraries print must not come between the lines of JSON.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    import torch
+
+    from subgoal.training.train import TrainConfig, train
+
+    def tell(record: Record) -> None:
+        print(record.model_dump_json(), file=answers, flush=True)
+
+    torch.set_num_threads(order.threads)
+    relay_to(tell)
+    try:
+        train(TrainConfig.model_validate(order.config), RunFolder(order.folder, order.restart))
+    except SubgoalError as error:
+        tell(failure_of(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

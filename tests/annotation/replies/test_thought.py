@@ -1,0 +1,88 @@
+"""What a model thought aloud is never taken for its answer."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from subgoal.annotation.replies.thought import without_thought
+
+PAIRS = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<THINK >", "</ think>"),
+    ('<think effort="high">', "</think>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<reflection>", "</reflection>"),
+    ("<analysis>", "</analysis>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|think|>", "<|/think|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("```thinking\n", "\n```\n"),
+]
+words = st.text('ab[]{}",.1 \n`', max_size=20)
+
+
+@pytest.mark.parametrize(("begin", "end"), PAIRS, ids=[begin for begin, _ in PAIRS])
+def test_the_answer_is_what_follows_the_thought(begin, end):
+    assert without_thought(f"{begin}a draft{end}an answer").strip() == "an answer"
+    assert without_thought(f"{begin}{end}an answer").strip() == "an answer"
+    assert without_thought(f"{begin}a draft, cut off") == ""
+
+
+@pytest.mark.parametrize(("begin", "end"), PAIRS[:-1], ids=[begin for begin, _ in PAIRS[:-1]])
+def test_a_thought_without_its_beginning_is_all_before_its_end(begin, end):
+    assert without_thought(f"a draft{end}an answer") == "an answer"
+    assert without_thought(f"a draft{end}") == ""
+    assert without_thought(f"{begin}one{end}a draft{end}an answer") == "an answer"
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("an answer", "an answer"),
+        ("an answer<think>about it</think>", "an answer"),
+        ("<think>a<think>b</think>a draft</think>an answer", "an answer"),
+        ("<think>a<think>b</think>a draft, cut off", ""),
+        ("<think>a</think>an answer<thinking>and a draft", "an answer"),
+        ("<think>a</thinking>an answer", "an answer"),
+        ("a draft</thinking>b</think>an answer", "an answer"),
+        ("I think that a<b, and [think] and thinking> are words", None),
+        ("<subgoal>thinking</subgoal>", None),
+        ('["think(it)", 3]', None),
+    ],
+)
+def test_thoughts_in_each_other_and_no_thoughts(reply, answer):
+    assert without_thought(reply) == (reply if answer is None else answer)
+
+
+@given(st.lists(st.sampled_from([*"abc", *(mark for pair in PAIRS[:3] for mark in pair)])))
+@example(["<think>", "a", "<think>", "b", "</think>", "c"])
+def test_what_is_left_was_never_inside_a_thought(pieces):
+    """Whatever the order of marks: each character left has no open thought, nor an end after it."""
+    left = without_thought("".join(f"{piece}{i};" * (len(piece) < 2) or piece
+                                   for i, piece in enumerate(pieces)))  # fmt: skip
+    depth, inside = 0, set()
+    for i, piece in enumerate(pieces):
+        if piece in "abc":
+            inside |= {i} if depth else set()
+        elif "/" not in piece:
+            depth += 1
+        elif depth:
+            depth -= 1
+        else:
+            inside |= set(range(i))
+    expected = "".join(
+        f"{piece}{i};" for i, piece in enumerate(pieces) if piece in "abc" and i not in inside
+    )
+    assert left == expected
+
+
+@given(words, words)
+def test_text_without_marks_stays(before, after):
+    assert without_thought(before) == before
+    assert without_thought(f"<think>{before}</think>{after}") == after

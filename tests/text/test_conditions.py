@@ -1,0 +1,99 @@
+"""Sub-goals that decide say why."""
+
+import pytest
+
+from subgoal.annotation.subgoal import Subgoal
+from subgoal.datasets.examples import DatasetConfig, build
+from subgoal.text.conditions import conditions, with_reasons
+from subgoal.text.format import Role
+from subgoal.text.tokenizers.marks import MarkTokenizer
+
+CONDUCTS = (
+    "Determine if foil conducts. If it is electrically conductive, place it in the green box. If "
+    "it is electrically nonconductive, place it in the blue box."
+)
+MELTS = (
+    "If the melting point of lead is above 50.5 degrees celsius, focus on the red box. If the "
+    "melting point of lead is below 50.5 degrees celsius, focus on the green box. The boxes are "
+    "located around the kitchen."
+)
+
+
+def path(annotated, description, *goals, injected=()):
+    """A path that pursues goals, one step each."""
+    one = next(o for o in annotated if len(o.trajectory.steps) >= len(goals))
+    steps = one.trajectory.steps[: len(goals)]
+    spans = tuple(
+        one.spans[0].model_copy(
+            update={
+                "subgoal": Subgoal.parse(goal),
+                "first": i,
+                "last": i,
+                "injected": goal in injected,
+            }
+        )
+        for i, goal in enumerate(goals, 1)
+    )
+    task = one.trajectory.task.model_copy(update={"description": description})
+    told = one.trajectory.model_copy(update={"task": task, "steps": steps})
+    return one.model_copy(update={"trajectory": told, "spans": spans})
+
+
+def goals_of(one):
+    return [str(span.subgoal) for span in one.spans]
+
+
+def test_what_a_task_makes_conditional_is_quoted_from_the_word_that_tells_it_apart():
+    assert conditions(CONDUCTS) == [
+        "conductive, place it in the green box",
+        "nonconductive, place it in the blue box",
+    ]
+    assert conditions(MELTS)[1] == "below 50.5 degrees celsius, focus on the green box"
+    assert conditions("Boil water. If you can, hurry up.") == []
+    assert conditions("Find a plant.") == []
+
+
+@pytest.mark.parametrize(
+    ("description", "goal", "said"),
+    [
+        (
+            CONDUCTS,
+            "sort_into(foil, blue box)",
+            "sort_into(nonconductive, place it in the blue box, foil, blue box)",
+        ),
+        (
+            CONDUCTS,
+            "sort_into(foil, Green box)",
+            "sort_into(conductive, place it in the green box, foil, Green box)",
+        ),
+        (
+            MELTS,
+            "focus_on(green box)",
+            "focus_on(below 50.5 degrees celsius, focus on the green box, green box)",
+        ),
+        (CONDUCTS, "sort_into(foil, red box)", "sort_into(foil, red box)"),
+        (MELTS, "navigate_to(kitchen)", "navigate_to(kitchen)"),
+        (CONDUCTS, "wait_for()", "wait_for()"),
+    ],
+)
+def test_the_condition_that_held_comes_first(annotated, description, goal, said):
+    assert goals_of(with_reasons(path(annotated, description, "find(foil)", goal))) == [
+        "find(foil)",
+        said,
+    ]
+    wrong = path(annotated, description, goal, "find(foil)", injected=(goal,))
+    assert with_reasons(wrong) == wrong
+
+
+def test_students_learn_reasons_where_it_is_asked(annotated):
+    one = path(annotated, CONDUCTS, "find(foil)", "sort_into(foil, blue box)")
+    tokenizer = MarkTokenizer.train([CONDUCTS, "sort_into( nonconductive, foil, blue box)"], 400)
+    said = {
+        asked: "".join(
+            tokenizer.decode(text.ids[text.learned].tolist())
+            for text in build([one], Role.PLANNER, DatasetConfig(reasons=asked), tokenizer)
+        )
+        for asked in (True, False)
+    }
+    assert "sort_into( nonconductive, place it in the blue box, foil, blue box)" in said[True]
+    assert "nonconductive" not in said[False]
