@@ -7,8 +7,9 @@ import pytest
 from filelock import FileLock
 
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, StageBusy
+from subgoal.manifest import StageState, differences
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState, differences
+from subgoal.run_folder import RunFolder
 
 
 class Config(Record):

@@ -23,6 +23,12 @@ _READ = {".json", ".safetensors", ".jinja", ".model"}
 _TABLE = TypeAdapter(dict[str, str])
 
 
+def digest_of(value: object) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a JSON-like value."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def write_digests(folder: Path) -> None:
     """Write the digests of a folder's files, which are all there."""
     found = {str(file.relative_to(folder)): _digest(file) for file in _files(folder)}

@@ -13,23 +13,17 @@ A run folder may come from somebody else: whatever its files say, nothing outsid
 or deleted.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
 
 from filelock import FileLock, Timeout
-from pydantic import ConfigDict, ValidationError
 
 from subgoal.errors import (
     ClusterFailed,
-    ConfigInvalid,
     DiskFull,
     EngineFailed,
     EnvironmentFailed,
@@ -37,74 +31,26 @@ from subgoal.errors import (
     StageBusy,
 )
 from subgoal.journal import file_digest, write_text
-from subgoal.plain_text import REPLACEMENT, storable
+from subgoal.manifest import (
+    SUFFIX,
+    StageManifest,
+    StageState,
+    check_storable,
+    differences,
+    read_manifest,
+    reads,
+    timed,
+)
 from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.secret import masked
 
-_SUFFIX = ".stage.json"
-_MOST_BYTES = 2**26
-"""Of a manifest; a larger one was not written here."""
 _LOCK_SECONDS = 0.3
 """How long a stage waits for its lock: who asks whether the stage runs holds it for a moment."""
 
 
 BROKE_OFF = (EnvironmentFailed, ClusterFailed, EngineFailed, DiskFull)
 """Errors after which a stage goes on where it stopped; any other refuses it."""
-
-
-class StageState(StrEnum):
-    """How far a stage has come."""
-
-    BEGUN = "begun"
-    """It runs, or was interrupted; the same command goes on."""
-    COMPLETE = "complete"
-    """All its outputs are there."""
-    LOST = "lost"
-    """It was complete, but an output is gone; the same command writes it again."""
-
-
-class StageManifest(Record):
-    """What a stage of a run folder read, wrote and was configured with."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    stage: str
-    """Name of the stage, such as `collect` or `train`."""
-    state: StageState
-    """How far it has come."""
-    config: dict[str, Any]
-    """The stage's resolved configuration, secrets masked."""
-    inputs: dict[str, str] = {}
-    """Digest by name of each file that was read."""
-    sources: dict[str, str] = {}
-    """Where each of these files lies: relative to the run folder, or absolute outside of it."""
-    outputs: dict[str, str] = {}
-    """Digest by name of each file that was written (a folder: empty)."""
-    notes: tuple[str, ...] = ()
-    """What a reader of its results must know."""
-    counts: dict[str, float] = {}
-    """Figures of the stage, such as `paths` or `tokens`."""
-    seconds: float = 0.0
-    """Wall-clock seconds, over all attempts."""
-
-
-def digest_of(value: object) -> str:
-    """Return the first 16 hex digits of the SHA-256 of a JSON-like value."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def differences(old: Any, new: Any, at: str = "") -> list[str]:
-    """Name what differs between two JSON-like values: `train.tokens: 1000 -> 2000`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-        return [
-            line
-            for key in sorted({*before, *after})
-            for line in differences(before.get(key), after.get(key), f"{at}.{key}" if at else key)
-        ]
-    return [] if old == new else [f"{at}: {old!r} -> {new!r}"]
 
 
 def delete(place: Path, within: Path) -> None:
@@ -241,7 +187,7 @@ class RunFolder:
                 one.stage: f"it read what the stage '{before.stage}' wrote, which is stale itself"
                 for before in manifests
                 for one in manifests
-                if before.stage in found and one.stage not in found and _reads(one, before)
+                if before.stage in found and one.stage not in found and reads(one, before)
             }
         return found
 
@@ -278,7 +224,7 @@ class RunFolder:
             inputs={key: self._input_digest(name, path) for key, path in (inputs or {}).items()},
             sources={key: self._source(path) for key, path in (inputs or {}).items()},
         )
-        _check_storable(asked)
+        check_storable(asked)
         with self._locked(name):
             before = self.manifest(name)
             anew = before is not None and self.begins_anew(name)
@@ -307,9 +253,9 @@ class RunFolder:
                     self._put_back(name)
                     raise
                 with suppress(DiskFull):  # what stopped the stage is told, not this
-                    self._write(_timed(before or asked, start))
+                    self._write(timed(before or asked, start))
                 raise
-            self._write(_timed(stage.manifest, start))
+            self._write(timed(stage.manifest, start))
             if stage.complete:
                 self.delete(self._aside(name))
 
@@ -374,7 +320,7 @@ class RunFolder:
     def _put_back(self, stage: str) -> None:
         """Bring back what was set aside, in place of what was begun since."""
         aside = self._aside(stage)
-        manifest = aside / f"{stage}{_SUFFIX}"
+        manifest = aside / f"{stage}{SUFFIX}"
         if not manifest.exists():
             return
         for place in self._written(self._read(manifest)):
@@ -409,7 +355,7 @@ class RunFolder:
                 f"{self.path} is a link to {self.path.resolve()}; name that folder to delete it"
             )
         # by name alone: a folder with a damaged manifest can be removed too
-        stages = [file.name.removesuffix(_SUFFIX) for file in self.path.glob("*" + _SUFFIX)]
+        stages = [file.name.removesuffix(SUFFIX) for file in self.path.glob("*" + SUFFIX)]
         if not stages:
             raise RunFolderInvalid(f"{self.path} is no run folder; nothing was deleted")
         with ExitStack() as locks:
@@ -436,10 +382,10 @@ class RunFolder:
             return False
 
     def _manifest_files(self) -> list[Path]:
-        return sorted(self.path.glob("*" + _SUFFIX), key=lambda file: file.stat().st_ctime)
+        return sorted(self.path.glob("*" + SUFFIX), key=lambda file: file.stat().st_ctime)
 
     def _manifest_file(self, stage: str) -> Path:
-        return self / f"{stage}{_SUFFIX}"
+        return self / f"{stage}{SUFFIX}"
 
     def _source(self, path: Path) -> str:
         whole, root = path.absolute(), self.path.absolute()
@@ -455,18 +401,7 @@ class RunFolder:
             ) from error
 
     def _read(self, file: Path) -> StageManifest:
-        name = file.name.removesuffix(_SUFFIX)
-        try:
-            if file.stat().st_size > _MOST_BYTES:
-                raise ValueError(f"it has {file.stat().st_size:,} bytes")
-            manifest = StageManifest.model_validate_json(file.read_bytes())
-            if manifest.stage != name:
-                raise ValueError(f"it is of the stage '{manifest.stage}'")
-        except (ValueError, OSError) as error:
-            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            raise RunFolderInvalid(
-                f"{file} is damaged ({said}); delete it and run the stage again"
-            ) from error
+        manifest = read_manifest(file)
         if manifest.state is StageState.COMPLETE and self._missing(manifest):
             return manifest.model_copy(update={"state": StageState.LOST})
         return manifest
@@ -513,26 +448,3 @@ class RunFolder:
             yield
         finally:
             lock.release()
-
-
-def _reads(one: StageManifest, before: StageManifest) -> bool:
-    """Return whether a stage reads what another wrote."""
-    written = {Path(output) for output in before.outputs}
-    read = [Path(source) for source in one.sources.values()]
-    return any(written & {source, *source.parents} for source in read)
-
-
-def _timed(manifest: StageManifest, start: float) -> StageManifest:
-    """Add the seconds since `start`."""
-    seconds = round(manifest.seconds + time.monotonic() - start, 1)
-    return manifest.model_copy(update={"seconds": seconds})
-
-
-def _check_storable(manifest: StageManifest) -> None:
-    """Refuse settings and names that are no UTF-8, which the manifest could not hold."""
-    pieces = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False).split('"')
-    for odd in (piece for piece in pieces if storable(piece) is not piece):
-        raise ConfigInvalid(
-            f"{manifest.stage}: '{storable(odd)}' is no UTF-8 where it has {REPLACEMENT}; rename "
-            "the file, or write the setting anew"
-        )

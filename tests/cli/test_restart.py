@@ -7,8 +7,9 @@ import pytest
 
 from subgoal.cli.main import main
 from subgoal.errors import EnvironmentFailed, RunFolderInvalid, TrainingFailed
+from subgoal.manifest import StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.run_folder import RunFolder
 
 ERRAND = ("--collect.environment", "errand", "--collect.types", "fetch", "--collect.per-type", "2")
 PLAY = ("--evaluate.environment", "errand", "--evaluate.protocol", "dev-quick")

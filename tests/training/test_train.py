@@ -8,7 +8,8 @@ from subgoal.datasets.annotation_budget import Thinning
 from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.manifest import StageState
+from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.selection import Select

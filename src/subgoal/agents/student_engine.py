@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from subgoal.digests import check_digests
+from subgoal.digests import check_digests, digest_of
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig, EngineName, Precision, resolved
 from subgoal.engines.ctranslate2 import (
@@ -19,7 +19,7 @@ from subgoal.engines.server import OpenAIEngine
 from subgoal.engines.transformers import make_engine, threads_for
 from subgoal.errors import EngineFailed
 from subgoal.journal import file_digest
-from subgoal.run_folder import delete, digest_of
+from subgoal.run_folder import delete
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import (

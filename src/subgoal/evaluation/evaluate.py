@@ -39,9 +39,10 @@ from subgoal.evaluation.summary import (
     summarize,
 )
 from subgoal.journal import Journal, file_digest, write_text
+from subgoal.manifest import StageState
 from subgoal.progress import Progress, console
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.run_folder import RunFolder
 from subgoal.students.folder import CARD, read_card, weights_file
 
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]

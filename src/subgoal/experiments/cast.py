@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from subgoal.agents.factory import AgentName
+from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.experiments.scale import Scale
 from subgoal.experiments.table import Row, Table
 from subgoal.journal import file_digest
 from subgoal.record import Record
-from subgoal.run_folder import digest_of
 from subgoal.text.format import Role
 from subgoal.toml_file import merged, validated
 from subgoal.training.train import TrainConfig, training_of

@@ -18,13 +18,15 @@ from pathlib import Path
 from subgoal.annotation import annotate
 from subgoal.augmentation import augment
 from subgoal.augmentation.augment import AugmentConfig
+from subgoal.digests import digest_of
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.summary import played as episodes_of
 from subgoal.experiments.cast import Play, Training, play_of
 from subgoal.experiments.scale import Scale
 from subgoal.experiments.table import Content, Row, Table
 from subgoal.journal import file_digest
-from subgoal.run_folder import RunFolder, StageState, digest_of
+from subgoal.manifest import StageState
+from subgoal.run_folder import RunFolder
 from subgoal.students.folder import weights_file
 from subgoal.training.train import students_folder
 

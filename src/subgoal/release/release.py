@@ -10,8 +10,9 @@ from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
+from subgoal.manifest import StageState
 from subgoal.release.card import agent_card
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.run_folder import RunFolder
 from subgoal.students.export.export import Form, check_free, export_student
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import StudentCard, read_card, write_folder

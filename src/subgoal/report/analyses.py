@@ -7,8 +7,9 @@ from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
+from subgoal.manifest import StageManifest, StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageManifest, StageState
+from subgoal.run_folder import RunFolder
 from subgoal.time_plan.plan import TimePlan, plan_of
 
 REFERENCES = ("oracle", "random_action")

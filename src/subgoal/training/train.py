@@ -33,11 +33,13 @@ from subgoal.datasets.examples import (
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
+from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid, StudentInvalid, TrainingFailed
 from subgoal.journal import Journal, file_digest, write_text
 from subgoal.machine import cores
+from subgoal.manifest import StageManifest, StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, Stage, StageManifest, StageState, digest_of
+from subgoal.run_folder import RunFolder, Stage
 from subgoal.students.build import StudentConfig, Tokens, make_model, make_tokens
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.students.folder import CARD, Student, StudentCard, read_card, save_student

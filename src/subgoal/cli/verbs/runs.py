@@ -9,8 +9,9 @@ from rich.text import Text
 
 from subgoal.cli.output import out, say
 from subgoal.errors import RunFolderInvalid
+from subgoal.manifest import StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder, StageState
+from subgoal.run_folder import RunFolder
 
 
 class RunsOptions(Record):

@@ -16,9 +16,9 @@ from subgoal.annotation.teachers.llm.cost import TokenCounter, as_json, expect, 
 from subgoal.annotation.teachers.llm.endpoint import Answer, Endpoint, QuestionRefused, Unanswered
 from subgoal.annotation.teachers.llm.ledger import AttemptState, Expected, Ledger, Reply, Request
 from subgoal.annotation.teachers.llm.persistence import Persistence
+from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid, TeacherFailed
 from subgoal.plain_text import storable
-from subgoal.run_folder import digest_of
 from subgoal.secret import masked
 from subgoal.server_access import shown
 

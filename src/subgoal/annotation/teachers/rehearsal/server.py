@@ -27,10 +27,10 @@ from subgoal.annotation.teachers.llm.cost import estimate
 from subgoal.annotation.teachers.llm.prompt import render_pairs
 from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates, faulty_text
 from subgoal.annotation.teachers.rehearsal.known_answers import Asked, KnownAnswers
+from subgoal.digests import digest_of
 from subgoal.errors import TeacherFailed
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
-from subgoal.run_folder import digest_of
 
 _SAID = "The server had an error"
 
