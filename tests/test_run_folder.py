@@ -1,6 +1,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -366,3 +368,20 @@ def test_notes_are_kept_each_once(tmp_path):
         stage.note("one")
         stage.finish({})
     assert folder.need("train", "train").notes == ("one", "two")
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    left = tmp_path / "students" / f".student.json.{dead}.tmp"
+    others = [tmp_path / f".page.html.{os.getpid()}.tmp", tmp_path / ".own.tmp"]
+    left.parent.mkdir()
+    for file in (left, *others):
+        file.write_text("half")
+    with RunFolder(tmp_path).stage("collect", Config()):
+        assert not left.exists()
+        assert all(file.exists() for file in others)

@@ -118,6 +118,18 @@ def written_atomically(path: Path) -> Generator[IO[bytes]]:
             temporary.unlink()
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left of files that they were writing, anywhere in a folder."""
+    left = [(file, file.name.split(".")[-2]) for file in folder.rglob(".*.*.tmp")]
+    if not left:
+        return
+    from psutil import pid_exists  # who only plays does not need it
+
+    for file, pid in left:
+        if pid.isdecimal() and not pid_exists(int(pid)):
+            file.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file atomically, as UTF-8."""
     with written_atomically(path) as file:

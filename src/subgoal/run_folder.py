@@ -30,7 +30,7 @@ from subgoal.errors import (
     RunFolderInvalid,
     StageBusy,
 )
-from subgoal.journal import file_digest, write_text
+from subgoal.journal import file_digest, remove_leftovers, write_text
 from subgoal.manifest import (
     SUFFIX,
     StageManifest,
@@ -226,6 +226,7 @@ class RunFolder:
         )
         check_storable(asked)
         with self._locked(name):
+            remove_leftovers(self.path)
             before = self.manifest(name)
             anew = before is not None and self.begins_anew(name)
             self._restarted.add(name)
