@@ -1,10 +1,46 @@
 """The base of every frozen record: what crosses a boundary or a disk."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import override
+
+_NUMBERS, _DONE = {"int", "float"}, "json-or-python"
+
+
+def _with_numbers(schema: Any) -> Any:
+    """Return a schema whose numbers take none of what pydantic makes numbers of by itself.
+
+    Configurations keep `tokens = 1e6` for an integer; only truth values are refused there.
+    """
+    if isinstance(schema, list):
+        return [_with_numbers(one) for one in cast("list[Any]", schema)]
+    if isinstance(schema, tuple):
+        return tuple(_with_numbers(one) for one in cast("tuple[Any, ...]", schema))
+    if not isinstance(schema, dict):
+        return schema
+    table = cast("dict[str, Any]", schema)
+    kind = str(table.get("type"))
+    if kind == _DONE:  # of a record inside this one
+        return table
+    if kind not in _NUMBERS:
+        return {name: _with_numbers(one) for name, one in table.items()}
+    number = cast("CoreSchema", table)
+    return core_schema.json_or_python_schema(
+        json_schema=cast("CoreSchema", {**table, "strict": True}),
+        python_schema=core_schema.no_info_before_validator_function(_no_truth_value, number),
+    )
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not a truth value")
+    return value
 
 
 class Record(BaseModel):
-    """A frozen, strict record; an unknown field is an error.
+    """A frozen, strict record; an unknown field is an error, and a truth value is no number.
 
     Attribute docstrings become field descriptions, and so the help of the command line. What was
     given stands in no error: it may be a secret.
@@ -13,3 +49,11 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    @override
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Return how it is validated: a number of JSON must be one, not `true` and not `"1"`."""
+        return _with_numbers(handler(source))

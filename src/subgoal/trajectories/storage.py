@@ -11,11 +11,12 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from subgoal.errors import ConfigInvalid
 from subgoal.journal import Journal, written_atomically
 from subgoal.plain_text import numbered_lines
+from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.trajectory import Trajectory
 from subgoal.unpacking import lines
@@ -24,10 +25,10 @@ FILE = "trajectories.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
 
 
-class OraclePath(BaseModel):
+class OraclePath(Record):
     """Elementary actions that solve a task; one line of a path list. Other fields are ignored."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore")
 
     environment: str = ""
     """Name of the world; empty: the one that is collected from."""

@@ -1,0 +1,46 @@
+"""Numbers that are read from outside are numbers."""
+
+import pytest
+from pydantic import ValidationError
+
+from subgoal.annotation.openai_config import OpenAIConfig
+from subgoal.annotation.subgoal import SubgoalSpan
+from subgoal.environments.environment import Task
+from subgoal.record import Record
+from subgoal.trajectories.storage import OraclePath
+
+SPAN = '{{"subgoal": {{"name": "a"}}, "first": 1, "last": {}}}'
+TASK = '{{"environment": "e", "name": "n", "split": "s", "variation": {}}}'
+PATH = '{{"task": "n", "actions": [], "more": 1, "variation": {}}}'
+
+
+class Held(Record):
+    by_number: dict[int, tuple[int, ...]] = {}
+    share: float | None = None
+    tasks: tuple[Task, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (SubgoalSpan, SPAN),
+        (Task, TASK),
+        (OraclePath, PATH),
+        (Held, '{{"by_number": {{"3": [1, {}]}}}}'),
+        (Held, '{{"share": {}}}'),
+        (Held, f'{{{{"tasks": [{TASK}]}}}}'),
+    ],
+)
+def test_a_truth_value_or_a_text_is_no_number(record, text):
+    read = record.model_validate_json(text.format(2))
+    assert record.model_validate_json(read.model_dump_json()) == read
+    for wrong in ("true", "false", '"2"'):
+        with pytest.raises(ValidationError):
+            record.model_validate_json(text.format(wrong))
+
+
+def test_a_truth_value_is_no_number_of_a_configuration_either():
+    whole = OpenAIConfig.model_validate({"rounds": 2.0})
+    assert type(whole.rounds) is int
+    with pytest.raises(ValidationError):
+        OpenAIConfig.model_validate({"rounds": True})
