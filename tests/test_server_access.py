@@ -57,3 +57,21 @@ def test_a_password_is_read_from_the_environment_or_as_it_is_encoded(monkeypatch
     assert one.url == "http://h/v1"
     with pytest.raises(ConfigInvalid, match="MISSING"):
         Access.of("http://h/v1?key=$MISSING", "url", "", {})
+
+
+@pytest.mark.parametrize("letter", ["%0A", "%0d", "%00", "%7F", "%C2%85"])
+@pytest.mark.parametrize(
+    "url", ["http://me:a{}b@h/v1", "http://m{}e:ab@h/v1", "http://h/?key=a{}b"]
+)
+def test_a_control_character_in_a_part_of_an_address_is_refused(url, letter):
+    with pytest.raises(ConfigInvalid, match="url"):
+        Access.of(url.format(letter), "url", "", {})
+
+
+def test_a_line_feed_of_the_environment_is_refused_in_an_address(monkeypatch):
+    monkeypatch.setenv("MY_PASSWORD", "a-b\n")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:a%0Ab@proxy:3128")
+    with pytest.raises(ConfigInvalid, match="password"):
+        Access.of("http://me:$MY_PASSWORD@h/v1", "url", "", {})
+    with pytest.raises(ConfigInvalid, match="HTTPS_PROXY"):
+        proxy_for("https://example.org/v1")

@@ -27,6 +27,7 @@ _NAMED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _TELLING = re.compile(r"(?i)authorization|secret|passw|credential|cookie|api-?_?key")
 _LAST_WORDS = {"key", "token", "auth", "signature", "sig", "pwd"}
 _SENDABLE = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORTEST = 6
 """Characters of a part that is taken for a secret of its own, and of a base64 form."""
 _SHOWN, _READ, _LONGEST = 300, 16_384, 2_048
@@ -77,6 +78,21 @@ def sendable(value: str, at: str) -> str:
     else:
         wrong = "has a control character or a line feed in it"
     raise ConfigInvalid(f"{at} {wrong}; nothing was sent")
+
+
+def decoded(value: str, at: str) -> str:
+    """Return a part of an address that can be sent: what `%0A` and the like decode to is checked.
+
+    Args:
+        value: The part, decoded; it is not shown.
+        at: What it is for, as the message names it.
+
+    Raises:
+        ConfigInvalid: It holds a control character, or half of a character.
+    """
+    if _UNSENDABLE.search(value):
+        raise ConfigInvalid(f"{at} has a control character or a line feed in it; nothing was sent")
+    return value
 
 
 def is_secret(name: str) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from subgoal.errors import ConfigInvalid
-from subgoal.secret import Secrets, is_secret, resolved, sendable
+from subgoal.secret import Secrets, decoded, is_secret, resolved, sendable
 
 _PORTS = {"http": 80, "https": 443}
 _PROXIES = {"http", "https", "socks5", "socks5h"}
@@ -73,14 +73,16 @@ class Access(NamedTuple):
             return given
 
         query = {
-            name: taken(value, f"'{name}' of {at}", is_secret(name))
+            decoded(name, at): decoded(taken(value, what, is_secret(name)), what)
             for name, value in parse_qsl(parts.query, keep_blank_values=True)
+            for what in [f"{name!r} of {at}"]
         }
         sent: dict[str, str] = {}
         user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
         if user or colon:
-            user = taken(unquote(user), f"the user of {at}", secret=False)
-            password = taken(unquote(password), f"the password of {at}", secret=True)
+            of_user, of_password = f"the user of {at}", f"the password of {at}"
+            user = decoded(taken(unquote(user), of_user, secret=False), of_user)
+            password = decoded(taken(unquote(password), of_password, secret=True), of_password)
             secrets.append(f"{user}:{password}")
             sent["authorization"] = f"Basic {b64encode(secrets[-1].encode()).decode()}"
         elif key := os.environ.get(key_variable, ""):
@@ -160,7 +162,7 @@ def proxy_for(url: str) -> Proxy | None:
         sound = proxy.scheme in _PROXIES and proxy.hostname and proxy.port != 0
     except ValueError:
         sound = False
-    if not sound or any(ord(letter) <= 0x20 for letter in given):
+    if not sound or any(ord(letter) <= 0x20 for letter in given + unquote(given)):
         raise ConfigInvalid(
             f"the environment variable {variable} is no proxy that can be used; write it as "
             "http://host:port or socks5://host:port, or unset it"
