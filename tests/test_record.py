@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from subgoal.annotation.openai_config import OpenAIConfig
 from subgoal.annotation.subgoal import SubgoalSpan
-from subgoal.environments.environment import Task
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.environments.base import Task
 from subgoal.record import Record
 from subgoal.trajectories.storage import OraclePath
 

@@ -96,6 +96,26 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def first_to_end(
+    budgets: Iterable[tuple[float | None, float, float]], seconds: float
+) -> float | None:
+    """Return after how many seconds the first of some budgets is used up, at the rate so far.
+
+    Args:
+        budgets: The limit (None or 0: there is none), what is used, and what was at the beginning.
+        seconds: Since the beginning.
+
+    Returns:
+        Seconds; None where nothing limited was used yet.
+    """
+    left = [
+        max(0.0, limit - used) * seconds / (used - before)
+        for limit, used, before in budgets
+        if limit and used > before
+    ]
+    return min(left, default=None)
+
+
 class Update(Record):
     """How far one piece of work has come."""
 

@@ -2,6 +2,7 @@
 
 import math
 
+from subgoal.progress import first_to_end
 from subgoal.training.checkpoint import Position
 from subgoal.training.config import TrainingConfig
 
@@ -51,12 +52,7 @@ def seconds_left(
         (60 * config.minutes, at.seconds, since.seconds),
         (config.epochs * texts, at.texts, since.texts),
     )
-    left = [
-        max(0.0, budget - done) * seconds / (done - before)
-        for budget, done, before in budgets
-        if budget and done > before
-    ]
-    return min(left, default=None)
+    return first_to_end(budgets, seconds)
 
 
 def learning_rate(config: TrainingConfig, used: float) -> float:

@@ -10,10 +10,11 @@ from typing_extensions import override
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.batch import BatchDesk
 from subgoal.annotation.teachers.llm.budget import BudgetReached
-from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, OpenAIConfig
-from subgoal.annotation.teachers.llm.ledger import Ledger
+from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, Mode, OpenAIConfig
+from subgoal.annotation.teachers.llm.ledger import Ledger, Totals
 from subgoal.annotation.teachers.llm.prompt import render_pairs
 from subgoal.annotation.teachers.llm.rate_limit import Pace
+from subgoal.annotation.teachers.llm.stage import seconds_left
 from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
@@ -261,3 +262,29 @@ def test_a_batch_that_is_refused_when_it_is_submitted_is_free(tmp_path: Path):
         assert ledger.totals().calls == 0
         assert ledger.reserved(500) == (0, 0)
         assert not ledger.open_batches()
+
+
+def test_a_batch_that_is_never_over_is_left_to_the_next_run(tmp_path: Path):
+    server = TeacherServer(ServerConfig(port=0, polls=10**9), ANNOTATED)
+    with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
+        clock = Clock()
+        endpoint = EndpointConfig(base_url=server.base_url, poll=1800.0, batch_hours=2.0)
+        config = OpenAIConfig(model="rehearsal", endpoint=endpoint, mode=Mode.BATCH)
+        with pytest.raises(TeacherFailed, match="batch-0"):
+            outcomes(OpenAITeacher(config, ledger, clock.pace()))
+        assert clock.now == pytest.approx(2 * 3600)
+        assert len(ledger.open_batches()) == 1
+        server.config = ServerConfig(port=0)
+        assert all_annotated(outcomes(OpenAITeacher(config, ledger, clock.pace())))
+        assert len(server.batches) == 1
+        assert server.delivered.repeated == 0
+
+
+def test_the_budget_that_ends_first_is_the_time_left():
+    before, used = Totals(calls=10, cost=1.0), Totals(calls=20, input_tokens=500, cost=2.0)
+    assert seconds_left(Budget(), used, before, 60) is None
+    assert seconds_left(Budget(max_calls=40), before, before, 60) is None
+    assert seconds_left(Budget(max_calls=40), used, before, 60) == pytest.approx(120)
+    tight = Budget(max_calls=40, max_tokens=750, max_cost=9.0)
+    assert seconds_left(tight, used, before, 60) == pytest.approx(30)
+    assert seconds_left(Budget(max_cost=1.5), used, before, 60) == 0

@@ -10,6 +10,7 @@ import io
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from subgoal.annotation.teachers.llm.budget import BudgetReached, Tally
@@ -18,6 +19,7 @@ from subgoal.annotation.teachers.llm.ledger import AttemptState, Ledger, Reply, 
 from subgoal.annotation.teachers.llm.persistence import Persistence
 from subgoal.annotation.teachers.llm.sender import Requests
 from subgoal.errors import TeacherFailed
+from subgoal.http_client import BrokenReply, read_json
 from subgoal.plain_text import numbered_lines
 from subgoal.server_access import shown
 
@@ -109,7 +111,7 @@ class BatchDesk:
                 "custom_id": str(number),
                 "method": "POST",
                 "url": _URL,
-                "body": self._endpoint.body(json.loads(request.messages)),
+                "body": self._endpoint.body(read_json(request.messages.encode())),
             }
             for number, request in self._ledger.batch_attempts(part).items()
         ]
@@ -144,18 +146,38 @@ class BatchDesk:
 
     async def _collect(self, part: str, remote: str) -> None:
         """Wait for a batch to be over, and record what it brought."""
-        client = self._endpoint.client
-        while (
-            batch := await self._persist(lambda: client.batches.retrieve(remote), "status")
-        ) and (str(batch.status) not in _OVER):
-            await self._persistence.pace.sleep(self._limits.poll)
+        client, batch = self._endpoint.client, await self._over(remote)
         attempts = self._ledger.batch_attempts(part)
         waiting = dict(attempts)
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             content = await self._persist(lambda file=file: client.files.content(file), "content")
-            for _, line in numbered_lines(io.BytesIO(content.content)):
-                self._record(line, waiting)
+            with suppress(ValueError):  # no file of lines answers nothing
+                for _, line in numbered_lines(io.BytesIO(content.content)):
+                    self._record(line, waiting)
         self._close(part, batch, attempts)
+
+    async def _over(self, remote: str) -> Any:
+        """Look at a batch until it is over, and return it.
+
+        Raises:
+            TeacherFailed: It takes too long; it stays open in the ledger for the next run.
+        """
+        pace, hours = self._persistence.pace, self._limits.batch_hours
+        end = pace.clock() + 3600 * hours
+        while True:
+            batch = await self._persist(
+                lambda: self._endpoint.client.batches.retrieve(remote), "status"
+            )
+            if str(batch.status) in _OVER:
+                return batch
+            left = end - pace.clock()
+            if left <= 0:
+                said = f"the batch {remote} is still '{batch.status}' after {hours:g} hours"
+                raise TeacherFailed(
+                    f"{self._endpoint.clean(said)}; nothing is lost: run the same command again to "
+                    "collect it, or wait longer with --annotate.openai.endpoint.batch-hours"
+                )
+            await pace.sleep(min(self._limits.poll, left))
 
     def _close(self, part: str, batch: Any, attempts: dict[int, Request]) -> None:
         """Record that a batch is over, and what became of the requests that it did not answer.
@@ -183,11 +205,11 @@ class BatchDesk:
     def _record(self, line: bytes, waiting: dict[int, Request]) -> None:
         """Record one line of a batch's output: a reply, or why there is none."""
         try:
-            result: Any = json.loads(line.decode(errors="replace"))
+            result: Any = read_json(line)
             number = int(result["custom_id"])
             response: Any = result.get("response") or {}
             status = int(response.get("status_code") or 500)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (BrokenReply, ValueError, TypeError, KeyError, AttributeError):
             return  # what cannot be read answers nothing, and the other lines do
         request = waiting.pop(number, None)
         if request is None:

@@ -77,6 +77,8 @@ class EndpointConfig(Record):
     """Most seconds between two attempts."""
     poll: float = Field(default=30.0, gt=0)
     """Seconds between two looks at a batch."""
+    batch_hours: float = Field(default=25.0, gt=0)
+    """Hours to wait for a batch, which endpoints give a day; the next run goes on waiting."""
 
 
 class Budget(Record):

@@ -128,6 +128,11 @@ class Totals(Record):
     longest_output: int = 0
     """Tokens of the longest reply."""
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of requests and replies."""
+        return self.input_tokens + self.output_tokens
+
 
 class Foreseen(Record):
     """What was expected of the paths that a run has paid for: one question each."""

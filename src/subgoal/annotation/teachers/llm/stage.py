@@ -1,19 +1,20 @@
 """The part of the stage that costs money: asking, counting, and a forecast of both."""
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.budget import BudgetReached
-from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.annotation.teachers.llm.config import Budget, OpenAIConfig
 from subgoal.annotation.teachers.llm.cost import money
 from subgoal.annotation.teachers.llm.ledger import Foreseen, Ledger, Totals, default_path
 from subgoal.annotation.teachers.llm.sender import Requests
 from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
 from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
-from subgoal.progress import Progress
+from subgoal.progress import Progress, first_to_end
 from subgoal.record import Record
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -54,10 +55,13 @@ class PaidTeacher:
             with Ledger(place, self._run) as ledger:
                 teacher = OpenAITeacher(self._config, ledger)
                 with Progress("annotate", len(paths), "paths") as progress:
+                    before, begun = ledger.totals(), time.monotonic()
                     for path, outcome in teacher.annotate_many(paths, self._again):
                         self._take(path, outcome)
                         self.totals, self.cached = ledger.totals(), cached + teacher.cached
-                        progress.advance(note=self.note)
+                        seconds = time.monotonic() - begun
+                        ends = seconds_left(self._config.budget, self.totals, before, seconds)
+                        progress.advance(note=self.note, ends=ends)
                 self.foreseen = ledger.foreseen()
         except sqlite3.Error as error:
             raise TeacherFailed(
@@ -80,10 +84,9 @@ class PaidTeacher:
         """How it stands, in a few words."""
         repaired = sum(any(span.repaired for span in one.spans) for one in self._annotated.values())
         used = self.totals
-        tokens = used.input_tokens + used.output_tokens
         return (
             f"{len(self._annotated)} done, {len(self.failed)} failed, {repaired} repaired, "
-            f"{self.cached} replies from the ledger, {used.answered} paid, {tokens:,} tokens, "
+            f"{self.cached} replies from the ledger, {used.answered} paid, {used.tokens:,} tokens, "
             f"cost {used.cost:.4g}"
         )
 
@@ -152,6 +155,26 @@ def forecast(paths: Sequence[Trajectory], config: OpenAIConfig) -> Forecast:
         cost=money(requests.prices, config.model, read, written),
         counter=requests.counter.name,
     )
+
+
+def seconds_left(budget: Budget, used: Totals, before: Totals, seconds: float) -> float | None:
+    """Return after how many seconds the first of the budgets is used up, at the rate so far.
+
+    Args:
+        budget: The limits.
+        used: What the run has used.
+        before: What it had used at the beginning.
+        seconds: Since the beginning.
+
+    Returns:
+        Seconds; None where nothing limited was used yet.
+    """
+    limits = (
+        (budget.max_calls, used.calls, before.calls),
+        (budget.max_tokens, used.tokens, before.tokens),
+        (budget.max_cost, used.cost, before.cost),
+    )
+    return first_to_end(limits, seconds)
 
 
 def _place(config: OpenAIConfig) -> Path:
