@@ -2,6 +2,7 @@
 
 import gzip
 import tracemalloc
+from itertools import islice
 
 import pytest
 import zstandard
@@ -9,6 +10,7 @@ import zstandard
 from subgoal import unpacking
 from subgoal.errors import ConfigInvalid, DataCorrupt
 from subgoal.journal import Journal
+from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.toml_file import read_toml
 from subgoal.trajectories.storage import path_lines
@@ -130,3 +132,14 @@ def test_toml_keeps_what_configurations_have(tmp_path):
     file.write_text("a = '" + "x" * 2**21 + "'")
     with pytest.raises(ConfigInvalid, match=r"a\.toml"):
         read_toml(file)
+
+
+@pytest.mark.parametrize("part", [b"\n", b" \r\n", b"0\n"], ids=["LF", "CRLF", "short"])
+def test_hundreds_of_millions_of_lines_are_refused_after_the_first(part, tmp_path):
+    place = tmp_path / "paths.jsonl.gz"
+    place.write_bytes(gzip.compress(part * (2**20 // len(part))) * 64)
+    read = path_lines(place)
+    with pytest.raises(ConfigInvalid, match=r"paths\.jsonl"):
+        list(islice(read, 2**17))
+    with pytest.raises(ValueError, match="records"):
+        list(numbered_lines(part for _ in iter(int, 1)))

@@ -12,14 +12,23 @@ others, which stand inside JSON strings and in the answers of worlds.
 from collections.abc import Iterable, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from subgoal.errors import DataCorrupt, SubgoalError
+from subgoal.record import Record
+
+R = TypeVar("R", bound=Record)
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands where a text had a character that no file can hold."""
 
 _MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_ANY_LENGTH, _SHORTEST_MEAN = 2**16, 16
+"""Lines that may have any length, and the bytes that more lines have at least on average: a packed
+file of a few kB may hold hundreds of millions of line feeds."""
 
 
 def storable(text: str) -> str:
@@ -67,6 +76,26 @@ def read_text(path: Path | Traversable, wrong: type[SubgoalError] = DataCorrupt)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_record(path: Path, record: type[R], wrong: type[SubgoalError], remedy: str) -> R:
+    """Read a file that holds one record as JSON.
+
+    Args:
+        path: The file.
+        record: What it holds.
+        wrong: The error of this boundary.
+        remedy: What to do about a damaged file, for the message.
+
+    Raises:
+        SubgoalError: Of the class `wrong`; it cannot be read, or holds no such record.
+    """
+    try:
+        return record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise wrong(f"{path} is damaged ({error.errors()[0]['msg']}); {remedy}") from error
+    except OSError as error:
+        raise wrong(f"{path} cannot be read: {error.strerror or error}; {remedy}") from error
+
+
 def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Number the lines of a JSONL file from 1, without its byte order mark and its blank lines.
 
@@ -74,9 +103,16 @@ def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         lines: Lines as a binary file or `io.BytesIO` yields them: cut after each line feed.
 
     Raises:
-        ValueError: The file is UTF-16.
+        ValueError: The file is UTF-16, or its lines are too many and too short for records.
     """
+    read = 0
     for number, line in enumerate(lines, start=1):
+        read += len(line)
+        if number > _ANY_LENGTH and read < _SHORTEST_MEAN * number:
+            raise ValueError(
+                f"its first {number:,} lines have only {read:,} bytes; it is no file of records, a "
+                "line each"
+            )
         held = _unmarked(line) if number == 1 else line
         if held.strip():
             yield number, held

@@ -244,9 +244,14 @@ def test_an_index_that_names_a_file_elsewhere_is_refused(copy):
         index.write_text(json.dumps(odd))
         with pytest.raises(StudentInvalid):
             load_student(folder)
-    index.write_text("[" * 10**6)
-    with pytest.raises(StudentInvalid, match=index.name):
-        load_student(folder)
+    for name in ("a\0b", "a" * 5000, "\ud800"):
+        index.write_text(json.dumps({"weight_map": {"a": name}}))
+        with pytest.raises(StudentInvalid):
+            load_student(folder)
+    for damaged in (b"[" * 10**6, b'{"weight_map": "\xff"}', b"{", b""):
+        index.write_bytes(damaged)
+        with pytest.raises(StudentInvalid, match=index.name):
+            load_student(folder)
 
 
 @pytest.mark.parametrize("key", ["tokenizer_file", "vocab_file", "fast_tokenizer_files"])

@@ -17,8 +17,9 @@ from subgoal.engines.ctranslate2 import (
 )
 from subgoal.engines.server import OpenAIEngine
 from subgoal.engines.transformers import make_engine, threads_for
-from subgoal.errors import EngineFailed
+from subgoal.errors import EngineFailed, StudentInvalid
 from subgoal.journal import file_digest
+from subgoal.plain_text import read_text
 from subgoal.run_folder import delete
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.quantization import Quantization
@@ -137,7 +138,9 @@ def converted(student: Path, precision: Precision) -> Path:
         StudentInvalid: The folder is missing or damaged.
         ExportFailed: The student has no such form, or the package is missing.
     """
-    weights = digest_of([file_digest(weights_file(student)), (student / CARD).read_text()])
+    weights = digest_of(
+        [file_digest(weights_file(student)), read_text(student / CARD, StudentInvalid)]
+    )
     name = f"{student.name}-{precision}"
     place = student.parent / CONVERTED / f"{name}-{weights}"
     if (place / "model.bin").is_file():

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic_core import from_json
+from pydantic import TypeAdapter
 from typing_extensions import override
 
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import Precision
 from subgoal.errors import EngineFailed
+
+_WORDS = TypeAdapter(list[str])
 
 
 class ConvertedModel(NamedTuple):
@@ -49,7 +51,7 @@ class _CTranslate2Engine(Engine):
         self.context = context
         device, _, number = model.device.partition(":")
         try:
-            vocabulary = (model.folder / self.vocabulary_file).read_text(encoding="utf-8")
+            self._names = _WORDS.validate_json((model.folder / self.vocabulary_file).read_bytes())
             self._model: Any = getattr(ctranslate2, self.kind)(
                 str(model.folder),
                 device=device,
@@ -64,7 +66,6 @@ class _CTranslate2Engine(Engine):
                 f"engine 'ctranslate2' cannot open {model.folder} ({reason}); delete it, it is "
                 "written again"
             ) from error
-        self._names: list[str] = from_json(vocabulary)
         self.vocabulary = len(self._names)
         self._computed = 0
 

@@ -21,6 +21,7 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
 from subgoal.evaluation.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
 from subgoal.journal import Journal
+from subgoal.plain_text import read_record
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.students.ending import TrainingExtent, cautions
@@ -73,10 +74,11 @@ def students_file(folder: RunFolder, protocol_name: str, agent: str) -> Path:
 
 def _cautions(folder: RunFolder, protocol_name: str, names: Sequence[str]) -> list[str]:
     extents: dict[str, dict[str, TrainingExtent]] = {}
+    remedy = "delete it and run `subgoal evaluate` again"
     for name in names:
         file = students_file(folder, protocol_name, name)
         if file.exists():  # a folder that is older than these files has none
-            extents[name] = Students.model_validate_json(file.read_bytes()).extents
+            extents[name] = read_record(file, Students, RunFolderInvalid, remedy).extents
     return cautions(extents)
 
 

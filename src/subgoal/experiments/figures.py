@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from subgoal.environments.base import StopReason
-from subgoal.errors import ComparisonInvalid
+from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
 from subgoal.evaluation.compare_match import compare_match
@@ -31,6 +31,7 @@ from subgoal.evaluation.summary import played
 from subgoal.experiments.cast import Play, play_of
 from subgoal.experiments.matrix import Place, Sized, player
 from subgoal.experiments.table import Chart, Content, Layout, Row, Table
+from subgoal.plain_text import read_record
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.students.ending import TrainingExtent, cautions
@@ -276,8 +277,9 @@ def figures(
 
 def _with_match(row: RowFigures, plays: Mapping[int, Play], place: Place) -> RowFigures:
     """Replace what was played by the exact match, which counts instead."""
+    remedy = "delete it and run the same command again"
     found = {
-        seed: ExactMatch.model_validate_json(place.match(play).read_bytes())
+        seed: read_record(place.match(play), ExactMatch, RunFolderInvalid, remedy)
         for seed, play in plays.items()
         if place.matched(play)
     }

@@ -115,7 +115,7 @@ def training_curves(folder: RunFolder) -> list[Curve]:
     curves: list[Curve] = []
     for path in sorted((folder / "training").glob("*/log.jsonl*")):
         # Training needs torch, which only a run folder with students should cost.
-        from subgoal.students.folder import CARD, StudentCard
+        from subgoal.students.folder import CARD, read_card
         from subgoal.training.log import log
 
         name = path.parent.name
@@ -127,7 +127,7 @@ def training_curves(folder: RunFolder) -> list[Curve]:
         curves.append(Curve(name=name, kind="training", points=points))
         card = folder / "students" / name / CARD
         if card.is_file():
-            held_out = StudentCard.model_validate_json(card.read_bytes()).dev_loss
+            held_out = read_card(card.parent).dev_loss
             if held_out is not None:
                 points = ((points[-1][0], held_out),)
                 curves.append(Curve(name=name, kind="held-out", points=points))

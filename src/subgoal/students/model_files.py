@@ -7,6 +7,7 @@ and reads pickled weights; all that is refused by name before anything is loaded
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -61,9 +62,14 @@ def check_within(folder: Path, name: str) -> None:
     """Check that a file of a folder lies within it; in the hub's cache, beside it as that does.
 
     Raises:
-        StudentInvalid: It does not.
+        StudentInvalid: It does not, or no file can have that name.
     """
-    root, target = folder.resolve(), (folder / name).resolve()
+    try:
+        root, target = folder.resolve(), (folder / name).resolve()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()  # a name that is too long is resolved all the same
+    except (OSError, ValueError) as error:
+        raise _refused(folder, f"no file can be called {name[:80]!r}") from error
     blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
     if not (target.is_relative_to(root) or target.is_relative_to(blobs)):
         raise _refused(folder, f"{name} lies outside of it, at {target}")

@@ -440,7 +440,7 @@ def _begin(
     """Delete what a training that is not to go on left behind."""
     run, file = " ".join([digest_of(one.model_dump(mode="json")), *digests, "\n"]), work / "run"
     fresh = stage is not None and stage.fresh
-    if fresh or not file.exists() or file.read_text() != run:
+    if fresh or not file.exists() or file.read_bytes() != run.encode():
         folder.delete(work)
         write_text(file, run)
 

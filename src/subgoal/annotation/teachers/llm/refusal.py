@@ -118,7 +118,10 @@ def read_refusal(status: int, body: Any, sent: Collection[str] = ()) -> Refusal:
         sent: The parameters that the request held.
     """
     error = _unwrapped(body)
-    said = _message(error)
+    try:
+        said = _message(error)
+    except RecursionError:
+        said = "its reason is nested too deep to be read"
     codes = " ".join(_texts(error, ("code", "type", "status", "reason")))
     if status < 400:
         status = _status_of(error) or status

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -29,6 +29,7 @@ from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates, faul
 from subgoal.annotation.teachers.rehearsal.known_answers import Asked, KnownAnswers
 from subgoal.digests import digest_of
 from subgoal.errors import TeacherFailed
+from subgoal.http_client import BrokenReply, read_json
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 
@@ -248,13 +249,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = self.path.rstrip("/")
         if path == "/v1/chat/completions":
-            self._complete(json.loads(body), fault, chance)
+            self._given(body, lambda asked: self._complete(asked, fault, chance))
         elif path == "/v1/files":
             self._send(_store(self.server, self.headers["Content-Type"], body), fault)
         elif path == "/v1/batches":
-            self._send(_open_batch(self.server, json.loads(body)), fault)
+            self._given(body, lambda asked: self._send(_open_batch(self.server, asked), fault))
         else:
             self._error(404, f"there is no {self.path}")
+
+    def _given(self, body: bytes, answer: Callable[[dict[str, Any]], None]) -> None:
+        """Answer a request's body; one that is no JSON, or of another form, is refused."""
+        try:
+            answer(read_json(body))
+        except (BrokenReply, LookupError, TypeError, AttributeError, ValueError, RecursionError):
+            self._error(400, "the request is not what the protocol asks for")
 
     def do_GET(self) -> None:
         """Answer what is known about models, batches, files and the server itself."""
@@ -411,20 +419,24 @@ def _looked_at(server: TeacherServer, name: str) -> dict[str, Any]:
         completions: list[_Completion] = []
         lines: list[str] = []
         for _, line in numbered_lines(io.BytesIO(server.files[batch["input_file_id"]])):
-            asked = json.loads(line)
+            try:
+                asked = read_json(line)
+                body, name = asked["body"], asked["custom_id"]
+            except (BrokenReply, LookupError, TypeError):
+                continue  # what cannot be read gets no answer
             fault, chance = server.draw()
             status = {Fault.BUSY: 429, Fault.ERROR: 500}.get(fault or Fault.SLOW, 200)
             said = _error_body(_SAID)
             if fault in (Fault.DROPPED, Fault.CUT):
                 continue  # the line is missing
-            refusal = server.refusal(asked["body"])
+            refusal = server.refusal(body)
             if refusal is not None:
                 status, said = refusal
             elif status == 200 and fault is not Fault.HIDDEN:
-                completions.append(server.complete(asked["body"], fault, chance))
+                completions.append(server.complete(body, fault, chance))
                 said = completions[-1].body
             response = {"status_code": status, "body": said}
-            result = {"custom_id": asked["custom_id"], "response": response}
+            result = {"custom_id": name, "response": response}
             lines.append(json.dumps(result, ensure_ascii=False))
         server.files[output] = "\n\n".join(lines).encode(errors="surrogatepass")
         server.uncounted[output] = completions
