@@ -157,6 +157,8 @@ FOUR = ["open door", "open door", "go to kitchen", "go to kitchen"]
         (f"{DRAFT}</think>{FINAL}", False),
         (f"<thinking>perhaps\n```json\n{DRAFT}\n```</thinking>\n```json\n{FINAL}\n```", False),
         (f"<reasoning>a <think>{DRAFT}</think>{DRAFT}</reasoning>{FINAL}", False),
+        (f"<plan>{DRAFT}</plan>{FINAL}", False),
+        (f"**Thinking**\n{DRAFT}\n\n**Answer**\n```json\n{FINAL}\n```", False),
         (f"{FINAL}\nOnce more:\n{FINAL}", False),
         (f"First I thought {DRAFT}, but:\n{FINAL}", True),
         (f'{FINAL} No, wait: [["open(door)", 3], ["go(kit', True),
@@ -171,7 +173,16 @@ def test_a_draft_is_never_taken_unmarked(reply: str, repaired: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [f"<think>{DRAFT}", f"{DRAFT}</think>", f"<think>a<think>b</think>{DRAFT}", ""]
+    "reply",
+    [
+        f"<think>{DRAFT}",
+        f"{DRAFT}</think>",
+        f"<think>a<think>b</think>{DRAFT}",
+        f"<plan>{DRAFT}",
+        f"{DRAFT}</plan>",
+        f"# Thinking\n{DRAFT}",
+        "",
+    ],
 )
 def test_a_thought_alone_is_no_answer(reply: str) -> None:
     with pytest.raises(AnnotationInvalid, match="holds no sub-goals"):

@@ -22,8 +22,26 @@ PAIRS = [
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<start_of_thinking>", "<end_of_thinking>"),
+    ("<thought_process>", "</thought_process>"),
+    ("<antThinking>", "</antThinking>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<draft>", "</draft>"),
+    ("<plan>", "</plan>"),
+    ('<notes kind="mine">', "</notes>"),
+    ("<|begin_of_plan|>", "<|end_of_plan|>"),
+    ("<unused94>thought\n", "<unused95>"),
+    ("&lt;think&gt;", "&lt;/think&gt;"),
+    ("\\u003cthink\\u003e", "\\u003c/think\\u003e"),
+    ("**Thinking**\n", "\n**Answer**\n"),
+    ("# Thinking\n", "\n## Final answer\n"),
+    ("### My thoughts:\n", "\n**Sub-goals:**\n"),
     ("```thinking\n", "\n```\n"),
+    ("```plan\n", "\n```\n"),
 ]
+CUT = [pair for pair in PAIRS if pair[0][0] not in "`*#"]
 words = st.text('ab[]{}",.1 \n`', max_size=20)
 
 
@@ -34,7 +52,7 @@ def test_the_answer_is_what_follows_the_thought(begin, end):
     assert without_thought(f"{begin}a draft, cut off") == ""
 
 
-@pytest.mark.parametrize(("begin", "end"), PAIRS[:-1], ids=[begin for begin, _ in PAIRS[:-1]])
+@pytest.mark.parametrize(("begin", "end"), CUT, ids=[begin for begin, _ in CUT])
 def test_a_thought_without_its_beginning_is_all_before_its_end(begin, end):
     assert without_thought(f"a draft{end}an answer") == "an answer"
     assert without_thought(f"a draft{end}") == ""
@@ -54,6 +72,19 @@ def test_a_thought_without_its_beginning_is_all_before_its_end(begin, end):
         ("I think that a<b, and [think] and thinking> are words", None),
         ("<subgoal>thinking</subgoal>", None),
         ('["think(it)", 3]', None),
+        ("<answer>a</answer>", None),
+        ("<final_answer>a</final_answer>", None),
+        ("<output><json>a</json></output>", None),
+        ("<SubGoals>a</SubGoals><br><b>b</b></s>", None),
+        ("<|start_header_id|>assistant<|end_header_id|>a<|im_end|><end_of_turn>", None),
+        ("**Answer**\na\n# Remarks\nb", None),
+        ("# Plan of the kitchen\nan answer", None),
+        ("pick_up(<object>) and a <b and c> d <hr />", None),
+        ("<think>the <kitchen> and <b>this</b></think>an answer", "an answer"),
+        ("<think>**Answer**\na draft</think>an answer", "an answer"),
+        ("<plan>a<think>b</think>a draft</plan>an answer", "an answer"),
+        ("# Thinking\n## Step 1\na draft, cut off", ""),
+        ("# Thinking\na</think>an answer", "an answer"),
     ],
 )
 def test_thoughts_in_each_other_and_no_thoughts(reply, answer):
