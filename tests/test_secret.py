@@ -130,6 +130,37 @@ def test_a_secret_is_blotted_out_in_every_spelling(secret):
             assert MASK in blot(coded)
 
 
+LONG = ["sk-1234567890", "p%41ss+word/=", "sch\u00e4tzle-9"]
+
+
+@pytest.mark.parametrize("secret", LONG)
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda data: "".join(f"\\{octet:03o}" for octet in data),
+        lambda data: "".join(f"\\\\{octet:03o}" for octet in data),
+        lambda data: data.hex(" "),
+        lambda data: data.hex(":").upper(),
+        lambda data: ", ".join(f"0x{octet:02x}" for octet in data),
+        lambda data: str(list(data)),
+        lambda data: "\n    ".join([data.decode()[:5], data.decode()[5:]]),
+        lambda data: json.dumps("\r\n".join([data.decode()[:3], data.decode()[3:]])),
+        lambda data: base64.encodebytes(b"user of the endpoint and the word: " * 2 + data).decode(),
+        *(lambda data, n=n: base64.b32encode(b"u" * n + data + b"!").decode() for n in range(5)),
+        *(lambda data, n=n: base64.b64encode(b"u" * n + data + b"!").decode() for n in range(3)),
+    ],
+)
+def test_octets_that_are_encoded_apart_or_wrapped_are_blotted(secret, form):
+    assert MASK in Secrets([secret]).blotted(f"before {form(secret.encode())} behind")
+
+
+@pytest.mark.parametrize("secret", ["k", "none", "on it", *LONG])
+def test_ordinary_text_stays(secret):
+    text = "no\nne of it\n 12:30:45, 73 6b 2d, 1, 2, 3\nsk-\n- item 1234 5678, on\nit"
+    assert Secrets(["none", "on it", *LONG]).blotted(text) == text
+    assert Secrets([secret]).blotted("zzz\n\nzzz 07 0a") == "zzz\n\nzzz 07 0a"
+
+
 def test_a_secret_behind_a_scheme_is_one_alone():
     assert Secrets(["Bearer abcdefgh"]).blotted("abcdefgh?") == f"{MASK}?"
     assert Secrets(["", "Bearer"]).blotted("bear with me") == "bear with me"

@@ -11,7 +11,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
@@ -30,6 +30,9 @@ _SENDABLE = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]*[\x21-\x7e\x8
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORTEST = 6
 """Characters of a part that is taken for a secret of its own, and of a base64 form."""
+_LINE_END = r"(?:[ \t]{0,3}(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)[ \t>|]{0,8})?"
+_APART = r"[\s:,;-]{0,3}(?:\\{0,8}0?x)?"
+"""What may stand between the characters of a secret that is wrapped, and between its octets."""
 _SHOWN, _READ, _LONGEST = 300, 16_384, 2_048
 """Characters of a server's words that are shown, those that are read for it, and of a secret."""
 
@@ -250,33 +253,46 @@ def _any_form(secrets: Iterable[str]) -> re.Pattern[str] | None:
     forms = [form for secret in secrets for form in _forms(secret)]
     if not forms:
         return None
-    firsts = "".join(sorted({one for form in forms for one in (form[0].lower(), form[0].upper())}))
-    spelled = "|".join(map(_spelled, forms))
+    firsts = "".join(sorted({one for first, _ in forms for one in (first.lower(), first.upper())}))
+    spelled = "|".join(pattern for _, pattern in forms)
     return re.compile(rf"(?=[{re.escape(firsts)}\\%&])(?:{spelled})", re.IGNORECASE)
 
 
-def _forms(secret: str) -> list[str]:
-    """Return what a secret may have been encoded to, itself first."""
+def _forms(secret: str) -> Iterator[tuple[str, str]]:
+    """Yield the first character and a pattern of each form of a secret, itself first.
+
+    One that is long enough to be no word may be wrapped over lines, and its octets may stand apart.
+    """
+    long = len(secret) > _SHORTEST
+    line_end, apart = (_LINE_END, _APART) if long else ("", "")
+    yield secret[0], line_end.join(map(_spelled_character, secret))
     octets = {secret.encode("utf-8", "surrogatepass"), secret.encode("latin-1", "replace")}
-    encoded = [
-        form
-        for data in sorted(octets)
-        for form in (data.hex(), *(_base64_inside(data, before) for before in range(3)))
-    ]
-    return [one for one in (secret, *encoded) if one]
+    for data in sorted(octets):
+        yield f"{data[0]:02x}"[0], apart.join(f"{octet:02x}" for octet in data)
+        if long:
+            yield str(data[0])[0], r"[\s,;]{1,3}".join(map(str, data))
+        inside = [_inside(base64.b64encode, 6, data, before) for before in range(3)]
+        inside += [_inside(base64.b32encode, 5, data, before) for before in range(5)]
+        for coded in filter(None, inside):
+            yield coded[0], line_end.join(map(_coded_character, coded))
 
 
-def _base64_inside(data: bytes, before: int) -> str:
-    """Return what base64 makes of a text that so many bytes stand before, and others behind."""
-    coded = base64.b64encode(b"\0" * before + data).decode()
-    first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
-    inside = coded[first:last]
+def _inside(encode: Callable[[bytes], bytes], bits: int, data: bytes, before: int) -> str:
+    """Return what base64 or 32 makes of a text that so many bytes stand before, others behind.
+
+    Args:
+        encode: The encoding.
+        bits: What one of its characters holds.
+        data: The text.
+        before: Bytes that stand before it.
+    """
+    coded = encode(b"\0" * before + data).decode()
+    inside = coded[-(-before * 8 // bits) : (before + len(data)) * 8 // bits]
     return inside if len(inside) >= _SHORTEST else ""
 
 
-def _spelled(text: str) -> str:
-    """Return a pattern for a text of which each character may be escaped or encoded."""
-    return "".join(_spelled_character(letter) for letter in text)
+def _coded_character(letter: str) -> str:
+    return letter if letter.isalnum() else _spelled_character(letter)
 
 
 def _spelled_character(letter: str) -> str:
@@ -286,6 +302,7 @@ def _spelled_character(letter: str) -> str:
         rf"\\{{0,8}}{re.escape(letter)}",
         "".join(f"%(?:25){{0,3}}{octet:02x}" for octet in octets),
         "".join(rf"\\{{1,8}}x{octet:02x}" for octet in octets),
+        "".join(rf"\\{{1,8}}0{{0,3}}{octet:o}" for octet in octets),
         rf"\\{{1,8}}x{number:02x}",
         rf"\\{{1,8}}u\{{?0{{0,6}}{number:x}\}}?",
         rf"&#0{{0,6}}{number};",
