@@ -77,6 +77,8 @@ def test_the_flat_agent_is_reinforced_too(students: Path, tmp_path: Path) -> Non
     config = _config(students, agent=AgentName.FLAT, rounds=1, dev_every=0)
     summary = reinforce(config, TrainConfig(), RunFolder(tmp_path), 2)
     assert list(summary.written) == [Role.FLAT]
+    (note,) = RunFolder(tmp_path).need("reinforce", "reinforce").notes
+    assert "no path of any world" in note  # an untrained student knows none
     assert (summary.written[Role.FLAT] / "model.safetensors").is_file()
     assert summary.kept == 1
 

@@ -20,6 +20,7 @@ from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
 from subgoal.agents.student_seat import Decoding
 from subgoal.engines.transformers import make_engine
+from subgoal.datasets.splits import strange
 from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
@@ -202,6 +203,9 @@ def reinforce(
     curve, tasks = rounds_journal(folder), _train_tasks(config)
     with folder.stage("reinforce", config, inputs) as stage:
         if not stage.complete:
+            for role, policy in policies.items():
+                notes = strange(policy.student.card.trained_on, tasks)
+                stage.note(*(f"the student '{role}': {note}" for note in notes))
             held = anchors(config, train, folder, places) if config.anchor else {}
             if stage.fresh:
                 curve.clear()
