@@ -16,6 +16,7 @@ from subgoal.evaluation.summary import Students, journal, students_file, summari
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
 from subgoal.report.charts import forests, line_chart
+from subgoal.report.freshness import outdated
 from subgoal.report.html import json_text
 from subgoal.report.terminal import rendered
 from subgoal.report.write import ReportConfig, report
@@ -137,6 +138,17 @@ class _Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+def test_a_report_of_other_stages_than_are_there_is_outdated(folder: RunFolder) -> None:
+    assert not outdated(folder)  # there is none
+    report(ReportConfig(), folder)
+    assert not outdated(folder)
+    with folder.stage("evaluate-paper-oracle", Record()) as stage:
+        stage.finish({})
+    assert outdated(folder)
+    report(ReportConfig(), folder)
+    assert not outdated(folder)
 
 
 def test_text_of_the_world_stays_text(folder: RunFolder) -> None:

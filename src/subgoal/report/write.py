@@ -5,6 +5,7 @@ from pathlib import Path
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.analyses import ReportData, analyse
+from subgoal.report.freshness import REPORT
 from subgoal.report.html import page
 from subgoal.run_folder import RunFolder
 
@@ -38,9 +39,7 @@ def report(config: ReportConfig, folder: RunFolder) -> ReportSummary:
         RunFolderInvalid: Nothing was evaluated.
     """
     data = analyse(folder, config.episodes, config.seed)
-    written = ReportSummary(
-        data=data, page=folder / "report.html", json_file=folder / "report.json"
-    )
+    written = ReportSummary(data=data, page=folder / "report.html", json_file=folder / REPORT)
     write_text(written.page, page(data, int(config.max_megabytes * 1_000_000)))
     write_text(written.json_file, data.model_dump_json(indent=1) + "\n")
     return written

@@ -19,8 +19,8 @@ from pydantic import Field
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
 from subgoal.agents.student_seat import Decoding
-from subgoal.engines.transformers import make_engine
 from subgoal.datasets.splits import strange
+from subgoal.engines.transformers import make_engine
 from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make

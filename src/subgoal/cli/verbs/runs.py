@@ -11,6 +11,7 @@ from subgoal.cli.output import out, say
 from subgoal.errors import RunFolderInvalid
 from subgoal.manifest import StageState
 from subgoal.record import Record
+from subgoal.report.freshness import outdated
 from subgoal.run_folder import RunFolder
 
 
@@ -55,6 +56,7 @@ def _list(place: Path) -> None:
         to_do = [f"{stage} (interrupted)" for stage in begun if not running[stage]]
         to_do += [f"{m.stage} (lost a file)" for m in stages if m.state is StageState.LOST]
         to_do += [f"{stage} (stale)" for stage in folder.stale()]
+        to_do += ["report (stale)"] if outdated(folder) else []
         seconds = sum(manifest.seconds for manifest in stages)
         cells = [", ".join(stages) or "-" for stages in (complete, under_way, to_do)]
         table.add_row(Text(str(path)), *cells, size, f"{seconds:.0f}")
