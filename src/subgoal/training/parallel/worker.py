@@ -2,11 +2,14 @@
 
 Its standard input is a pipe that its parent holds open and never writes to again: where it is
 closed the parent has ended, however that came, and this process ends too, at once and in silence.
-It watches from its first moment; what takes seconds to import is imported after.
+It watches from its first moment; what takes seconds to import is imported after. On Linux the
+kernel ends it as well, even while it computes and no thread of it gets a turn.
 """
 
+import ctypes
 import os
 import queue
+import signal
 import sys
 import threading
 
@@ -16,9 +19,14 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.training.parallel.side_by_side import Order, failure_of
 
+_PR_SET_PDEATHSIG = 1
+"""Of `prctl`: the signal that a process gets when its parent ends."""
+
 
 def main() -> int:
     """Carry out the order on standard input; return the exit code."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_watch_parent, args=(orders,), daemon=True).start()
     try:
