@@ -11,8 +11,11 @@ every second time not before a file is half written, and started again. Trainers
 themselves.
 
 A run counts as the same if its trajectories, annotations, students, episodes and report have the
-digests of the undisturbed one (times, and what faults cost, left out), and if no question was sent
-whose whole reply the ledger held already. The last line is the share of runs that are the same.
+digests of the undisturbed one (times, and what faults cost, left out), if the same questions were
+answered, and if nothing was paid twice: no question was sent whose whole reply the ledger held
+already, and the teacher, which counts for itself, delivered no more whole replies to a question
+than the ledger has attempts that were answered or cut off. The last line is the share of runs that
+are the same.
 
 Processes are forked from this one, where everything is imported: a start takes no time.
 """
@@ -31,6 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, cast
+from urllib.request import urlopen
 
 import psutil
 import torch  # noqa: F401 - for the forks
@@ -39,7 +43,7 @@ from typing_extensions import override
 import subgoal.cli.verbs.run  # noqa: F401 - for the forks
 from subgoal.annotation.teachers.llm.ledger import Totals
 from subgoal.annotation.teachers.rehearsal.faults import FaultRates
-from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
+from subgoal.annotation.teachers.rehearsal.server import Delivered, ServerConfig, TeacherServer
 from subgoal.cli.main import main as subgoal_main
 from subgoal.digests import digest_of
 from subgoal.evaluation.summary import evaluated, journal
@@ -106,8 +110,22 @@ CHANGING = {"seconds", "outputs", *Totals.model_fields, "cached"}
 """Names in cards and the report of what times and faults decide: digests of outputs hold times."""
 
 
+class Counted(Delivered):
+    """What the teacher has delivered whole, by question as well."""
+
+    by_question: dict[str, int] = {}
+    """Whole replies by the digest of the messages."""
+
+
 class Teacher(TeacherServer):
     """The rehearsal teacher, but a question always meets the same fault of the reply."""
+
+    @property
+    @override
+    def delivered(self) -> Counted:
+        table = super().delivered.model_dump()
+        with self._lock:
+            return Counted(**table, by_question=dict(self._prompts))
 
     @override
     def complete(self, body: Any, fault: Any, chance: random.Random) -> Any:
@@ -151,6 +169,12 @@ def teacher(seed: int) -> Iterator[str]:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def counted(address: str) -> dict[str, int]:
+    """Ask the teacher how many whole replies it has delivered, by question."""
+    with urlopen(address.removesuffix("/v1") + "/stats") as told:
+        return Counted.model_validate_json(told.read()).by_question
 
 
 class Chain:
@@ -278,10 +302,11 @@ class Ends(NamedTuple):
 
     digests: dict[str, str]
     paid_twice: int
+    delivered: dict[str, int]
 
 
-def ends(chain: Chain) -> Ends:
-    """Take the digests of a run that has ended."""
+def ends(chain: Chain, delivered: dict[str, int]) -> Ends:
+    """Take the digests of a run that has ended, to whose questions so much was delivered."""
     folder = chain.folder
     names = ("trajectories.jsonl.zst", "annotations.jsonl.zst", "annotation_failures.jsonl.zst")
     digests = {name: file_digest(folder / name) for name in names}
@@ -304,7 +329,8 @@ def ends(chain: Chain) -> Ends:
     report |= {f"stages/{stage['stage']}": stage for stage in report.pop("stages")}
     for name, value in report.items():
         digests[f"report.json/{name}"] = digest_of(timeless(value))
-    return Ends(digests, paid_twice(chain.ledger))
+    digests["the questions"] = digest_of(sorted(delivered))
+    return Ends(digests, paid_twice(chain.ledger, delivered), delivered)
 
 
 def timeless(value: Any) -> Any:
@@ -315,30 +341,45 @@ def timeless(value: Any) -> Any:
     return [timeless(one) for one in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
-def paid_twice(ledger: Path) -> int:
-    """Count the questions that were sent although the ledger held their whole reply."""
+def paid_twice(ledger: Path, delivered: dict[str, int]) -> int:
+    """Count what was paid needlessly.
+
+    Args:
+        ledger: Shows the questions that were sent although it held their whole reply.
+        delivered: Whole replies by question, as the teacher counted them: more than the ledger has
+            attempts that were answered or cut off are not accounted for.
+    """
     with sqlite3.connect(ledger) as base:
+        rows = base.execute(
+            "SELECT messages, COUNT(*) FROM attempts WHERE state != 'refused' GROUP BY messages"
+        )
+        known = {digest_of(json.loads(messages)): count for messages, count in rows}
         (count,) = base.execute(
             "SELECT COUNT(*) FROM attempts AS later JOIN attempts AS earlier USING (key) "
             "WHERE earlier.state = 'answered' AND later.id != earlier.id "
             "AND later.sent_at > earlier.ended_at"
         ).fetchone()
     base.close()
-    return count
+    return count + sum(max(0, n - known.get(one, 0)) for one, n in delivered.items())
 
 
-def told(chain: Chain, wanted: Ends, code: int, killed: int) -> bool:
+def told(chain: Chain, wanted: Ends, code: int, killed: int, delivered: dict[str, int]) -> bool:
     """Say how a run ended; return whether it is the same as the undisturbed one."""
     said = f"{chain.place.name}: killed {killed} times, "
     if code:
         last = chain.output.read_text().strip().splitlines()[-12:]
         print(f"{said}then it ended with exit code {code}:\n  " + "\n  ".join(last), flush=True)
         return False
-    found = ends(chain)
+    found = ends(chain, delivered)
     names = sorted({*found.digests, *wanted.digests})
     other = [name for name in names if found.digests.get(name) != wanted.digests.get(name)]
     verdict = f"differs in {', '.join(other)}" if other else "the same"
-    print(f"{said}{verdict}; paid twice {found.paid_twice}", flush=True)
+    under_way = sum(found.delivered.values()) - sum(wanted.delivered.values())
+    print(
+        f"{said}{verdict}; paid twice {found.paid_twice}, {under_way} whole replies of "
+        f"{sum(found.delivered.values())} more than undisturbed: under way at a kill",
+        flush=True,
+    )
     return not other and not found.paid_twice
 
 
@@ -361,7 +402,7 @@ def main(kills: int, seed: int) -> None:
         with teacher(seed) as address:
             whole = Chain(Path(temporary) / "whole", address)
             seconds = undisturbed(whole)
-        wanted = ends(whole)
+            wanted = ends(whole, counted(address))
         took = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in STAGES)
         print(f"undisturbed: {sum(seconds.values()):.1f} s ({took})", flush=True)
         while tally.kills.total() < kills:
@@ -370,7 +411,8 @@ def main(kills: int, seed: int) -> None:
             with teacher(seed + runs) as address:
                 chain = Chain(Path(temporary) / f"run {runs}", address)
                 code, killed = one_run(chain, most, seconds, chance, tally)
-            same += told(chain, wanted, code, killed)
+                delivered = counted(address)
+            same += told(chain, wanted, code, killed, delivered)
     print("stage     kills  in the middle of a file")
     for stage in STAGES:
         print(f"{stage:<9} {tally.kills[stage]:>5}  {tally.in_writing[stage]:>5}")
