@@ -113,6 +113,12 @@ def test_what_is_left_was_never_inside_a_thought(pieces):
     assert left == expected
 
 
+def test_thoughts_that_are_nested_without_end_are_read_in_time():
+    assert without_thought("<notes>" * 25_000 + "</other>" * 25_000 + "a draft") == ""
+    deep = "<notes>" * 50 + "a draft" + "</notes>" * 50
+    assert without_thought(f"{deep}an answer") == "an answer"
+
+
 @given(words, words)
 def test_text_without_marks_stays(before, after):
     assert without_thought(before) == before

@@ -42,6 +42,8 @@ _FENCED = re.compile(
     r".*?(?:^ {0,3}(?P=fence) *$|\Z)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
+_DEEPEST = 100
+"""Thoughts in each other; more have no end."""
 _FINAL = "final"
 """The channel whose message is the answer; the others are thought or calls of tools."""
 
@@ -104,6 +106,8 @@ class _Reader:
             self._headed = thought
 
     def _tag(self, name: str, ends: bool) -> None:
+        if len(self._open) == _DEEPEST:  # nobody knows any more where it ends
+            return
         if not ends:
             self._open.append(name)
             return
