@@ -36,6 +36,7 @@ PAIRS = [
     ("&lt;think&gt;", "&lt;/think&gt;"),
     ("\\u003cthink\\u003e", "\\u003c/think\\u003e"),
     ("**Thinking**\n", "\n**Answer**\n"),
+    ("*Thinking*\n", "\n***Answer***:\n"),
     ("# Thinking\n", "\n## Final answer\n"),
     ("### My thoughts:\n", "\n**Sub-goals:**\n"),
     ("```thinking\n", "\n```\n"),

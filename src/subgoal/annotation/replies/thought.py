@@ -33,8 +33,8 @@ _MARK = re.compile(
     rf"(?P<name>[a-z][\w:.-]{{0,40}}?)(?P<more>(?:\s[^<>]{{0,200}}?)?)\|?{_MORE}"
     r"|(?-i:\[(?P<square>/?)(?:THINK|THINKING|THOUGHT|REASONING)\])"
     r"|\u25c1(?P<kimi>/?)think\u25b7"
-    r"|^ {0,3}(?:\#{1,6}[ \t]{0,3}(?:\*\*)?|\*\*|__)"
-    r"(?P<heading>[^\n\#*_]{1,60})(?:\*\*|__)?:?[ \t]*$",
+    r"|^ {0,3}(?:\#{1,6}[ \t]{0,3}(?:\*\*)?|\*{1,3}|_{1,3})"
+    r"(?P<heading>[^\n\#*_]{1,60})(?:\*{1,3}|_{1,3})?:?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCED = re.compile(
