@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from typing import NamedTuple
 from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
 
 from subgoal.errors import EnvironmentFailed
+from subgoal.temporary import temporary_folder
 
 START_TIMEOUT = 60.0
 """Seconds that a Java process may take to open its gateway."""
@@ -115,7 +115,7 @@ class JavaProcess:
         try:
             with ExitStack() as undone:
                 # The engine writes a file where it stands: give it a place of its own.
-                self._place = tempfile.TemporaryDirectory(prefix="subgoal-java-")
+                self._place = temporary_folder("java")
                 undone.enter_context(self._place)
                 self._complaints = Path(self._place.name) / "stderr"
                 self._process = self._started(command)

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from typing_extensions import override
@@ -18,6 +17,7 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.record import Record
+from subgoal.temporary import temporary_folder
 
 GROUP = 4
 """So many episodes are sent to a process at once, times its worlds."""
@@ -59,7 +59,7 @@ class EpisodeWorker(Worker):
         job = self._job = Engagement.model_validate_json(shared["job"])
         self._pool = Pool(job.environment, job.worlds, job.limits)
         self._pool.start()  # while the students are loaded
-        self._folder = TemporaryDirectory(prefix="subgoal-students-")
+        self._folder = temporary_folder("students")
         students = Path(self._folder.name)
         for name, content in shared.items():
             if name.startswith(_STUDENTS):

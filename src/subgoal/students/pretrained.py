@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from subgoal.errors import StudentInvalid, install, said_by
 from subgoal.students.gguf_header import tensors_of
 from subgoal.students.model_files import Origin, check_model_folder
 from subgoal.students.model_shape import check_sound, checked_config, read_config
+from subgoal.temporary import temporary_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, StudentTokenizer
@@ -116,7 +116,7 @@ class Pretrained:
                 "model that has one"
             )
         known = len(whole)
-        with tempfile.TemporaryDirectory() as temporary:
+        with temporary_folder("tokenizer") as temporary:
             folder = Path(temporary)
             if turns is Turns.MARKS:
                 marks = [mark.value for mark in Mark]

@@ -1,6 +1,5 @@
 """`subgoal export`: agents that are ready, students for other programs, data for other trainers."""
 
-import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
+from subgoal.temporary import temporary_folder
 from subgoal.text.format import Role
 from subgoal.training.data_export import export_data
 from subgoal.training.train import TrainConfig, students_folder
@@ -126,7 +126,7 @@ def _student(options: ExportOptions) -> Path:
 
 def _upload(student: Path, options: ExportOptions) -> None:
     check_repository(options.out)
-    with tempfile.TemporaryDirectory() as place:
+    with temporary_folder("export") as place:
         plain = Path(place) / student.name
         numbers = options.quantization or Quantization.FLOAT32
         export_student(student, Form.FOLDER, plain, numbers)

@@ -1,6 +1,5 @@
 """A student in another form: a clean folder, one GGUF file, or a folder for CTranslate2."""
 
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.gguf import write_gguf
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import load_student, save_student, write_folder
+from subgoal.temporary import temporary_folder
 
 
 class Form(StrEnum):
@@ -46,7 +46,7 @@ def export_student(student: Path, form: Form, out: Path, quantization: Quantizat
     if form is Form.FOLDER:
         _write_plain(student, out, getattr(torch, quantization))
         return
-    with tempfile.TemporaryDirectory() as place:
+    with temporary_folder("export") as place:
         plain = Path(place) / student.name
         _write_plain(student, plain, torch.float32)
         if form is Form.GGUF:
