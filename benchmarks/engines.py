@@ -44,7 +44,6 @@ STEPS = 4
 ENGINES = [
     (EngineName.TRANSFORMERS, Precision.FLOAT32),
     (EngineName.TRANSFORMERS, Precision.BFLOAT16),
-    (EngineName.TRANSFORMERS, Precision.INT8),
     (EngineName.CTRANSLATE2, Precision.FLOAT32),
     (EngineName.CTRANSLATE2, Precision.BFLOAT16),
     (EngineName.CTRANSLATE2, Precision.INT8),

@@ -34,7 +34,6 @@ def engines(tmp_path_factory):
     made: dict[str, Any] = {
         "fused": make_engine(tiny_models.causal().eval(), CONTEXT),
         "bfloat16": make_engine(tiny_models.causal().bfloat16().eval(), CONTEXT),
-        "int8": make_engine(tiny_models.causal().eval(), CONTEXT, int8=True),
         "module": CausalEngine(tiny_models.causal("qwen3").eval(), CONTEXT),
         "t5": make_engine(tiny_models.t5().eval(), CONTEXT),
     }
@@ -53,7 +52,7 @@ def engines(tmp_path_factory):
     return made
 
 
-KINDS = ["fused", "bfloat16", "int8", "module", "t5", "ctranslate2", "ctranslate2 t5"]
+KINDS = ["fused", "bfloat16", "module", "t5", "ctranslate2", "ctranslate2 t5"]
 every = pytest.mark.parametrize("name", KINDS)
 
 
@@ -92,7 +91,7 @@ def test_no_id_past_the_vocabulary_enters(name, wrong, engines):
     assert list(request.stream.ids) == before
 
 
-@pytest.mark.parametrize("name", ["fused", "bfloat16", "int8", "module"])
+@pytest.mark.parametrize("name", ["fused", "bfloat16", "module"])
 @pytest.mark.parametrize("number", [-1, tiny_models.VOCABULARY, 2**40])
 @pytest.mark.parametrize("beams", [1, 2])
 def test_a_constraint_lets_no_id_past_the_vocabulary_in(name, number, beams, engines):

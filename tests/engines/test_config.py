@@ -36,6 +36,8 @@ def test_on_a_cpu_auto_stays_in_float32():
     assert causal.label == "transformers float32"
     assert pairs.label == "ctranslate2 float32"
     assert {causal.device, pairs.device} == {"cpu"}
+    eighths = [resolved(auto(precision="int8"), encoder_decoder=kind) for kind in (False, True)]
+    assert {one.label for one in eighths} == {"ctranslate2 int8"}  # no other engine has it
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -61,18 +63,13 @@ def test_on_a_gpu_auto_is_transformers_in_bfloat16(pairs):
         ({"device": "cpu:3"}, "'cpu:3' is not there: torch finds 1"),
         ({"engine": "ctranslate2", "precision": "bfloat16"}, "has no bfloat16 on this cpu"),
         ({"engine": "ctranslate2", "compile": True}, "leave out compile"),
+        ({"engine": "transformers", "precision": "int8"}, "'transformers' has no int8"),
     ],
 )
 @pytest.mark.usefixtures("no_gpu")
 def test_what_cannot_be_is_one_sentence(given, said):
     with pytest.raises(EngineFailed, match=said):
         resolved(auto(**given), encoder_decoder=False)
-
-
-@pytest.mark.usefixtures("gpu")
-def test_int8_of_transformers_is_for_the_cpu():
-    with pytest.raises(EngineFailed, match="int8 on the CPU only, not on cuda"):
-        resolved(auto(engine="transformers", precision="int8"), encoder_decoder=False)
 
 
 @pytest.mark.parametrize("name", ["ctranslate2", "openai"])

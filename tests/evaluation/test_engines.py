@@ -133,7 +133,6 @@ def _check_answers(run: RunFolder, answers: Sequence[ComparedAnswer], precision:
     ("engine", "precision"),
     [
         (EngineName.TRANSFORMERS, Precision.BFLOAT16),
-        (EngineName.TRANSFORMERS, Precision.INT8),
         (EngineName.CTRANSLATE2, Precision.FLOAT32),
         (EngineName.CTRANSLATE2, Precision.INT8),
     ],

@@ -113,8 +113,7 @@ def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 
 def _on_transformers(folder: Path, role: Role, engine: EngineConfig) -> OpenStudent:
     half = engine.precision is Precision.BFLOAT16
     student = load_student(folder, role, torch.bfloat16 if half else torch.float32)
-    int8 = engine.precision is Precision.INT8
-    made = make_engine(student.model, room(student.card), engine.device, int8, engine.compile)
+    made = make_engine(student.model, room(student.card), engine.device, engine.compile)
     return OpenStudent(made, student.tokenizer, student.card)
 
 

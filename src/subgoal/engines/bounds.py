@@ -6,7 +6,7 @@ from typing import Any
 def vocabulary(model: Any) -> int:
     """Return how many token ids a model of transformers can read and write."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    tables = [getattr(end, "weight", None) for end in ends]  # a layer in int8 has none
+    tables = [getattr(end, "weight", None) for end in ends]
     return min(table.shape[0] for table in tables if table is not None)
 
 

@@ -38,7 +38,7 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
     """Half the memory."""
     INT8 = "int8"
-    """A quarter; for the CPU, and for CTranslate2 on a GPU."""
+    """A quarter; on CTranslate2."""
 
 
 class ServerAccess(Record):
@@ -75,7 +75,7 @@ class EngineConfig(Record):
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Precision = Precision.AUTO
-    """`auto`, `float32`, `bfloat16` or `int8`."""
+    """`auto`, `float32`, `bfloat16`, or `int8` (engine `ctranslate2`)."""
     compile: bool = False
     """Let torch compile the model (engine `transformers`; takes a minute at the first steps)."""
     server: ServerAccess = ServerAccess()
@@ -118,16 +118,16 @@ def resolved(config: EngineConfig, encoder_decoder: bool) -> EngineConfig:
     if engine is EngineName.AUTO:
         engine = _engine(config, precision, on_gpu, encoder_decoder)
     found = config.model_copy(update={"engine": engine, "device": device, "precision": precision})
-    _check(found, on_gpu)
+    _check(found)
     return found
 
 
 def _engine(
     config: EngineConfig, precision: Precision, on_gpu: bool, encoder_decoder: bool
 ) -> EngineName:
-    """Choose by what `benchmarks/engines.py` measured."""
-    fits = precision in {Precision.FLOAT32, Precision.INT8} and not (on_gpu or config.compile)
-    if encoder_decoder and fits and _has("ctranslate2"):
+    """Choose by what `benchmarks/engines.py` measured; int8 is CTranslate2's alone."""
+    fits = precision is Precision.FLOAT32 and not (on_gpu or config.compile)
+    if precision is Precision.INT8 or (encoder_decoder and fits and _has("ctranslate2")):
         return EngineName.CTRANSLATE2
     return EngineName.TRANSFORMERS
 
@@ -151,14 +151,14 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _check(config: EngineConfig, on_gpu: bool) -> None:
+def _check(config: EngineConfig) -> None:
     """Refuse settings that do not go together, before any weights are read."""
     if config.engine is EngineName.CTRANSLATE2:
         _check_ctranslate2(config)
-    elif config.precision is Precision.INT8 and on_gpu:
+    elif config.precision is Precision.INT8:
         raise EngineFailed(
-            f"engine 'transformers' has int8 on the CPU only, not on {config.device}; set "
-            "precision = 'bfloat16', or engine = 'ctranslate2'"
+            "engine 'transformers' has no int8; set precision = 'float32' or 'bfloat16', or "
+            "engine = 'ctranslate2'"
         )
 
 

@@ -6,9 +6,7 @@ lengths of the streams. It reads the weights of the transformers module; a test 
 logits are those of the module.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +14,10 @@ import torch
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 from typing_extensions import override
 
-from subgoal.engines.int8_linear import Int8Linear
 from subgoal.engines.llama_weights import LayerWeights, llama_weights
 from subgoal.engines.prefix import Forward, PrefixCache
 
 _FIRST_CAPACITY = 256
-
-Product = Callable[[torch.Tensor], torch.Tensor]
-"""A linear layer without bias."""
 
 
 def _capacity(length: int) -> int:
@@ -92,58 +86,28 @@ class _Span:
         self.mask: torch.Tensor | None = ahead
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """One layer: norms, and products."""
-
-    before: torch.Tensor
-    qkv: Product
-    out: Product
-    after: torch.Tensor
-    gate_up: Product
-    down: Product
-
-
 class LlamaForward(Forward):
     """The forward pass over ragged streams.
 
     Args:
         model: A model that `supports` accepts.
-        int8: Multiply in int8; for the CPU.
         compiled: Let torch compile what lies between two attentions.
         places: Most tokens of a stream; 0: as many as the model has positions.
     """
 
     drafts = True
 
-    def __init__(
-        self, model: Any, int8: bool = False, compiled: bool = False, places: int = 0
-    ) -> None:
+    def __init__(self, model: Any, compiled: bool = False, places: int = 0) -> None:
         weights = llama_weights(model, places)
-        self._int8 = int8
         self.heads, self.kv_heads, self.width = weights.heads, weights.kv_heads, weights.width
         self._epsilon = weights.epsilon
         self._embed, self._norm = weights.embed, weights.norm
-        self._head = self._product(weights.head)
-        self.layers = [self._layer(layer) for layer in weights.layers]
+        self._head, self.layers = weights.head, weights.layers
         self._cos, self._sin = weights.cos, weights.sin
         self._enter, self._leave = self._before_attention, self._after_attention
         if compiled:
             self._enter = torch.compile(self._enter, dynamic=True)
             self._leave = torch.compile(self._leave, dynamic=True)
-
-    def _product(self, weight: torch.Tensor) -> Product:
-        return Int8Linear(weight) if self._int8 else partial(linear, weight=weight)
-
-    def _layer(self, layer: LayerWeights) -> _Layer:
-        return _Layer(
-            before=layer.before,
-            qkv=self._product(layer.qkv),
-            out=self._product(layer.out),
-            after=layer.after,
-            gate_up=self._product(layer.gate_up),
-            down=self._product(layer.down),
-        )
 
     @override
     def cache(self) -> KeyValueCache:
@@ -190,23 +154,23 @@ class LlamaForward(Forward):
         ends = torch.tensor(np.concatenate(lasts), device=device)
         for count, cache in zip(counts, caches, strict=True):
             cache.length += count
-        return self._head(self._rms(x[ends], self._norm)).float()
+        return linear(self._rms(x[ends], self._norm), self._head).float()
 
     def _before_attention(
-        self, x: torch.Tensor, layer: _Layer, cos: torch.Tensor, sin: torch.Tensor
+        self, x: torch.Tensor, layer: LayerWeights, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return queries, keys and values, (tokens, heads, width)."""
-        joined = layer.qkv(self._rms(x, layer.before)).view(len(x), -1, self.width)
+        joined = linear(self._rms(x, layer.before), layer.qkv).view(len(x), -1, self.width)
         turned, v = joined.split_with_sizes((self.heads + self.kv_heads, self.kv_heads), dim=1)
         q, k = _rotate(turned, cos, sin).split_with_sizes((self.heads, self.kv_heads), dim=1)
         return q, k, v
 
     def _after_attention(
-        self, x: torch.Tensor, attended: torch.Tensor, layer: _Layer
+        self, x: torch.Tensor, attended: torch.Tensor, layer: LayerWeights
     ) -> torch.Tensor:
-        x = x + layer.out(attended)
-        gate, up = layer.gate_up(self._rms(x, layer.after)).chunk(2, dim=-1)
-        return x + layer.down(silu(gate) * up)
+        x = x + linear(attended, layer.out)
+        gate, up = linear(self._rms(x, layer.after), layer.gate_up).chunk(2, dim=-1)
+        return x + linear(silu(gate) * up, layer.down)
 
     def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return rms_norm(x, weight.shape, weight, self._epsilon)

@@ -12,7 +12,6 @@ import torch
 
 from subgoal.engines.base import Engine
 from subgoal.engines.bounds import positions, vocabulary
-from subgoal.engines.int8_linear import to_int8
 from subgoal.engines.llama_forward import LlamaForward
 from subgoal.engines.llama_weights import supports
 from subgoal.engines.module_forward import ModuleForward
@@ -59,20 +58,17 @@ class TransformersEngine(PrefixEngine):
     Args:
         model: The model, in evaluation mode, on its device.
         context: Most tokens that a stream may hold; never more than the model has positions.
-        int8: Multiply in int8; for the CPU.
         compiled: Let torch compile the forward pass.
     """
 
-    def __init__(
-        self, model: Any, context: int, int8: bool = False, compiled: bool = False
-    ) -> None:
+    def __init__(self, model: Any, context: int, compiled: bool = False) -> None:
         room = positions(model, context)
-        super().__init__(_forward(model, int8, compiled, room), room, vocabulary(model))
+        super().__init__(_forward(model, compiled, room), room, vocabulary(model))
 
 
-def _forward(model: Any, int8: bool, compiled: bool, room: int) -> Forward:
-    if int8 or compiled or model.dtype != torch.float32 or model.device.type != "cpu":
-        return LlamaForward(model, int8, compiled, room)
+def _forward(model: Any, compiled: bool, room: int) -> Forward:
+    if compiled or model.dtype != torch.float32 or model.device.type != "cpu":
+        return LlamaForward(model, compiled, room)
     from subgoal.engines.cpu_kernels.forward import FusedForward  # numba: half a second
 
     return FusedForward(model, room)
@@ -90,24 +86,19 @@ class CausalEngine(PrefixEngine):
         super().__init__(ModuleForward(model), positions(model, context), vocabulary(model))
 
 
-def make_engine(
-    model: Any, context: int, device: str = "", int8: bool = False, compiled: bool = False
-) -> Engine:
+def make_engine(model: Any, context: int, device: str = "", compiled: bool = False) -> Engine:
     """Make the fastest engine that computes what a model computes.
 
     Args:
         model: A model of transformers, in evaluation mode.
         context: Most tokens that a stream may hold; never more than the model has positions.
         device: Where the model is put; empty: it stays where it is.
-        int8: Multiply in int8; for the CPU. The model's own layers may be replaced.
         compiled: Let torch compile the model.
     """
     if device:
         model.to(device)
     if supports(model):
-        return TransformersEngine(model, context, int8, compiled)
-    if int8:
-        to_int8(model)
+        return TransformersEngine(model, context, compiled)
     if compiled:
         model.compile(dynamic=True)
     if model.config.is_encoder_decoder:
