@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from subgoal.annotation.subgoal import SubgoalSpan
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.environments.base import Task
-from subgoal.record import Record
+from subgoal.record import Record, removed
 from subgoal.trajectories.storage import OraclePath
 
 SPAN = '{{"subgoal": {{"name": "a"}}, "first": 1, "last": {}}}'
@@ -44,3 +44,17 @@ def test_a_truth_value_is_no_number_of_a_configuration_either():
     assert type(whole.rounds) is int
     with pytest.raises(ValidationError):
         OpenAIConfig.model_validate({"rounds": True})
+
+
+class Grown(Record):
+    kept: int = 1
+    _removed = removed(gone=(False, "use kept"))
+
+
+def test_a_removed_field_is_read_where_it_changed_nothing_and_else_an_error():
+    assert Grown.model_validate({"gone": False, "kept": 2}) == Grown(kept=2)
+    assert Grown.model_validate_json('{"gone": false}') == Grown()
+    with pytest.raises(ValidationError, match=r"gone.*use kept"):
+        Grown.model_validate({"gone": True})
+    with pytest.raises(ValidationError):
+        Grown.model_validate_json('{"gone": false, "kept": true}')

@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import override
 
 _NUMBERS, _DONE = {"int", "float"}, "json-or-python"
@@ -37,6 +37,33 @@ def _no_truth_value(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a number is wanted, not a truth value")
     return value
+
+
+def removed(**keys: tuple[object, str]) -> Any:
+    """Return a validator of a record that had other fields before.
+
+    A value with which such a field changed nothing is left out, so that files of before are read;
+    any other is an error.
+
+    Args:
+        keys: For each field the value with which it changed nothing, and what to do instead.
+
+    Returns:
+        What the record's class holds, under a name of its own.
+    """
+
+    def read(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        table = cast("dict[str, Any]", given)
+        for name in keys.keys() & table.keys():
+            idle, instead = keys[name]
+            if table[name] != idle:
+                said = {"name": name, "instead": instead}
+                raise PydanticCustomError("removed", "'{name}' was removed: {instead}", said)
+        return {name: value for name, value in table.items() if name not in keys}
+
+    return model_validator(mode="before")(read)
 
 
 class Record(BaseModel):

@@ -22,9 +22,6 @@ class Action(Record):
     """The elementary action."""
     subgoal: str | None = None
     """The sub-goal that it pursues; None for agents without sub-goals."""
-    certainty: float = 1.0
-    """The probability, 0..1, that its students gave it, times that of its sub-goal; 1 where no
-    student was asked."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,6 @@ class Agent(ABC):
     grounded: bool = True
     """True where an action that the world does not know may be replaced (`agents/grounding.py`);
     False where all is sent as it was written."""
-
-    careful: bool = False
-    """True where it rather stops than gives an answer of which it is not certain enough."""
 
     @property
     def shortened(self) -> int:

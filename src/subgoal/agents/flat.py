@@ -20,7 +20,7 @@ class FlatAgent(Agent):
 
     def __init__(self, seat: StudentSeat) -> None:
         self._seat = seat
-        self.careful, self.grounded = seat.careful, seat.grounded
+        self.grounded = seat.grounded
 
     @property
     @override
@@ -36,7 +36,7 @@ class FlatAgent(Agent):
     @override
     def act(self) -> Turn:
         _, text = yield from self._seat.write((Mark.ACT,))
-        return Action(text=text, certainty=self._seat.certainty)
+        return Action(text=text)
 
     @override
     def choose(self, valid: Sequence[str]) -> Turn | None:
@@ -44,7 +44,7 @@ class FlatAgent(Agent):
 
     def _chosen(self, valid: Sequence[str]) -> Turn:
         text = yield from self._seat.choose(valid)
-        return Action(text=text, certainty=self._seat.certainty)
+        return Action(text=text)
 
     @override
     def observe(self, action: str, result: StepResult) -> None:

@@ -109,8 +109,7 @@ class HierarchicalAgent(Agent):
         self._open = False
         self._steps = 0
         self._empty_ends = 0
-        self._certainty = 1.0
-        self.careful, self.grounded = executor.careful, executor.grounded
+        self.grounded = executor.grounded
 
     @property
     @override
@@ -146,8 +145,7 @@ class HierarchicalAgent(Agent):
         return self._decided((yield from self._executor.choose(valid)))
 
     def _decided(self, text: str) -> Action:
-        certainty = self._certainty * self._executor.certainty
-        return Action(text=text, subgoal=self._goal, certainty=certainty)
+        return Action(text=text, subgoal=self._goal)
 
     @override
     def observe(self, action: str, result: StepResult) -> None:
@@ -185,7 +183,6 @@ class HierarchicalAgent(Agent):
         asked = self._first or self._planner
         marks = (Mark.GOAL, Mark.COMPLETE) if asked.free else (Mark.GOAL,)
         mark, written = yield from asked.write(marks)
-        self._certainty = asked.certainty
         if self._first is not None:
             self._first.close()
             self._first = None

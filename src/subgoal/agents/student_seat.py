@@ -1,6 +1,5 @@
 """A student at play: its text of the episode, and the stream that holds it computed."""
 
-import math
 from collections.abc import Generator, Sequence
 from itertools import groupby
 
@@ -11,7 +10,7 @@ from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import EngineConfig, EngineName
 from subgoal.engines.constraint import Constraint, MadeOf, OneOf, Trie, trie
 from subgoal.errors import EngineFailed, TextTooLong
-from subgoal.record import Record
+from subgoal.record import Record, removed
 from subgoal.text.context import make_context
 from subgoal.text.format import ActionForm, Role, Text, TextFormat
 from subgoal.text.functional_actions import elementary_action, functional_action
@@ -39,10 +38,7 @@ class Decoding(Record):
     only what the world knows, and so something else; and only a number where the world asks which
     of several things is meant. Not for worlds whose actions have effects outside them. Students
     with marks, on `transformers`."""
-    careful: bool = False
-    """Stop rather than give one of a task's answers (`if it is ..., place it in the red box`), of
-    which the wrong one loses everything, where its probability is less than the share of the score
-    that was reached."""
+    _removed = removed(careful=(False, "it won score for stopping, not tasks; leave it out"))
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
@@ -94,8 +90,6 @@ class StudentSeat:
         context: Its text of the episode.
         form: As given.
         role: As given.
-        certainty: The probability, 0..1, of its last answer; 1 before it was asked, and where a
-            server does not tell.
     """
 
     def __init__(
@@ -113,7 +107,6 @@ class StudentSeat:
         self._lexicon: Trie = lexicon or {}
         self._stream: Stream | None = None
         self._turns = 0
-        self.certainty = 1.0
 
     @property
     def shortened(self) -> int:
@@ -134,11 +127,6 @@ class StudentSeat:
     def grounded(self) -> bool:
         """Whether what the world does not know may be replaced."""
         return self._decoding.grounded
-
-    @property
-    def careful(self) -> bool:
-        """Whether it rather stops than gives an answer of which it is not certain enough."""
-        return self._decoding.careful
 
     def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
         """Let the student choose one of some actions.
@@ -191,7 +179,6 @@ class StudentSeat:
         )
         if answer.full:
             raise TextTooLong(len(self._stream.ids), self._engine.context)
-        self.certainty = math.exp(min(0.0, answer.logprob or 0.0))
         return answer
 
     def _known(self, prompt: Sequence[int]) -> Constraint:

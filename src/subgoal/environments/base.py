@@ -28,8 +28,6 @@ class StopReason(StrEnum):
     """Too many actions in a row that the world does not know."""
     ENVIRONMENT_ERROR = "environment_error"
     """The world died or did not answer."""
-    UNSURE = "unsure"
-    """The agent rather stopped than gave an answer that it was not certain of."""
     CONTEXT_FULL = "context_full"
     """The student's context is full and no rule could shorten it."""
     PATH_END = "path_end"

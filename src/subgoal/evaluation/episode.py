@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from subgoal.environments.base import StopReason, Task
-from subgoal.record import Record
+from subgoal.record import Record, removed
 
 
 class Replacement(StrEnum):
@@ -67,12 +67,11 @@ class Episode(Record):
     shortened: int = 0
     """How many texts were too long for a student and were shortened by the rule of its rendering
     (`reopen`, `shorten`)."""
-    declined: str = ""
-    """The answer that it did not give, with its probability, where `stop_reason` is `unsure`."""
     error: str = ""
     """What the world died of, where `stop_reason` is `environment_error`."""
     broke_off: str = ""
     """What the world died of at the first try, where the episode was played again."""
+    _removed = removed(declined=("", "careful agents are no longer read; evaluate anew"))
 
     @property
     def key(self) -> str:

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 
 from subgoal.agents.base import Action, Agent, Ask, Turn
 from subgoal.agents.grounding import numbered, replaceable, same_action
-from subgoal.agents.stakes import Stakes
 from subgoal.agents.stopping import Endings
 from subgoal.engines.base import Generated
 from subgoal.environments.base import (
@@ -77,7 +76,6 @@ class Play:
         self._steps: list[EpisodeStep] = []
         self._tokens = self._shortened = 0
         self._endings = Endings()
-        self._declined = ""
         return self._guarded(self._open)
 
     def resume(self, answer: Generated) -> Ask | Episode:
@@ -118,7 +116,6 @@ class Play:
         self._resources.callback(self._agent.close)
         opening = self._world.reset(self._task)
         self._task = opening.task
-        self._stakes = Stakes(opening.task.description)
         self._agent.begin(opening, self._world)
         self._spectator.begin(opening)
         self._refused: Action | None = None
@@ -141,8 +138,6 @@ class Play:
     def _step(self, action: Action) -> StopReason | None:
         """Send what was decided; go on to the next turn, or to a choice where it is not known."""
         refused, self._refused = self._refused, None
-        if self._unsure(action):
-            return StopReason.UNSURE
         if refused is not None:  # this is what was chosen in its place
             result = self._world.step(action.text)
             return self._taken(refused, result, action.text, Replacement.CHOSEN)
@@ -172,15 +167,6 @@ class Play:
             return []
         valid = self._world.valid_actions()
         return [one for one in valid if one not in self._spurned and replaceable(one, never)]
-
-    def _unsure(self, action: Action) -> bool:
-        score = self._steps[-1].score if self._steps else 0
-        if not self._agent.careful:
-            return False
-        if not self._stakes.too_high(action.text, action.certainty, score):
-            return False
-        self._declined = f"{action.text} ({action.certainty:.2f})"
-        return True
 
     def _taken(
         self,
@@ -214,7 +200,6 @@ class Play:
         )
         self._steps.append(step)
         self._asked = numbered(result.observation)
-        self._stakes.hear(result.observation)
         self._spectator.step(step)
         stop = self._endings.after(sent, result) or self._limit_reached(result)
         if stop is None:
@@ -249,7 +234,6 @@ class Play:
             seconds=round(time.monotonic() - self._start, 2),
             tokens=self._tokens,
             shortened=self._shortened,
-            declined=self._declined,
             error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
             broke_off=self._broke_off,
         )
