@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.engines.base import Generation
-from subgoal.engines.constraint import MadeOf, OneOf, trie
+from subgoal.engines.constraint import OneOf
 from subgoal.engines.transformers import CausalEngine, TransformersEngine
 
 STOP = 9
@@ -27,66 +27,8 @@ def test_one_of_allows_its_answers_step_by_step_and_nothing_else(words, probe):
         assert constraint.allowed(probe) == []
 
 
-def cuts(written, words):
-    """The places up to which ids are a concatenation of words."""
-    found = [0]
-    for cut in found:
-        ends = {cut + len(w) for w in words if tuple(written[cut : cut + len(w)]) == w}
-        found += sorted(ends - set(found))
-    return found
-
-
-def made_of(written, words):
-    """Whether ids are a concatenation of words."""
-    return len(written) in cuts(written, words)
-
-
-def follows(written, words):
-    """The ids that continue a concatenation of words."""
-    rests = [written[cut:] for cut in cuts(written, words)]
-    return {
-        word[len(rest)]
-        for rest in rests
-        for word in words
-        if len(word) > len(rest) and word[: len(rest)] == rest
-    }
-
-
-@settings(deadline=None)
-@given(WORDS, WORDS, st.data())
-def test_made_of_goes_on_with_pieces_and_stops_only_between_them(some, others, data):
-    words = [*some, *others]
-    constraint = MadeOf((trie(some), trie(others)), (STOP,))
-    assert constraint.allowed(()) == []  # any id may come first
-    written = ()
-    for _ in range(8):
-        allowed = constraint.allowed((7, *written))
-        assert set(allowed) - {STOP} == follows(written, words)
-        assert (STOP in allowed) == (bool(written) and made_of(written, words))
-        assert len(allowed) == len(set(allowed))
-        ways = sorted(set(allowed) - {STOP})
-        written = (*written, data.draw(st.sampled_from(ways)))
-
-
-@given(WORDS)
-def test_made_of_takes_every_text_of_pieces(words):
-    constraint = MadeOf((trie(words),), (STOP,))
-    written = [7]
-    for word in words:
-        for number in word:
-            assert number in constraint.allowed(written)
-            written.append(number)
-        assert STOP in constraint.allowed(written)
-
-
-def test_nothing_is_no_piece():
-    assert trie([(), (1, 2)]) == trie([(1, 2)])
-    assert STOP not in MadeOf((trie([(), (1,)]),), (STOP,)).allowed((7,))
-
-
 SIZE = 40
 ANSWERS = [(3, 5, 6, 2), (3, 5, 7, 2), (3, 8, 2), (3, 8, 9, 10, 2), (3, 11, 2)]
-PIECES = [(5,), (6, 7), (6, 8, 9), (12,), (13, 14)]
 TEXTS = [[4, 8, 15, 16], [23], [31, 17, 5, 5, 5, 20, 21]]
 
 
@@ -165,26 +107,6 @@ def test_under_one_of_beams_find_the_best_answer(engine, beams):
         assert found.logprob == pytest.approx(scores[found.ids], abs=1e-3)
         if beams >= len(ANSWERS):
             assert found.ids == max(ANSWERS, key=lambda answer: scores[answer] / len(answer))
-
-
-@pytest.mark.parametrize("way", [{}, {"beams": 3}, {"temperature": 1.5, "seed": 4}], ids=str)
-def test_under_made_of_what_is_written_consists_of_pieces(engine, way):
-    request = {
-        "stop": frozenset({2}),
-        "limit": 12,
-        "first": (3, 4),
-        "constraint": MadeOf((trie(PIECES[:2]), trie(PIECES[2:])), (2,)),
-        **way,
-    }
-    together = asked(engine, TEXTS, **request)
-    for text, answer in zip(TEXTS, together, strict=True):
-        assert answer.ids[0] in {3, 4}
-        body = answer.ids[1:-1] if answer.stopped else answer.ids[1:]
-        whole = sorted(cuts(body, PIECES))
-        assert len(body) - whole[-1] < 3  # the limit may tear the last piece
-        assert not answer.stopped or (body and whole[-1] == len(body))
-        (alone,) = asked(engine, [text], **request)
-        assert alone.ids == answer.ids
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,16 +1,16 @@
-"""Untrained students that choose among valid actions, and that write only known words."""
+"""Untrained students that choose among valid actions."""
 
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Ask, Turn
+from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, decided, open_student
-from subgoal.agents.student_seat import Decoding, StudentSeat, check_constraints
+from subgoal.agents.student_seat import Decoding, check_constraints
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
 from subgoal.engines.agreement import ComparedEngine
@@ -21,11 +21,10 @@ from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.errors import EngineFailed
 from subgoal.evaluation.episode import Episode
-from subgoal.evaluation.play import MakeAgent, Play
+from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.text.format import Role, Seen
-from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
+from subgoal.text.format import Role
 from subgoal.text.tokenizers.words import WordTokenizer
 from untrained import untrained_students
 
@@ -204,70 +203,19 @@ def test_where_nothing_is_left_to_choose_the_refusal_is_the_answer(
     assert episode.stop_reason is StopReason.INVALID_STREAK
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("decoding", [Decoding(), Decoding(beams=3), Decoding(temperature=1.0)])
-def test_known_words_are_read_or_learned(
-    students: Path, name: AgentName, decoding: Decoding
-) -> None:
-    decoding = decoding.model_copy(update={"known_words": True})
-    shop = AgentShop(students, decoding=decoding)
-    make = shop.factory(name)
-    (card,) = shop.cards.values()
-    tokenizer = MarkTokenizer.load(students / card.role)
-    marks = set(tokenizer.starts(tuple(Mark)))
-    turns = 0
-    with Pool("errand", 1) as pool:
-        play = Play(_tasks()[0], make, "agent", RULES, pool)
-        outcome = play.begin()
-        while isinstance(outcome, Ask):
-            runs = groupby(list(outcome.request.stream.ids), marks.__contains__)
-            read = [tokenizer.decode(run) for marked, run in runs if not marked]
-            texts = {*card.lexicon, *read, *map(str.lower, read)}
-            known = {piece for text in texts for piece in tokenizer.pieces(text)}
-            (answer,) = outcome.engine.generate([outcome.request])
-            body = answer.ids[1:-1] if answer.stopped else answer.ids[1:]
-            reached = {0}  # places between known words
-            for cut in range(len(body)):
-                if cut in reached:
-                    ends = {cut + len(one) for one in known if body[cut : cut + len(one)] == one}
-                    reached |= ends
-            left = body[max(reached) :]
-            assert not left or (not answer.stopped and any(w[: len(left)] == left for w in known))
-            turns += bool(body)
-            outcome = play.resume(answer)
-    assert turns > 5
-
-
 def _opened(students: Path) -> OpenStudent:
     folder = students / Role.FLAT
     return open_student(folder, Role.FLAT, decided(folder, Role.FLAT, EngineConfig()))
 
 
-def test_a_mark_parts_the_words_that_are_read(students: Path) -> None:
-    student = _opened(students)
-    form = student.card.form
-    decoding = Decoding(known_words=True)
-    seat = StudentSeat(student.engine, student.tokenizer, form, Role.FLAT, decoding)
-    seat.context.open("Find the Zebra", Seen("a room", "quokka"))
-    constraint = next(seat.write((Mark.ACT,))).request.constraint
-    assert constraint is not None
-    for text in (" Zebra", " zebra", "quokka", " room"):
-        start, *word, end = student.tokenizer.segment(Mark.ACT, text, ended=True)
-        for place, number in enumerate(word):
-            assert number in constraint.allowed([start, *word[:place]]), text
-        assert end in constraint.allowed([start, *word]), text
-
-
-@pytest.mark.parametrize("setting", ["known_words", "choose"])
 def test_what_cannot_be_constrained_is_refused(
-    students: Path, annotated: list[AnnotatedTrajectory], setting: str
+    students: Path, annotated: list[AnnotatedTrajectory]
 ) -> None:
-    decoding = Decoding().model_copy(update={setting: True})
     student = _opened(students)
     words = WordTokenizer.train(corpus(annotated), 400)
     served = ComparedEngine(student.engine, student.engine)  # keeps to no constraint
-    check_constraints(decoding, student.engine, student.tokenizer)
+    check_constraints(CHOOSING, student.engine, student.tokenizer)
     for engine, tokenizer in ((student.engine, words), (served, student.tokenizer)):
         check_constraints(Decoding(), engine, tokenizer)
-        with pytest.raises(EngineFailed, match="need a causal student with marks on the engine"):
-            check_constraints(decoding, engine, tokenizer)
+        with pytest.raises(EngineFailed, match="needs a causal student with marks on the engine"):
+            check_constraints(CHOOSING, engine, tokenizer)

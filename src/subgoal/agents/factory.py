@@ -25,7 +25,6 @@ from subgoal.agents.student_seat import (
 from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
-from subgoal.engines.constraint import Trie, trie
 from subgoal.engines.transformers import cpu_threads, make_engine
 from subgoal.environments.base import Environment, Task
 from subgoal.students.folder import Student, StudentCard
@@ -75,7 +74,6 @@ class AgentShop:
         self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
         self._threads = threads
         self._loaded: dict[Role, OpenStudent] = {}
-        self._lexicons: dict[Role, Trie] = {}
 
     def writing(self, decoding: Decoding) -> "AgentShop":
         """Return a shop of the same students, whose agents write in another way."""
@@ -195,13 +193,4 @@ class AgentShop:
     def _seat(self, role: Role) -> StudentSeat:
         held = self._loaded[role]
         check_constraints(self._decoding, held.engine, held.tokenizer)
-        form, words = held.card.form, self._words(role) if self._decoding.known_words else None
-        return StudentSeat(held.engine, held.tokenizer, form, role, self._decoding, words)
-
-    def _words(self, role: Role) -> Trie:
-        """Return the words that a student may write wherever it is."""
-        if role not in self._lexicons:
-            held = self._loaded[role]
-            pieces = (piece for word in held.card.lexicon for piece in held.tokenizer.pieces(word))
-            self._lexicons[role] = trie(pieces)
-        return self._lexicons[role]
+        return StudentSeat(held.engine, held.tokenizer, held.card.form, role, self._decoding)

@@ -1,14 +1,13 @@
 """A student at play: its text of the episode, and the stream that holds it computed."""
 
 from collections.abc import Generator, Sequence
-from itertools import groupby
 
 from pydantic import Field
 
 from subgoal.agents.base import Ask
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import EngineConfig, EngineName
-from subgoal.engines.constraint import Constraint, MadeOf, OneOf, Trie, trie
+from subgoal.engines.constraint import OneOf
 from subgoal.errors import EngineFailed, TextTooLong
 from subgoal.record import Record, removed
 from subgoal.text.context import make_context
@@ -26,9 +25,6 @@ class Decoding(Record):
     """Beam search width; above 1, the temperature must be 0."""
     seed: int = 0
     """Seed of the sampling."""
-    known_words: bool = False
-    """Write only words that stand in the text that is read, or that goals and actions of the
-    training had: no word is garbled. Students with marks, on the engine `transformers`."""
     grounded: bool = True
     """Where the world does not know an action, send the one that says the same word for word (other
     spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
@@ -38,7 +34,10 @@ class Decoding(Record):
     only what the world knows, and so something else; and only a number where the world asks which
     of several things is meant. Not for worlds whose actions have effects outside them. Students
     with marks, on `transformers`."""
-    _removed = removed(careful=(False, "it won score for stopping, not tasks; leave it out"))
+    _removed = removed(
+        careful=(False, "it won score for stopping, not tasks; leave it out"),
+        known_words=(False, "it was not seen to help; leave it out, or set choose = true"),
+    )
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
@@ -67,11 +66,10 @@ def check_constraints(decoding: Decoding, engine: Engine, tokenizer: StudentToke
         EngineFailed: It cannot.
     """
     marked = engine.constrains and bool(tokenizer.starts((Mark.ACT,)))
-    parted = len(tokenizer.pieces("a b")) > 1
-    if (decoding.choose and not marked) or (decoding.known_words and not (marked and parted)):
+    if decoding.choose and not marked:
         raise EngineFailed(
-            "decoding.known_words and decoding.choose need a causal student with marks on the "
-            "engine 'transformers'; set them to false, or engine = 'transformers'"
+            "decoding.choose needs a causal student with marks on the engine 'transformers'; set "
+            "it to false, or engine = 'transformers'"
         )
 
 
@@ -84,7 +82,6 @@ class StudentSeat:
         form: The text format it was trained on.
         role: What it was trained for.
         decoding: How it writes.
-        lexicon: Words that it may write wherever it is (`decoding.known_words`).
 
     Attributes:
         context: Its text of the episode.
@@ -99,12 +96,10 @@ class StudentSeat:
         form: TextFormat,
         role: Role,
         decoding: Decoding,
-        lexicon: Trie | None = None,
     ) -> None:
         self.context = make_context(tokenizer, form, role)
         self.form, self.role = form, role
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
-        self._lexicon: Trie = lexicon or {}
         self._stream: Stream | None = None
         self._turns = 0
 
@@ -149,16 +144,14 @@ class StudentSeat:
         Returns:
             The mark that it chose, and the text after it (empty for `done` and `complete`).
         """
-        prompt = self.context.prompt(first)
-        known = self._known(prompt) if self._decoding.known_words else None
-        answer = yield from self._ask(first, known)
+        answer = yield from self._ask(first)
         mark, text = self._tokenizer.read(answer.ids, first)
         if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
             text = elementary_action(text)
         return mark, text
 
     def _ask(
-        self, first: Sequence[Mark], constraint: Constraint | None
+        self, first: Sequence[Mark], constraint: OneOf | None = None
     ) -> Generator[Ask, Generated, Generated]:
         if self._stream is None:
             self._stream = self._engine.open()
@@ -169,7 +162,7 @@ class StudentSeat:
             Generation(
                 stream=self._stream,
                 stop=self._tokenizer.stops,
-                limit=self.form.turn if not isinstance(constraint, OneOf) else 4 * self.form.turn,
+                limit=self.form.turn if constraint is None else 4 * self.form.turn,
                 first=self._tokenizer.starts(first),
                 constraint=constraint,
                 temperature=self._decoding.temperature,
@@ -180,15 +173,6 @@ class StudentSeat:
         if answer.full:
             raise TextTooLong(len(self._stream.ids), self._engine.context)
         return answer
-
-    def _known(self, prompt: Sequence[int]) -> Constraint:
-        """Return that only words may be written that are read or were learned."""
-        marks = set(self._tokenizer.starts(tuple(Mark)))
-        runs = [list(run) for marked, run in groupby(prompt, marks.__contains__) if not marked]
-        read = [self._tokenizer.decode(run) for run in runs]  # a mark parts words
-        texts = dict.fromkeys([*read, *(text.lower() for text in read)])
-        pieces = [piece for text in texts for piece in self._tokenizer.pieces(text)]
-        return MadeOf((self._lexicon, trie(pieces)), self._tokenizer.stops)
 
     def texts(self) -> list[Text]:
         """Return the texts of the episode, the last one closed: it has ended."""
