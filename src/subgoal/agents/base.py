@@ -81,17 +81,3 @@ class Agent(ABC):
 
     def close(self) -> None:  # noqa: B027
         """The episode has ended: free what it held."""
-
-
-def without_model(turn: Turn) -> Action:
-    """Finish a turn that asks no model.
-
-    Raises:
-        RuntimeError: It asked one.
-    """
-    try:
-        next(turn)
-    except StopIteration as ended:
-        action: Action = ended.value
-        return action
-    raise RuntimeError("this agent needs a language model")
