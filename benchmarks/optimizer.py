@@ -21,7 +21,7 @@ import torch
 
 from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.config import ExperimentConfig, load_config
+from subgoal.config import Config, load_config
 from subgoal.datasets.examples import build, corpus
 from subgoal.students.build import make_student
 from subgoal.text.format import Role
@@ -36,7 +36,7 @@ STEPS = 10
 CPU = torch.device("cpu")
 
 
-def paths(config: ExperimentConfig) -> Iterator[AnnotatedTrajectory]:
+def paths(config: Config) -> Iterator[AnnotatedTrajectory]:
     """Read as many paths of the demo's types as the demo collects."""
     taken: Counter[str] = Counter()
     for one in journal_at(ROOT / "data" / "scienceworld" / "annotations.jsonl.zst"):
@@ -55,7 +55,7 @@ class Training:
         torchs: Let torch's Muon take the place of ours.
     """
 
-    def __init__(self, config: ExperimentConfig, tokenizer: MarkTokenizer, torchs: bool) -> None:
+    def __init__(self, config: Config, tokenizer: MarkTokenizer, torchs: bool) -> None:
         made, training = config.train.student, config.train.training
         context = config.train.dataset.context
         self._model = make_student(made, tokenizer.size, tokenizer.pad, context)

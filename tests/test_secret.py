@@ -8,7 +8,7 @@ import pytest
 
 from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig
 from subgoal.cli.main import main
-from subgoal.config import ExperimentConfig, load_config, save_config
+from subgoal.config import Config, load_config, save_config
 from subgoal.errors import ConfigInvalid
 from subgoal.run_folder import RunFolder
 from subgoal.secret import MASK, Secrets, masked, resolved
@@ -26,7 +26,7 @@ base_url = "http://me:fifth-secret@host/v1"
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> ExperimentConfig:
+def config(tmp_path: Path) -> Config:
     (tmp_path / "c.toml").write_text(TOML)
     return load_config(tmp_path / "c.toml")
 
@@ -52,7 +52,7 @@ def test_a_run_folder_holds_no_secret_and_says_so_when_it_is_read_back(config, t
 
 
 def test_what_is_no_secret_is_written_as_it_is():
-    table = ExperimentConfig().model_dump(mode="json")
+    table = Config().model_dump(mode="json")
     assert masked(table) == table
     plain = {"key_variable": "A_KEY", "max_tokens": 3, "url": "https://h/v1?v=1#x", "a": ["://"]}
     assert masked(plain) == plain

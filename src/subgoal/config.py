@@ -4,12 +4,16 @@
 A run folder keeps the resolved configuration as `config.toml`, so that a verb needs only `--run`.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import tomli_w
+from pydantic import BaseModel
 
 from subgoal.annotation.annotate import AnnotateConfig
 from subgoal.augmentation.augment import AugmentConfig
+from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.evaluation.evaluate import EvaluateConfig
 from subgoal.journal import write_text
@@ -20,13 +24,21 @@ from subgoal.secret import masked
 from subgoal.self_training.own_successes import ImproveConfig
 from subgoal.self_training.reinforce import ReinforceConfig
 from subgoal.time_plan.plan import TimePlanConfig
-from subgoal.toml_file import read_toml, validated
+from subgoal.toml_file import merged, read_toml, validated
 from subgoal.training.train import TrainConfig
 from subgoal.trajectories.collect import CollectConfig
 
+R = TypeVar("R", bound=Record)
 
-class ExperimentConfig(Record):
-    """Everything that decides an experiment's result."""
+
+class Config(Record):
+    """Everything that decides an experiment's result.
+
+    >>> import subgoal
+    >>> config = subgoal.Config(collect={"environment": "errand", "per_type": 5})
+    >>> config.collect.per_type, config.annotate.teacher.value
+    (5, 'recorded')
+    """
 
     collect: CollectConfig = CollectConfig()
     """Which oracle paths are collected."""
@@ -50,24 +62,85 @@ class ExperimentConfig(Record):
     """What the report shows."""
 
 
-def load_config(path: Path) -> ExperimentConfig:
+def load_config(path: Path) -> Config:
     """Read a TOML configuration.
 
     Raises:
         ConfigInvalid: The file is missing, is no TOML, or has an unknown key or a wrong value.
     """
-    return validated(ExperimentConfig, read_toml(path), str(path))
+    return validated(Config, read_toml(path), str(path))
 
 
-def save_config(config: ExperimentConfig, folder: RunFolder) -> None:
+def save_config(config: Config, folder: RunFolder) -> None:
     """Write the resolved configuration into the run folder, without None and without secrets."""
     table = masked(config.model_dump(mode="json", exclude_none=True))
     write_text(folder / "config.toml", tomli_w.dumps(table))
 
 
-def config_for(config: Path | None, folder: RunFolder) -> ExperimentConfig:
-    """Return the file's configuration, else the run folder's own, else the defaults."""
+def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: RunFolder) -> Config:
+    """Return the configuration of a run.
+
+    Args:
+        config: One that is made, tables by section on top of the defaults, a TOML file, or None:
+            what the run folder kept, else the defaults.
+        folder: The run folder.
+
+    Raises:
+        ConfigInvalid: The file is missing or is no TOML, or there is an unknown key or a wrong
+            value.
+    """
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return validated(Config, config, "config")
     kept = folder / "config.toml"
     if config is not None:
-        return load_config(config)
-    return load_config(kept) if kept.exists() else ExperimentConfig()
+        return load_config(Path(config))
+    return load_config(kept) if kept.exists() else Config()
+
+
+def changed(section: R, changes: Mapping[str, Any], source: str) -> R:
+    """Return a section with other values.
+
+    Args:
+        section: The section as it is.
+        changes: New values by key. The key of a table below the section may stand alone: of several
+            tables that have it, the one nearest to the section is meant.
+        source: Who asks, for messages.
+
+    Raises:
+        ConfigInvalid: There is no such key (the nearest one is named), two tables have it, or a
+            value is wrong.
+    """
+    if not changes:
+        return section
+    tables = [_placed(type(section), key, value, source) for key, value in changes.items()]
+    return validated(type(section), merged(section.model_dump(), *tables), source)
+
+
+def _placed(section: type[Record], key: str, value: Any, source: str) -> dict[str, Any]:
+    """Return a value in the tables in which its key stands."""
+    places = [place for place in _keys(section) if place[-1] == key]
+    near = [place for place in places if len(place) == min(map(len, places))]
+    if not near:
+        known = {place[-1] for place in _keys(section)}
+        raise ConfigInvalid(f"{source}: unknown key '{key}'{nearest(key, known)}")
+    if len(near) > 1:
+        tables = " or ".join(f"{place[0]}={{...}}" for place in near)
+        raise ConfigInvalid(
+            f"{source}: '{key}' stands in {' and in '.join(map('.'.join, near))}; give it in its "
+            f"table, {tables}"
+        )
+    table: Any = value
+    for part in reversed(near[0]):
+        table = {part: table}
+    return table
+
+
+def _keys(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Yield the place of every key below a section."""
+    for name, field in section.model_fields.items():
+        yield (name,)
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((name, *place) for place in _keys(kind))

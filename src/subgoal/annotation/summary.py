@@ -5,9 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from subgoal.annotation.failure import AnnotationFailure
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.record import Record
+from subgoal.summary import Summary, Table, TextLine, Tone, files
+
+_SHOWN_NAMES = 6
 
 
 class TypeSummary(Record):
@@ -31,7 +36,7 @@ class TypeSummary(Record):
     """How often each function name occurs, the most frequent first."""
 
 
-class AnnotateSummary(Record):
+class AnnotateSummary(Summary):
     """What `annotate` did."""
 
     read: Path
@@ -58,6 +63,27 @@ class AnnotateSummary(Record):
     """One row a task type."""
     used: dict[str, float]
     """Calls, tokens and money of a paid teacher; empty for others."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how many paths were annotated, by type, why others were not, and the cost."""
+        retry = f"  the teacher failed on {self.retriable} paths; --retry-failed asks again"
+        return [
+            TextLine(text=self._told(), tone=Tone.STRONG),
+            *map(_reason, self.reasons),
+            *([TextLine(text=retry)] if self.retriable else []),
+            *_type_parts(self.types),
+            *(_cost_parts(self.used) if self.used else []),
+            *files(self.read, self.written),
+        ]
+
+    def _told(self) -> str:
+        sure = f" (mean confidence {self.confidence:.2f})" if self.transferred else ""
+        return (
+            f"annotated {self.direct + self.transferred} paths with {self.subgoals} sub-goals: "
+            f"{self.direct} by the teacher, {self.transferred} by transfer{sure}, "
+            f"{self.failed} left out"
+        )
 
 
 def summarize(
@@ -120,3 +146,63 @@ def _row(name: str, annotated: Sequence[AnnotatedTrajectory], failed: int) -> Ty
         steps_a_subgoal=steps / max(1, len(spans)),
         names=dict(names.most_common()),
     )
+
+
+def _reason(failure: AnnotationFailure) -> TextLine:
+    how = "carried over to" if failure.carried else "left out"
+    return TextLine(text=f"  {how} {failure.key}: {failure.reason}", tone=Tone.CAUTION)
+
+
+def _type_parts(types: Sequence[TypeSummary]) -> list[TextLine | Table]:
+    """Return a table of annotations by task type, and the function names of each."""
+    head = ("type", "teacher", "carried", "mended", "failed", "sub-goals", "steps each")
+    rows = tuple(
+        (
+            row.type,
+            *map(str, (row.direct, row.transferred, row.repaired, row.failed)),
+            f"{row.subgoals_a_path:.1f}",
+            f"{row.steps_a_subgoal:.1f}",
+        )
+        for row in types
+    )
+    lines: list[TextLine] = []
+    for row in types:
+        names = [f"{name} {count}" for name, count in row.names.items()]
+        more = [f"{len(names) - _SHOWN_NAMES} more"] if len(names) > _SHOWN_NAMES else []
+        text = f"  {row.type}: {', '.join(names[:_SHOWN_NAMES] + more)}"
+        lines.append(TextLine(text=text, tone=Tone.FAINT))
+    return [Table(head=head, rows=rows), *lines]
+
+
+def _cost_parts(used: Mapping[str, float]) -> list[TextLine | Table]:
+    """Return what a paid teacher cost, beside what a dry run foresees for the same paths."""
+    paid = TextLine(
+        text=f"paid for {used['answered']:,.0f} replies ({used['cached']:,.0f} came from the "
+        f"ledger); {used['refused']:,.0f} requests refused, {used['lost']:,.0f} lost"
+    )
+    paths = used.get("expected_calls", 0)  # stages of older versions have none
+    if not paths:
+        return [paid]
+    money = used["cost"] or used["expected_cost"]
+    figures = [
+        ("replies", "expected_calls", "answered", ",.0f", ".2f"),
+        ("tokens read", "expected_input", "input_tokens", ",.0f", ",.0f"),
+        ("tokens written", "expected_output", "output_tokens", ",.0f", ",.0f"),
+        *([("money", "expected_cost", "cost", ".4g", ".4g")] if money else []),
+    ]
+    rows = tuple(
+        (
+            name,
+            format(used[foreseen], form),
+            format(used[real], form),
+            format(used[real] / paths, each),
+        )
+        for name, foreseen, real, form, each in figures
+    )
+    unknown = "  money   unknown: the model is not in [annotate.openai.prices]"
+    return [
+        paid,
+        Table(head=("cost", "expected", "used", "per path"), rows=rows),
+        TextLine(text="  expected as by --dry-run: one reply a path, without what a model thinks"),
+        *([] if money else [TextLine(text=unknown, tone=Tone.CAUTION)]),
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
@@ -21,6 +22,7 @@ from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -44,7 +46,7 @@ class AugmentConfig(Record):
     carried to another place and is looked for."""
 
 
-class AugmentSummary(Record):
+class AugmentSummary(Summary):
     """What `augment` did."""
 
     read: Path
@@ -65,6 +67,30 @@ class AugmentSummary(Record):
     """Mean moves of the world a path, before and after."""
     by_type: dict[str, tuple[float, float]]
     """The same by task type."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how much shorter paths became, by type, and what else was made."""
+        before, after = self.moves
+        told = (
+            f"shortened {self.shortened} of {self.paths} paths: {before:.1f} moves a path before, "
+            f"{after:.1f} after"
+        )
+        made = {
+            "copies with mistakes": self.noisy,
+            "paths in hindsight": self.in_hindsight,
+            "copies that look for their thing": self.elsewhere,
+        }
+        others = ", ".join(f"{count} {what}" for what, count in made.items())
+        rows = tuple(
+            (name, f"{old:.1f}", f"{new:.1f}") for name, (old, new) in self.by_type.items()
+        )
+        return [
+            TextLine(text=told, tone=Tone.STRONG),
+            *([TextLine(text=others)] if any(made.values()) else []),
+            Table(head=("type", "moves before", "after"), rows=rows),
+            *files(self.read, self.written),
+        ]
 
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tyro
 
 from subgoal.cli.agent import fitted
 from subgoal.cluster import Backend, Cluster
-from subgoal.config import ExperimentConfig, config_for
+from subgoal.config import Config, config_for
 from subgoal.environments.pool import WorldLimits
+from subgoal.pipeline import Run
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 
@@ -24,6 +25,11 @@ class RunOptions(Record):
     """The run folder; all stages of one experiment share it."""
     config: Path | None = None
     """A TOML configuration; without it the run folder's own is used, else the defaults."""
+
+    def job(self) -> Run:
+        """Return the run that the options describe; sections that are no options are defaults."""
+        sections = Config.model_fields.keys() & type(self).model_fields
+        return Run(self.run, Config(**{name: getattr(self, name) for name in sections}))
 
 
 class StageOptions(RunOptions):
@@ -56,6 +62,10 @@ class WorldOptions(ClusterOptions):
     limits: WorldLimits = WorldLimits()
     """When a world is given up and replaced."""
 
+    def where(self) -> dict[str, Any]:
+        """Return what a stage with worlds takes, as keyword arguments."""
+        return {"restart": self.restart, "worlds": self.worlds, "limits": self.limits}
+
 
 O = TypeVar("O", bound=RunOptions)  # noqa: E741
 
@@ -79,7 +89,7 @@ def read_options(options: type[O], verb: str, words: Sequence[str], sections: Se
     run, config = _peek(words, "--run"), _peek(words, "--config")
     agent = _peek(words, "--agent") if "agent" in options.model_fields else None
     folder = RunFolder(Path(run) if run else DEFAULT_RUN)
-    found: ExperimentConfig = config_for(Path(config) if config else None, folder)
+    found: Config = config_for(Path(config) if config else None, folder)
     if agent and not config:
         found = found.model_copy(update={"evaluate": fitted(found.evaluate, agent)})
     defaults = options.model_validate({name: getattr(found, name) for name in sections})

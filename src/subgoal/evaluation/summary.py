@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from subgoal.environments.base import StopReason
 from subgoal.errors import RunFolderInvalid
@@ -20,11 +21,13 @@ from subgoal.evaluation.compare import Comparison, compare
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
 from subgoal.evaluation.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
+from subgoal.evaluation.tables import score_tables
 from subgoal.journal import Journal
 from subgoal.plain_text import read_record
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.students.ending import TrainingExtent, cautions
+from subgoal.summary import Summary, Table, TextLine, Tone
 
 AGENT_ORDER = (
     "hierarchical",
@@ -37,7 +40,7 @@ AGENT_ORDER = (
 """How known agents are listed; others follow by name."""
 
 
-class EvaluationSummary(Record):
+class EvaluationSummary(Summary):
     """The result of an evaluation under one protocol."""
 
     protocol: str
@@ -52,6 +55,16 @@ class EvaluationSummary(Record):
     """Why scores are not comparable, to be read before them: trainings that ended early."""
     notes: tuple[str, ...] = ()
     """What a reader must know: agents left out of comparisons, episodes the world broke off."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return the whole comparison: overall, by type, and paired differences."""
+        return [
+            *(TextLine(text=caution, tone=Tone.CAUTION) for caution in self.cautions),
+            TextLine(text=f"Protocol {self.rules}", tone=Tone.FAINT),
+            *score_tables(self.agents, self.comparisons),
+            *(TextLine(text=f"Note: {note}", tone=Tone.CAUTION) for note in self.notes),
+        ]
 
 
 def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episode]:

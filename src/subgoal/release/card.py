@@ -7,7 +7,7 @@ from subgoal.agents.released import AgentCard
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import EvaluationSummary
-from subgoal.report.terminal import type_names
+from subgoal.evaluation.tables import type_names
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import StudentCard
 from subgoal.students.model_card import data_text, limits_text, shown, table

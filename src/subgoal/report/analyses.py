@@ -7,6 +7,7 @@ from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
+from subgoal.evaluation.tables import label
 from subgoal.manifest import StageManifest, StageState
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -168,20 +169,6 @@ def headline(result: EvaluationSummary) -> str:
     )
     parts = [_against(c) for c in _comparisons_of(result.comparisons, scores.agent)]
     return f"{sentence}{': ' if parts else ''}{_listed(parts)}."
-
-
-def told(result: EvaluationSummary) -> list[Comparison]:
-    """Return the comparisons worth reading: those with the oracle only where there are no others.
-
-    The oracle is a ceiling; how far an agent is from it is seen in the agent's own score.
-    """
-    others = [c for c in result.comparisons if "oracle" not in {c.first, c.second}]
-    return others or list(result.comparisons)
-
-
-def label(agent: str) -> str:
-    """Return an agent's name as people read it."""
-    return agent.replace("_", " ")
 
 
 def _comparisons_of(comparisons: Iterable[Comparison], agent: str) -> list[Comparison]:

@@ -20,10 +20,10 @@ from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.episode import Episode, Replacement
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
+from subgoal.evaluation.tables import label, p_text, type_names, worth_telling
 from subgoal.progress import clock
-from subgoal.report.analyses import ReportData, label, told
+from subgoal.report.analyses import ReportData
 from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
-from subgoal.report.terminal import p_text, type_names
 
 COLOURS = 9
 """How many agent colours the page's style has."""
@@ -97,7 +97,7 @@ def part(name: str) -> str:
 
 def _shown(result: EvaluationSummary) -> dict[str, Any]:
     agents = result.agents
-    comparisons = told(result)
+    comparisons = worth_telling(result.comparisons)
     placed = forests([comparison.overall.difference for comparison in comparisons])
     return {
         "result": result,

@@ -13,7 +13,7 @@ from subgoal.errors import nearest
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.evaluation.protocol import Protocol
-from subgoal.report.analyses import label
+from subgoal.evaluation.tables import label
 
 SUBGOAL_STYLES = ("magenta", "cyan", "yellow", "green", "blue", "bright_red")
 """Colours of sub-goals; one function name keeps its colour within an episode."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.protocol import LengthClass
+from subgoal.evaluation.tables import p_text
 from subgoal.experiments.catalogue import FULL
 from subgoal.experiments.figures import (
     Cell,
@@ -17,7 +18,6 @@ from subgoal.experiments.table import Content, Layout
 from subgoal.report.grid import MISSING, Grid
 from subgoal.report.published import PUBLISHED_TYPES, TOKENS_SOURCE, published
 from subgoal.report.table_cost import RowCost, cost_grids
-from subgoal.report.terminal import p_text
 
 _CELL = (
     "A cell is the mean score and its 95 % bootstrap interval over variations of the same task "

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from typing_extensions import override
+
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.analyses import ReportData, analyse
 from subgoal.report.freshness import REPORT
 from subgoal.report.html import page
 from subgoal.run_folder import RunFolder
+from subgoal.summary import Summary, Table, TextLine, Tone
 
 
 class ReportConfig(Record):
@@ -21,7 +24,7 @@ class ReportConfig(Record):
     """Seed of the bootstrap intervals."""
 
 
-class ReportSummary(Record):
+class ReportSummary(Summary):
     """What `report` did."""
 
     data: ReportData
@@ -30,6 +33,19 @@ class ReportSummary(Record):
     """The page."""
     json_file: Path
     """The same as JSON."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return every comparison, what a reader must know, and where the page lies."""
+        results = self.data.results
+        told = {caution for result in results for caution in result.cautions}
+        cautions = [one for one in self.data.cautions if one not in told]  # others stand there
+        return [
+            *(TextLine(text=caution, tone=Tone.CAUTION) for caution in cautions),
+            *(part for result in results for part in result.parts()),
+            *(TextLine(text=f"Note: {note}", tone=Tone.CAUTION) for note in self.data.notes),
+            TextLine(text=f"the report lies in {self.page}", tone=Tone.STRONG),
+        ]
 
 
 def report(config: ReportConfig, folder: RunFolder) -> ReportSummary:

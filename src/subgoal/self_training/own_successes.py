@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_seat import Decoding
@@ -34,6 +35,7 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.self_training.own_path import TEACHER, Worth, own_path, worth
 from subgoal.students.folder import weights_file
+from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -80,7 +82,7 @@ class TypeGain(Record):
     """Own paths, by why they were kept."""
 
 
-class ImproveSummary(Record):
+class ImproveSummary(Summary):
     """What `improve` did."""
 
     read: Path
@@ -91,6 +93,19 @@ class ImproveSummary(Record):
     """Own paths that were added."""
     by_type: dict[str, TypeGain]
     """What each task type brought."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how many own paths were kept, by type and by why."""
+        rows = tuple(
+            (name, str(gain.played), str(gain.solved), *(str(gain.kept.get(w, 0)) for w in Worth))
+            for name, gain in self.by_type.items()
+        )
+        return [
+            TextLine(text=f"{self.paths} paths of the agent's own", tone=Tone.STRONG),
+            Table(head=("type", "played", "solved", *(f"kept: {w}" for w in Worth)), rows=rows),
+            *files(self.read, self.written),
+        ]
 
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:

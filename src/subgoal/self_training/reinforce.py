@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
@@ -45,6 +46,7 @@ from subgoal.self_training.policy import (
 )
 from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
 from subgoal.students.folder import load_student, save_student, weights_file
+from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
 from subgoal.training.train import TrainConfig, students_folder
 
@@ -130,7 +132,7 @@ class RoundLine(Record):
     """Mean score of the average on dev, points; None where it did not play."""
 
 
-class ReinforceSummary(Record):
+class ReinforceSummary(Summary):
     """What `reinforce` did."""
 
     written: dict[str, Path]
@@ -139,6 +141,29 @@ class ReinforceSummary(Record):
     """The learning curve."""
     kept: int
     """The round whose average was kept."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return the learning curve."""
+        head = ("round", "score", "solved", "taught", "updates", "anchor loss", "dev", "minutes")
+        rows = tuple(
+            (
+                f"{line.round}{' (kept)' if line.round == self.kept else ''}",
+                f"{line.score:.1f}",
+                f"{line.solved:.0%}",
+                f"{line.taught:.0%}",
+                str(line.updates),
+                f"{line.anchor_loss:.3f}",
+                "-" if line.dev is None else f"{line.dev:.1f}",
+                f"{(line.seconds_played + line.seconds_learned) / 60:.1f}",
+            )
+            for line in self.rounds
+        )
+        written = self.written.values()
+        return [
+            Table(head=head, rows=rows),
+            *(TextLine(text=f"wrote   {place}", tone=Tone.FAINT) for place in written),
+        ]
 
 
 @dataclass(frozen=True)

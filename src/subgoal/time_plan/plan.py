@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, ValidationError
+from typing_extensions import override
 
 from subgoal.errors import RunFolderInvalid
 from subgoal.progress import clock
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.summary import Summary, TextLine, Tone
 
 PLAN = "plan.json"
 """The file of a run folder that keeps its plan."""
@@ -52,7 +54,7 @@ class Speed(Record):
     """Seconds in which all agents play all variations of one task type."""
 
 
-class TimePlan(Record):
+class TimePlan(Summary):
     """What a run does of what it was asked for."""
 
     minutes: float
@@ -93,6 +95,16 @@ class TimePlan(Record):
             f"on {', '.join(f'{rate:,.0f} ({role})' for role, rate in rates.items())} tokens per "
             f"second and plays a task type in about {self.speed.play:.0f} s"
         )
+
+    @override
+    def parts(self) -> list[TextLine]:
+        """Return what was chosen, and why."""
+        longer = f"longer than {self.minutes:g} minutes: with less, nothing is learned"
+        return [
+            TextLine(text=self.choice, tone=Tone.STRONG if self.whole else Tone.CAUTION),
+            TextLine(text=f"  measured: {self.reason}"),
+            *([] if self.fits else [TextLine(text=f"  this is {longer}", tone=Tone.CAUTION)]),
+        ]
 
     @property
     def choice(self) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
@@ -43,6 +44,7 @@ from subgoal.run_folder import RunFolder, Stage
 from subgoal.students.build import StudentConfig, Tokens, make_model, make_tokens
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.students.folder import CARD, Student, StudentCard, read_card, save_student
+from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.training.loop import TrainingConfig, finetune
@@ -120,7 +122,7 @@ class _OneStudent(Record):
     training: TrainingConfig
 
 
-class TrainSummary(Record):
+class TrainSummary(Summary):
     """What `train` did."""
 
     read: Path
@@ -140,6 +142,34 @@ class TrainSummary(Record):
             agent = "flat" if role == Role.FLAT else str(role) if role in parts else "hierarchical"
             agents.setdefault(agent, {})[role] = card.extent
         return cautions(agents)
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how each student ended, and what it cannot write."""
+        head = ("student", "parameters", "tokens", "loss", "dev loss", "seconds", "paths")
+        rows = tuple(
+            (
+                role,
+                f"{card.parameters:,}",
+                f"{card.tokens:,}",
+                f"{card.loss:.3f}",
+                "-" if card.dev_loss is None else f"{card.dev_loss:.3f}",
+                f"{card.seconds:.0f}",
+                str(len(card.trained_on)),
+            )
+            for role, card in self.cards.items()
+        )
+        unwritable = [
+            f"{role} cannot write {' '.join(card.unwritable)}: its tokenizer has no tokens"
+            for role, card in self.cards.items()
+            if card.unwritable
+        ]
+        return [
+            *(TextLine(text=caution, tone=Tone.CAUTION) for caution in self.cautions),
+            Table(head=head, rows=rows),
+            *(TextLine(text=line) for line in unwritable),
+            *files(self.read, ", ".join(map(str, self.written.values()))),
+        ]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt
+from typing_extensions import override
 
 from subgoal.cluster import Cluster, grouped
 from subgoal.environments.base import StopReason, Task
@@ -25,6 +26,7 @@ from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.own_paths import (
     Account,
     OwnPaths,
@@ -82,7 +84,7 @@ class CollectConfig(Record):
     """A replay stops after this many moves of the world."""
 
 
-class CollectSummary(Record):
+class CollectSummary(Summary):
     """What `collect` did."""
 
     read: str
@@ -103,6 +105,32 @@ class CollectSummary(Record):
     """What came of every line of `paths`; None where there is no such file."""
     seconds: float = 0.0
     """Wall-clock seconds, over all attempts."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how many paths there are of each type, and why others could not be had."""
+        told = f"collected {self.paths} paths, {self.solved} of them solve their task"
+        rows = tuple(
+            (name, str(count), str(self.solved_by_type.get(name, 0)))
+            for name, count in sorted(self.by_type.items())
+        )
+        return [
+            TextLine(text=told, tone=Tone.STRONG),
+            Table(head=("type", "paths", "solved"), rows=rows),
+            *self._remarks(),
+            *files(self.read, self.written),
+        ]
+
+    def _remarks(self) -> Iterator[TextLine]:
+        said = set[str]()
+        if self.own is not None:
+            said = set(self.own.remarks.values())
+            yield TextLine(text=f"  {self.read}: {self.own}", tone=Tone.STRONG)
+            for line, remark in self.own.remarks.items():
+                yield TextLine(text=f"  line {line}: {remark}", tone=Tone.CAUTION)
+        for key, reason in self.failed.items():
+            if f"fails: {reason}" not in said:
+                yield TextLine(text=f"  no path for {key}: {reason}", tone=Tone.CAUTION)
 
 
 class _Known(NamedTuple):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from subgoal.annotation.annotate import AnnotateConfig, annotate, dry_run
+from subgoal.annotation.annotate import AnnotateConfig, dry_run
 from subgoal.cli.options import ClusterOptions, read_options
-from subgoal.cli.output import show_annotated, show_forecast
+from subgoal.cli.output import show, show_forecast, show_path
 from subgoal.errors import TeacherFailed
 from subgoal.run_folder import RunFolder
 
@@ -25,13 +25,17 @@ class AnnotateOptions(ClusterOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(AnnotateOptions, "annotate", words, ["annotate"])
-    folder = RunFolder(options.run, options.restart)
     if options.dry_run:
-        said, config = dry_run(options.annotate, folder), options.annotate
+        config = options.annotate
+        said = dry_run(config, RunFolder(options.run))
         show_forecast(said, config.openai, config.select)
         return
     with options.cluster() as cluster:
-        summary = annotate(options.annotate, folder, options.retry_failed, cluster)
-    show_annotated(summary, options.samples)
+        summary = options.job().annotate(
+            restart=options.restart, retry_failed=options.retry_failed, cluster=cluster
+        )
+    show(summary)
+    for one in summary.samples[: options.samples]:
+        show_path(one)
     if not summary.direct + summary.transferred:
         raise TeacherFailed("no path was annotated; the reasons are above")

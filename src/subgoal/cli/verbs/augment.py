@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from subgoal.augmentation.augment import AugmentConfig, augment
+from subgoal.augmentation.augment import AugmentConfig
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import show_augmented
+from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
 
 
 class AugmentOptions(WorldOptions):
@@ -26,10 +25,4 @@ def command(words: Sequence[str]) -> None:
     options = read_options(AugmentOptions, "augment", words, ["augment"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("augment works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run, options.restart)
-    asked = options.augment
-    if (
-        asked == AugmentConfig()
-    ):  # of a configuration that rewrites nothing, and yet it is asked for
-        asked = AugmentConfig(shorten=True)
-    show_augmented(augment(asked, folder, options.worlds, options.limits))
+    show(options.job().augment(**options.where()))

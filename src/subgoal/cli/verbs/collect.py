@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import show_collected
-from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, CollectSummary, collect
+from subgoal.cli.output import show
+from subgoal.trajectories.collect import CollectConfig
 
 
 class CollectOptions(WorldOptions):
@@ -19,15 +18,8 @@ class CollectOptions(WorldOptions):
     """Which oracle paths are collected."""
 
 
-def run_stage(options: CollectOptions) -> CollectSummary:
-    """Collect into the run folder and print what was done."""
-    folder = RunFolder(options.run, options.restart)
-    with options.cluster() as cluster:
-        summary = collect(options.collect, folder, options.worlds, options.limits, cluster)
-    show_collected(summary)
-    return summary
-
-
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
-    run_stage(read_options(CollectOptions, "collect", words, ["collect"]))
+    options = read_options(CollectOptions, "collect", words, ["collect"])
+    with options.cluster() as cluster:
+        show(options.job().collect(**options.where(), cluster=cluster))

@@ -1,14 +1,14 @@
 """`subgoal evaluate`: play a protocol's tasks with the agents."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from subgoal.agents.released import ReleasedAgent
+from subgoal.agents.factory import AgentName
 from subgoal.cli.agent import named
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import files, out, say
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
-from subgoal.report.terminal import rendered
-from subgoal.run_folder import RunFolder
+from subgoal.cli.output import say, show
+from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.summary import files
 
 
 class EvaluateOptions(WorldOptions):
@@ -28,18 +28,13 @@ class EvaluateOptions(WorldOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(EvaluateOptions, "evaluate", words, ["evaluate"])
-    folder = RunFolder(options.run, options.restart)
-    config, released = _who(options)
+    job, ready = options.job(), named(options.agent) if options.agent else None
+    changes: dict[str, Any] = {}
+    if isinstance(ready, AgentName):
+        ready, changes = None, {"agents": (ready,)}
     with options.cluster() as cluster:
-        summary = evaluate(config, folder, options.worlds, options.limits, cluster, released)
-    out.print(rendered(summary))
-    say("")
-    students = released.folder if released else folder / "students"
-    files(f"{students}", f"{folder / 'evaluation' / config.protocol}")
-
-
-def _who(options: EvaluateOptions) -> tuple[EvaluateConfig, ReleasedAgent | None]:
-    agent = named(options.agent) if options.agent else None
-    if agent is None or isinstance(agent, ReleasedAgent):
-        return options.evaluate, agent
-    return options.evaluate.model_copy(update={"agents": (agent,)}), None
+        summary = job.evaluate(**options.where(), cluster=cluster, agent=ready, **changes)
+    show(summary)
+    students = ready.folder if ready else job.folder / "students"
+    for line in files(students, job.folder / "evaluation" / options.evaluate.protocol):
+        say(line.text, "dim")

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import show_improved
+from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
-from subgoal.self_training.own_successes import ImproveConfig, improve
+from subgoal.self_training.own_successes import ImproveConfig
 
 
 class ImproveOptions(WorldOptions):
@@ -28,5 +27,4 @@ def command(words: Sequence[str]) -> None:
     options = read_options(ImproveOptions, "improve", words, ["improve"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("improve works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run, options.restart)
-    show_improved(improve(options.improve, folder, options.worlds, options.limits))
+    show(options.job().improve(**options.where()))

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from subgoal.cli.options import WorldOptions, read_options
-from subgoal.cli.output import show_reinforced
+from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
-from subgoal.self_training.reinforce import ReinforceConfig, reinforce
+from subgoal.self_training.reinforce import ReinforceConfig
 from subgoal.training.train import TrainConfig
 
 
@@ -31,7 +30,4 @@ def command(words: Sequence[str]) -> None:
     options = read_options(ReinforceOptions, "reinforce", words, ["reinforce", "train"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("reinforce works on this machine alone; leave --backend out")
-    folder = RunFolder(options.run, options.restart)
-    show_reinforced(
-        reinforce(options.reinforce, options.train, folder, options.worlds, options.limits)
-    )
+    show(options.job().reinforce(**options.where()))

@@ -7,12 +7,11 @@ from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.cli.options import StageOptions, read_options
-from subgoal.cli.output import out, say
+from subgoal.cli.output import say, show
 from subgoal.cli.table import asked, show_tables
 from subgoal.errors import ConfigInvalid
 from subgoal.report.annotations import write_annotations
-from subgoal.report.terminal import rendered
-from subgoal.report.write import ReportConfig, report
+from subgoal.report.write import ReportConfig
 from subgoal.run_folder import RunFolder
 
 _RECORDED = "recorded"
@@ -54,21 +53,7 @@ def command(words: Sequence[str]) -> None:
     elif options.against:
         raise ConfigInvalid("--against stands another teacher beside --annotations; give both")
     else:
-        write_report(options.report, folder)
-
-
-def write_report(config: ReportConfig, folder: RunFolder) -> None:
-    """Write the report, print its tables, and end with where it lies."""
-    written = report(config, folder)
-    told = {caution for result in written.data.results for caution in result.cautions}
-    for caution in written.data.cautions:
-        if caution not in told:  # those stand above the scores that they are about
-            say(caution, "bold yellow")
-    for result in written.data.results:
-        out.print(rendered(result))
-    for note in written.data.notes:
-        say(f"Note: {note}", "yellow")
-    say(f"the report lies in {written.page}", "bold green")
+        show(options.job().report())
 
 
 def _write_annotations(folder: RunFolder, against: str, paths: int) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from subgoal.cli.options import StageOptions, read_options
-from subgoal.cli.output import say, show_trained
-from subgoal.evaluation.dev_score import RolloutConfig, dev_scores
+from subgoal.cli.output import say, show
+from subgoal.evaluation.dev_score import RolloutConfig
 from subgoal.run_folder import RunFolder
-from subgoal.training.train import TrainConfig, prepare, train
+from subgoal.training.train import TrainConfig, prepare
 
 
 class TrainOptions(StageOptions):
@@ -29,9 +29,9 @@ class TrainOptions(StageOptions):
 def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(TrainOptions, "train", words, ["train", "rollout"])
-    folder = RunFolder(options.run, options.restart)
     if options.prepare:
+        folder = RunFolder(options.run, options.restart)
         for role, place in prepare(options.train, folder).items():
             say(f"texts for {role}: {place}")
         return
-    show_trained(train(options.train, folder, dev_scores(options.rollout, folder)))
+    show(options.job().train(restart=options.restart))

@@ -1,0 +1,424 @@
+"""The main job from Python: a run folder, its configuration, and one method per stage."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.released import AgentCard, ReleasedAgent, released_agent
+from subgoal.annotation.annotate import annotate
+from subgoal.annotation.summary import AnnotateSummary
+from subgoal.augmentation.augment import AugmentConfig, AugmentSummary, augment, learned_from
+from subgoal.cluster import Cluster
+from subgoal.config import Config, changed, config_for, load_config, save_config
+from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.dev_score import dev_scores
+from subgoal.evaluation.evaluate import evaluate, tasks_of
+from subgoal.evaluation.player import Player
+from subgoal.evaluation.summary import EvaluationSummary
+from subgoal.report.write import ReportSummary, report
+from subgoal.run_folder import RunFolder
+from subgoal.self_training.own_successes import ImproveSummary, improve
+from subgoal.self_training.reinforce import ReinforceSummary, reinforce
+from subgoal.students.folder import weights_file
+from subgoal.summary import Summary
+from subgoal.time_plan.plan import TimePlan, TimePlanConfig, plan_of
+from subgoal.time_plan.stage import as_planned, check_plan, time_plan
+from subgoal.training.train import TrainSummary, train
+from subgoal.trajectories.collect import CollectSummary, collect, planned
+
+Worlds = int | Literal["auto"]
+
+
+class JobWatch:
+    """Is told how `Run.all` comes along; override what is of interest."""
+
+    def begins(self, stage: str, number: int, stages: int) -> None:
+        """Hear that a stage begins.
+
+        Args:
+            stage: Its name, a method of `Run`.
+            number: Which it is, from 1.
+            stages: How many there are.
+        """
+
+    def ends(self, stage: str, summary: Summary, seconds: float) -> None:
+        """Hear that a stage is complete.
+
+        Args:
+            stage: Its name.
+            summary: What it did.
+            seconds: Wall-clock seconds that it took now.
+        """
+
+
+class Run:
+    """An experiment: a folder, a configuration, and one method per stage.
+
+    Each stage goes on where it was interrupted, is not run again once it is complete, and returns a
+    summary. Its keyword arguments are keys of its section of the configuration (`collect` has those
+    of `[collect]`), and are kept for the stages that follow. A key of a table below the section may
+    stand alone where it is clear: `run.train(minutes=5)` is `minutes` in `[train.training]`.
+
+    >>> import subgoal, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> run = subgoal.Run(folder.name, {"annotate": {"teacher": "scripted"}})
+    >>> run.collect(environment="errand", per_type=2).solved
+    6
+    >>> run.annotate().direct
+    6
+    >>> folder.cleanup()
+
+    Args:
+        folder: Where everything is written.
+        config: A TOML file, a `Config`, tables by section on top of the defaults, or None: the
+            configuration that the folder kept, else the defaults.
+
+    Attributes:
+        folder: The run folder.
+        config: The configuration, with what stages were called with.
+
+    Raises:
+        ConfigInvalid: The configuration cannot be read, or has an unknown key or a wrong value.
+    """
+
+    def __init__(
+        self, folder: str | Path, config: Config | Mapping[str, Any] | str | Path | None = None
+    ) -> None:
+        self.folder = RunFolder(Path(folder))
+        self.config = config_for(config, self.folder)
+
+    def collect(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        cluster: Cluster | None = None,
+        **changes: Any,
+    ) -> CollectSummary:
+        """Replay oracle paths in the world and store them as trajectories.
+
+        Args:
+            restart: Begin again; what was written before is deleted once the new is complete.
+            worlds: How many worlds side by side; does not change the result.
+            limits: When a world is given up and replaced.
+            cluster: Whose processes replay; None: this one's worlds.
+            changes: Keys of `[collect]`.
+
+        Raises:
+            SubgoalError: As `subgoal.trajectories.collect.collect` says.
+        """
+        self._change("collect", changes)
+        return collect(self.config.collect, self._in(restart), worlds, limits, cluster)
+
+    def annotate(
+        self,
+        *,
+        restart: bool = False,
+        retry_failed: bool = False,
+        cluster: Cluster | None = None,
+        **changes: Any,
+    ) -> AnnotateSummary:
+        """Set sub-goals on the trajectories with a teacher, and carry them over to the rest.
+
+        Args:
+            restart: Begin again.
+            retry_failed: Ask the teacher again about the paths that it failed on.
+            cluster: Whose processes carry annotations over; None: this one.
+            changes: Keys of `[annotate]`.
+
+        Raises:
+            SubgoalError: As `subgoal.annotation.annotate.annotate` says.
+        """
+        self._change("annotate", changes)
+        return annotate(self.config.annotate, self._in(restart), retry_failed, cluster)
+
+    def augment(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        **changes: Any,
+    ) -> AugmentSummary:
+        """Rewrite annotated paths in the world; shorten them where nothing else is asked for.
+
+        Args:
+            restart: Begin again.
+            worlds: How many worlds side by side; does not change the result.
+            limits: When a world is given up and replaced.
+            changes: Keys of `[augment]`.
+
+        Raises:
+            RunFolderInvalid: `annotate` is not complete.
+        """
+        self._change("augment", changes)
+        if self.config.augment == AugmentConfig():
+            self._change("augment", {"shorten": True})
+        return augment(self.config.augment, self._in(restart), worlds, limits)
+
+    def plan(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        **changes: Any,
+    ) -> TimePlan:
+        """Measure this machine, and choose what of the run fits into its minutes.
+
+        What is chosen replaces the configuration of the training and the evaluation.
+
+        Args:
+            restart: Measure again.
+            worlds: Episodes at once.
+            limits: When a world is given up and replaced.
+            changes: Keys of `[plan]`.
+
+        Raises:
+            ConfigInvalid: The run has no minutes, or the training no budget in tokens.
+            RunFolderInvalid: There are no annotations.
+        """
+        self._change("plan", changes)
+        asked = self.config
+        if not asked.plan.minutes:
+            made = None if restart else plan_of(self.folder)
+            if made is None:
+                raise ConfigInvalid("plan.minutes is 0: say into how many minutes a run must fit")
+            return made
+        order, folder = asked.collect.types, self._in(restart)
+        plan = time_plan(asked.plan, asked.train, asked.evaluate, folder, order, worlds, limits)
+        trained, played = as_planned(plan, asked.train, asked.evaluate)
+        update = {"plan": TimePlanConfig(), "train": trained, "evaluate": played}
+        self.config = asked.model_copy(update=update)
+        return plan
+
+    def train(self, *, restart: bool = False, **changes: Any) -> TrainSummary:
+        """Train the students on the annotated trajectories.
+
+        Args:
+            restart: Begin again.
+            changes: Keys of `[train]`, such as `minutes`, `tokens` or `roles`.
+
+        Raises:
+            SubgoalError: As `subgoal.training.train.train` says.
+        """
+        self._change("train", changes)
+        folder = self._in(restart)
+        return train(self.config.train, folder, dev_scores(self.config.rollout, folder))
+
+    def evaluate(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        cluster: Cluster | None = None,
+        agent: str | Path | ReleasedAgent | None = None,
+        **changes: Any,
+    ) -> EvaluationSummary:
+        """Let the agents play a protocol's tasks.
+
+        Args:
+            restart: Play again.
+            worlds: Episodes at once; in a cluster, of each worker.
+            limits: When a world is given up and replaced.
+            cluster: Whose processes play; None: this one.
+            agent: An agent that is ready, which plays instead of the configured ones.
+            changes: Keys of `[evaluate]`.
+
+        Raises:
+            SubgoalError: As `subgoal.evaluation.evaluate.evaluate` says.
+        """
+        self._change("evaluate", changes)
+        ready = released_agent(agent) if isinstance(agent, str | Path) else agent
+        folder = self._in(restart)
+        return evaluate(self.config.evaluate, folder, worlds, limits, cluster, ready)
+
+    def improve(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        **changes: Any,
+    ) -> ImproveSummary:
+        """Let an agent play train variations, and keep its successes as paths to learn from.
+
+        Args:
+            restart: Begin again.
+            worlds: Episodes at once.
+            limits: When a world is given up and replaced.
+            changes: Keys of `[improve]`.
+
+        Raises:
+            SubgoalError: As `subgoal.self_training.own_successes.improve` says.
+        """
+        self._change("improve", changes)
+        return improve(self.config.improve, self._in(restart), worlds, limits)
+
+    def reinforce(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        **changes: Any,
+    ) -> ReinforceSummary:
+        """Let students play train variations, and make what scores better more probable.
+
+        Args:
+            restart: Begin again.
+            worlds: Episodes at once.
+            limits: When a world is given up and replaced.
+            changes: Keys of `[reinforce]`.
+
+        Raises:
+            SubgoalError: As `subgoal.self_training.reinforce.reinforce` says.
+        """
+        self._change("reinforce", changes)
+        config, folder = self.config, self._in(restart)
+        return reinforce(config.reinforce, config.train, folder, worlds, limits)
+
+    def report(self, **changes: Any) -> ReportSummary:
+        """Write the comparison as `report.html` and `report.json`.
+
+        Args:
+            changes: Keys of `[report]`.
+
+        Raises:
+            RunFolderInvalid: Nothing was evaluated.
+        """
+        self._change("report", changes)
+        return report(self.config.report, self.folder)
+
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages of the main job that the configuration asks for, in their order."""
+        left_out = {"augment"} if self.config.augment == AugmentConfig() else set[str]()
+        left_out |= set() if self.config.plan.minutes else {"plan"}
+        job = ("collect", "annotate", "augment", "plan", "train", "evaluate")
+        return tuple(stage for stage in job if stage not in left_out)
+
+    def all(
+        self,
+        *,
+        restart: bool = False,
+        worlds: Worlds = "auto",
+        limits: WorldLimits = NO_LIMITS_GIVEN,
+        cluster: Cluster | None = None,
+        watch: JobWatch | None = None,
+    ) -> ReportSummary:
+        """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
+
+        The folder keeps the configuration as `config.toml`, where it has none yet.
+
+        Args:
+            restart: Delete the whole run folder first, where the configuration can begin.
+            worlds: How many worlds side by side.
+            limits: When a world is given up and replaced.
+            cluster: Whose processes replay, carry over and play; None: this one.
+            watch: Is told how the job comes along.
+
+        Raises:
+            SubgoalError: As the stages say.
+        """
+        check_plan(self.config.plan, self.config.train)
+        if restart and self.folder.manifests():
+            _check_start(self.config, self.folder)
+            self.folder.remove()
+        watch, keeps = watch or JobWatch(), self._keeps()
+        where = {"worlds": worlds, "limits": limits}
+        needs = {
+            "collect": {**where, "cluster": cluster},
+            "annotate": {"cluster": cluster},
+            "augment": where,
+            "plan": where,
+            "train": {},
+            "evaluate": {**where, "cluster": cluster},
+        }
+        stages = self.stages()
+        for number, stage in enumerate(stages, start=1):
+            watch.begins(stage, number, len(stages))
+            begun = time.monotonic()
+            method: Callable[..., Summary] = getattr(self, stage)
+            summary = method(**needs[stage])
+            if keeps:
+                save_config(self.config, self.folder)
+            watch.ends(stage, summary, time.monotonic() - begun)
+        return self.report()
+
+    def agent(self, name: AgentName | str | None = None) -> Player:
+        """Return an agent that plays with the run's students, as `load_agent` returns one.
+
+        Args:
+            name: `hierarchical` or `flat`; None: the hierarchical one where it was trained.
+
+        Raises:
+            ConfigInvalid: There is no such agent, or it has no students.
+            StudentInvalid: A student is missing or damaged.
+        """
+        able = {str(one): one for one in (AgentName.HIERARCHICAL, AgentName.FLAT)}
+        place = self.folder / "students"
+        if name is None:
+            flat = not any((place / role).is_dir() for role in ("both", "executor"))
+            name = AgentName.FLAT if flat and (place / "flat").is_dir() else AgentName.HIERARCHICAL
+        if name not in able:
+            raise ConfigInvalid(f"no student plays as '{name}'; there are: {', '.join(able)}")
+        students = AgentShop(place).folders(able[name])
+        for folder in students.values():
+            weights_file(folder)
+        config = self.config.evaluate
+        called = re.sub("[^a-z0-9_-]+", "-", self.folder.path.resolve().name.lower()).strip("-_")
+        card = AgentCard(
+            name=f"{called or 'run'}-{name}",
+            kind=able[name],
+            students=tuple(students),
+            environment=config.environment,
+            simplifications="",
+            protocol=config.protocol,
+            decoding=config.decoding,
+        )
+        return Player(ReleasedAgent(place, card))
+
+    def _in(self, restart: bool) -> RunFolder:
+        return RunFolder(self.folder.path, restart)
+
+    def _change(self, section: str, changes: Mapping[str, Any]) -> None:
+        """Change a section of the configuration."""
+        new = changed(getattr(self.config, section), changes, f"Run.{section}")
+        self.config = self.config.model_copy(update={section: new})
+
+    def _keeps(self) -> bool:
+        """Tell whether the configuration is written: the folder has none yet but the unplanned."""
+        kept = self.folder / "config.toml"
+        return not kept.exists() or bool(load_config(kept).plan.minutes)
+
+
+def _check_start(config: Config, folder: RunFolder) -> None:
+    """Refuse a configuration that could not begin, before anything is deleted.
+
+    Raises:
+        SubgoalError: As the stage would refuse it.
+        ConfigInvalid: A file that it reads lies in the run folder.
+    """
+    model = config.train.student.model
+    named = {
+        "collect.paths": config.collect.paths,
+        "train.annotations": config.train.annotations,
+        "train.student.model": Path(model).expanduser() if model else None,
+        "evaluate.annotations": config.evaluate.annotations,
+    }
+    for name, path in named.items():
+        if path is not None and path.resolve().is_relative_to(folder.path.resolve()):
+            raise ConfigInvalid(
+                f"{name} is {path}, which lies in the run folder that a restart deletes; copy it "
+                "elsewhere and name the copy"
+            )
+        if path is not None and name.endswith("annotations"):
+            learned_from(path, folder, name)
+    planned(config.collect)
+    tasks_of(config.evaluate)
