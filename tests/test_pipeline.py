@@ -70,7 +70,7 @@ def test_a_key_alone_is_that_of_the_nearest_table():
 def test_a_configuration_is_a_file_tables_or_made(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[collect]\nper_type = 7\n")
-    made = Config(collect={"per_type": 7})
+    made = Config.model_validate({"collect": {"per_type": 7}})
     for config in (file, str(file), made, {"collect": {"per_type": 7}}):
         assert Run(tmp_path / "run", config).config == made
     assert Run(tmp_path / "run").config == Config()

@@ -10,6 +10,8 @@ from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.released import AgentCard, ReleasedAgent, released_agent
 from subgoal.annotation.annotate import annotate
 from subgoal.annotation.summary import AnnotateSummary
+from subgoal.annotation.teachers.base import Teacher
+from subgoal.annotation.teachers.own import place_of
 from subgoal.augmentation.augment import AugmentConfig, AugmentSummary, augment, learned_from
 from subgoal.cluster import Cluster
 from subgoal.config import Config, changed, config_for, load_config, save_config
@@ -121,6 +123,7 @@ class Run:
         restart: bool = False,
         retry_failed: bool = False,
         cluster: Cluster | None = None,
+        teacher: Teacher | str | None = None,
         **changes: Any,
     ) -> AnnotateSummary:
         """Set sub-goals on the trajectories with a teacher, and carry them over to the rest.
@@ -129,13 +132,16 @@ class Run:
             restart: Begin again.
             retry_failed: Ask the teacher again about the paths that it failed on.
             cluster: Whose processes carry annotations over; None: this one.
+            teacher: Who annotates, by name or your own; None: as configured.
             changes: Keys of `[annotate]`.
 
         Raises:
             SubgoalError: As `subgoal.annotation.annotate.annotate` says.
         """
-        self._change("annotate", changes)
-        return annotate(self.config.annotate, self._in(restart), retry_failed, cluster)
+        own = teacher if isinstance(teacher, Teacher) else None
+        named = place_of(own) if own is not None else teacher
+        self._change("annotate", {**changes, **({"teacher": named} if named is not None else {})})
+        return annotate(self.config.annotate, self._in(restart), retry_failed, cluster, own)
 
     def augment(
         self,

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from subgoal.annotation.edited_text import corrected
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
@@ -14,14 +15,16 @@ from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.annotation.teachers.llm.stage import Forecast, PaidTeacher, forecast
+from subgoal.annotation.teachers.own import own_teacher
 from subgoal.annotation.teachers.recorded import RecordedTeacher
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.annotation.transfer.selection import Selection, SelectionConfig
 from subgoal.annotation.transfer.worker import carried_over
 from subgoal.cluster import Cluster
 from subgoal.environments.base import StopReason
-from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed, nearest
 from subgoal.journal import Journal, write_text
+from subgoal.manifest import StageState
 from subgoal.plain_text import storable
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -49,14 +52,26 @@ TEACHERS: dict[TeacherKind, type[Teacher]] = {
     TeacherKind.RECORDED: RecordedTeacher,
     TeacherKind.SCRIPTED: ScriptedTeacher,
 }
-"""The class of each teacher that is free."""
+"""The class of each teacher of ours that is free."""
+
+
+def _known_teacher(name: str) -> TeacherKind | str:
+    if name in set(TeacherKind):
+        return TeacherKind(name)
+    module, _, place = name.partition(":")
+    if not (module and place):
+        kinds = ", ".join(TeacherKind)
+        hint = nearest(name, TeacherKind) or f"; there are: {kinds}; or your own, as module:Class"
+        raise ValueError(f"there is no teacher '{name}'{hint}")
+    return name
 
 
 class AnnotateConfig(Record):
     """Who sets the sub-goals."""
 
-    teacher: TeacherKind = TeacherKind.RECORDED
-    """Who annotates."""
+    teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
+    """Who annotates: `recorded`, `scripted`, `openai`, or your own teacher's class, as
+    `module:Class`."""
     select: SelectionConfig = SelectionConfig()
     """Which paths the openai teacher is asked about."""
     transfer: bool = True
@@ -126,6 +141,7 @@ def annotate_all(
     config: AnnotateConfig,
     paid: PaidTeacher | None = None,
     cluster: Cluster | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     """Annotate trajectories: by the teacher where it can, else by transfer.
 
@@ -135,6 +151,7 @@ def annotate_all(
         paid: The openai teacher at work; None makes one where the configuration wants it. It asks
             from this process alone, so that its ledger, budget and rate limits hold.
         cluster: Whose processes carry annotations over; None: this one.
+        teacher: Who annotates instead of the configured one.
 
     Returns:
         The annotations, and a failure with its reason for every trajectory without one, and for
@@ -151,14 +168,14 @@ def annotate_all(
         else:
             reason = f"the path ends at a score of {path.final_score}; only solved ones are used"
             failed.append(_failure(path, reason, FailureKind.PATH))
-    if config.teacher is TeacherKind.OPENAI:
+    if teacher is None and config.teacher is TeacherKind.OPENAI:
         paid = paid or PaidTeacher(config.openai)
         selection = Selection(config.select, solved)
         while not paid.stopped and (asked := selection.next(paid.annotated)):
             paid.ask(asked)
         direct, refused = paid.annotated, paid.failed
     else:
-        direct, refused = _by_free_teacher(TEACHERS[config.teacher](), solved)
+        direct, refused = _by_free_teacher(teacher or _free_teacher(config), solved)
     reasons = {failure.key: failure for failure in refused}
     done = {one.trajectory.key for one in direct}
     rest = [path for path in solved if path.key not in done]
@@ -175,6 +192,7 @@ def annotate(
     folder: RunFolder,
     retry_failed: bool = False,
     cluster: Cluster | None = None,
+    teacher: Teacher | None = None,
 ) -> AnnotateSummary:
     """Run the stage: read the trajectories, write annotations and failures.
 
@@ -184,6 +202,7 @@ def annotate(
         retry_failed: Take up the paths that the teacher failed on; those that are annotated are
             not asked about again.
         cluster: Whose processes carry annotations over; None: this one.
+        teacher: Who annotates; where its class lies must be what `config` names.
 
     Raises:
         RunFolderInvalid: `collect` is not complete, or the stage has another configuration.
@@ -198,13 +217,16 @@ def annotate(
             complete = stage.complete
         if complete:
             _take_up(folder)
+    before = folder.manifest("annotate")
+    if teacher is None and (before is None or before.state is not StageState.COMPLETE):
+        teacher = _own_teacher(config)  # before the stage begins: it may not be there
     with folder.stage("annotate", config.deciding(), inputs) as stage:
         if not stage.complete:
             paid = None
             if config.teacher is TeacherKind.OPENAI:
                 run = storable(str(folder.path.resolve()))
                 paid = PaidTeacher(config.openai, run, _retries(folder).again)
-            annotated, failed = annotate_all(source, config, paid, cluster)
+            annotated, failed = annotate_all(source, config, paid, cluster, teacher)
             store.clear()  # of what an interrupted attempt wrote
             bad.clear()
             with closing(store), closing(bad):
@@ -268,6 +290,14 @@ def _take_up(folder: RunFolder) -> None:
     folder.remove_stage("annotate")
 
 
+def _own_teacher(config: AnnotateConfig) -> Teacher | None:
+    return None if isinstance(config.teacher, TeacherKind) else own_teacher(config.teacher)
+
+
+def _free_teacher(config: AnnotateConfig) -> Teacher:
+    return _own_teacher(config) or TEACHERS[TeacherKind(config.teacher)]()
+
+
 def _by_free_teacher(
     teacher: Teacher, paths: Sequence[Trajectory]
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
@@ -275,10 +305,21 @@ def _by_free_teacher(
     failed: list[AnnotationFailure] = []
     for path in paths:
         try:
-            annotated.append(teacher.annotate(path))
+            annotated.append(_of_path(teacher.annotate(path), path))
         except (TeacherFailed, AnnotationInvalid) as error:
             failed.append(_failure(path, str(error)))
     return annotated, failed
+
+
+def _of_path(found: object, path: Trajectory) -> AnnotatedTrajectory:
+    """Check that a teacher, maybe somebody's own, annotated the path that it was asked about."""
+    if not isinstance(found, AnnotatedTrajectory):
+        raise AnnotationInvalid(
+            f"the teacher returned {type(found).__name__}, not AnnotatedTrajectory"
+        )
+    if found.trajectory != path:
+        raise AnnotationInvalid("the teacher annotated another path than it was asked about")
+    return found
 
 
 def _carry_over(

@@ -87,7 +87,19 @@ def check_spans(spans: Sequence[SubgoalSpan], length: int) -> None:
 
 
 class AnnotatedTrajectory(Record):
-    """A trajectory whose every step belongs to one sub-goal."""
+    """A trajectory whose every step belongs to one sub-goal.
+
+    >>> import subgoal
+    >>> from subgoal.environments.errand import ErrandWorld
+    >>> from subgoal.trajectories.replay import replay
+    >>> with ErrandWorld() as world:
+    ...     task = world.tasks("train")[0]
+    ...     path = replay(world, task, world.oracle_path(task), "oracle")
+    >>> half = [("find(key)", 6), ("bring(key, box)", len(path.steps))]
+    >>> one = subgoal.AnnotatedTrajectory.of(path, half, teacher="me")
+    >>> [(str(span.subgoal), span.first) for span in one.spans]
+    [('find(key)', 1), ('bring(key, box)', 7)]
+    """
 
     trajectory: Trajectory
     """The path."""
@@ -103,6 +115,27 @@ class AnnotatedTrajectory(Record):
     """0..1; 1 for a direct annotation."""
     variant: str = ""
     """Which rewriting of the task's path it is, such as `noise 1`; empty: the path itself."""
+
+    @classmethod
+    def of(
+        cls, trajectory: Trajectory, subgoals: Sequence[tuple[str, int]], teacher: str
+    ) -> "AnnotatedTrajectory":
+        """Annotate a path.
+
+        Args:
+            trajectory: The path.
+            subgoals: Each sub-goal, such as `fill(metal pot, water)`, with its last step, from 1.
+            teacher: Who annotated.
+
+        Raises:
+            AnnotationInvalid: A sub-goal is of another form, or they do not cover the path.
+        """
+        firsts = [1, *(last + 1 for _, last in subgoals)]
+        spans = tuple(
+            SubgoalSpan(subgoal=Subgoal.parse(text), first=first, last=last)
+            for (text, last), first in zip(subgoals, firsts, strict=False)
+        )
+        return cls(trajectory=trajectory, spans=spans, teacher=teacher)
 
     @property
     def key(self) -> str:

@@ -3,8 +3,9 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 
+import subgoal
 from subgoal.errors import SubgoalError, nearest
 from subgoal.progress import console
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(usage() + "\n")
         raise SystemExit(0 if words else 2)
     if words[0] == "--version":
-        sys.stdout.write(f"subgoal {metadata.version('subgoal')}\n")
+        sys.stdout.write(f"subgoal {subgoal.__version__}\n")
         raise SystemExit(0)
     verb, rest = words[0], words[1:]
     if verb not in VERBS:

@@ -44,7 +44,17 @@ class EpisodeStep(Record):
 
 
 class Episode(Record):
-    """One task played by one agent, from its beginning to its end."""
+    """One task played by one agent, from its beginning to its end.
+
+    >>> import subgoal, tempfile
+    >>> from subgoal.evaluation.summary import played
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = subgoal.Run(folder, {"evaluate": {"environment": "errand", "protocol": "plain"}})
+    ...     _ = run.evaluate(agents=["oracle"], types=["fetch"], per_type=1, worlds=1)
+    ...     episode = played(run.folder, "plain", "oracle")[0]
+    >>> episode.task.name, episode.score, episode.solved
+    ('fetch', 100, True)
+    """
 
     task: Task
     """The task, with its description."""

@@ -28,7 +28,16 @@ class Step(Record):
 
 
 class Trajectory(Record):
-    """A path through a world, from the beginning of a task to its end."""
+    """A path through a world, from the beginning of a task to its end.
+
+    >>> from subgoal.environments.errand import ErrandWorld
+    >>> from subgoal.trajectories.replay import replay
+    >>> with ErrandWorld() as world:
+    ...     task = world.tasks("train")[0]
+    ...     path = replay(world, task, world.oracle_path(task), "oracle")
+    >>> path.actions[:2], path.final_score
+    (('open door to bedroom', 'go to bedroom'), 100)
+    """
 
     task: Task
     """The task, with its description."""

@@ -7,7 +7,18 @@ from subgoal.trajectories.trajectory import Trajectory
 
 
 class Teacher(ABC):
-    """Annotates trajectories with sub-goals; paid once, not needed when agents play."""
+    """Annotates trajectories with sub-goals; paid once, not needed when agents play.
+
+    Your own is `run.annotate(teacher=OneGoal())`, or `teacher = "module:Class"` in `[annotate]`.
+
+    >>> import subgoal
+    >>> class OneGoal(subgoal.Teacher):
+    ...     name = "one goal"
+    ...
+    ...     def annotate(self, trajectory):
+    ...         whole = [("finish()", len(trajectory.steps))]
+    ...         return subgoal.AnnotatedTrajectory.of(trajectory, whole, self.name)
+    """
 
     name: str
     """Written into every annotation."""

@@ -11,6 +11,7 @@ import tyro
 
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
 from subgoal.annotation.teachers.llm.endpoint import probe
+from subgoal.annotation.teachers.own import own_teacher
 from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.cli.options import DEFAULT_RUN
 from subgoal.cli.output import out, say
@@ -107,6 +108,11 @@ def _teacher(config: AnnotateConfig) -> Finding:
     if config.teacher is TeacherKind.OPENAI:
         try:
             return Finding(True, probe(config.openai))
+        except SubgoalError as error:
+            return Finding(False, str(error))
+    if not isinstance(config.teacher, TeacherKind):
+        try:
+            return Finding(True, f"your own, '{own_teacher(config.teacher).name}'")
         except SubgoalError as error:
             return Finding(False, str(error))
     count = len(recorded_actions("scienceworld"))
