@@ -12,7 +12,6 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.build import StudentConfig, make_student
 from subgoal.text.format import Role
 from subgoal.training import llama_pass
-from subgoal.training.attention import Attention
 from subgoal.training.batch import PaddedBatch
 from subgoal.training.batches import Batching
 from subgoal.training.loss import LearnedLoss, Precision
@@ -51,7 +50,6 @@ def test_the_fast_pass_computes_what_the_module_computes():
     [
         {},
         {"batching": Batching.PACKED},
-        {"batching": Batching.PACKED, "attention": Attention.FLEX},
         {"compile": True},
         {"gradient_checkpointing": True},
     ],

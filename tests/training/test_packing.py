@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from subgoal.errors import TrainingFailed
 from subgoal.students.build import StudentConfig, make_student
 from subgoal.training import llama_pass
-from subgoal.training.batch import PackedBatch, PaddedBatch, PairBatch
+from subgoal.training.batch import PackedBatch, PairBatch
 from subgoal.training.batches import Batches, Batching, Layout, packed_plan
 from subgoal.training.config import TrainingConfig
 from subgoal.training.loop import finetune
@@ -71,31 +71,6 @@ def test_packed_loss_and_gradients_are_those_of_texts_apart(name, attention, wid
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     assert_same_gradients(model, twin)
-
-
-@pytest.mark.slow  # it is compiled first
-def test_compiled_layers_give_the_loss_and_gradients_of_the_module():
-    for number in (6, 4):  # another number of texts, of other lengths, is computed as it is
-        model, examples = nano(), texts(number)
-        twin = copy.deepcopy(model)
-        batch = PaddedBatch(examples, pad=0)
-        loss = LearnedLoss(model, Precision.FLOAT32, compiled=True)(**batch.inputs(CPU))
-        loss.backward()
-        expected = reference(twin, examples)
-        expected.backward()
-        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-        assert_same_gradients(model, twin)
-
-
-@pytest.mark.slow  # it is compiled first
-def test_packed_loss_is_the_same_with_flex_attention():
-    examples = texts(6)
-    model = causal("llama", "flex_attention").eval()
-    batch = PackedBatch([examples[:3], examples[3:]], 0, pad=0)
-    with torch.no_grad():
-        loss = LearnedLoss(model, Precision.FLOAT32)(**batch.inputs(CPU))
-        expected = reference(causal("llama", "eager"), examples)
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3"])
@@ -204,15 +179,10 @@ def test_pairs_of_like_size_share_a_batch_within_the_limit():
 
 def test_batches_of_a_fixed_number_of_texts():
     examples = texts(70)
-    for layout in (Layout.PADDED, Layout.PACKED, Layout.JOINED, Layout.PAIRS):
+    for layout in (Layout.PADDED, Layout.PACKED, Layout.PAIRS):
         plan = Batches(examples, layout, 100, 32).plan(0)
         counts = sorted(sum(map(len, rows)) for rows in plan)
         assert counts == [6, 32, 32]
-    joined = Batches(examples, Layout.JOINED, 100, 32)
-    batch = joined.make(joined.plan(0)[0])
-    assert isinstance(batch, PaddedBatch)
-    assert batch.cells == batch.tokens
-    assert len(batch.ids) == 1
 
 
 def test_a_pair_without_a_source_is_named():

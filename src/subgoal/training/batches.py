@@ -47,8 +47,6 @@ class Layout(StrEnum):
     """One text a row."""
     PACKED = "packed"
     """Rows of several texts."""
-    JOINED = "joined"
-    """All texts in one row without padding, as flash attention takes them."""
     PAIRS = "pairs"
     """A source and a target a row."""
 
@@ -97,7 +95,7 @@ class Batches:
 
     def plan(self, epoch: int) -> list[Rows]:
         """Plan an epoch: every text once."""
-        if self._layout in {Layout.PACKED, Layout.JOINED}:
+        if self._layout is Layout.PACKED:
             return packed_plan(
                 self._lengths, self._row, self._tokens, self._seed, epoch, self._number
             )
@@ -109,14 +107,12 @@ class Batches:
 
     def make(self, rows: Rows) -> Batch:
         """Make a planned batch."""
-        if self._layout is Layout.JOINED:
-            rows = [[number for row in rows for number in row]]
         texts = [[self._texts[number] for number in row] for row in rows]
         if self._layout is Layout.PAIRS:
             return PairBatch([row[0] for row in texts], self._pad)
         if self._layout is Layout.PADDED:
             return PaddedBatch([row[0] for row in texts], self._pad)
-        return PackedBatch(texts, self._row if self._layout is Layout.PACKED else 0, self._pad)
+        return PackedBatch(texts, self._row, self._pad)
 
     def tokens(self, rows: Rows) -> int:
         """Return the tokens of a planned batch that are no padding."""

@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from subgoal.record import Record
-from subgoal.training.attention import Attention
+from subgoal.record import Record, removed
 from subgoal.training.batches import Batching
 from subgoal.training.loss import Precision
 from subgoal.training.optimizers.optimizer import OptimizerName
@@ -13,6 +12,8 @@ from subgoal.training.tracking import Tracker
 
 class TrainingConfig(Record):
     """How a student is trained."""
+
+    _removed = removed(attention=("auto", "attention is computed as the model has it"))
 
     tokens: int = 3_000_000
     """Token budget, context counted; 0: none."""
@@ -48,9 +49,6 @@ class TrainingConfig(Record):
     precision: Precision = Precision.AUTO
     """What matrices multiply in, Muon's too: `float32`, `bfloat16`, or `auto`, the one that the
     device is faster at."""
-    attention: Attention = Attention.AUTO
-    """How attention is computed: `auto`, `sdpa`, `eager`, `flash_attention_2` or
-    `flex_attention`."""
     gradient_checkpointing: bool = False
     """Compute each layer twice instead of keeping what is inside it: a third slower, much less
     memory."""

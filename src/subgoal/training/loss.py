@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 from transformers import LlamaForCausalLM, PreTrainedModel
 
-from subgoal.training import llama_layers, llama_pass
+from subgoal.training import llama_pass
 from subgoal.training.batch import IGNORED
 
 
@@ -141,7 +141,6 @@ class LearnedLoss(StudentLoss):
         student: The model.
         precision: What matrices multiply in.
         fast: Take the faster pass where there is one.
-        compiled: Let torch compile the layers of the faster pass; texts must then be padded.
     """
 
     def __init__(
@@ -149,10 +148,9 @@ class LearnedLoss(StudentLoss):
         student: torch.nn.Module,
         precision: Precision = Precision.AUTO,
         fast: bool = True,
-        compiled: bool = False,
     ) -> None:
         super().__init__(student, precision)
-        self._fast, self._compiled = fast, compiled
+        self._fast = fast
 
     def forward(
         self,
@@ -183,10 +181,7 @@ class LearnedLoss(StudentLoss):
         places = None if positions is None else positions[:, :-1]
         if self._fast and llama_pass.supports(self.student):
             assert isinstance(self.student, LlamaForCausalLM)
-            if self._compiled:
-                states = llama_layers.learned_states(self.student, ids, chosen, self.dtype)
-            else:
-                states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
+            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
             return self.student.lm_head(states)
         return self.chosen_logits(chosen, input_ids=ids, position_ids=places)
 

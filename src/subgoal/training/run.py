@@ -16,7 +16,6 @@ from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.students.ending import Ending
 from subgoal.training import llama_pass
-from subgoal.training.attention import Attention, attention_of, set_attention
 from subgoal.training.batches import Batches, Batching, Layout, Rows
 from subgoal.training.checkpoint import (
     Position,
@@ -118,7 +117,6 @@ class Run:
         self._checkpoints = task.work / "checkpoints"
         precision = self._settled(last_position(self._checkpoints).precision)
         dtype = compute_dtype(precision, self.processes.device)
-        set_attention(self._model, config.attention, dtype)
         fast = _fast(self._model, config, self.processes)
         self._loss = _prepared(self._model, config, precision, self.processes, fast)
         self._student = self.processes.student(self._loss)
@@ -135,7 +133,7 @@ class Run:
         self._setup = Setup(
             optimizer=optimizer,
             batching=layout,
-            attention="fast pass" if fast else attention_of(self._model),
+            attention="fast pass" if fast else str(core(self._model).config._attn_implementation),
             precision=str(dtype).removeprefix("torch."),
             device=self.processes.device.type,
             processes=self.processes.number,
@@ -386,13 +384,9 @@ class Run:
 def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) -> bool:
     """Return whether the fast pass can be taken."""
     device = processes.device.type
-    fits = device == "cpu" and not config.compile
-    return (
-        (fits or (device == "cuda" and config.batching is not Batching.PACKED))
-        and llama_pass.supports(model)
-        and config.attention is Attention.AUTO
-        and not (config.gradient_checkpointing or processes.sharded)
-    )
+    fits = device == "cpu" or (device == "cuda" and config.batching is not Batching.PACKED)
+    unlike = config.compile or config.gradient_checkpointing or processes.sharded
+    return fits and llama_pass.supports(model) and not unlike
 
 
 def _prepared(
@@ -407,13 +401,9 @@ def _prepared(
     if config.gradient_checkpointing:
         checkpoint_layers(inner)
     pairs = inner.config.is_encoder_decoder
-    loss = (
-        PairLoss(model, precision)
-        if pairs
-        else LearnedLoss(model, precision, fast, compiled=fast and config.compile)
-    )
+    loss = PairLoss(model, precision) if pairs else LearnedLoss(model, precision, fast)
     prepared = processes.prepare(loss)
-    if config.compile and not fast:
+    if config.compile:
         trained = core(processes.student(prepared))
         for part in (
             (trained.get_encoder(), trained.get_decoder()) if pairs else (trained.get_decoder(),)
@@ -439,8 +429,7 @@ def _layout(loss: StudentLoss, config: TrainingConfig, processes: Processes, fas
     if asked is Batching.PADDED or (fast and asked is Batching.AUTO):
         return Layout.PADDED
     if keeps_apart(loss, processes):
-        flash = attention_of(model) == Attention.FLASH
-        return Layout.JOINED if flash else Layout.PACKED
+        return Layout.PACKED
     if asked is Batching.PACKED:
         raise TrainingFailed(
             f"training.batching = 'packed': in {type(model).__name__} packed texts would see each "
