@@ -43,4 +43,4 @@ def test_a_frame_is_pandas_or_a_sentence(monkeypatch):
 
 def test_a_summary_without_parts_is_none():
     with pytest.raises(TypeError):
-        Summary()
+        Summary()  # pyright: ignore[reportAbstractUsage]

@@ -176,6 +176,20 @@ def test_where_the_world_asks_which_is_meant_the_student_chooses_a_number(
     )
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_verb_that_is_never_replaced_does_not_become_a_number_either(
+    students: Path, name: AgentName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "_Asking", ""))
+    make = AgentShop(students, decoding=CHOOSING).factory(name)
+    written = {s.predicted for e in _play(make).values() for s in e.steps if s.predicted}
+    assert written
+    monkeypatch.setattr(_Asking, "never_replaced", tuple(text.split()[0] for text in written))
+    steps = [step for episode in _play(make).values() for step in episode.steps]
+    assert steps
+    assert not any(step.predicted in written for step in steps)
+
+
 class _Bare(ErrandWorld):
     """Knows one action, a decisive one."""
 

@@ -141,7 +141,7 @@ class Play:
         if refused is not None:  # this is what was chosen in its place
             result = self._world.step(action.text)
             return self._taken(refused, result, action.text, Replacement.CHOSEN)
-        if self._asked and action.text not in self._asked and self._agent.grounded:
+        if self._asked and action.text not in self._asked and self._may_replace(action.text):
             choice = self._agent.choose(self._asked)
             if choice is not None:
                 self._refused, self._turn = action, choice
@@ -159,6 +159,9 @@ class Play:
             return self._taken(action, result)
         self._refused, self._turn = action, choice
         return None
+
+    def _may_replace(self, written: str) -> bool:
+        return self._agent.grounded and replaceable(written, self._world.never_replaced)
 
     def _replacements(self, written: str) -> list[str]:
         """Return the known actions that may take the place of an unknown one."""
