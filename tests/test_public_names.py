@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples import own_teacher, train_in_five_minutes
 
 import subgoal
+from examples import own_teacher, train_in_five_minutes
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.errors import ConfigInvalid

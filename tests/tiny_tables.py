@@ -6,8 +6,8 @@ from typing import Any
 
 import tomli_w
 
-from subgoal.experiments.catalogue import Catalogue
-from subgoal.experiments.matrix import Sized
+from research.tables.catalogue import Catalogue
+from research.tables.matrix import Sized
 
 BASE: dict[str, Any] = {
     "title": "tiny",

@@ -121,10 +121,6 @@ class TrainingFailed(SubgoalError):
     """Training cannot go on: no data, a loss that is not finite, no memory."""
 
 
-class MatrixIncomplete(SubgoalError):
-    """Some trainings or plays of a matrix failed; the others were done."""
-
-
 class ExportFailed(SubgoalError):
     """A student or its data cannot be put in another form, or cannot be put there."""
 

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import subgoal
@@ -19,15 +19,19 @@ VERBS = {
     "evaluate": "play a protocol's tasks with the agents",
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",
-    "matrix": "train and play what the paper's tables and ablations need, each once",
     "export": "write an agent that is ready, a student for other programs, or training data",
-    "report": "write the comparison as a table and one HTML file, or a table of a matrix",
+    "report": "write the comparison as a table and one HTML file",
     "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
     "doctor": "check Java, torch, memory, a GPU and the teacher",
 }
 """Every verb and what it does, in the order of the main job."""
+MOVED = {
+    "matrix": "python -m research.tables run",
+    "report --table": "python -m research.tables show",
+}
+"""What has left the command, and what does it now, in a clone of the repository."""
 
 
 def usage() -> str:
@@ -60,14 +64,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(f"subgoal {subgoal.__version__}\n")
         raise SystemExit(0)
     verb, rest = words[0], words[1:]
+    given = {verb, *(word.partition("=")[0] for word in rest)}
+    for old, new in MOVED.items():
+        if verb == old.split()[0] and given.issuperset(old.split()):
+            _complain(f"`subgoal {old}` is now `{new}`, in a clone of the repository")
     if verb not in VERBS:
         _complain(f"there is no verb '{verb}'{nearest(verb, VERBS)} (see subgoal --help)")
+    again = ["subgoal", verb, *(word for word in rest if word != "--restart")]
+    guarded(
+        lambda: import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}").command(rest), again
+    )
+
+
+def guarded(work: Callable[[], None], words: Sequence[str]) -> None:
+    """Do what a command asks for; an error that a user can repair is one sentence and exit code 2.
+
+    Args:
+        work: What it asks for.
+        words: The command that goes on after Ctrl-C.
+    """
     try:
-        import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}").command(rest)
+        work()
     except SubgoalError as error:
         _complain(str(error))
     except KeyboardInterrupt:
-        again = shlex.join(["subgoal", verb, *(word for word in rest if word != "--restart")])
+        again = shlex.join(words)
         console.print(
             f"\ninterrupted; what was finished is kept, this goes on where it stopped:\n{again}",
             soft_wrap=True,

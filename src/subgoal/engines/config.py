@@ -1,7 +1,7 @@
 """Which engine students play on, on what device, in what numbers; and the rule of `auto`.
 
-The rule is measured (`benchmarks/engines.py`, docs/rollout.md). On a CPU it never leaves float32,
-so that what is installed decides how fast students play, not what they do.
+The rule is measured (`research/benchmarks/engines.py`, docs/rollout.md). On a CPU it never leaves
+float32, so that what is installed decides how fast students play, not what they do.
 """
 
 from enum import StrEnum
@@ -125,7 +125,7 @@ def resolved(config: EngineConfig, encoder_decoder: bool) -> EngineConfig:
 def _engine(
     config: EngineConfig, precision: Precision, on_gpu: bool, encoder_decoder: bool
 ) -> EngineName:
-    """Choose by what `benchmarks/engines.py` measured; int8 is CTranslate2's alone."""
+    """Choose by what `research/benchmarks/engines.py` measured; int8 is CTranslate2's alone."""
     fits = precision is Precision.FLOAT32 and not (on_gpu or config.compile)
     if precision is Precision.INT8 or (encoder_decoder and fits and _has("ctranslate2")):
         return EngineName.CTRANSLATE2

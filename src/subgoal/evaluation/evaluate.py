@@ -56,7 +56,7 @@ evaluation: something is wrong."""
 WORLDS_A_CORE = 4
 """So many worlds a core where `auto` decides: one that plays waits for its student most of the
 time, and a batch of eight costs a small student little more than one of two
-(`benchmarks/rollout.py`)."""
+(`research/benchmarks/rollout.py`)."""
 
 
 class EvaluateConfig(Record):

@@ -78,10 +78,10 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def template(name: str) -> Template:
-    """Return a template of the folder `page` that escapes whatever is put into it."""
+def template(name: str, package: str = "subgoal.report") -> Template:
+    """Return a template of a package's folder `page` that escapes whatever is put into it."""
     templates = Environment(
-        loader=FunctionLoader(part),
+        loader=FunctionLoader(partial(part, package=package)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -90,9 +90,9 @@ def template(name: str) -> Template:
     return templates.get_template(name)
 
 
-def part(name: str) -> str:
-    """Return the text of a file of the folder `page`."""
-    return (resources.files("subgoal.report") / "page" / name).read_text(encoding="utf-8")
+def part(name: str, package: str = "subgoal.report") -> str:
+    """Return the text of a file of a package's folder `page`."""
+    return (resources.files(package) / "page" / name).read_text(encoding="utf-8")
 
 
 def _shown(result: EvaluationSummary) -> dict[str, Any]:

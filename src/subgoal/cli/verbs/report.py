@@ -1,4 +1,4 @@
-"""`subgoal report`: write the comparison, a table of a matrix, or the page of annotated paths."""
+"""`subgoal report`: write the comparison, or the page of annotated paths."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import say, show
-from subgoal.cli.table import asked, show_tables
 from subgoal.errors import ConfigInvalid
 from subgoal.report.annotations import write_annotations
 from subgoal.report.write import ReportConfig
@@ -20,8 +19,7 @@ _RECORDED = "recorded"
 class ReportOptions(StageOptions):
     """Print the comparison and write it as one HTML file that needs no network.
 
-    With --annotations, write a page to read the annotated paths instead; with --table, a table of
-    what `subgoal matrix` trained and played, with its chart.
+    With --annotations, write a page to read the annotated paths instead.
     """
 
     annotations: bool = False
@@ -31,12 +29,6 @@ class ReportOptions(StageOptions):
     `recorded` for the annotations that ship with the package."""
     paths: int = 60
     """Annotated paths to show: the first of every type before the second of any."""
-    table: tuple[str, ...] = ()
-    """Tables of a matrix, whose folder is --run: `overall`, `sizes`, ...; `all`: all of them."""
-    scale: str = ""
-    """At which size tables are shown; none: as the matrix was begun."""
-    configs: Path | None = None
-    """A folder of tables; none: the one that the matrix was begun with."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 
@@ -45,10 +37,7 @@ def command(words: Sequence[str]) -> None:
     """Run the verb."""
     options = read_options(ReportOptions, "report", words, ["report"])
     folder = RunFolder(options.run)
-    if options.table:
-        chosen = asked(options.run, options.configs, options.scale)
-        show_tables(options.table, options.run, chosen, options.report.seed)
-    elif options.annotations:
+    if options.annotations:
         _write_annotations(folder, options.against, options.paths)
     elif options.against:
         raise ConfigInvalid("--against stands another teacher beside --annotations; give both")

@@ -1,0 +1,127 @@
+"""`python -m research.tables`: train and play what the paper's tables need, and print them."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.table import Table as Printed
+from rich.text import Text
+
+from research.tables.asked import MATRIX, PROGRAM, Asked, asked, remember
+from research.tables.catalogue import FULL
+from research.tables.cost import row_costs
+from research.tables.figures import figures
+from research.tables.matrix import Job, Place, Sized, jobs
+from research.tables.work import Work, described
+from research.tables.write import printed, write_table
+from subgoal.cli.main import guarded
+from subgoal.cli.output import out, say
+from subgoal.environments.pool import WorldLimits
+from subgoal.record import Record
+
+
+class TableOptions(Record):
+    """The options that both verbs have."""
+
+    tables: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Which tables, such as `overall sizes`; none: all of `--configs`."""
+    run: Path = MATRIX
+    """The folder of the matrix; all tables share it."""
+    scale: str = ""
+    """At which size: `full`, `quick`, or another of `configs`/base; none: the one that
+    this matrix was last run with, else each table's own."""
+    configs: Path | None = None
+    """A folder of tables; none: the one that this matrix was last run with, else
+    `research/tables/configs/scienceworld`."""
+
+
+class RunTables(TableOptions):
+    """Train and play what tables need; `show` prints them.
+
+    What two tables share is done once. What is complete is not done again, so after Ctrl-C or a
+    crash the same command goes on; the most telling tables come first, all with their first seed.
+    """
+
+    dry_run: bool = False
+    """Only list what would be done, in order, with its budget and the tables that share it."""
+    worlds: int | Literal["auto"] = "auto"
+    """Worlds side by side; `auto`: as many as cores and memory allow."""
+    limits: WorldLimits = WorldLimits()
+    """When a world is given up and replaced."""
+
+
+class ShowTables(TableOptions):
+    """Print tables, as far as they are complete, and write them with their charts as files."""
+
+    seed: int = 0
+    """Seed of the bootstrap intervals."""
+
+
+_Run = Annotated[RunTables, tyro.conf.subcommand("run")]
+_Show = Annotated[ShowTables, tyro.conf.subcommand("show")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exits with 0, 2 (a mistake that a user can repair) or 130 (Ctrl-C)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = tyro.cli(_Run | _Show, prog=shlex.join(PROGRAM), description=__doc__, args=words)
+    guarded(lambda: _obey(options), [*PROGRAM, *words])
+
+
+def _obey(options: RunTables | ShowTables) -> None:
+    chosen = asked(options.run, options.configs, options.scale)
+    tables = chosen.tables([name for word in options.tables for name in word.split(",") if name])
+    if isinstance(options, ShowTables):
+        for sized in tables:
+            _show(sized, options, chosen)
+    elif options.dry_run:
+        _list(jobs(tables), Place(options.run))
+    else:
+        remember(options.run, chosen)
+        _run(jobs(tables), options)
+
+
+def _run(todo: Sequence[Job], options: RunTables) -> None:
+    place = Place(options.run)
+    Work(place, options.worlds, options.limits).do(todo)
+    done = sum(map(place.done, todo))
+    say(f"{done} of {len(todo)} jobs are done; the tables:", "bold green")
+    say("  " + shlex.join([*PROGRAM, "show", *options.tables, "--run", str(options.run)]))
+
+
+def _show(sized: Sized, options: ShowTables, chosen: Asked) -> None:
+    run, name, place = options.run, sized.table.name, Place(options.run)
+    smaller = sized.name != FULL and FULL in chosen.catalogue.scales
+    completes = chosen.command(name, run, sized.name)
+    whole = chosen.command(name, run, FULL) if smaller else ""
+    found, costs = figures(sized, place, completes, options.seed, whole), row_costs(sized, place)
+    out.print(printed(found, costs))
+    files = write_table(found, run / "tables", costs)
+    others = [files.markdown, files.json_file, *filter(None, (files.chart, files.cost_file))]
+    say(f"the table lies in {files.page}", "bold green")
+    say(f"beside it: {', '.join(file.name for file in others)}\n", "dim")
+
+
+def _list(todo: Sequence[Job], place: Place) -> None:
+    table = Printed("", "job", "tokens", "tables", "state")
+    for number, job in enumerate(todo, start=1):
+        tokens = f"{job.training.tokens:,}" if job.training is not None else ""
+        state = "done" if place.done(job) else "wants a GPU" if job.gpu else "to do"
+        cells = (str(number), described(job), tokens, ", ".join(job.tables), state)
+        table.add_row(*map(Text, cells))
+    out.print(table)
+    trainings = [job.training for job in todo if job.training is not None]
+    left = [one for one in trainings if not place.trained(one)]
+    say(
+        f"{len(trainings)} trainings of {sum(one.tokens for one in trainings):,} tokens, "
+        f"{len(todo) - len(trainings)} plays and exact matches; to do: {len(left)} trainings of "
+        f"{sum(one.tokens for one in left):,} tokens; nothing was done",
+        "bold",
+    )
+
+
+if __name__ == "__main__":
+    main()
