@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import subgoal
-from examples import own_teacher, train_in_five_minutes
+from examples import own_teacher, play_an_agent, train_in_five_minutes
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.errors import ConfigInvalid
@@ -45,6 +45,7 @@ def test_every_public_name_is_there():
         "subgoal.annotation.teachers.base",
         "subgoal.config",
         "subgoal.evaluation.episode",
+        "subgoal.evaluation.player",
         "subgoal.pipeline",
         "subgoal.trajectories.trajectory",
     ],
@@ -62,6 +63,14 @@ def test_examples_in_the_documentation_run(tmp_path, monkeypatch):
     assert not failed
     text = (ROOT / "docs/library.md").read_text()
     assert [name for name in subgoal.__all__ if f"`{name}" not in text] == []
+
+
+def test_the_example_of_an_agent_in_two_loops_runs(capsys):
+    play_an_agent.main()
+    first, *steps, last = capsys.readouterr().out.splitlines()
+    score = last.rpartition(" ")[2]
+    assert first == f"in its own world: score {score} after {len(steps)} steps"
+    assert last == f"in this loop: score {score}"
 
 
 def test_the_example_of_a_teacher_runs(tmp_path, capsys):

@@ -8,6 +8,7 @@ from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 
+pytestmark = pytest.mark.slow
 SECONDARY = "chemistry-mix-paint-secondary-color"
 TERTIARY = "chemistry-mix-paint-tertiary-color"
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.baselines import OracleAgent, RandomActionAgent
+from subgoal.agents.dialogue import Replacement
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.engines.base import Generation
 from subgoal.engines.llama_forward import KeyValueCache
@@ -20,7 +21,7 @@ from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.errors import EnvironmentFailed
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
-from subgoal.evaluation.episode import Episode, Replacement
+from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from subgoal.agents.dialogue import Replacement
 from subgoal.environments.base import StopReason, Task
 from subgoal.errors import RunFolderInvalid
-from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
+from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.summary import Students, journal, students_file, summarize
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled

@@ -9,6 +9,7 @@ from subgoal.agents.factory import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.pool import Pool
 from subgoal.errors import ConfigInvalid, TaskUnknown
+from subgoal.evaluation.protocol import PROTOCOLS
 from subgoal.evaluation.rollout import play_all
 from subgoal.run_folder import RunFolder
 from subgoal.self_training import attempts as attempts_module
@@ -25,6 +26,13 @@ def students(
     folder = tmp_path_factory.mktemp("students")
     untrained_students(folder, annotated)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untrained students end nothing: let their episodes be short."""
+    for name, rules in PROTOCOLS.items():
+        monkeypatch.setitem(PROTOCOLS, name, rules.model_copy(update={"step_limit": 12}))
 
 
 def _config(students: Path | None, **changes: object) -> ReinforceConfig:

@@ -8,11 +8,12 @@ batch; an agent that needs no model just returns.
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from subgoal.engines.base import Engine, Generated, Generation
-from subgoal.environments.base import Environment, Observation, StepResult
+from subgoal.environments.base import Observation, StepResult
 from subgoal.record import Record
-from subgoal.text.format import Role, Text
+from subgoal.text.format import Role, Text, View
 
 
 class Action(Record):
@@ -34,6 +35,19 @@ class Ask:
     """What it is asked."""
 
 
+class Surroundings(View, Protocol):
+    """What an agent may see of a world beside its answers; an `Environment` is one."""
+
+    @property
+    def never_replaced(self) -> tuple[str, ...]:
+        """Verbs of actions that nothing may stand in for, nor they for others."""
+        ...
+
+    def valid_actions(self) -> Sequence[str]:
+        """List the actions that the world accepts now; empty where it lists none."""
+        ...
+
+
 Turn = Generator[Ask, Generated, Action]
 """One decision: yields asks, is sent answers, returns the action."""
 
@@ -50,7 +64,7 @@ class Agent(ABC):
         """How many texts of its students were too long for them and were shortened by a rule."""
         return 0
 
-    def begin(self, opening: Observation, world: Environment) -> None:  # noqa: B027
+    def begin(self, opening: Observation, world: Surroundings) -> None:  # noqa: B027
         """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""
 
     @abstractmethod

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Turn
-from subgoal.environments.base import Environment, Observation
+from subgoal.agents.base import Action, Agent, Surroundings, Turn
+from subgoal.environments.base import Observation
 
 
 class OracleAgent(Agent):
@@ -36,10 +36,10 @@ class RandomActionAgent(Agent):
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
-        self._world: Environment | None = None
+        self._world: Surroundings | None = None
 
     @override
-    def begin(self, opening: Observation, world: Environment) -> None:
+    def begin(self, opening: Observation, world: Surroundings) -> None:
         self._world = world
 
     @override

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Surroundings, Turn
 from subgoal.agents.student_seat import StudentSeat
-from subgoal.environments.base import Environment, Observation, StepResult
+from subgoal.environments.base import Observation, StepResult
 from subgoal.text.format import Role, Seen, Text
 from subgoal.text.tokenizers.marks import Mark
 
@@ -28,7 +28,7 @@ class FlatAgent(Agent):
         return self._seat.shortened
 
     @override
-    def begin(self, opening: Observation, world: Environment) -> None:
+    def begin(self, opening: Observation, world: Surroundings) -> None:
         self._world = world
         seen = Seen(opening.look, opening.inventory)
         self._seat.context.open(opening.task.description, seen)

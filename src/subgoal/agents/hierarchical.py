@@ -17,10 +17,10 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Surroundings, Turn
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.environments.base import Environment, Observation, StepResult
+from subgoal.environments.base import Observation, StepResult
 from subgoal.errors import AnnotationInvalid
 from subgoal.text.format import Asked, Role, Seen, Text, functional
 from subgoal.text.tokenizers.marks import Mark
@@ -40,7 +40,7 @@ class Disturbance(ABC):
     """A new sub-goal is set every so many steps."""
 
     @abstractmethod
-    def replace(self, planned: str, world: Environment) -> str:
+    def replace(self, planned: str, world: Surroundings) -> str:
         """Return the sub-goal to pursue instead of the planned one."""
 
 
@@ -56,7 +56,7 @@ class RandomSubgoals(Disturbance):
         self._pool, self._chance = list(pool), random.Random(seed)
 
     @override
-    def replace(self, planned: str, world: Environment) -> str:
+    def replace(self, planned: str, world: Surroundings) -> str:
         return self._chance.choice(self._pool) if self._pool else planned
 
 
@@ -67,7 +67,7 @@ class SemiRandomSubgoals(Disturbance):
         self._chance = random.Random(seed)
 
     @override
-    def replace(self, planned: str, world: Environment) -> str:
+    def replace(self, planned: str, world: Surroundings) -> str:
         try:
             subgoal = Subgoal.parse(planned)
         except AnnotationInvalid:
@@ -117,7 +117,7 @@ class HierarchicalAgent(Agent):
         return sum(seat.shortened for seat in self._readers)
 
     @override
-    def begin(self, opening: Observation, world: Environment) -> None:
+    def begin(self, opening: Observation, world: Surroundings) -> None:
         self._world = world
         seen = Seen(opening.look, opening.inventory)
         for seat in self._readers:

@@ -1,19 +1,10 @@
 """Records of an agent's play: `EpisodeStep` and `Episode`."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 
+from subgoal.agents.dialogue import Replacement
 from subgoal.environments.base import StopReason, Task
 from subgoal.record import Record, removed
-
-
-class Replacement(StrEnum):
-    """Why something else was sent than the agent wrote; the world did not know what it wrote."""
-
-    REPAIRED = "repaired"
-    """It says the same, word for word (`agents/grounding.py`)."""
-    CHOSEN = "chosen"
-    """The student was asked again and chose it among what the world knows (`decoding.choose`)."""
 
 
 class EpisodeStep(Record):

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from subgoal.agents.dialogue import Replacement
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.bootstrap import Interval, bootstrap
-from subgoal.evaluation.episode import Episode, Replacement, by_type
+from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.protocol import LengthClass, Mean, Protocol, length_class
 from subgoal.record import Record
 

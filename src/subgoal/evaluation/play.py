@@ -5,11 +5,11 @@ A `Play` runs until its agent asks a model; who holds the play answers, alone or
 
 import time
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
-from subgoal.agents.base import Action, Agent, Ask, Turn
-from subgoal.agents.grounding import numbered, replaceable, same_action
+from subgoal.agents.base import Agent, Ask
+from subgoal.agents.dialogue import Dialogue, Sent
 from subgoal.agents.stopping import Endings
 from subgoal.engines.base import Generated
 from subgoal.environments.base import (
@@ -21,7 +21,7 @@ from subgoal.environments.base import (
 )
 from subgoal.environments.pool import Pool
 from subgoal.errors import EnvironmentFailed, WorldLost
-from subgoal.evaluation.episode import Episode, EpisodeStep, Replacement
+from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.protocol import Protocol
 
 MakeAgent = Callable[[Task, Environment], Agent]
@@ -118,98 +118,32 @@ class Play:
         self._task = opening.task
         self._agent.begin(opening, self._world)
         self._spectator.begin(opening)
-        self._refused: Action | None = None
-        self._asked: Sequence[str] = ()  # the numbers of which the world wants to hear one
-        self._spurned: set[str] = set()  # what the world has refused since it last did something
-        self._turn: Turn = self._agent.act()
+        self._dialogue = Dialogue(self._agent, self._world)
         return self._go_on(None)
 
     def _go_on(self, answer: Generated | None) -> Ask | Episode:
         if answer is not None and answer.full:
             return self._finished(StopReason.CONTEXT_FULL)
         while True:
-            try:
-                return next(self._turn) if answer is None else self._turn.send(answer)
-            except StopIteration as decided:
-                stop, answer = self._step(decided.value), None
+            due, answer = self._dialogue.go_on(answer), None
+            if isinstance(due, Ask):
+                return due
+            result = self._world.step(due.text)
+            sent = self._dialogue.answer(result)
+            stop = None if sent is None else self._taken(sent, result)
             if stop is not None:
                 return self._finished(stop)
 
-    def _step(self, action: Action) -> StopReason | None:
-        """Send what was decided; go on to the next turn, or to a choice where it is not known."""
-        refused, self._refused = self._refused, None
-        if refused is not None:  # this is what was chosen in its place
-            result = self._world.step(action.text)
-            return self._taken(refused, result, action.text, Replacement.CHOSEN)
-        if self._asked and action.text not in self._asked and self._may_replace(action.text):
-            choice = self._agent.choose(self._asked)
-            if choice is not None:
-                self._refused, self._turn = action, choice
-                return None
-        result = self._world.step(action.text)
-        if result.accepted or not self._agent.grounded:
-            return self._taken(action, result)
-        self._spurned.add(action.text)
-        valid = self._replacements(action.text)
-        same = same_action(action.text, valid)
-        if same is not None:
-            return self._taken(action, self._world.step(same), same, Replacement.REPAIRED)
-        choice = self._agent.choose(valid) if valid else None
-        if choice is None:
-            return self._taken(action, result)
-        self._refused, self._turn = action, choice
-        return None
-
-    def _may_replace(self, written: str) -> bool:
-        return self._agent.grounded and replaceable(written, self._world.never_replaced)
-
-    def _replacements(self, written: str) -> list[str]:
-        """Return the known actions that may take the place of an unknown one."""
-        never = self._world.never_replaced
-        if not replaceable(written, never):
-            return []
-        valid = self._world.valid_actions()
-        return [one for one in valid if one not in self._spurned and replaceable(one, never)]
-
-    def _taken(
-        self,
-        action: Action,
-        result: StepResult,
-        sent: str = "",
-        replaced: Replacement | None = None,
-    ) -> StopReason | None:
-        """Record a step; begin the next turn, or return why the episode is over.
-
-        Args:
-            action: What the agent decided.
-            result: The world's answer.
-            sent: What was sent in its place; empty: the same.
-            replaced: Why something else was.
-        """
-        sent = sent or action.text
-        if result.accepted:
-            self._spurned.clear()
-        else:
-            self._spurned.add(sent)
-        step = EpisodeStep(
-            action=sent,
-            predicted="" if sent == action.text else action.text,
-            replaced=None if sent == action.text else replaced,
-            subgoal=action.subgoal or "",
-            observation=result.observation,
-            score=result.score,
-            moves=result.moves,
-            accepted=result.accepted,
-        )
+    def _taken(self, sent: Sent, result: StepResult) -> StopReason | None:
+        """Record a step; begin the next turn, or return why the episode is over."""
+        step = _record(sent, result)
         self._steps.append(step)
-        self._asked = numbered(result.observation)
         self._spectator.step(step)
-        stop = self._endings.after(sent, result) or self._limit_reached(result)
+        stop = self._endings.after(sent.text, result) or self._limit_reached(result)
         if stop is None:
-            self._agent.observe(sent, result)
-            self._turn = self._agent.act()
+            self._dialogue.observe(sent, result)
         else:
-            self._agent.end(sent)
+            self._dialogue.end(sent)
         return stop
 
     def _limit_reached(self, result: StepResult) -> StopReason | None:
@@ -240,6 +174,21 @@ class Play:
             error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
             broke_off=self._broke_off,
         )
+
+
+def _record(sent: Sent, result: StepResult) -> EpisodeStep:
+    """Return the record of a step that was taken."""
+    other = sent.text != sent.decided.text
+    return EpisodeStep(
+        action=sent.text,
+        predicted=sent.decided.text if other else "",
+        replaced=sent.replaced if other else None,
+        subgoal=sent.decided.subgoal or "",
+        observation=result.observation,
+        score=result.score,
+        moves=result.moves,
+        accepted=result.accepted,
+    )
 
 
 def play_alone(play: Play) -> Episode:

@@ -5,6 +5,8 @@ from typing import Self
 
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
+from subgoal.agents.session import Session
+from subgoal.environments.base import Task
 from subgoal.environments.pool import Pool
 from subgoal.environments.registry import make
 from subgoal.evaluation.episode import Episode
@@ -64,6 +66,31 @@ class Player:
         play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
         with self._shop.threads(card.kind):
             return play_alone(play)
+
+    def session(self, task: str) -> Session:
+        """Let the agent play in a loop of yours: it is told what is seen, and says what to do.
+
+        No world starts.
+
+        >>> import subgoal
+        >>> with subgoal.load_agent("scienceworld") as agent:
+        ...     session = agent.session("Your task is to find a(n) living thing.")
+        ...     step = session.act("This room is called the hallway. You also see: A door.")
+        ...     session.close()
+        >>> 0 < step.certainty <= 1
+        True
+
+        Args:
+            task: What is to be done, worded as the tasks that it was trained on.
+        """
+        card = self.agent.card
+        with make(card.environment) as world:
+            never = world.never_replaced
+            asked = Task(
+                environment=card.environment, name="", variation=0, split="", description=task
+            )
+            agent = self.factory(asked, world)
+        return Session(agent, asked, never, lambda: self._shop.threads(card.kind))
 
     def close(self) -> None:
         """End its world."""

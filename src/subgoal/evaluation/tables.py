@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from subgoal.agents.dialogue import Replacement
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.compare import Comparison
-from subgoal.evaluation.episode import Replacement
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.summary import Table
 

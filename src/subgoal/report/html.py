@@ -16,8 +16,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from subgoal.agents.dialogue import Replacement
 from subgoal.evaluation.compare import PairedDifference
-from subgoal.evaluation.episode import Episode, Replacement
+from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
 from subgoal.evaluation.tables import label, p_text, type_names, worth_telling

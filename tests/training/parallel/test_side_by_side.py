@@ -29,6 +29,7 @@ def weights(folder, role):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+@pytest.mark.slow
 def test_the_students_are_those_of_one_after_another(tiny, two_cores, tmp_path, capfd):
     one = tiny.model_copy(update={"roles": ROLES, "side_by_side": False})
     apart = tiny.model_copy(update={"roles": ROLES})

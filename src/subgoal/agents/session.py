@@ -1,0 +1,168 @@
+"""An agent in anybody's loop: text in, sub-goal and action out; no world is needed."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from subgoal.agents.base import Agent, Ask
+from subgoal.agents.dialogue import Dialogue, Replacement, Sent
+from subgoal.engines.base import Generated
+from subgoal.environments.base import Observation, StepResult, Task
+from subgoal.record import Record
+
+
+class SessionStep(Record):
+    """What an agent decided in a session."""
+
+    action: str
+    """What to do next."""
+    subgoal: str | None
+    """What it is good for; None for agents without sub-goals."""
+    certainty: float | None
+    """The probability, 0 to 1, with which the student wrote the action; None where its server does
+    not tell."""
+    replaces: str = ""
+    """The action that the world did not know, where this one stands in its place; else empty."""
+    replaced: Replacement | None = None
+    """Why; None where it does not."""
+
+
+@dataclass
+class _Told:
+    """What the caller has told of its world."""
+
+    never_replaced: tuple[str, ...]
+    room: str = ""
+    carried: str = ""
+    known: Sequence[str] = ()
+
+    def look(self) -> str:
+        return self.room
+
+    def inventory(self) -> str:
+        return self.carried
+
+    def valid_actions(self) -> Sequence[str]:
+        return self.known
+
+
+class Session:
+    """One episode of an agent in a loop of yours: `act` until your task is done, then `close`.
+
+    It holds its text computed, so each turn costs what is new in it. A context manager.
+
+    Args:
+        agent: Who decides, made for this episode.
+        task: What it is to do; its description is what the agent reads.
+        never_replaced: Verbs of actions that nothing may stand in for, nor they for others.
+        computing: Entered while a student computes, as for a number of threads.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        task: Task,
+        never_replaced: tuple[str, ...] = (),
+        computing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._agent, self._task, self._computing = agent, task, computing
+        self._told = _Told(never_replaced)
+        self._dialogue: Dialogue | None = None
+        self._certainty: float | None = None
+        self._steps = 0
+
+    def act(
+        self,
+        observation: str,
+        *,
+        look: str = "",
+        inventory: str = "",
+        valid_actions: Sequence[str] = (),
+        accepted: bool = True,
+        entered: bool = False,
+        score: int = 0,
+    ) -> SessionStep:
+        """Tell what is seen, and hear what to do.
+
+        Only the first argument is needed. An agent that was trained in a world with more to see
+        (`look`, `inventory`) plays as well as there where it is told that too.
+
+        Args:
+            observation: At first what is seen at all, later the answer to the action before.
+            look: The place, as your world describes it; empty: as told before.
+            inventory: What the agent carries; empty: as told before.
+            valid_actions: What your world knows now. Where it did not know an action
+                (`accepted=False`), one of these may come in its place.
+            accepted: False where your world did not know the action before.
+            entered: True where the action before led into another place.
+            score: Your world's score after it, 0 to 100.
+
+        Raises:
+            TextTooLong: The episode no longer fits into the student's context.
+            EngineFailed: The student cannot compute, or its server does not answer.
+        """
+        told = self._told
+        told.room, told.carried = look or told.room, inventory or told.carried
+        told.known = valid_actions
+        if self._dialogue is None:
+            self._dialogue = self._begun(observation)
+            return self._decided(self._dialogue)
+        self._steps += 1
+        self._hear(
+            self._dialogue,
+            StepResult(
+                observation=observation,
+                score=score,
+                moves=self._steps,
+                accepted=accepted,
+                entered=entered,
+            ),
+        )
+        return self._decided(self._dialogue)
+
+    def _begun(self, observation: str) -> Dialogue:
+        self._told.room = self._told.room or observation
+        opening = Observation(task=self._task, look=self._told.room, inventory=self._told.carried)
+        self._agent.begin(opening, self._told)
+        return Dialogue(self._agent, self._told)
+
+    def _hear(self, dialogue: Dialogue, result: StepResult) -> None:
+        sent = dialogue.answer(result)
+        if sent is not None:
+            dialogue.observe(sent, result)
+
+    def _decided(self, dialogue: Dialogue) -> SessionStep:
+        answer: Generated | None = None
+        with self._computing():
+            while isinstance(due := dialogue.go_on(answer), Ask):
+                (answer,) = due.engine.generate([due.request])
+        if answer is not None:
+            self._certainty = None if answer.logprob is None else math.exp(answer.logprob)
+        return self._step(due)
+
+    def _step(self, sent: Sent) -> SessionStep:
+        return SessionStep(
+            action=sent.text,
+            subgoal=sent.decided.subgoal,
+            certainty=self._certainty,
+            replaces="" if sent.replaced is None else sent.decided.text,
+            replaced=sent.replaced,
+        )
+
+    def close(self) -> None:
+        """Free what the episode held. May be called twice."""
+        self._agent.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
