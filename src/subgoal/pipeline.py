@@ -11,7 +11,6 @@ from subgoal.agents.released import AgentCard, ReleasedAgent, released_agent
 from subgoal.annotation.annotate import annotate
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teachers.base import Teacher
-from subgoal.annotation.teachers.own import place_of
 from subgoal.augmentation.augment import AugmentConfig, AugmentSummary, augment, learned_from
 from subgoal.cluster import Cluster
 from subgoal.config import Config, changed, config_for, load_config, save_config
@@ -21,6 +20,7 @@ from subgoal.evaluation.dev_score import dev_scores
 from subgoal.evaluation.evaluate import evaluate, tasks_of
 from subgoal.evaluation.player import Player
 from subgoal.evaluation.summary import EvaluationSummary
+from subgoal.own_class import place_of
 from subgoal.report.write import ReportSummary, report
 from subgoal.run_folder import RunFolder
 from subgoal.self_training.own_successes import ImproveSummary, improve
@@ -139,7 +139,7 @@ class Run:
             SubgoalError: As `subgoal.annotation.annotate.annotate` says.
         """
         own = teacher if isinstance(teacher, Teacher) else None
-        named = place_of(own) if own is not None else teacher
+        named = place_of(type(own)) if own is not None else teacher
         self._change("annotate", {**changes, **({"teacher": named} if named is not None else {})})
         return annotate(self.config.annotate, self._in(restart), retry_failed, cluster, own)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgoal.agents.grounding import replaceable, same_action, words
+from subgoal.environments.language import NO_WORDS, WorldLanguage
 
 WORD = st.text(string.ascii_letters + string.digits + "-_.+é", min_size=1, max_size=6)
 ACTION = st.lists(WORD, min_size=1, max_size=5).map(" ".join)
@@ -101,8 +102,9 @@ def test_an_action_says_what_it_says(action):
 
 @pytest.mark.parametrize("written", ["focus on ball", "Focus  on the ball.", "focus", '"focus it"'])
 def test_a_verb_that_the_world_names_is_never_replaced(written):
-    assert not replaceable(written, ("wait", "focus"))
-    assert replaceable(written, ("focu", "ball"))
-    assert replaceable(written, ())
-    assert not replaceable("delete all files", ("delete all",))
-    assert replaceable("delete file", ("delete all",))
+    assert not replaceable(written, WorldLanguage(never_replaced=("wait", "focus")))
+    assert replaceable(written, WorldLanguage(never_replaced=("focu", "ball")))
+    assert replaceable(written, NO_WORDS)
+    deleting = WorldLanguage(never_replaced=("delete all",))
+    assert not replaceable("delete all files", deleting)
+    assert replaceable("delete file", deleting)

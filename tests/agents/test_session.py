@@ -37,7 +37,7 @@ def _through_a_session(task: Task, make: MakeAgent, steps: int) -> list[tuple[st
     result: StepResult | None = None
     with ErrandWorld() as world:
         opening = world.reset(task)
-        session = Session(make(task, world), opening.task, world.never_replaced)
+        session = Session(make(task, world), opening.task, world.language)
         while len(taken) <= steps and (result is None or result.stop_reason is None):
             step = session.act(
                 opening.look if result is None else result.observation,

@@ -227,7 +227,7 @@ class Nameless(ErrandWorld):
 
 
 class Bare(ErrandWorld):
-    never_replaced: Any = "focus"
+    language: Any = "focus"
 
 
 class Failing(ErrandWorld):
@@ -243,7 +243,7 @@ class Stranger:
     ("kind", "named"),
     [
         ("Nameless", "'another'"),
-        ("Bare", "never_replaced"),
+        ("Bare", "language"),
         ("Failing", "no licence"),
         ("Stranger", "Stranger"),
         ("NotThere", "NotThere"),

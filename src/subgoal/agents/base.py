@@ -12,6 +12,7 @@ from typing import Protocol
 
 from subgoal.engines.base import Engine, Generated, Generation
 from subgoal.environments.base import Observation, StepResult
+from subgoal.environments.language import WorldLanguage
 from subgoal.record import Record
 from subgoal.text.format import Role, Text, View
 
@@ -39,8 +40,8 @@ class Surroundings(View, Protocol):
     """What an agent may see of a world beside its answers; an `Environment` is one."""
 
     @property
-    def never_replaced(self) -> tuple[str, ...]:
-        """Verbs of actions that nothing may stand in for, nor they for others."""
+    def language(self) -> WorldLanguage:
+        """The words of its actions and answers."""
         ...
 
     def valid_actions(self) -> Sequence[str]:

@@ -102,7 +102,7 @@ class Dialogue:
             self._spurned.add(sent.text)
             if sent.replaced is None and self._replaces(sent.decided):
                 return None
-        self._asked = numbered(result.observation)
+        self._asked = numbered(result.observation, self._world.language)
         return sent
 
     def observe(self, sent: Sent, result: StepResult) -> None:
@@ -118,11 +118,11 @@ class Dialogue:
         """Find something for the place of an action that the world does not know, if it may."""
         if not self._may_replace(action.text):
             return False
-        never = self._world.never_replaced
+        language = self._world.language
         valid = [
             one
             for one in self._world.valid_actions()
-            if one not in self._spurned and replaceable(one, never)
+            if one not in self._spurned and replaceable(one, language)
         ]
         same = same_action(action.text, valid)
         if same is not None:
@@ -131,7 +131,7 @@ class Dialogue:
         return bool(valid) and self._chooses(action, valid)
 
     def _may_replace(self, written: str) -> bool:
-        return self._agent.grounded and replaceable(written, self._world.never_replaced)
+        return self._agent.grounded and replaceable(written, self._world.language)
 
     def _chooses(self, action: Action, valid: Sequence[str]) -> bool:
         """Let the agent choose something for the place of an action, if it does such a thing."""

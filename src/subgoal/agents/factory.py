@@ -26,7 +26,7 @@ from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
 from subgoal.engines.transformers import cpu_threads, make_engine
-from subgoal.environments.base import Environment, Task
+from subgoal.environments.base import Ability, Environment, Task, need
 from subgoal.students.folder import Student, StudentCard
 from subgoal.text.format import Role
 
@@ -159,15 +159,30 @@ class AgentShop:
             EngineFailed: The engine cannot be had, or cannot serve a student.
         """
         self.load(name)
-        match name:
-            case AgentName.ORACLE:
-                return lambda task, world: OracleAgent(world.oracle_path(task))
-            case AgentName.RANDOM_ACTION:
-                return lambda task, _: RandomActionAgent(task.variation)
-            case AgentName.FLAT:
-                return lambda _, __: FlatAgent(self._seat(Role.FLAT))
-            case _:
-                return lambda task, _: self._hierarchical(name, task)
+
+        def make(task: Task, world: Environment) -> Agent:
+            self._check(name, world)
+            match name:
+                case AgentName.ORACLE:
+                    return OracleAgent(world.oracle_path(task))
+                case AgentName.RANDOM_ACTION:
+                    return RandomActionAgent(task.variation)
+                case AgentName.FLAT:
+                    return FlatAgent(self._seat(Role.FLAT))
+                case _:
+                    return self._hierarchical(name, task)
+
+        return make
+
+    def _check(self, name: AgentName, world: Environment) -> None:
+        """Make sure that a world has what an agent asks of it."""
+        if name is AgentName.ORACLE:
+            need(world, Ability.ORACLE_PATH, f"the agent '{name}' plays it: let another agent play")
+        elif name in {AgentName.RANDOM_ACTION, AgentName.SEMI_RANDOM_SUBGOALS}:
+            instead = f"the agent '{name}' draws from what it lists: let another agent play"
+            need(world, Ability.VALID_ACTIONS, instead)
+        elif self._decoding.choose:
+            need(world, Ability.VALID_ACTIONS, "set decoding.choose = false")
 
     def _hierarchical(self, name: AgentName, task: Task) -> Agent:
         seats = self.seats(name)

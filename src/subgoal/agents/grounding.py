@@ -7,13 +7,14 @@ Two things may, and both stand in the episode's record beside what the agent wro
 - what the student itself chooses among known actions, where it is asked to (`decoding.choose`).
 
 Neither touches an action that begins with a verb that the world never lets be replaced
-(`Environment.never_replaced`).
+(`WorldLanguage.never_replaced`).
 """
 
 import re
 from collections.abc import Sequence
 
-_ASKS = "Ambiguous request"
+from subgoal.environments.language import WorldLanguage
+
 _NUMBER = re.compile(r"^\s*([0-9]+):", re.MULTILINE)
 _QUOTES = ("'", '"', "`")
 _FULL_STOP = re.compile(r"(?<=[^\W\d_])\.$")
@@ -57,22 +58,23 @@ def same_action(written: str, valid: Sequence[str]) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
-def replaceable(action: str, never: Sequence[str]) -> bool:
+def replaceable(action: str, language: WorldLanguage) -> bool:
     """Return whether an action may be replaced, or take the place of another.
 
     Args:
         action: The action.
-        never: The verbs of which none may, such as `focus`.
+        language: The world's words; it may have verbs of which none may, such as `focus`.
     """
     said = " ".join(words(action)).lower()
-    return not any(f"{said} ".startswith(f"{verb.lower()} ") for verb in never)
+    return not any(f"{said} ".startswith(f"{verb.lower()} ") for verb in language.never_replaced)
 
 
-def numbered(observation: str) -> list[str]:
+def numbered(observation: str, language: WorldLanguage) -> list[str]:
     """Return the numbers of which the world wants to hear one; none where it asks nothing.
 
     Args:
-        observation: An answer, such as `Ambiguous request: Please enter the number for the action
-            you intended` and the actions, each on a line with its number.
+        observation: An answer; one that asks lists the actions, each on a line with its number.
+        language: The world's words.
     """
-    return _NUMBER.findall(observation) if observation.startswith(_ASKS) else []
+    asks = language.asks
+    return _NUMBER.findall(observation) if asks and observation.startswith(asks) else []

@@ -11,6 +11,7 @@ from subgoal.agents.base import Agent, Ask
 from subgoal.agents.dialogue import Dialogue, Replacement, Sent
 from subgoal.engines.base import Generated
 from subgoal.environments.base import Observation, StepResult, Task
+from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.record import Record
 
 
@@ -34,7 +35,7 @@ class SessionStep(Record):
 class _Told:
     """What the caller has told of its world."""
 
-    never_replaced: tuple[str, ...]
+    language: WorldLanguage
     room: str = ""
     carried: str = ""
     known: Sequence[str] = ()
@@ -57,7 +58,7 @@ class Session:
     Args:
         agent: Who decides, made for this episode.
         task: What it is to do; its description is what the agent reads.
-        never_replaced: Verbs of actions that nothing may stand in for, nor they for others.
+        language: The words of your world.
         computing: Entered while a student computes, as for a number of threads.
     """
 
@@ -65,11 +66,11 @@ class Session:
         self,
         agent: Agent,
         task: Task,
-        never_replaced: tuple[str, ...] = (),
+        language: WorldLanguage = NO_WORDS,
         computing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._agent, self._task, self._computing = agent, task, computing
-        self._told = _Told(never_replaced)
+        self._told = _Told(language)
         self._dialogue: Dialogue | None = None
         self._certainty: float | None = None
         self._steps = 0

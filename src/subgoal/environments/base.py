@@ -1,7 +1,8 @@
 """The contract of a text world, and the records that cross it.
 
 An adapter implements `Environment`; one object is one live world. Everything downstream
-(collecting, playing, evaluating) sees only what is here.
+(collecting, playing, evaluating) sees only what is here. Three methods make a world; what it can do
+beyond them is an `Ability`, which whoever cannot do without asks for with `need`.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +11,9 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from subgoal.environments.language import NO_WORDS, WorldLanguage
+from subgoal.errors import ConfigInvalid, EnvironmentFailed
+from subgoal.own_class import place_of
 from subgoal.record import Record
 
 
@@ -19,7 +23,7 @@ class StopReason(StrEnum):
     SOLVED = "solved"
     """The world says that the task is complete (score 100)."""
     FAILED = "failed"
-    """The world ended the episode without success (in ScienceWorld: a wrong `focus on`)."""
+    """The world ended the episode without success."""
     STEP_LIMIT = "step_limit"
     """The protocol's limit of moves or agent steps was reached."""
     LOOP = "loop"
@@ -38,9 +42,9 @@ class Task(Record):
     """One playable task; `key` identifies it."""
 
     environment: str
-    """Name of the world in the registry, such as `scienceworld`."""
+    """Name of the world in the registry, such as `errand`."""
     name: str
-    """Task type, such as `boil`."""
+    """Task type, such as `fetch`."""
     variation: int
     """Variation number within the type."""
     split: str
@@ -52,7 +56,7 @@ class Task(Record):
 
     @property
     def key(self) -> str:
-        """The identity of the task: `scienceworld/boil/3` or `scienceworld/boil/3/easy`."""
+        """The identity of the task: `errand/fetch/3` or `errand/fetch/3/easy`."""
         key = f"{self.environment}/{self.name}/{self.variation}"
         return f"{key}/{self.simplifications}" if self.simplifications else key
 
@@ -62,10 +66,10 @@ class Observation(Record):
 
     task: Task
     """The task, with its description."""
-    look: str
-    """The room, as the world describes it."""
-    inventory: str
-    """What the agent carries, as the world describes it."""
+    look: str = ""
+    """The room, as the world describes it; empty where it does not."""
+    inventory: str = ""
+    """What the agent carries, as the world describes it; empty where it does not."""
 
 
 class StepResult(Record):
@@ -77,19 +81,34 @@ class StepResult(Record):
     """Score after the action; 0..100, negative (-100) after a fatal mistake."""
     moves: int
     """The world's own count of moves so far (a wait of ten ticks is ten moves)."""
-    accepted: bool
+    accepted: bool = True
     """False where the world did not know the action at all (nothing happened)."""
-    entered: bool
+    entered: bool = False
     """True where the action brought the agent into another place."""
     stop_reason: StopReason | None = None
     """`solved` or `failed` where the world ended the episode, else None."""
 
 
+class Ability(StrEnum):
+    """What a world may be able to do beyond `tasks`, `reset` and `step`, by the method's name."""
+
+    LOOK = "look"
+    """It describes the room."""
+    INVENTORY = "inventory"
+    """It describes what the agent carries."""
+    VALID_ACTIONS = "valid_actions"
+    """It lists the actions that it accepts now."""
+    ORACLE_PATH = "oracle_path"
+    """It knows actions that solve a task."""
+
+
 class Environment(ABC):
     """One live world, deterministic for a task.
 
-    `reset` before anything else but `tasks`. After an `EnvironmentFailed` the next `reset`
-    starts the world again. Use as a context manager, or call `close`.
+    `tasks`, `reset` and `step` are all that it must have; a world without one of the abilities
+    leaves its method out (`has` tells). `reset` before anything else but `tasks`. After an
+    `EnvironmentFailed` the next `reset` starts the world again. Use as a context manager, or call
+    `close`.
 
     What a subclass raises or returns against this contract becomes an `EnvironmentFailed` that
     names the world, the method and what came of it (`boundary.py`).
@@ -98,20 +117,23 @@ class Environment(ABC):
     def __init_subclass__(cls) -> None:
         """Put the checks of the contract around the methods of a subclass."""
         super().__init_subclass__()
+        if not any(
+            vars(kind).get("name", place_of(kind)) != place_of(kind) for kind in cls.__mro__
+        ):
+            cls.name = place_of(cls)
         from subgoal.environments.boundary import CHECKS, checked  # it needs what is above
 
         for name in CHECKS.keys() & vars(cls).keys():
             setattr(cls, name, checked(name, vars(cls)[name]))
 
     name: str
-    """Name in the registry."""
+    """Name in the registry; where a class gives none, the place that it is imported from, such as
+    `my_worlds:Garden`, by which it is found too."""
+    language: WorldLanguage = NO_WORDS
+    """The words of its actions and answers."""
     answer_seconds: float = 60.0
     """How long one answer may take (making an oracle path: ten times as long) before the world is
     taken for dead. A world without a process of its own cannot be stopped and ignores it."""
-
-    never_replaced: tuple[str, ...] = ()
-    """Verbs, such as `focus`: an action that begins with one is sent as an agent wrote it or not at
-    all, and is never sent in place of another. Name those whose effect cannot be undone."""
 
     @property
     def pid(self) -> int | None:
@@ -158,28 +180,31 @@ class Environment(ABC):
             EnvironmentFailed: The world died, or the episode is over, or never began.
         """
 
-    @abstractmethod
     def look(self) -> str:
-        """Describe the room. Free: changes nothing, costs no move."""
+        """Describe the room. Free: changes nothing, costs no move. Empty: this world does not."""
+        return ""
 
-    @abstractmethod
     def inventory(self) -> str:
-        """Describe what the agent carries. Free: changes nothing, costs no move."""
+        """Describe what the agent carries. Free, too. Empty: this world does not."""
+        return ""
 
-    @abstractmethod
     def valid_actions(self) -> Sequence[str]:
-        """List the actions that the world accepts now. Can be slow: ask only when needed."""
+        """List the actions that the world accepts now. Can be slow: ask only when needed.
 
-    @abstractmethod
+        Empty: this world does not list them.
+        """
+        return ()
+
     def oracle_path(self, task: Task) -> Sequence[str]:
         """Return elementary actions that solve the task. Ends the running episode.
 
         Raises:
-            EnvironmentFailed: The world has no oracle for the task, or died.
+            EnvironmentFailed: The world has no oracle, or none for the task, or died.
         """
+        del task
+        raise EnvironmentFailed(_missing(self, Ability.ORACLE_PATH))
 
-    @abstractmethod
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - may be left out
         """End the world and free its memory. May be called twice."""
 
     def __enter__(self) -> Self:
@@ -192,3 +217,27 @@ class Environment(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def has(world: Environment, ability: Ability) -> bool:
+    """Return whether a world has an ability: whether its class defines the method."""
+    return getattr(type(world), ability) is not getattr(Environment, ability)
+
+
+def need(world: Environment, ability: Ability, instead: str) -> None:
+    """Make sure that a world has what is about to be asked of it.
+
+    Args:
+        world: The world.
+        ability: What is needed.
+        instead: Who needs it, and what can be done without it, for the message.
+
+    Raises:
+        ConfigInvalid: It has not.
+    """
+    if not has(world, ability):
+        raise ConfigInvalid(f"{_missing(world, ability)}; {instead}")
+
+
+def _missing(world: Environment, ability: Ability) -> str:
+    return f"world '{world.name}' has no method {ability}"

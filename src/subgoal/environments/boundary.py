@@ -19,6 +19,7 @@ from subgoal.environments.base import (
     StopReason,
     Task,
 )
+from subgoal.environments.language import WorldLanguage
 from subgoal.errors import EnvironmentFailed, SubgoalError
 from subgoal.plain_text import storable
 from subgoal.progress import console
@@ -65,10 +66,10 @@ def checked_world(world: object, name: str) -> Environment:
         raise EnvironmentFailed(
             f"world '{name}': {kind} calls itself {_shown(called)}; write name = '{name}' there"
         )
-    try:
-        _texts(world.never_replaced)
-    except _Unfit as wrong:
-        raise EnvironmentFailed(f"world '{name}': {kind}.never_replaced is {wrong}") from None
+    language = cast("object", world.language)
+    if not isinstance(language, WorldLanguage):
+        wrong = _kind(language, "a WorldLanguage")
+        raise EnvironmentFailed(f"world '{name}': {kind}.language is {wrong}")
     return world
 
 

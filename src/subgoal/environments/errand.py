@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
+from subgoal.environments.language import WorldLanguage
 from subgoal.environments.task_table import TaskTable
 from subgoal.errors import EnvironmentFailed
 
@@ -21,6 +22,9 @@ SPLIT_RANGES = {"train": range(100), "dev": range(100, 150), "test": range(150, 
 ORACLE_LENGTHS = range(6, 21)
 """Numbers of actions that an oracle path of a plain (closed doors) task may have."""
 UNKNOWN_ACTION = "No known action matches that input."
+
+LANGUAGE = WorldLanguage(never_replaced=("focus",))
+"""How its actions are built, and how its answers are read."""
 
 Goal = tuple[str, str]
 """What must happen (`hold`, `store`, `visit`, `focus`) and with which thing or room."""
@@ -233,7 +237,7 @@ class ErrandWorld(Environment):
     """
 
     name = "errand"
-    never_replaced = ("focus",)
+    language = LANGUAGE
 
     def __init__(self) -> None:
         self._table = TaskTable(

@@ -1,4 +1,7 @@
-"""Worlds by name, imported only when asked for."""
+"""Worlds by name, imported only when asked for.
+
+A world of your own needs no entry: its name is where its class lies, such as `my_worlds:Garden`.
+"""
 
 from importlib import import_module
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from subgoal.environments.base import Environment
 from subgoal.environments.boundary import checked_world, raised
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
+from subgoal.own_class import own_class
 
 WORLDS: dict[str, tuple[str, str, str]] = {
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
@@ -23,22 +27,21 @@ def make(name: str, **options: Any) -> Environment:
     """Build a world by name.
 
     Args:
-        name: One of `names()`.
+        name: One of `names()`, or where the class of a world of your own lies, as `module:Class`.
         options: Passed to the adapter's class.
 
     Raises:
-        ConfigInvalid: No such world, or no such option.
+        ConfigInvalid: No such world, or no such option, or your own class cannot be had.
         EnvironmentFailed: A package that the world needs is not installed, or its class is no
             world, or raised.
     """
-    if name not in WORLDS:
-        hint = nearest(name, WORLDS) or f"; there are: {', '.join(WORLDS)}"
-        raise ConfigInvalid(f"there is no world '{name}'{hint}")
-    module, kind, extra = WORLDS[name]
+    if ":" not in name and name not in WORLDS:
+        known = f"; there are: {', '.join(WORLDS)}, and module:Class of your own"
+        raise ConfigInvalid(f"there is no world '{name}'{nearest(name, WORLDS) or known}")
     try:
-        return checked_world(getattr(import_module(module), kind)(**options), name)
+        return checked_world(_class(name)(**options), name)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
+        missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
         if not extra or missing in {"", "subgoal"}:
             raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
         raise EnvironmentFailed(
@@ -51,3 +54,10 @@ def make(name: str, **options: Any) -> Environment:
         if options and "unexpected keyword argument" in str(error):
             raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
         raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
+
+
+def _class(name: str) -> Any:
+    if ":" in name:
+        return own_class(name, Environment, f"world '{name}'")
+    module, kind, _ = WORLDS[name]
+    return getattr(import_module(module), kind)

@@ -85,12 +85,12 @@ class Player:
         """
         card = self.agent.card
         with make(card.environment) as world:
-            never = world.never_replaced
+            language = world.language
             asked = Task(
                 environment=card.environment, name="", variation=0, split="", description=task
             )
             agent = self.factory(asked, world)
-        return Session(agent, asked, never, lambda: self._shop.threads(card.kind))
+        return Session(agent, asked, language, lambda: self._shop.threads(card.kind))
 
     def close(self) -> None:
         """End its world."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 from typing_extensions import override
 
-from subgoal.environments.base import Environment, Observation, StopReason, Task
+from subgoal.environments.base import Ability, Environment, Observation, StopReason, Task, has
 from subgoal.environments.pool import Pool
 from subgoal.errors import nearest
 from subgoal.evaluation.episode import Episode, EpisodeStep
@@ -154,7 +154,7 @@ def play_by_hand(
         result = world.step(action)
         show_answer(console, result.observation, result.score, score)
         score = result.score
-        if not result.accepted:
+        if not result.accepted and has(world, Ability.VALID_ACTIONS):
             hint = nearest(action, world.valid_actions()).removeprefix(", ")
             hint = hint or "? lists the actions that are valid"
             console.print(Text(f"     {hint}", style="yellow"), soft_wrap=True)
@@ -165,6 +165,10 @@ def play_by_hand(
 
 
 def _list_actions(console: Console, world: Environment, words: str) -> None:
+    if not has(world, Ability.VALID_ACTIONS):
+        said = f"world '{world.name}' has no method {Ability.VALID_ACTIONS}: nothing can be listed"
+        console.print(Text(f"     {said}", style="yellow"), soft_wrap=True)
+        return
     found = sorted(action for action in world.valid_actions() if words in action)
     for action in found[:SHOWN_ACTIONS]:
         console.print(Text(f"     {action}"), soft_wrap=True)

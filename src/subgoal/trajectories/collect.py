@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeInt
 from typing_extensions import override
 
 from subgoal.cluster import Cluster, grouped
-from subgoal.environments.base import StopReason, Task
+from subgoal.environments.base import Ability, Environment, StopReason, Task, need
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
@@ -272,6 +272,7 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
         _check_types(config, tasks)
         if config.paths is None:
             plans = _plans(config, tasks, {})
+            _check_oracle(world, plans)
             if not plans:
                 raise ConfigInvalid(
                     "there is nothing to collect: no variation is left by collect.caps, or none "
@@ -293,7 +294,14 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
         held = Counter(plan.task.name for plan in plans if not plan.variant)
         mine = {plan.task.key for plan in plans}
         plans += _plans(config, [task for task in tasks if task.key not in mine], held)
+        _check_oracle(world, plans)
     return plans, own
+
+
+def _check_oracle(world: Environment, plans: Sequence[_Plan]) -> None:
+    if not all(plan.known for plan in plans):
+        instead = "collect paths of your own with collect.paths = 'FILE', without collect.fill"
+        need(world, Ability.ORACLE_PATH, instead)
 
 
 def _check_types(config: CollectConfig, tasks: Sequence[Task]) -> None:

@@ -77,7 +77,7 @@ def test_an_answer_that_the_engine_did_not_ask_for_is_not_accepted(
     world.reset(QUICK)
     asked = world.step("open door")
     assert asked.accepted
-    assert numbered(asked.observation)
+    assert numbered(asked.observation, world.language)
     result = world.step(answer)
     assert not result.accepted
     assert result.observation.startswith("Unknown action.")

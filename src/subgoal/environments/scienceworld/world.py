@@ -28,6 +28,7 @@ from subgoal.environments.base import (
     Task,
 )
 from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference, SharedJava
+from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.environments.task_table import TaskTable
 from subgoal.errors import EnvironmentFailed, TaskUnknown, WorldLost
 
@@ -157,7 +158,7 @@ class ScienceWorld(Environment):
     """
 
     name = "scienceworld"
-    never_replaced = ("focus", "reset task")
+    language = LANGUAGE
 
     def __init__(
         self,
