@@ -1,12 +1,14 @@
 """Cores and memory of the container around, by the files in which Linux keeps them."""
 
 import os
-from types import SimpleNamespace
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from subgoal import machine
-from subgoal.machine import cores, free_memory
+from subgoal.machine import cores, free_memory, is_alive, used_memory
 
 MB = 2**20
 
@@ -16,8 +18,9 @@ def container(tmp_path, monkeypatch):
     """A machine of 8 cores and 1,000 free MB; returns what writes the files of its container."""
     monkeypatch.setattr(machine, "_ROOT", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    memory = SimpleNamespace(available=1000 * MB)
-    monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(sys, "platform", "linux")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text(f"MemFree: 7 kB\nMemAvailable: {1000 * 1024} kB\n")
 
     def write(member, **files):
         (tmp_path / "proc/self").mkdir(parents=True, exist_ok=True)
@@ -112,3 +115,18 @@ def test_files_that_make_no_sense_are_passed_over(container):
     assert (cores(), free_memory()) == (8, 1000 * MB)
     container("0::/\n", cpu_DOT_max="100000 0")
     assert cores() == 8
+
+
+def test_what_is_asked_of_the_system_is_what_psutil_says():
+    assert free_memory() <= 1.5 * psutil.virtual_memory().available
+    held = psutil.Process().memory_info().rss
+    assert held / 2 < used_memory(os.getpid()) < 2 * held
+
+
+def test_a_process_is_alive_until_it_has_ended():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert is_alive(process.pid)
+        process.communicate(b"\n")
+    assert not is_alive(process.pid)
+    assert used_memory(process.pid) == 0
+    assert not is_alive(2**70)

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from subgoal.errors import DataCorrupt, DiskFull
+from subgoal.machine import is_alive
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.unpacking import lines
@@ -120,13 +121,9 @@ def written_atomically(path: Path) -> Generator[IO[bytes]]:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed processes left of files that they were writing, anywhere in a folder."""
-    left = [(file, file.name.split(".")[-2]) for file in folder.rglob(".*.*.tmp")]
-    if not left:
-        return
-    from psutil import pid_exists  # who only plays does not need it
-
-    for file, pid in left:
-        if pid.isdecimal() and not pid_exists(int(pid)):
+    for file in list(folder.rglob(".*.*.tmp")):
+        pid = file.name.split(".")[-2]
+        if pid.isdecimal() and not is_alive(int(pid)):
             file.unlink(missing_ok=True)
 
 

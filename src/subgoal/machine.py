@@ -3,16 +3,16 @@
 A container gets a share of its machine by a quota of processor time, a set of cores and a limit of
 memory, which neither Python nor torch reads. Linux keeps them in files of control groups: version 2
 in one tree, version 1 in a tree for each kind; a group may lie below the root, and every group
-above it holds too. Elsewhere the machine itself is all there is.
+above it holds too. Elsewhere the machine itself is all there is, and psutil, which is installed
+there alone, asks it.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-
-import psutil
 
 _ROOT = Path("/")
 """Where the system's files begin."""
@@ -34,7 +34,50 @@ def free_memory() -> int:
 
     What a container has read from files counts as free: it is given up when room is needed.
     """
-    return max(0, min([psutil.virtual_memory().available, *_free_in_groups()]))
+    return max(0, min([_available(), *_free_in_groups()]))
+
+
+def used_memory(pid: int) -> int:
+    """Return the bytes that a process holds in memory; 0 where it is gone, or not to be asked."""
+    if not _linux():
+        import psutil
+
+        with suppress(psutil.Error):
+            return psutil.Process(pid).memory_info().rss
+        return 0
+    with suppress(OSError):
+        held = (_ROOT / f"proc/{pid}/statm").read_text().split()[1]
+        return int(held) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process is there, a user's own or another's."""
+    if os.name == "nt":  # where signal 0 would end it
+        import psutil
+
+        return psutil.pid_exists(pid)
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _linux() -> bool:
+    return sys.platform == "linux"
+
+
+def _available() -> int:
+    """Return the bytes that the machine has free, what it holds of files counted."""
+    if not _linux():
+        import psutil
+
+        return psutil.virtual_memory().available
+    lines = (_ROOT / "proc/meminfo").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
 
 
 def _quotas() -> Iterator[float]:

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from subgoal.machine import is_alive
+
 _PREFIX = "subgoal-"
 
 
@@ -20,11 +22,7 @@ def temporary_folder(purpose: str) -> "tempfile.TemporaryDirectory[str]":
 
 def _remove_abandoned(place: Path) -> None:
     """Remove the folders of processes that are gone; those of other users cannot be."""
-    left = [(folder, folder.name.split("-")) for folder in place.glob(f"{_PREFIX}*-*-*")]
-    if not left:
-        return
-    from psutil import pid_exists  # who only plays does not need it
-
-    for folder, parts in left:
-        if parts[2].isdecimal() and not pid_exists(int(parts[2])) and not folder.is_symlink():
+    for folder in place.glob(f"{_PREFIX}*-*-*"):
+        pid = folder.name.split("-")[2]
+        if pid.isdecimal() and not is_alive(int(pid)) and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)

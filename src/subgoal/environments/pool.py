@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal, Self, TypeVar
 
-import psutil
 from pydantic import Field
 
 from subgoal.environments.base import Environment
 from subgoal.environments.registry import make
 from subgoal.errors import EnvironmentFailed
-from subgoal.machine import cores, free_memory
+from subgoal.machine import cores, free_memory, used_memory
 from subgoal.record import Record
 
 A = TypeVar("A")
@@ -247,18 +246,11 @@ class Pool:
 
     def _outgrown(self, world: Environment) -> bool:
         """Whether the process of a world has grown past its bound; then all in it are replaced."""
-        large = self._size_of(world) > self._limits.bytes
+        large = bool(world.pid) and used_memory(world.pid) > self._limits.bytes
         with self._lock:
             company = self._company(world)
             company.outgrown |= large
             return company.outgrown
-
-    @staticmethod
-    def _size_of(world: Environment) -> int:
-        """Return the resident bytes of a world's process; 0 where it has none."""
-        with suppress(psutil.Error):
-            return psutil.Process(world.pid).memory_info().rss if world.pid else 0
-        return 0
 
     def __enter__(self) -> Self:
         return self
