@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -88,6 +89,12 @@ def test_a_file_that_is_no_text_is_named_with_its_line(tmp_path, data, told):
         assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5_000])
+def test_what_no_file_can_be_called_is_one_sentence(name):
+    with pytest.raises(ConfigInvalid):
+        read_text(Path(name), ConfigInvalid)
+
+
 def test_a_toml_file_is_the_same_from_every_editor(tmp_path):
     file = tmp_path / "run.toml"
     plain = '[collect]\nstep = "a\u2028b"\nmore = """x\ny"""\n'
@@ -97,7 +104,16 @@ def test_a_toml_file_is_the_same_from_every_editor(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", ["a = 1".encode("utf-16"), b"a = '\xff'", b"a = " + b"[" * 100_000, b"a = 1\0"]
+    "data",
+    [
+        "a = 1".encode("utf-16"),
+        b"a = '\xff'",
+        b"a = " + b"[" * 100_000,
+        b"a = 1\0",
+        b"a = " + b"1" * 5_000,
+        b"a = [{b = 0x" + b"f" * 5_000 + b"}]",
+    ],
+    ids=["UTF-16", "no UTF-8", "deep", "NUL", "digits", "a long number"],
 )
 def test_a_toml_file_that_cannot_be_read_is_named(tmp_path, data):
     file = tmp_path / "run.toml"

@@ -1,5 +1,7 @@
 """Numbers that are read from outside are numbers."""
 
+import json
+
 import pytest
 from pydantic import ValidationError
 
@@ -44,6 +46,15 @@ def test_a_truth_value_is_no_number_of_a_configuration_either():
     assert type(whole.rounds) is int
     with pytest.raises(ValidationError):
         OpenAIConfig.model_validate({"rounds": True})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_is_finite(number):
+    for given in ({"share": number}, {"share": str(number)}):
+        with pytest.raises(ValidationError):
+            Held.model_validate(given)
+    with pytest.raises(ValidationError):
+        Held.model_validate_json(f'{{"share": {json.dumps(number)}}}')
 
 
 class Grown(Record):

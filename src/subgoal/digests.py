@@ -62,11 +62,11 @@ def check_digests(
     for name in asked:
         file = folder / name
         if name not in table:
-            if file.is_file():
+            if _is_file(file):
                 raise wrong(f"{folder} is damaged ({name} was added to it); {remedy}")
         elif Path(name).is_absolute() or ".." in Path(name).parts:
             raise wrong(f"{folder} is damaged ({DIGESTS} names {name}); {remedy}")
-        elif not file.is_file():
+        elif not _is_file(file):
             raise wrong(f"{folder} is damaged ({name} is missing); {remedy}")
         elif _digest(file) != table[name]:
             raise wrong(f"{folder} is damaged ({name} is not what was written); {remedy}")
@@ -90,6 +90,13 @@ def _added(folder: Path) -> set[str]:
         for file in folder.iterdir()
         if file.suffix in _READ and file.name != DIGESTS and not file.name.startswith(".")
     }
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except (OSError, ValueError):  # no file can be called so
+        return False
 
 
 def _digest(file: Path) -> str:

@@ -66,6 +66,8 @@ def read_text(path: Path | Traversable, wrong: type[SubgoalError] = DataCorrupt)
         raise wrong(f"there is no file {path}") from error
     except OSError as error:
         raise wrong(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # no file can be called so
+        raise wrong(f"there is no file {path}") from error
     try:
         text = _unmarked(data).decode()
     except ValueError as error:

@@ -67,14 +67,18 @@ def removed(**keys: tuple[object, str]) -> Any:
 
 
 class Record(BaseModel):
-    """A frozen, strict record; an unknown field is an error, and a truth value is no number.
+    """A frozen, strict record: an unknown field is an error, a number finite and no truth value.
 
     Attribute docstrings become field descriptions, and so the help of the command line. What was
     given stands in no error: it may be a secret.
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     @classmethod

@@ -14,6 +14,8 @@ from subgoal.plain_text import read_text
 M = TypeVar("M", bound=BaseModel)
 
 _LONGEST = 2**20
+_NUMBERS = range(-(2**63), 2**63)
+"""Whole numbers that TOML has."""
 _DEEPEST = 64
 _PART = r"""(?:[\w-]++|"[^"\n]*"|'[^'\n]*')"""
 _DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_DEEPEST}}}")
@@ -30,7 +32,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return _parsed(read_text(path, ConfigInvalid), path)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of too many digits is no `TOMLDecodeError`
         raise ConfigInvalid(f"{path} cannot be read as TOML: {error}") from error
 
 
@@ -47,6 +49,8 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     level: list[Any] = [table]
     for _ in range(_DEEPEST):
         level = [child for value in level for child in _within(value)]
+        if any(isinstance(value, int) and value not in _NUMBERS for value in level):
+            raise ValueError("a whole number has more than 64 bits")
     if level:
         raise too_deep
     return table

@@ -20,7 +20,7 @@ from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.annotation.transfer.teacher import transfer
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import AnnotationInvalid
+from subgoal.errors import AnnotationInvalid, EnvironmentFailed
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.collect import CollectConfig, collect
 from subgoal.trajectories.storage import journal as trajectories_of
@@ -151,3 +151,52 @@ def test_several_paths_of_one_task_are_each_annotated(tmp_path):
     annotated = journal(folder).by_key()
     assert sorted(annotated) == [path.key for path in trajectories_of(folder)]
     assert len({one.trajectory.actions for one in annotated.values()}) == 3
+
+
+class OwnTeacher(ScriptedTeacher):
+    """Answers as it is told to."""
+
+    answer = staticmethod(lambda found: found)
+
+    def annotate(self, trajectory):
+        return self.answer(super().annotate(trajectory))
+
+
+def throw(error):
+    def answer(_):
+        raise error
+
+    return answer
+
+
+def changed(**fields):
+    """Return an answer that is the honest one with changes that nobody has checked."""
+    return lambda honest: honest.model_copy(update=fields)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (throw(ValueError("two\nlines")), "ValueError: two lines"),
+        (throw(SystemExit(3)), "SystemExit"),
+        (throw(EnvironmentFailed("half an emoji: \ud83d")), "EnvironmentFailed"),
+        (throw(AnnotationInvalid("\ud83d")), "\ufffd"),
+        (changed(teacher="\ud83d"), "no annotation"),
+        (changed(confidence=float("nan")), "confidence"),
+        (changed(spans=()), "end before"),
+        (lambda _: None, "NoneType"),
+    ],
+)
+def test_whatever_a_teacher_of_ones_own_does_is_a_reason(trajectories, answer, said):
+    teacher = type("Odd", (OwnTeacher,), {"answer": staticmethod(answer)})()
+    config = AnnotateConfig(transfer=False)
+    annotated, failed = annotate_all(trajectories[:1], config, teacher=teacher)
+    assert annotated == []
+    assert [said in one.reason for one in failed] == [True]
+    assert failed[0].model_dump_json()
+
+
+def test_an_interrupt_passes_a_teacher_of_ones_own(trajectories):
+    teacher = type("Odd", (OwnTeacher,), {"answer": staticmethod(throw(KeyboardInterrupt()))})()
+    with pytest.raises(KeyboardInterrupt):
+        annotate_all(trajectories[:1], AnnotateConfig(transfer=False), teacher=teacher)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from subgoal.cli.main import VERBS, main
+from subgoal.cli.verbs.doctor import CHECKS
 from subgoal.config import load_config
 from subgoal.errors import ConfigInvalid
 
@@ -184,6 +185,15 @@ def test_the_doctor_looks_at_everything(capfd):
     said = capfd.readouterr().out
     for name in ("Java", "torch", "threads", "memory", "GPU", "teacher"):
         assert name in said
+
+
+@pytest.mark.parametrize("options", ["-XX:+NoSuchOption", "-Dany=thing"])
+def test_the_doctor_asks_java_as_worlds_do(monkeypatch, options):
+    plain = CHECKS["Java"]()
+    for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"):
+        monkeypatch.setenv(name, options)
+    assert CHECKS["Java"]() == plain
+    assert plain.fine
 
 
 def test_a_student_is_exported(folder, tmp_path, capfd):

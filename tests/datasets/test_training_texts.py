@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import zstandard
+from safetensors.numpy import load, save
 
 from subgoal.datasets.training_texts import load_prepared
+from subgoal.digests import write_digests
 from subgoal.errors import DataCorrupt
 from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
@@ -51,3 +54,39 @@ def test_other_data_are_other_texts_and_damage_is_said(tiny, tmp_path):
     (place / "texts.safetensors.zst").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataCorrupt, match="delete it"):
         train(tiny, folder)
+
+
+def spoiled(**parts):
+    """Return what changes tensors of a split as given."""
+
+    def spoil(place):
+        file = place / "texts.safetensors.zst"
+        held = load(zstandard.ZstdDecompressor(max_window_size=2**27).decompress(file.read_bytes()))
+        held |= {f"train.{name}": change(held[f"train.{name}"]) for name, change in parts.items()}
+        file.write_bytes(zstandard.ZstdCompressor().compress(save(held)))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoiled(ids=lambda ids: ids.astype(np.int32) + 10**6),
+        spoiled(ids=lambda ids: -ids.astype(np.int32)),
+        spoiled(ids=lambda ids: ids[:-1]),
+        spoiled(ids=lambda ids: ids[:, None]),
+        spoiled(learned=lambda learned: learned.astype(np.float32)),
+        spoiled(lengths=lambda lengths: -lengths),
+        spoiled(keys=lambda keys: keys + 10**6),
+        spoiled(reopened=lambda reopened: reopened[:-1]),
+        lambda place: (place / "about.json").write_text("[]"),
+        lambda place: (place / "about.json").write_text("[" * 100_000),
+        lambda place: (place / "about.json").write_text('{"keys": 3}'),
+    ],
+)
+def test_texts_that_somebody_else_made_are_whole_or_refused(tiny, tmp_path, spoil):
+    place = prepare(tiny, RunFolder(tmp_path / "run"))[Role.BOTH]
+    spoil(place)
+    write_digests(place)
+    with pytest.raises(DataCorrupt, match="delete it"):
+        load_prepared(place, tiny.dataset.turns)

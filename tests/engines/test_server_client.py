@@ -70,6 +70,13 @@ def test_a_broken_answer_is_one_sentence(data):
             engine.check()
 
 
+@pytest.mark.parametrize("reason", [[2], {"a": 2}, 2.0, True, "2", 10**400, None])
+def test_a_reason_to_stop_that_is_no_token_is_passed_over(reason):
+    answer = {"choices": [{"text": "5", "finish_reason": "stop", "stop_reason": reason}]}
+    with serving(lambda _: reply(answer)) as server:
+        assert answered(opened(server.base_url)) == [(5, 2)]
+
+
 def test_an_answer_that_drips_ends_with_its_time():
     def drips(_):
         yield b"HTTP/1.1 200 OK\r\n\r\n"

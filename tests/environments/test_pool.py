@@ -262,3 +262,21 @@ def test_auto_is_bounded_by_cores_and_by_free_memory(monkeypatch: pytest.MonkeyP
     assert on(cores=64, gigabytes=8) == 13
     assert on(cores=64, gigabytes=0.1) == 1
     assert affordable(5) == 5
+
+
+class Fixed(ErrandWorld):
+    """A world whose time to answer cannot be set."""
+
+    answer_seconds = property(lambda _: 1.0)  # pyright: ignore
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_world_that_cannot_be_set_up_is_named(
+    monkeypatch: pytest.MonkeyPatch, ahead: bool
+) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "Fixed", ""))
+    with Pool("errand", 1) as pool:
+        if ahead:
+            pool.start()
+        with pytest.raises(EnvironmentFailed, match="answer_seconds"):
+            list(pool.map(_solve, ErrandWorld().tasks("dev")[:1]))

@@ -447,8 +447,9 @@ def test_odd_values_of_a_card_are_refused(values, copy):
         load_student(folder)
 
 
-def test_digests_name_nothing_outside(copy):
+@pytest.mark.parametrize("name", ["../victim", "victim" * 1000, "victim\0"])
+def test_digests_name_nothing_outside_and_nothing_that_no_file_can_be_called(copy, name):
     folder = copy(digests=True)
-    changed(folder, DIGESTS, **{"../victim": "0" * 64})
+    changed(folder, DIGESTS, **{name: "0" * 64})
     with pytest.raises(StudentInvalid, match="victim"):
         load_student(folder)

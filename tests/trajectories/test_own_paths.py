@@ -157,6 +157,15 @@ def test_a_file_without_a_path_is_an_error(tmp_path, data):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["own.jsonl.zst", "own.jsonl.gz"])
+def test_a_packed_file_that_is_damaged_is_named(tmp_path, name):
+    file = tmp_path / name
+    file.write_bytes(b"neither zstd nor gzip")
+    with pytest.raises(ConfigInvalid, match=name):
+        collect(CollectConfig(environment="errand", paths=file), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_others_are_added_where_that_is_asked_for(tmp_path):
     own = [row("fetch", n, ["wait"]) for n in (7, 8, 9)]
     summary, held = brought(tmp_path, *own, row("fetch", 7), fill=True, per_type=5)

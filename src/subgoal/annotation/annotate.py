@@ -22,6 +22,7 @@ from subgoal.annotation.transfer.selection import Selection, SelectionConfig
 from subgoal.annotation.transfer.worker import carried_over
 from subgoal.cluster import Cluster
 from subgoal.environments.base import StopReason
+from subgoal.environments.boundary import raised
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed, nearest
 from subgoal.journal import Journal, write_text
 from subgoal.manifest import StageState
@@ -212,7 +213,7 @@ def annotate(
     source = collect.journal(folder)
     store, bad = journal(folder), failures(folder)
     inputs = {source.sealed_path.name: source.sealed_path}
-    if retry_failed:
+    if retry_failed and not folder.begins_anew("annotate"):
         with folder.stage("annotate", config.deciding(), inputs) as stage:
             complete = stage.complete
         if complete:
@@ -308,6 +309,10 @@ def _by_free_teacher(
             annotated.append(_of_path(teacher.annotate(path), path))
         except (TeacherFailed, AnnotationInvalid) as error:
             failed.append(_failure(path, str(error)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - anybody's code
+            failed.append(_failure(path, f"the teacher raised {raised(error)}"))
     return annotated, failed
 
 
@@ -319,7 +324,12 @@ def _of_path(found: object, path: Trajectory) -> AnnotatedTrajectory:
         )
     if found.trajectory != path:
         raise AnnotationInvalid("the teacher annotated another path than it was asked about")
-    return found
+    try:  # a copy with changes was never checked
+        return AnnotatedTrajectory.model_validate_json(found.model_dump_json())
+    except ValueError as error:
+        raise AnnotationInvalid(
+            f"the teacher returned what is no annotation: {raised(error)}"
+        ) from None
 
 
 def _carry_over(
@@ -362,5 +372,5 @@ def _failure(
     path: Trajectory, reason: str, kind: FailureKind = FailureKind.TRANSFER
 ) -> AnnotationFailure:
     key = path.key
-    why = reason.removeprefix(f"{key}: ")
+    why = storable(reason.removeprefix(f"{key}: "))
     return AnnotationFailure(key=key, type=path.task.name, reason=why, kind=kind)

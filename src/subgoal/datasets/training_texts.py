@@ -8,7 +8,6 @@ The digest is that of all that decides the texts: the annotations, the text form
 whose tokenizer it is. A folder is written under a temporary name and renamed.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from pydantic_core import from_json
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from subgoal.datasets.examples import Example
 from subgoal.digests import check_digests, write_digests
-from subgoal.errors import DataCorrupt
+from subgoal.errors import DataCorrupt, said_by
+from subgoal.record import Record
 from subgoal.students.folder import load_tokenizer, write_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
@@ -33,6 +32,16 @@ _FILE = "texts.safetensors.zst"
 _WINDOW_LOG = 27
 """Renamed copies of a path lie far apart: 128 MB are searched for what repeats."""
 _ABOUT = "about.json"
+
+
+class _About(Record):
+    """What is kept of texts beside their tokens."""
+
+    keys: tuple[str, ...]
+    trained_on: tuple[str, ...]
+    teachers: dict[str, int]
+    lexicon: tuple[str, ...]
+    unwritable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,16 +70,16 @@ class Prepared:
 def save_prepared(folder: Path, prepared: Prepared) -> None:
     """Write texts into a folder of their own."""
     parts: dict[str, NDArray[Any]] = {}
-    keys = sorted({text.key for text in (*prepared.train, *prepared.dev)})
+    keys = tuple(sorted({text.key for text in (*prepared.train, *prepared.dev)}))
     for name, texts in (("train", prepared.train), ("dev", prepared.dev)):
         parts |= {f"{name}.{part}": array for part, array in _arrays(texts, keys).items()}
-    about = {
-        "keys": keys,
-        "trained_on": prepared.trained_on,
-        "teachers": prepared.teachers,
-        "lexicon": prepared.lexicon,
-        "unwritable": prepared.unwritable,
-    }
+    about = _About(
+        keys=keys,
+        trained_on=prepared.trained_on,
+        teachers=prepared.teachers,
+        lexicon=prepared.lexicon,
+        unwritable=prepared.unwritable,
+    )
 
     def fill(place: Path) -> None:
         parameters = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
@@ -78,7 +87,7 @@ def save_prepared(folder: Path, prepared: Prepared) -> None:
         )
         packed = zstandard.ZstdCompressor(compression_params=parameters).compress(save(parts))
         (place / _FILE).write_bytes(packed)
-        (place / _ABOUT).write_text(json.dumps(about))
+        (place / _ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
         prepared.tokenizer.save(place)
         write_digests(place)
 
@@ -100,14 +109,24 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
     try:
         packed = (folder / _FILE).read_bytes()
         whole = unpack_zstd(packed, str(folder / _FILE), _WINDOW_LOG)
-        parts, about = load(whole), from_json((folder / _ABOUT).read_bytes())
-        train, dev = (_texts(parts, name, about["keys"]) for name in ("train", "dev"))
-        known = tuple(about["trained_on"]), about["teachers"], tuple(about["lexicon"])
-        unwritable = tuple(about.get("unwritable", ()))
-    except (OSError, ValueError, KeyError, zstandard.ZstdError, SafetensorError) as error:
-        raise DataCorrupt(f"{folder} is damaged ({error}); {remedy}") from error
-    tokenizer = load_tokenizer(folder, turns)
-    return Prepared(train, dev, tokenizer, *known, unwritable)
+        parts = load(whole)
+        about = _About.model_validate_json((folder / _ABOUT).read_bytes())
+        tokenizer = load_tokenizer(folder, turns)
+        train, dev = (_texts(parts, name, about.keys, tokenizer) for name in ("train", "dev"))
+    except (
+        *(OSError, ValueError, TypeError, LookupError),
+        *(zstandard.ZstdError, SafetensorError),
+    ) as error:
+        raise DataCorrupt(f"{folder} is damaged ({said_by(error)}); {remedy}") from error
+    return Prepared(
+        train,
+        dev,
+        tokenizer,
+        trained_on=about.trained_on,
+        teachers=about.teachers,
+        lexicon=about.lexicon,
+        unwritable=about.unwritable,
+    )
 
 
 def _arrays(texts: Sequence[Example], keys: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -123,11 +142,23 @@ def _arrays(texts: Sequence[Example], keys: Sequence[str]) -> dict[str, NDArray[
     }
 
 
-def _texts(parts: dict[str, NDArray[Any]], name: str, keys: Sequence[str]) -> list[Example]:
+def _texts(
+    parts: dict[str, NDArray[Any]], name: str, keys: Sequence[str], tokenizer: StudentTokenizer
+) -> list[Example]:
+    """Return the texts of a split.
+
+    Raises:
+        ValueError: They do not fit each other, or the tokenizer.
+        LookupError: A part of them is missing.
+    """
     ids = parts[f"{name}.ids"].astype(np.int32)
     learned = np.unpackbits(parts[f"{name}.learned"], count=len(ids)).astype(np.bool_)
     ends = np.cumsum(parts[f"{name}.lengths"])
     starts = ends - parts[f"{name}.lengths"]
+    if ids.ndim != 1 or (starts >= ends).any() or ends[-1:].sum() != len(ids):
+        raise ValueError(f"the lengths of '{name}' are not those of its texts")
+    if len(ids) and not 0 <= ids.min() <= ids.max() <= max(tokenizer.numbers()):
+        raise ValueError(f"'{name}' has ids that its tokenizer has not")
     rows = zip(starts, ends, parts[f"{name}.keys"], parts[f"{name}.reopened"], strict=True)
     return [
         Example(ids[start:end], learned[start:end], keys[int(key)], bool(reopened))

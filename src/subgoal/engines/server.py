@@ -193,7 +193,8 @@ class OpenAIEngine(Engine):
             ids = list(self._encode(choice.text or ""))
             if choice.finish_reason == "stop" and request.stop:
                 reason = choice.stop_reason
-                ids.append(reason if reason in request.stop else min(request.stop))
+                told = type(reason) is int and reason in request.stop
+                ids.append(reason if told else min(request.stop))
         ids = known_ids(ids[:limit], self.vocabulary, f"the answer of {self._where}")
         end = next((place for place, one in enumerate(ids) if one in request.stop), len(ids))
         ids = ids[: end + 1]  # what a server wrote after the end is none of the answer

@@ -18,8 +18,9 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field
 
 from subgoal.environments.base import Environment
+from subgoal.environments.boundary import raised
 from subgoal.environments.registry import make
-from subgoal.errors import EnvironmentFailed
+from subgoal.errors import EnvironmentFailed, SubgoalError
 from subgoal.machine import cores, free_memory, used_memory
 from subgoal.record import Record
 
@@ -187,9 +188,12 @@ class Pool:
                 return EnvironmentFailed("the pool of worlds is closed")
             try:
                 world = self._beside_others() or self._on_its_own()
-            except Exception as error:  # noqa: BLE001 - raised where the world is asked for
+                world.answer_seconds = self._limits.answer_seconds
+            except SubgoalError as error:
                 return error
-            world.answer_seconds = self._limits.answer_seconds
+            except Exception as error:  # noqa: BLE001 - raised where the world is asked for
+                said = f"world '{self._environment}' cannot be made: {raised(error)}"
+                return EnvironmentFailed(said)
             return world
 
     def _beside_others(self) -> Environment | None:

@@ -7,9 +7,8 @@ students need to learn anything.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveFloat, ValidationError
 from typing_extensions import override
 
 from subgoal.errors import RunFolderInvalid
@@ -44,13 +43,13 @@ class TimePlanConfig(Record):
 class Speed(Record):
     """What a rehearsal measured."""
 
-    tokens_per_second: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    tokens_per_second: dict[str, PositiveFloat]
     """Training speed of each student."""
-    token_seconds: float = Field(gt=0, allow_inf_nan=False)
+    token_seconds: float = Field(gt=0)
     """Seconds of training that each token of the budget takes, all students counted."""
-    start: float = Field(ge=0, allow_inf_nan=False)
+    start: float = Field(ge=0)
     """Seconds of training before its first step and after its last."""
-    play: float = Field(ge=0, allow_inf_nan=False)
+    play: float = Field(ge=0)
     """Seconds in which all agents play all variations of one task type."""
 
 

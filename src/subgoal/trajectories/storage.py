@@ -11,6 +11,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import zstandard
 from pydantic import ConfigDict
 
 from subgoal.errors import ConfigInvalid
@@ -61,7 +62,7 @@ def path_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         yield from numbered_lines(lines(path))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, zstandard.ZstdError) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
 
 

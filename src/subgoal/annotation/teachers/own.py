@@ -1,7 +1,8 @@
 """A teacher of one's own: named `module:Class`, imported when it is needed."""
 
 from subgoal.annotation.teachers.base import Teacher
-from subgoal.errors import ConfigInvalid, said_by
+from subgoal.environments.boundary import raised
+from subgoal.errors import ConfigInvalid
 from subgoal.own_class import own_class
 
 
@@ -18,5 +19,7 @@ def own_teacher(place: str) -> Teacher:
     kind = own_class(place, Teacher, what)
     try:
         return kind()
-    except Exception as error:
-        raise ConfigInvalid(f"{what} cannot be made without arguments: {said_by(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # anybody's code
+        raise ConfigInvalid(f"{what} cannot be made without arguments: {raised(error)}") from error

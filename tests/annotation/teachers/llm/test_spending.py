@@ -128,7 +128,8 @@ def test_a_damaged_line_of_a_batch_costs_only_itself(tmp_path: Path, monkeypatch
     def spoil_the_first(desk, line, waiting):
         if not spoiled:
             spoiled.append(json.loads(line)["custom_id"])
-            for bad in (b"{", b"[]\n", b'{"custom_id": null}', b"\xff", b"[" * 100_000):
+            unread = (b"{", b"[]\n", b'{"custom_id": null}', b'{"custom_id": 1e999}', b"\xff")
+            for bad in (*unread, b"[" * 100_000):
                 record(desk, bad, waiting)
             return
         record(desk, line, waiting)

@@ -152,6 +152,7 @@ def test_a_secret_field_is_in_the_file_of_a_batch_and_in_no_other(tmp_path: Path
         b'{"error": {"message": "no room"}}',
         b'{"id": "x", "status": null, "data": "abc"}',
         b'{"id": "x", "status": "failed", "errors": {"data": [1]}, "data": [1]}',
+        b'{"id": "x", "status": "failed", "errors": {"data": 5}, "data": [1]}',
         b'{"id": "x", "status": "completed", "output_file_id": {"a": 1}, "data": [{}]}',
         b"[" * 100_000,
     ],

@@ -188,8 +188,9 @@ class BatchDesk:
         if batch.status == _COMPLETED:
             self._ledger.batch_closed(part, AttemptState.LOST, "the results do not hold it")
             return
-        errors = getattr(batch.errors, "data", None) or ()
-        said = "; ".join(str(getattr(one, "message", one)) for one in errors)
+        errors: Any = getattr(batch.errors, "data", None)
+        named = cast("list[Any]", errors) if isinstance(errors, list) else []
+        said = "; ".join(str(getattr(one, "message", one)) for one in named)
         reason = self._endpoint.clean(
             f"the batch {batch.id} is {batch.status}: {said}".rstrip(": ")
         )
@@ -209,7 +210,7 @@ class BatchDesk:
             number = int(result["custom_id"])
             response: Any = result.get("response") or {}
             status = int(response.get("status_code") or 500)
-        except (BrokenReply, ValueError, TypeError, KeyError, AttributeError):
+        except (BrokenReply, ValueError, TypeError, KeyError, AttributeError, OverflowError):
             return  # what cannot be read answers nothing, and the other lines do
         request = waiting.pop(number, None)
         if request is None:

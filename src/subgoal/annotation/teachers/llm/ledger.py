@@ -171,7 +171,7 @@ class Ledger:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
             self._base.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             raise TeacherFailed(
                 f"the ledger {path} cannot be opened ({error}); name another with "
                 "--annotate.openai.ledger, or delete it and lose the replies that it holds"
