@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.plain_text import REPLACEMENT, storable
@@ -32,8 +32,6 @@ class StageState(StrEnum):
 class StageManifest(Record):
     """What a stage of a run folder read, wrote and was configured with."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
-
     stage: str
     """Name of the stage, such as `collect` or `train`."""
     state: StageState
@@ -46,6 +44,8 @@ class StageManifest(Record):
     """Where each of these files lies: relative to the run folder, or absolute outside of it."""
     outputs: dict[str, str] = {}
     """Digest by name of each file that was written (a folder: empty)."""
+    work: tuple[str, ...] = ()
+    """Files and folders that are written while it is under way."""
     notes: tuple[str, ...] = ()
     """What a reader of its results must know."""
     counts: dict[str, float] = {}

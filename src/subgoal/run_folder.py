@@ -202,7 +202,11 @@ class RunFolder:
 
     @contextmanager
     def stage(
-        self, name: str, config: Record, inputs: Mapping[str, Path] | None = None
+        self,
+        name: str,
+        config: Record,
+        inputs: Mapping[str, Path] | None = None,
+        work: Iterable[Path] = (),
     ) -> Generator[Stage]:
         """Begin, or go on with, a stage; the block does the work and calls `finish`.
 
@@ -210,6 +214,8 @@ class RunFolder:
             name: The stage, such as `collect` or `evaluate-dev`.
             config: All that decides the stage's result.
             inputs: Files that it reads, by name.
+            work: Files and folders that it writes while it is under way, to go on from; where it
+                begins anew they are set aside with its outputs.
 
         Raises:
             ConfigInvalid: A setting or the name of an input holds text that no file can hold.
@@ -223,6 +229,7 @@ class RunFolder:
             config=masked(config.model_dump(mode="json")),
             inputs={key: self._input_digest(name, path) for key, path in (inputs or {}).items()},
             sources={key: self._source(path) for key, path in (inputs or {}).items()},
+            work=tuple(map(self._source, work)),
         )
         check_storable(asked)
         with self._locked(name):
@@ -282,8 +289,6 @@ class RunFolder:
     def remove_stage(self, name: str) -> None:
         """Forget a stage and delete what it wrote, so that it can run again from scratch.
 
-        What an interrupted stage wrote is not known here; whoever writes it deletes it.
-
         Raises:
             RunFolderInvalid: Another process is running it.
         """
@@ -333,8 +338,9 @@ class RunFolder:
         self.delete(aside)
 
     def _written(self, manifest: StageManifest) -> list[Path]:
-        """Return the places of a stage's outputs, and of its manifest, which comes last."""
-        return [*(self / name for name in manifest.outputs), self._manifest_file(manifest.stage)]
+        """Return the places of all that a stage writes, and of its manifest, which comes last."""
+        names = (*manifest.work, *manifest.outputs)
+        return [*(self / name for name in names), self._manifest_file(manifest.stage)]
 
     def delete(self, place: Path) -> None:
         """Delete a file, a link or a folder of the run folder, where it is there.

@@ -154,6 +154,33 @@ def test_what_was_set_aside_comes_back_where_the_stage_is_refused(
     assert not list(tmp_path.glob(".*.aside"))
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_a_stage_goes_on_from_comes_back_too(tmp_path: Path, complete: bool) -> None:
+    work = tmp_path / "training" / "checkpoint"
+
+    def begin(number: int, end: Exception | None = None, restart: bool = False) -> None:
+        folder = RunFolder(tmp_path, restart)
+        with folder.stage("train", Config(number=number), work=(work.parent,)) as stage:
+            assert not (stage.fresh and work.exists())
+            work.parent.mkdir(exist_ok=True)
+            work.write_text(str(number))
+            if end is not None:
+                raise end
+            stage.finish({})
+
+    if complete:
+        begin(1)
+    else:
+        with pytest.raises(EnvironmentFailed):
+            begin(1, EnvironmentFailed("the world is gone"))
+    with pytest.raises(TrainingFailed):
+        begin(2, TrainingFailed("there is no budget"), restart=True)
+    assert work.read_text() == "1"
+    begin(3, restart=True)
+    assert work.read_text() == "3"
+    assert not list(tmp_path.glob(".*.aside"))
+
+
 def test_a_stage_does_not_read_what_its_restart_would_delete(tmp_path: Path) -> None:
     finished(tmp_path, "train", "out.txt")
     again = RunFolder(tmp_path, restart=True)

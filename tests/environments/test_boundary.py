@@ -302,3 +302,17 @@ def test_collecting_records_the_path_that_failed(
     ((key, reason),) = summary.failed.items()
     assert key == TASK.key
     assert "step(" in reason
+
+
+class Patched(ErrandWorld):
+    """Has a method of its own in each object, which nothing is around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = lambda _: None  # pyright: ignore
+
+
+def test_a_method_that_stands_on_the_object_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "Patched", ""))
+    with pytest.raises(EnvironmentFailed, match="step"):
+        registry.make("errand")

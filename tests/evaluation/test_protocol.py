@@ -127,3 +127,8 @@ def test_a_protocol_says_its_rules() -> None:
 def test_an_unknown_protocol_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigInvalid, match="no protocol 'papre', did you mean 'paper'"):
         protocol("papre")
+
+
+def test_a_world_without_tasks_is_told() -> None:
+    with pytest.raises(TaskUnknown, match="'dev'"):
+        protocol("dev").select([])

@@ -87,6 +87,24 @@ def test_an_interrupted_stage_goes_on_but_not_with_another_configuration(
     assert 1_000 <= card.tokens < 1_600
 
 
+def test_a_restart_that_is_refused_leaves_what_an_interrupted_training_goes_on_from(
+    tiny, tmp_path, monkeypatch
+):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    folder = RunFolder(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("subgoal.training.train.save_student", press)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, folder)
+    files = {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()}
+    assert any("checkpoints" in file.parts for file in files)
+    with pytest.raises(TrainingFailed, match="budget"):
+        train(changed(tiny, tokens=0), RunFolder(folder.path, restart=True))
+    assert {file: file.read_bytes() for file in files if file.exists()} == files
+
+
 def test_what_is_missing_is_said(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(RunFolderInvalid, match="`subgoal annotate"):

@@ -145,7 +145,7 @@ def augment(
     source, store = annotate.journal(folder), journal(folder)
     old = source.by_key()
     inputs = {source.sealed_path.name: source.sealed_path}
-    with folder.stage("augment", config, inputs) as stage:
+    with folder.stage("augment", config, inputs, (store.path,)) as stage:
         if not stage.complete:
             if stage.fresh:
                 store.clear()

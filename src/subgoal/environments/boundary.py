@@ -70,6 +70,10 @@ def checked_world(world: object, name: str) -> Environment:
     if not isinstance(language, WorldLanguage):
         wrong = _kind(language, "a WorldLanguage")
         raise EnvironmentFailed(f"world '{name}': {kind}.language is {wrong}")
+    for method in CHECKS.keys() & vars(world).keys():  # past the checks around the class's
+        raise EnvironmentFailed(
+            f"world '{name}': {kind} sets {method} on the object; define it in the class"
+        )
     return world
 
 

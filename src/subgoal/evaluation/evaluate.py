@@ -256,7 +256,7 @@ def _play_all(
     if kind is AgentName.RANDOM_SUBGOALS:
         own = annotate.journal(folder)
         inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
-    with folder.stage(stage_name(config.protocol, name), one, inputs) as stage:
+    with folder.stage(stage_name(config.protocol, name), one, inputs, (store.path,)) as stage:
         if stage.complete and not any(map(_broken, store)):
             return
         if stage.fresh:

@@ -135,8 +135,10 @@ class Protocol(Record):
             Tasks by type, then by variation, in the world's order.
 
         Raises:
-            TaskUnknown: A type is not the world's, or not the protocol's.
+            TaskUnknown: A type is not the world's, or not the protocol's; or there are no tasks.
         """
+        if not tasks:
+            raise TaskUnknown(f"the world has no tasks of the split '{self.split}'")
         known = list(dict.fromkeys(task.name for task in tasks))
         allowed = self.type_step_limits if set(known) & set(self.type_step_limits) else known
         for name in types:

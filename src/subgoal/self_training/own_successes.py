@@ -143,7 +143,8 @@ def improve(
         for role, place in shop.folders(config.agent).items()
     }
     tasks = _tasks(config)
-    with folder.stage("improve", config, {**inputs, "annotations": held}) as stage:
+    inputs["annotations"] = held
+    with folder.stage("improve", config, inputs, (episodes.path, store.path)) as stage:
         if not stage.complete:
             if stage.fresh:
                 episodes.clear()

@@ -175,6 +175,7 @@ class _Run:
         policies: The students, by role.
         anchors: Annotated paths as texts, by role.
         draw: Which tasks are played.
+        dev: The tasks of a look at dev.
         rules: Limits and score of the attempts.
         pool: The worlds.
     """
@@ -183,6 +184,7 @@ class _Run:
     policies: Mapping[Role, Policy]
     anchors: Mapping[Role, Anchor]
     draw: Draw
+    dev: Sequence[Task]
     rules: Protocol
     pool: Pool
 
@@ -225,8 +227,8 @@ def reinforce(
     }
     inputs = {f"base/{role}": weights_file(place) for role, place in places.items()}
     written = {str(role): students_folder(folder, role) for role in places}
-    curve, tasks = rounds_journal(folder), _train_tasks(config)
-    with folder.stage("reinforce", config, inputs) as stage:
+    curve, tasks, dev = rounds_journal(folder), _train_tasks(config), _dev_tasks(config)
+    with folder.stage("reinforce", config, inputs, (folder / "reinforce",)) as stage:
         if not stage.complete:
             for role, policy in policies.items():
                 notes = strange(policy.student.card.trained_on, tasks)
@@ -240,7 +242,7 @@ def reinforce(
             with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool, closing(curve):
                 pool.start()
                 draw = Draw(tasks, config.seed)
-                run = _Run(config, policies, held, draw, _rules(config), pool)
+                run = _Run(config, policies, held, draw, dev, _rules(config), pool)
                 _all_rounds(run, state, folder, curve)
             for role, policy in policies.items():
                 save_student(students_folder(folder, role), policy.student)
@@ -272,6 +274,15 @@ def _train_tasks(config: ReinforceConfig) -> list[Task]:
     with make(config.environment) as world:
         known = world.tasks("train", config.simplifications)
     return _rules(config).select(known, config.types, len(known))
+
+
+def _dev_tasks(config: ReinforceConfig) -> list[Task]:
+    if not config.dev_every:
+        return []
+    rules = protocol(config.dev_protocol)
+    with make(config.environment) as world:
+        known = world.tasks(rules.split, rules.simplifications)
+    return rules.select(known, config.types, config.dev_per_type or None)
 
 
 def _rules(config: ReinforceConfig) -> Protocol:
@@ -426,11 +437,7 @@ def _learn(
 
 def _dev_score(run: _Run) -> float:
     """Let the average play dev greedily; return the mean over task types, points."""
-    config = run.config
-    rules = protocol(config.dev_protocol)
-    with make(config.environment) as world:
-        known = world.tasks(rules.split, rules.simplifications)
-    tasks = rules.select(known, config.types, config.dev_per_type or None)
+    config, tasks, rules = run.config, run.dev, protocol(run.config.dev_protocol)
     for policy in run.policies.values():
         policy.exchange()
     shop = _shop(run)

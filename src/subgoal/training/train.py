@@ -220,7 +220,8 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
             stage = None
             if processes.main:
                 shelf.ready(one, folder.manifest(f"train-{role}"))
-                named = folder.stage(f"train-{role}", one, {source.name: source, **base})
+                inputs = {source.name: source, **base}
+                named = folder.stage(f"train-{role}", one, inputs, (work,))
                 stage = stack.enter_context(named)
             complete = processes.tell(float(stage.complete) if stage else 0.0)
             if not complete:

@@ -196,7 +196,7 @@ def collect(
     plans, own = planned(config)
     store, bad = journal(folder), failures(folder)
     inputs = {"paths": config.paths} if config.paths is not None else {}
-    with folder.stage("collect", config, inputs) as stage:
+    with folder.stage("collect", config, inputs, (store.path, bad.path)) as stage:
         if not stage.complete:
             bad.clear()
             if stage.fresh:

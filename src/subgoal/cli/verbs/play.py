@@ -54,7 +54,7 @@ def _chosen(options: PlayOptions) -> Task:
     rules = protocol(options.evaluate.protocol)
     with make(options.evaluate.environment) as world:
         tasks = world.tasks(rules.split, rules.simplifications)
-    name = options.task or next(iter(options.evaluate.types), tasks[0].name)
+    name = options.task or rules.select(tasks, options.evaluate.types)[0].name
     return rules.find(tasks, name, options.variation)
 
 

@@ -115,6 +115,18 @@ def test_failures_are_taken_up_and_nothing_else_is_asked(folder: RunFolder):
     assert first.direct == 3 * PER_TYPE - len(failed)
 
 
+def test_a_restart_that_is_refused_keeps_the_annotations(folder: RunFolder):
+    with faulty() as server:
+        config = config_for(server, folder)
+        annotate(config, folder)
+        wrong = config_for(server, folder, openai={"prompt": folder.path / "none.md"})
+    kept, again = journal(folder).by_key(), RunFolder(folder.path, restart=True)
+    with pytest.raises(ConfigInvalid, match=r"none\.md"):
+        annotate(wrong, again, retry_failed=True)
+    assert journal(folder).by_key() == kept
+    assert annotate(config, folder).direct == len(kept)
+
+
 def test_what_the_teacher_fails_on_is_carried_over_and_stays_recorded(folder: RunFolder):
     with faulty(broken=0.3) as server:
         summary = annotate(config_for(server, folder, openai={"rounds": 1}), folder)
