@@ -1,4 +1,4 @@
-"""Training needs no world: neither Java's packages nor a teacher's."""
+"""Training needs no world, neither Java's packages nor a teacher's, and no package of an extra."""
 
 import subprocess
 import sys
@@ -17,6 +17,9 @@ FORBIDDEN = (
     "subgoal.environments.java",
 )
 
+OPTIONAL = ("accelerate", "jinja2", "numba", "peft")
+"""What stands in an extra, and is asked whether it is there."""
+
 SHUT = f"""
 import runpy, sys
 
@@ -27,6 +30,7 @@ class Shut:
                 raise ImportError(f"training has asked for {{name}}")
 
 sys.meta_path.insert(0, Shut())
+sys.modules.update(dict.fromkeys({OPTIONAL!r}))
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 

@@ -9,12 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from markupsafe import Markup
-
 from subgoal.annotation.agreement import Fidelity, fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.journal import write_text
-from subgoal.report.html import part, template
+from subgoal.report.html import as_it_is, part, template
 from subgoal.run_folder import RunFolder
 from subgoal.trajectories.trajectory import Step
 
@@ -125,7 +123,7 @@ def annotations_page(
         shown=sum(len(one.paths) for one in types),
         compared=len(theirs),
         agreement=_agreement(ours, theirs),
-        style=Markup(part("page.css") + part("annotations.css")),  # noqa: S704 - our own files
+        style=as_it_is(part("page.css") + part("annotations.css")),
     )
 
 

@@ -11,12 +11,10 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from subgoal.agents.dialogue import Replacement
+from subgoal.errors import SubgoalError, install
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import GroupScores
@@ -25,6 +23,10 @@ from subgoal.evaluation.tables import label, p_text, type_names, worth_telling
 from subgoal.progress import clock
 from subgoal.report.analyses import ReportData
 from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
 
 COLOURS = 9
 """How many agent colours the page's style has."""
@@ -49,12 +51,19 @@ def page(data: ReportData, limit: int) -> str:
     return _rendered(data, taken)
 
 
-def json_text(value: object) -> Markup:
+def json_text(value: object) -> "Markup":
     """Return JSON, pure ASCII, that no HTML parser can take for the end of its element."""
     text = json.dumps(value, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped just above
+    return as_it_is(text)
+
+
+def as_it_is(text: str) -> "Markup":
+    """Return text that templates put in as it is: of our own, or escaped before."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - see above
 
 
 def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
@@ -71,16 +80,24 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
         shown=len(episodes),
         replacements=list(Replacement),
         episodes_json=json_text(episodes),
-        script=Markup(script),  # noqa: S704 - our own file
-        style=Markup(style),  # noqa: S704 - our own file
+        script=as_it_is(script),
+        style=as_it_is(style),
         script_digest=base64.b64encode(digest).decode(),
         **_GEOMETRY,
         **_WORDING,
     )
 
 
-def template(name: str, package: str = "subgoal.report") -> Template:
-    """Return a template of a package's folder `page` that escapes whatever is put into it."""
+def template(name: str, package: str = "subgoal.report") -> "Template":
+    """Return a template of a package's folder `page` that escapes whatever is put into it.
+
+    Raises:
+        SubgoalError: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise SubgoalError(f"a page for browsers: {install('jinja2', 'report')}") from error
     templates = Environment(
         loader=FunctionLoader(partial(part, package=package)),
         autoescape=True,

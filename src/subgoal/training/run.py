@@ -44,7 +44,7 @@ from subgoal.training.optimizers.schedule import (
     share_learned,
     share_used,
 )
-from subgoal.training.parallel.processes import Processes
+from subgoal.training.parallel.processes import Processes, joined_processes
 from subgoal.training.selection import Selection
 from subgoal.training.tracking import Tracking
 from subgoal.training.validation import keeps_apart, mean_loss
@@ -113,7 +113,7 @@ class Run:
     def __init__(self, task: Task) -> None:
         self._task, self._config = task, task.config
         config, self._model = task.config, task.model
-        self.processes = Processes()
+        self.processes = joined_processes()
         self._checkpoints = task.work / "checkpoints"
         precision = self._settled(last_position(self._checkpoints).precision)
         dtype = compute_dtype(precision, self.processes.device)

@@ -6,13 +6,14 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from accelerate import Accelerator
+from typing import TYPE_CHECKING, Any, Self
 
 from subgoal.errors import TrainingFailed, install
 from subgoal.record import Record
 from subgoal.training.log import LogLine
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class Tracker(StrEnum):
@@ -40,15 +41,18 @@ class Tracking:
         TrainingFailed: A tracker's package is missing.
     """
 
+    _accelerator: "Accelerator | None" = None
+
     def __init__(
         self, trackers: Sequence[Tracker], folder: Path, name: str, config: Record, step: int
     ) -> None:
-        self._accelerator: Accelerator | None = None
-        for tracker in trackers:
-            if find_spec(tracker) is None:
-                raise TrainingFailed(f"training.trackers: {install(tracker, 'trackers')}")
         if not trackers:
             return
+        for package in (*trackers, "accelerate"):
+            if find_spec(package) is None:
+                raise TrainingFailed(f"training.trackers: {install(package, 'trackers')}")
+        from accelerate import Accelerator
+
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("TRACKIO_DIR", str(folder / Tracker.TRACKIO))
         options: dict[str, dict[str, Any]] = {

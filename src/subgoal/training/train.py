@@ -48,7 +48,7 @@ from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.training.loop import TrainingConfig, finetune
-from subgoal.training.parallel.processes import Processes
+from subgoal.training.parallel.processes import joined_processes
 from subgoal.training.parallel.side_by_side import Order, train_side_by_side
 from subgoal.training.run import OnDev
 
@@ -202,7 +202,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
         StudentInvalid: A pretrained model cannot be had, or does not fit its use.
         TrainingFailed: There is nothing to train on, or the loss is not finite.
     """
-    processes = Processes()
+    processes = joined_processes()
     _check_base(config, folder)
     store, source = learned_from(config.annotations, folder, "train.annotations")
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []

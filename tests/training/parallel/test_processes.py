@@ -9,12 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from subgoal.errors import TrainingFailed
 from subgoal.training.checkpoint import checkpoints
 from subgoal.training.config import TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loss import Precision
 from subgoal.training.optimizers.optimizer import OptimizerName
 from subgoal.training.optimizers.schedule import share_used
+from subgoal.training.parallel.processes import Processes, joined_processes
 from subgoal.training.run import Outcome
 from subgoal.training.selection import Select
 
@@ -137,3 +139,15 @@ def test_a_time_budget_ends_all_processes_at_one_step(sharded, tmp_path):
     assert share_used(config, outcome.at) == 1
     assert outcome.step == [line.step for line in lines if line.score is not None][-1]
     assert_one_logs_and_all_end_alike(tmp_path, outcome)
+
+
+def test_alone_no_launcher_is_asked(monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    monkeypatch.delitem(sys.modules, "subgoal.training.parallel.joint", raising=False)
+    for name in [*os.environ]:
+        if name.startswith("ACCELERATE_") or name == "WORLD_SIZE":
+            monkeypatch.delenv(name)
+    assert type(joined_processes()) is Processes
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingFailed, match=r"subgoal\[distributed\]"):
+        joined_processes()
