@@ -1,5 +1,7 @@
 """What reaches the terminal: text from outside is shown, and steers nothing."""
 
+import json
+import re
 import sys
 import unicodedata
 from io import StringIO
@@ -96,6 +98,17 @@ def test_an_error_steers_nothing(capfd):
         cli.main(["report", "--run", f"runs/{ATTACK}".replace("\ud83d", "\udcff")])
     assert stopped.value.code == 2
     assert_harmless(capfd.readouterr().err)
+
+
+def test_help_shows_the_defaults_of_anybodys_folder_and_steers_nothing(tmp_path, capfd):
+    words = json.dumps(ATTACK.replace("\ud83d", "")).replace("\x9b", "\\u009b")
+    (tmp_path / "config.toml").write_text(f"[collect]\nsplit = {words}\n")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["collect", "--run", str(tmp_path), "--help"])
+    assert stopped.value.code == 0
+    said = capfd.readouterr().out
+    assert "\\x1b]0;owned" in said
+    assert not set(re.sub(r"\x1b\[[0-9;]*m", "", said)) & set("\x1b\x07\x9b\u202e\u2066")
 
 
 class Hostile(ErrandWorld):

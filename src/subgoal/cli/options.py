@@ -1,9 +1,11 @@
 """What every stage's verb shares: reading its options on top of the right defaults."""
 
+import re
+import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TextIO, TypeVar, cast
 
 import tyro
 
@@ -12,10 +14,12 @@ from subgoal.cluster import Backend, Cluster
 from subgoal.config import Config, config_for
 from subgoal.environments.pool import WorldLimits
 from subgoal.pipeline import Run
+from subgoal.progress import printable
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 
 DEFAULT_RUN = Path("runs/default")
+_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 class RunOptions(Record):
@@ -93,14 +97,34 @@ def read_options(options: type[O], verb: str, words: Sequence[str], sections: Se
     if agent and not config:
         found = found.model_copy(update={"evaluate": fitted(found.evaluate, agent)})
     defaults = options.model_validate({name: getattr(found, name) for name in sections})
-    return tyro.cli(
-        options,
-        prog=f"subgoal {verb}",
-        description=options.__doc__,
-        args=words,
-        default=defaults,
-        config=(tyro.conf.EnumChoicesFromValues,),
-    )
+    with redirect_stdout(_printed(sys.stdout)), redirect_stderr(_printed(sys.stderr)):
+        return tyro.cli(
+            options,
+            prog=f"subgoal {verb}",
+            description=options.__doc__,
+            args=words,
+            default=defaults,
+            config=(tyro.conf.EnumChoicesFromValues,),
+        )
+
+
+class _Printed:
+    """A stream on which text is shown as text: help has defaults, which may be from anybody."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; of what steers a terminal only styles pass."""
+        parts = enumerate(_STYLE.split(text))
+        return self._stream.write("".join(part if n % 2 else printable(part) for n, part in parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _printed(stream: TextIO) -> TextIO:
+    return cast("TextIO", _Printed(stream))
 
 
 def _peek(words: Sequence[str], option: str) -> str | None:

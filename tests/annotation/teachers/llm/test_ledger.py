@@ -88,6 +88,21 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path: Path):
         Ledger(file, "run")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"reply": None}, {"reply": b"\xff"}, {"input_tokens": "x"}, {"cost": float("inf")}],
+    ids=str,
+)
+def test_a_row_that_somebody_else_wrote_is_named(tmp_path: Path, odd: dict[str, object]):
+    file = tmp_path / "l.sqlite"
+    with Ledger(file, "run") as ledger:
+        ledger.answered(ledger.begin(request()), REPLY)
+        ((name, value),) = odd.items()
+        ledger._base.execute(f"UPDATE attempts SET {name} = ?", (value,))
+        with pytest.raises(TeacherFailed, match=r"l\.sqlite"):
+            ledger.find("k")
+
+
 def test_writes_reach_the_disk(tmp_path: Path):
     with Ledger(tmp_path / "l.sqlite", "run") as ledger:
         number = ledger.begin(request())

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from platformdirs import user_cache_path
+from pydantic import ValidationError
 
 from subgoal.errors import TeacherFailed
 from subgoal.record import Record
+
+R = TypeVar("R", bound=Record)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
@@ -192,8 +195,13 @@ class Ledger:
         if row is None:
             return None
         text, read, written, cost, finish = row
-        return Reply(
-            text=text, input_tokens=read, output_tokens=written, cost=cost, finish=finish or ""
+        return self._held(
+            Reply,
+            text=text,
+            input_tokens=read,
+            output_tokens=written,
+            cost=cost,
+            finish=finish or "",
         )
 
     def begin(self, request: Request) -> int:
@@ -242,12 +250,13 @@ class Ledger:
             (part, AttemptState.SENT),
         )
         return {
-            number: Request(
+            number: self._held(
+                Request,
                 key=key,
                 task=task,
                 model=model,
                 messages=messages,
-                expected=Expected(input_tokens=read, output_tokens=written, cost=cost),
+                expected={"input_tokens": read, "output_tokens": written, "cost": cost},
             )
             for number, key, task, model, messages, read, written, cost in rows
         }
@@ -281,7 +290,7 @@ class Ledger:
             "COALESCE(MAX(output_tokens), 0) FROM attempts WHERE run = ?",
             (self._run,),
         ).fetchone()
-        return Totals.model_validate(dict(zip(Totals.model_fields, row, strict=True)))
+        return self._held(Totals, **dict(zip(Totals.model_fields, row, strict=True)))
 
     def foreseen(self) -> Foreseen:
         """Return what a dry run foresees for the paths that the run has paid for."""
@@ -291,7 +300,7 @@ class Ledger:
             "WHERE run = ? AND state = ? GROUP BY task)",
             (self._run, AttemptState.ANSWERED),
         ).fetchone()
-        return Foreseen.model_validate(dict(zip(Foreseen.model_fields, row, strict=True)))
+        return self._held(Foreseen, **dict(zip(Foreseen.model_fields, row, strict=True)))
 
     def reserved(self, longest: int) -> tuple[int, int]:
         """Return the tokens to be read and written for what is under way or lost.
@@ -320,6 +329,18 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _held(self, record: type[R], **values: object) -> R:
+        """Make a record of what a row holds: the file may be anybody's."""
+        try:
+            return record.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise TeacherFailed(
+                f"the ledger {self.path} is damaged ({'.'.join(map(str, first['loc']))}: "
+                f"{first['msg']}); name another with --annotate.openai.ledger, or delete it and "
+                "lose the replies that it holds"
+            ) from error
 
     def _insert(self, request: Request, part: str) -> int:
         expected = request.expected
