@@ -110,6 +110,7 @@ class GuardedTransport:
     ) -> None:
         self._httpx, self._inner, self._access = httpx, inner, access
         self._seconds, self._most_bytes = seconds, most_bytes
+        self._home = self._origin(httpx.URL(access.url))
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request with its secrets; return the whole reply.
@@ -120,6 +121,8 @@ class GuardedTransport:
             ConfigInvalid: A header that the SDK read from the environment cannot be sent.
         """
         most = self._most_bytes(request.url.path)
+        if self._origin(request.url) != self._home:  # as it is sent, however a redirect was read
+            raise _elsewhere(f"{request.url.scheme}://{request.url.host}")
         try:
             async with asyncio.timeout(self._seconds):
                 response = await self._inner.handle_async_request(await self._with_secrets(request))
@@ -173,6 +176,10 @@ class GuardedTransport:
             **body,
         )
 
+    @staticmethod
+    def _origin(url: Any) -> tuple[str, str, int | None]:
+        return url.scheme, url.host, url.port
+
     def _check_redirect(self, url: str, response: Any) -> None:
         location = response.headers.get("location")
         if not 300 <= response.status_code < 400 or location is None:
@@ -184,7 +191,11 @@ class GuardedTransport:
             where = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
         except ValueError:
             where = "an address that is none"
-        raise RedirectRefused(f"it redirects to {where}, another server than was configured")
+        raise _elsewhere(where)
+
+
+def _elsewhere(where: str) -> RedirectRefused:
+    return RedirectRefused(f"it redirects to {where}, another server than was configured")
 
 
 def _httpx(sdk: Any) -> Any:

@@ -353,6 +353,10 @@ def test_a_wait_that_cannot_be_is_none(after, wait):
         "//127.0.0.1:{port}/x",
         "https://127.0.0.1/v1",
         "http://[x",
+        "http:///v1",
+        "http:////127.0.0.1:{port}/v1",
+        "http:/\\127.0.0.1:{port}/v1",
+        "http://127.0.0.1:{port}\\@127.0.0.1/",
     ],
 )
 def test_nothing_is_sent_to_another_origin(status, other, monkeypatch):
@@ -380,6 +384,13 @@ def test_a_redirect_within_the_origin_is_followed():
         (found,) = asked(opened(server.base_url, endpoint={"headers": {"X-A": "b"}}))
     assert found.text == "hello"
     assert server.asked[-1].headers["x-a"] == "b"
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "127.1"])
+def test_an_origin_may_be_spelled_in_any_way(host):
+    with serving(lambda _: reply(completion())) as server:
+        (found,) = asked(opened(f"HTTP://{host}:{server.port}/v1"))
+    assert isinstance(found, Answer), found
 
 
 def test_a_redirect_to_itself_ends():
