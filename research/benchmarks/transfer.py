@@ -21,7 +21,7 @@ import numpy as np
 from subgoal.annotation.agreement import Fidelity, fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.teachers.recorded import recorded_annotations
-from subgoal.annotation.transfer.example import Example
+from subgoal.annotation.transfer.example import TransferExample
 from subgoal.annotation.transfer.selection import medoids
 from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.annotation.transfer.template import templates
@@ -35,7 +35,7 @@ WORLD = "scienceworld"
 
 Pair = tuple[AnnotatedTrajectory, AnnotatedTrajectory]
 """The transferred annotation of a path, and the teacher's."""
-Choice = Callable[[Sequence[Example], int], list[Example]]
+Choice = Callable[[Sequence[TransferExample], int], list[TransferExample]]
 
 
 def recorded(run: Path | None) -> list[AnnotatedTrajectory]:
@@ -52,7 +52,7 @@ def recorded(run: Path | None) -> list[AnnotatedTrajectory]:
     ]
 
 
-def core(examples: Sequence[Example], count: int) -> list[Example]:
+def core(examples: Sequence[TransferExample], count: int) -> list[TransferExample]:
     by_key = {one.annotated.trajectory.task.key: one for one in examples}
     chosen = medoids([one.annotated.trajectory for one in examples], count)
     return [by_key[path.task.key] for path in chosen]
@@ -64,13 +64,13 @@ def by_chance(seed: int) -> Choice:
 
 
 def cross_validate(
-    types: Sequence[Sequence[Example]], count: int | None, choice: Choice, folds: int
+    types: Sequence[Sequence[TransferExample]], count: int | None, choice: Choice, folds: int
 ) -> list[Pair]:
     """Annotate every path by transfer from `count` others of its type (None: all others)."""
     pairs: list[Pair] = []
     for fold in range(folds):
-        known: list[Example] = []
-        unseen: list[Example] = []
+        known: list[TransferExample] = []
+        unseen: list[TransferExample] = []
         for examples in types:
             others = [one for index, one in enumerate(examples) if index % folds != fold]
             known += others if count is None else choice(others, count)
@@ -103,7 +103,7 @@ def mean_exact(pairs: Sequence[Pair]) -> float:
 
 
 def overall(
-    types: Sequence[Sequence[Example]], folds: int, chances: int
+    types: Sequence[Sequence[TransferExample]], folds: int, chances: int
 ) -> dict[int | None, list[Pair]]:
     print(
         "| annotated paths a type | boundary F1 | names | exact sub-goals | exact, mean of types |"
@@ -224,9 +224,9 @@ def main() -> None:
     parser.add_argument("--chances", type=int, default=2, help="draws by chance; 0: none")
     options = parser.parse_args()
     annotated = recorded(options.run)
-    groups: dict[str, list[Example]] = defaultdict(list)
+    groups: dict[str, list[TransferExample]] = defaultdict(list)
     for one in annotated:
-        groups[one.trajectory.task.name].append(Example(one))
+        groups[one.trajectory.task.name].append(TransferExample(one))
     print(f"{len(annotated)} paths of {len(groups)} types, {options.folds} folds by variation\n")
     found = overall(list(groups.values()), options.folds, options.chances)
     print("\nBoundary F1 / names / exact sub-goals in percent, core:\n")

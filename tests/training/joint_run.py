@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from subgoal.training.config import TrainingConfig
 from subgoal.training.loop import finetune
-from subgoal.training.run import Run
+from subgoal.training.run import TrainingRun
 from tiny_models import causal, lora, t5, texts
 
 MAKE = {"causal": causal, "t5": t5, "lora": lora}
@@ -24,16 +24,16 @@ def main() -> None:
     folder, config, name, last = sys.argv[1:]
     torch.set_num_threads(1)
     work, steps = Path(folder), 0
-    plain = Run.learn
+    plain = TrainingRun.learn
 
-    def learn(self: Run, *given: Any) -> None:
+    def learn(self: TrainingRun, *given: Any) -> None:
         nonlocal steps
         steps += 1
         if steps == int(last):
             raise SystemExit(9)
         plain(self, *given)
 
-    Run.learn = learn  # type: ignore[method-assign]
+    TrainingRun.learn = learn  # type: ignore[method-assign]
     scores = iter(range(99))
 
     def on_dev(model, line):

@@ -14,7 +14,7 @@ from subgoal.text.format import Role
 from subgoal.training import llama_pass
 from subgoal.training.batch import PaddedBatch
 from subgoal.training.batches import Batching
-from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.loss import LearnedLoss, TrainingPrecision
 from subgoal.training.train import train
 from tiny_models import texts
 
@@ -31,17 +31,17 @@ def nano() -> Any:
 def test_the_fast_pass_computes_what_the_module_computes():
     model, batch = nano(), PaddedBatch(texts(6), pad=0)
     twin = copy.deepcopy(model).cuda()
-    expected = LearnedLoss(model, Precision.FLOAT32, fast=False)(
+    expected = LearnedLoss(model, TrainingPrecision.FLOAT32, fast=False)(
         **batch.inputs(torch.device("cpu"))
     )
     expected.backward()
     assert llama_pass.supports(twin)
-    loss = LearnedLoss(twin, Precision.FLOAT32)(**batch.inputs(torch.device("cuda")))
+    loss = LearnedLoss(twin, TrainingPrecision.FLOAT32)(**batch.inputs(torch.device("cuda")))
     loss.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
     for one, other in zip(twin.parameters(), model.parameters(), strict=True):
         assert (one.grad.cpu() - other.grad).norm() <= 1e-3 * other.grad.norm() + 1e-6
-    low = LearnedLoss(twin, Precision.BFLOAT16)(**batch.inputs(torch.device("cuda")))
+    low = LearnedLoss(twin, TrainingPrecision.BFLOAT16)(**batch.inputs(torch.device("cuda")))
     assert low.item() == pytest.approx(expected.item(), rel=2e-2)
 
 

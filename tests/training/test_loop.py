@@ -19,7 +19,7 @@ from subgoal.training.checkpoint import Position, checkpoints, last_position
 from subgoal.training.config import TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import LearnedLoss, Precision
+from subgoal.training.loss import LearnedLoss, TrainingPrecision
 from subgoal.training.optimizers.optimizer import OptimizerName, chosen_optimizer, make_optimizers
 from subgoal.training.optimizers.schedule import learning_rate, share_used
 from subgoal.training.parallel.processes import Processes
@@ -101,13 +101,13 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     assert steps == sorted(set(steps))
 
 
-@pytest.mark.parametrize("begun", [Precision.FLOAT32, Precision.BFLOAT16])
+@pytest.mark.parametrize("begun", [TrainingPrecision.FLOAT32, TrainingPrecision.BFLOAT16])
 def test_a_run_goes_on_in_the_precision_that_its_checkpoint_names(
     begun, examples, tokenizer, tmp_path, monkeypatch, capsys
 ):
     """Whatever a measurement says the second time; a slow one alone gives bfloat16 up, aloud."""
     config = CONFIG.model_copy(update={"tokens": 2_500, "checkpoint_tokens": 500})
-    low = begun is Precision.BFLOAT16
+    low = begun is TrainingPrecision.BFLOAT16
     monkeypatch.setattr("subgoal.training.loss.fast_bfloat16", lambda _: low)
     whole, cut = fresh(tokenizer), fresh(tokenizer)
     finetune(whole, examples, [], config, tmp_path / "whole", "x")
@@ -259,7 +259,7 @@ def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer,
 
 
 def test_padding_changes_no_loss(examples, tokenizer):
-    loss = LearnedLoss(fresh(tokenizer).eval(), Precision.FLOAT32)
+    loss = LearnedLoss(fresh(tokenizer).eval(), TrainingPrecision.FLOAT32)
     short, long = sorted(examples, key=lambda e: len(e.ids))[:: len(examples) - 1]
     batches = [PaddedBatch(texts, 0) for texts in ([short], [long], [short, long])]
     first, second, both = (loss(one.ids, one.learned).item() for one in batches)

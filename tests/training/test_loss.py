@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.students.build import StudentConfig, make_student
 from subgoal.training import llama_pass
-from subgoal.training.loss import LearnedLoss, Precision, fast_bfloat16, settled_precision
+from subgoal.training.loss import LearnedLoss, TrainingPrecision, fast_bfloat16, settled_precision
 
 LENGTHS = (300, 257, 40, 3)
 VOCABULARY = 60
@@ -51,7 +51,7 @@ def gradients(model):
 
 @pytest.mark.parametrize(
     ("precision", "loss_error", "gradient_error"),
-    [(Precision.FLOAT32, 1e-5, 1e-4), (Precision.BFLOAT16, 5e-3, 5e-2)],
+    [(TrainingPrecision.FLOAT32, 1e-5, 1e-4), (TrainingPrecision.BFLOAT16, 5e-3, 5e-2)],
 )
 def test_loss_and_gradients_are_those_of_transformers(precision, loss_error, gradient_error):
     model, (ids, learned) = student(), batch()
@@ -80,7 +80,7 @@ def test_other_architectures_go_through_their_own_pass():
     )
     model, (ids, learned) = LlamaForCausalLM(config), batch()
     assert not llama_pass.supports(model)
-    loss = LearnedLoss(model, Precision.FLOAT32)(ids, learned)
+    loss = LearnedLoss(model, TrainingPrecision.FLOAT32)(ids, learned)
     assert loss.item() == pytest.approx(reference(model, ids, learned).item(), rel=1e-5)
 
 
@@ -91,8 +91,8 @@ def test_a_batch_without_learned_tokens_has_no_loss():
 
 def test_the_precision_is_the_one_asked_for():
     model = student()
-    assert LearnedLoss(model, Precision.FLOAT32).dtype is torch.float32
-    assert LearnedLoss(model, Precision.BFLOAT16).dtype is torch.bfloat16
+    assert LearnedLoss(model, TrainingPrecision.FLOAT32).dtype is torch.float32
+    assert LearnedLoss(model, TrainingPrecision.BFLOAT16).dtype is torch.bfloat16
     fast = fast_bfloat16(torch.device("cpu"))
     assert LearnedLoss(model).dtype is (torch.bfloat16 if fast else torch.float32)
     assert not fast_bfloat16(torch.device("meta"))
@@ -112,5 +112,7 @@ def test_the_precision_is_the_one_asked_for():
 )
 def test_what_auto_began_in_it_goes_on_in(asked, begun, fast, settled, monkeypatch):
     monkeypatch.setattr("subgoal.training.loss.fast_bfloat16", lambda _: fast)
-    found = settled_precision(Precision(asked), Precision(begun), torch.device("cpu"))
-    assert found is Precision(settled)
+    found = settled_precision(
+        TrainingPrecision(asked), TrainingPrecision(begun), torch.device("cpu")
+    )
+    assert found is TrainingPrecision(settled)

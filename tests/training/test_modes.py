@@ -10,7 +10,7 @@ from subgoal.training.checkpoint import checkpoints
 from subgoal.training.config import TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import Precision
+from subgoal.training.loss import TrainingPrecision
 from subgoal.training.parallel.processes import Processes
 from tiny_models import CAUSAL, causal, lora, t5, texts, weights
 
@@ -20,7 +20,7 @@ CONFIG = TrainingConfig(
     learning_rate=1e-2,
     checkpoint_tokens=500,
     looks=3,
-    precision=Precision.FLOAT32,
+    precision=TrainingPrecision.FLOAT32,
 )
 
 

@@ -14,7 +14,7 @@ from subgoal.training.batch import PackedBatch, PairBatch
 from subgoal.training.batches import Batches, Batching, Layout, packed_plan
 from subgoal.training.config import TrainingConfig
 from subgoal.training.loop import finetune
-from subgoal.training.loss import LearnedLoss, PairLoss, Precision
+from subgoal.training.loss import LearnedLoss, PairLoss, TrainingPrecision
 from subgoal.training.memory import checkpoint_layers
 from subgoal.training.parallel.processes import Processes
 from subgoal.training.validation import keeps_apart
@@ -65,7 +65,7 @@ def test_packed_loss_and_gradients_are_those_of_texts_apart(name, attention, wid
     twin = copy.deepcopy(model)
     rows = [examples[:2], examples[2:4], examples[4:]] if width else [examples]
     batch = PackedBatch(rows, width, pad=0)
-    loss = LearnedLoss(model, Precision.FLOAT32, fast)(**batch.inputs(CPU))
+    loss = LearnedLoss(model, TrainingPrecision.FLOAT32, fast)(**batch.inputs(CPU))
     loss.backward()
     expected = reference(twin, examples)
     expected.backward()
@@ -82,7 +82,7 @@ def test_checkpointing_changes_no_gradient(name):
     assert any(getattr(module, "gradient_checkpointing", False) for module in twin.modules())
     batch = PackedBatch([examples], 0, pad=0)
     for one in (model, twin):
-        LearnedLoss(one, Precision.FLOAT32)(**batch.inputs(CPU)).backward()
+        LearnedLoss(one, TrainingPrecision.FLOAT32)(**batch.inputs(CPU)).backward()
     assert_same_gradients(model, twin)
 
 
@@ -155,7 +155,7 @@ def test_pairs_are_padded_apart_and_only_their_targets_learned():
     examples = texts(5)
     model = t5().eval()
     batch = PairBatch(examples, pad=0)
-    loss = PairLoss(model, Precision.FLOAT32)(**batch.inputs(CPU))
+    loss = PairLoss(model, TrainingPrecision.FLOAT32)(**batch.inputs(CPU))
     total, count = 0.0, 0
     for text in examples:
         at = int(text.learned.argmax())

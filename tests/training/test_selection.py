@@ -6,8 +6,8 @@ from subgoal.errors import TrainingFailed
 from subgoal.training.config import TrainingConfig
 from subgoal.training.log import LogLine, log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import Precision
-from subgoal.training.selection import Select, Selection
+from subgoal.training.loss import TrainingPrecision
+from subgoal.training.selection import Select, WeightSelection
 from tiny_models import causal, lora, texts, weights
 
 CONFIG = TrainingConfig(
@@ -16,7 +16,7 @@ CONFIG = TrainingConfig(
     learning_rate=1e-2,
     checkpoint_tokens=600,
     looks=6,
-    precision=Precision.FLOAT32,
+    precision=TrainingPrecision.FLOAT32,
 )
 
 
@@ -27,7 +27,7 @@ def line(step, dev_loss=None, score=None):
 
 
 def bests(select, looks):
-    selection = Selection(select, 2, None, [])  # type: ignore[arg-type]
+    selection = WeightSelection(select, 2, None, [])  # type: ignore[arg-type]
     found = []
     for step, look in enumerate(looks):
         if selection.consider(line(step, *look)):
@@ -47,7 +47,7 @@ def test_the_best_look_is_by_loss_or_by_score_and_patience_counts_from_it():
 
 def test_a_selection_knows_again_what_the_log_holds():
     lines = [line(1, 3.0), line(2), line(3, 2.0), line(4, 2.5), line(5), line(6, 2.1)]
-    selection = Selection(Select.DEV_LOSS, 2, None, lines)  # type: ignore[arg-type]
+    selection = WeightSelection(Select.DEV_LOSS, 2, None, lines)  # type: ignore[arg-type]
     assert selection.exhausted
     assert not selection.consider(line(7, 2.05))
     assert selection.consider(line(8, 1.9))
@@ -128,7 +128,7 @@ def test_what_cannot_be_selected_is_said(tmp_path):
 
 
 def test_damaged_best_weights_are_named(tmp_path):
-    selection = Selection(Select.DEV_LOSS, 0, tmp_path / "best", [])
+    selection = WeightSelection(Select.DEV_LOSS, 0, tmp_path / "best", [])
     model = causal()
     assert selection.restore(model) is None
     selection.keep(line(3, 2.0), dict(model.named_parameters()))

@@ -228,7 +228,7 @@ class TextFormat(Record):
     """How actions are written: `elementary` or `functional` (windows alone)."""
 
 
-class Answer(Protocol):
+class GivenAnswer(Protocol):
     """The world's answer to an action; a `Step` and a `StepResult` are ones."""
 
     @property
@@ -292,7 +292,7 @@ class Context(ABC):
         """
 
     @abstractmethod
-    def observe(self, answer: Answer, now: View) -> None:
+    def observe(self, answer: GivenAnswer, now: View) -> None:
         """The world has answered the last action.
 
         Args:

@@ -9,8 +9,8 @@ from subgoal.text.format import (
     KEPT_STEPS,
     RESERVE,
     SAME,
-    Answer,
     Context,
+    GivenAnswer,
     RenderingName,
     Role,
     Target,
@@ -76,7 +76,7 @@ class Transcript(Context):
             self._add(Mark.ACT, action, Target.ACT, learned)
 
     @override
-    def observe(self, answer: Answer, now: View) -> None:
+    def observe(self, answer: GivenAnswer, now: View) -> None:
         self._steps[-1] = (self._steps[-1][0], answer.observation)
         del self._steps[:-KEPT_STEPS]
         if self._plans_only:

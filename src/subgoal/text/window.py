@@ -35,9 +35,9 @@ from subgoal.text.format import (
     KEPT_STEPS,
     LEARNED,
     ActionForm,
-    Answer,
     Asked,
     Context,
+    GivenAnswer,
     Role,
     Target,
     Text,
@@ -142,7 +142,7 @@ class Window(Context):
             self._write(Mark.ACT, self._action, Target.ACT)
 
     @override
-    def observe(self, answer: Answer, now: View) -> None:
+    def observe(self, answer: GivenAnswer, now: View) -> None:
         reward = answer.score - self._score
         self._remember(f"{self._action} ({reward:+d}) --> {window_line(answer.observation)} |")
         self._time, self._score = self._time + 1, answer.score

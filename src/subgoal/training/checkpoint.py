@@ -22,7 +22,7 @@ from subgoal.errors import TrainingFailed, said_by
 from subgoal.record import Record
 from subgoal.run_folder import delete
 from subgoal.students.folder import write_folder
-from subgoal.training.loss import Precision
+from subgoal.training.loss import TrainingPrecision
 
 _KEPT = 2
 _POSITION = "position.json"
@@ -44,7 +44,7 @@ class Position(Record):
     """Texts seen."""
     seconds: float = 0.0
     """Training time, over all attempts."""
-    precision: Precision = Precision.AUTO
+    precision: TrainingPrecision = TrainingPrecision.AUTO
     """What matrices multiplied in; `auto` at the beginning."""
 
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from subgoal.record import Record, removed
 from subgoal.training.batches import Batching
-from subgoal.training.loss import Precision
+from subgoal.training.loss import TrainingPrecision
 from subgoal.training.optimizers.optimizer import OptimizerName
 from subgoal.training.selection import Select
 from subgoal.training.tracking import Tracker
@@ -46,7 +46,7 @@ class TrainingConfig(Record):
     """Weight decay, on matrices only."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    precision: Precision = Precision.AUTO
+    precision: TrainingPrecision = TrainingPrecision.AUTO
     """What matrices multiply in, Muon's too: `float32`, `bfloat16`, or `auto`, the one that the
     device is faster at."""
     gradient_checkpointing: bool = False

@@ -20,7 +20,7 @@ from subgoal.progress import Progress
 from subgoal.training.batch import split_point
 from subgoal.training.config import TrainingConfig
 from subgoal.training.loss import core
-from subgoal.training.run import OnDev, Outcome, Run, Task
+from subgoal.training.run import OnDev, Outcome, TrainingRun, TrainingTask
 from subgoal.training.selection import Select
 from subgoal.training.tracking import Tracking
 
@@ -61,7 +61,7 @@ def finetune(
     most = min(config.threads or cores(), cores())
     if most < torch.get_num_threads():
         torch.set_num_threads(most)
-    run = Run(Task(model, train, _sample(dev, config), config, work, on_dev, fresh))
+    run = TrainingRun(TrainingTask(model, train, _sample(dev, config), config, work, on_dev, fresh))
     with ExitStack() as stack:
         stack.enter_context(closing(run))
         trackers = config.trackers if run.processes.main else ()

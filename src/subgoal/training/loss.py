@@ -15,7 +15,7 @@ from subgoal.training import llama_pass
 from subgoal.training.batch import IGNORED
 
 
-class Precision(StrEnum):
+class TrainingPrecision(StrEnum):
     """What matrices multiply in; weights and their gradients are float32 always."""
 
     AUTO = "auto"
@@ -52,7 +52,9 @@ def _product_time(dtype: torch.dtype) -> float:
     return min(times)
 
 
-def settled_precision(asked: Precision, begun: Precision, device: torch.device) -> Precision:
+def settled_precision(
+    asked: TrainingPrecision, begun: TrainingPrecision, device: torch.device
+) -> TrainingPrecision:
     """Return what a training's matrices multiply in: float32 or bfloat16.
 
     Args:
@@ -62,16 +64,16 @@ def settled_precision(asked: Precision, begun: Precision, device: torch.device) 
             device is slow at it.
         device: Where it computes.
     """
-    if asked is not Precision.AUTO:
+    if asked is not TrainingPrecision.AUTO:
         return asked
-    if begun is Precision.FLOAT32 or not fast_bfloat16(device):
-        return Precision.FLOAT32
-    return Precision.BFLOAT16
+    if begun is TrainingPrecision.FLOAT32 or not fast_bfloat16(device):
+        return TrainingPrecision.FLOAT32
+    return TrainingPrecision.BFLOAT16
 
 
-def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def compute_dtype(precision: TrainingPrecision, device: torch.device) -> torch.dtype:
     """Return what matrices multiply in on a device."""
-    low = settled_precision(precision, Precision.AUTO, device) is Precision.BFLOAT16
+    low = settled_precision(precision, TrainingPrecision.AUTO, device) is TrainingPrecision.BFLOAT16
     return torch.bfloat16 if low else torch.float32
 
 
@@ -111,7 +113,9 @@ class StudentLoss(torch.nn.Module):
         precision: What matrices multiply in.
     """
 
-    def __init__(self, student: torch.nn.Module, precision: Precision = Precision.AUTO) -> None:
+    def __init__(
+        self, student: torch.nn.Module, precision: TrainingPrecision = TrainingPrecision.AUTO
+    ) -> None:
         super().__init__()
         self.student = student
         self._precision = precision
@@ -146,7 +150,7 @@ class LearnedLoss(StudentLoss):
     def __init__(
         self,
         student: torch.nn.Module,
-        precision: Precision = Precision.AUTO,
+        precision: TrainingPrecision = TrainingPrecision.AUTO,
         fast: bool = True,
     ) -> None:
         super().__init__(student, precision)

@@ -30,8 +30,8 @@ from subgoal.training.log import LogLine, Setup, cut_log, log
 from subgoal.training.loss import (
     LearnedLoss,
     PairLoss,
-    Precision,
     StudentLoss,
+    TrainingPrecision,
     compute_dtype,
     core,
     settled_precision,
@@ -45,7 +45,7 @@ from subgoal.training.optimizers.schedule import (
     share_used,
 )
 from subgoal.training.parallel.processes import Processes, joined_processes
-from subgoal.training.selection import Selection
+from subgoal.training.selection import WeightSelection
 from subgoal.training.tracking import Tracking
 from subgoal.training.validation import keeps_apart, mean_loss
 
@@ -81,7 +81,7 @@ class Outcome(Record):
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """What is trained, on what.
 
     Attributes:
@@ -103,14 +103,14 @@ class Task:
     fresh: bool
 
 
-class Run:
+class TrainingRun:
     """A training run's state.
 
     Raises:
         TrainingFailed: What is asked for does not go together, or a checkpoint is damaged.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrainingTask) -> None:
         self._task, self._config = task, task.config
         config, self._model = task.config, task.model
         self.processes = joined_processes()
@@ -147,12 +147,12 @@ class Run:
         self._dev_loss: float | None = None
         self._cells = self._real = 0
 
-    def _settled(self, begun: Precision) -> Precision:
+    def _settled(self, begun: TrainingPrecision) -> TrainingPrecision:
         """Return what matrices multiply in, in all processes; say where the bits will be others."""
         mine = settled_precision(self._config.precision, begun, self.processes.device)
-        low = self.processes.tell(float(mine is Precision.BFLOAT16))
-        settled = Precision.BFLOAT16 if low else Precision.FLOAT32
-        if self.processes.main and begun not in {settled, Precision.AUTO}:
+        low = self.processes.tell(float(mine is TrainingPrecision.BFLOAT16))
+        settled = TrainingPrecision.BFLOAT16 if low else TrainingPrecision.FLOAT32
+        if self.processes.main and begun not in {settled, TrainingPrecision.AUTO}:
             console.print(
                 f"The training began in {begun} and goes on in {settled}: the result is not that "
                 "of one that was never interrupted."
@@ -167,7 +167,7 @@ class Run:
         lines = list(self._log)
         self._last = lines[-1] if lines else None
         best, config = self._checkpoints / "best", self._config
-        self._selection = Selection(config.select, config.patience, best, lines)
+        self._selection = WeightSelection(config.select, config.patience, best, lines)
         self._saved, self._logged = self.at.tokens, self.at.seconds
         self._start, self._since = time.monotonic() - self.at.seconds, self.at
         self._told = False
@@ -392,7 +392,7 @@ def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) 
 def _prepared(
     model: PreTrainedModel,
     config: TrainingConfig,
-    precision: Precision,
+    precision: TrainingPrecision,
     processes: Processes,
     fast: bool,
 ) -> StudentLoss:

@@ -26,7 +26,7 @@ class Select(StrEnum):
     """Those of the look with the best rollout score; where there is none, the lowest loss."""
 
 
-class Selection:
+class WeightSelection:
     """The best look so far.
 
     It follows from the log alone, so that a run that goes on knows it again.

@@ -49,7 +49,7 @@ from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.training.loop import TrainingConfig, finetune
 from subgoal.training.parallel.processes import joined_processes
-from subgoal.training.parallel.side_by_side import Order, train_side_by_side
+from subgoal.training.parallel.side_by_side import TrainingOrder, train_side_by_side
 from subgoal.training.run import OnDev
 
 Watch = Callable[[Role, StudentTokenizer, TextFormat], OnDev | None]
@@ -298,7 +298,7 @@ def _threads(config: TrainConfig) -> int:
     return config.training.threads or min(torch.get_num_threads(), cores())
 
 
-def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
+def _orders(config: TrainConfig, folder: RunFolder) -> list[TrainingOrder]:
     """Say what processes of their own are to train; nothing where one process does better."""
     manifests = [(role, folder.manifest(f"train-{role}")) for role in config.roles]
     open_roles = [
@@ -314,7 +314,7 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[Order]:
     asked = config.model_dump(mode="json", exclude={"roles"})
     threads = _threads(config) // many
     return [
-        Order(
+        TrainingOrder(
             config={**asked, "roles": [role]},
             folder=folder.path,
             threads=threads,

@@ -13,7 +13,7 @@ from subgoal.errors import TrainingFailed
 from subgoal.training.checkpoint import checkpoints
 from subgoal.training.config import TrainingConfig
 from subgoal.training.log import log
-from subgoal.training.loss import Precision
+from subgoal.training.loss import TrainingPrecision
 from subgoal.training.optimizers.optimizer import OptimizerName
 from subgoal.training.optimizers.schedule import share_used
 from subgoal.training.parallel.processes import Processes, joined_processes
@@ -27,7 +27,7 @@ CONFIG = TrainingConfig(
     optimizer=OptimizerName.ADAMW,
     checkpoint_tokens=700,
     looks=3,
-    precision=Precision.FLOAT32,
+    precision=TrainingPrecision.FLOAT32,
 )
 SCRIPT = Path(__file__).with_name("joint_run.py")
 

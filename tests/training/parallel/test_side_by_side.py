@@ -13,7 +13,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.parallel import side_by_side
-from subgoal.training.parallel.side_by_side import Failure, Order, train_side_by_side
+from subgoal.training.parallel.side_by_side import Failure, TrainingOrder, train_side_by_side
 from subgoal.training.train import students_folder, train
 
 ROLES = (Role.PLANNER, Role.EXECUTOR)
@@ -88,7 +88,7 @@ def test_an_error_of_a_process_is_the_stage_s(tiny, two_cores, tmp_path):
 )
 def test_how_a_process_ended_is_the_stage_s_end(tiny, tmp_path, monkeypatch, does, kind, said):
     config = tiny.model_dump(mode="json", exclude={"roles"})
-    order = Order(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
+    order = TrainingOrder(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
     popen = subprocess.Popen
     child = [sys.executable, "-c", f"import os, sys; os.read(0, 9); {does}"]
     monkeypatch.setattr(side_by_side.subprocess, "Popen", lambda _, **kinds: popen(child, **kinds))
@@ -109,7 +109,7 @@ def test_a_process_without_a_parent_ends_in_silence():
 def test_a_training_ends_with_its_parent(tiny, tmp_path):
     long = tiny.training.model_copy(update={"tokens": 10**9})
     config = tiny.model_copy(update={"training": long}).model_dump(mode="json", exclude={"roles"})
-    order = Order(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
+    order = TrainingOrder(config={**config, "roles": ["both"]}, folder=tmp_path / "run", threads=1)
     pipe = subprocess.PIPE
     with subprocess.Popen(WORKER, stdin=pipe, stdout=pipe, stderr=pipe) as child:
         assert child.stdin

@@ -23,7 +23,7 @@ class Chain:
         self.kind = (name, *(template.kind for template in self.units))
 
 
-class Example:
+class TransferExample:
     """An annotated path and its parts.
 
     Attributes:

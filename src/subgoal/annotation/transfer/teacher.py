@@ -16,7 +16,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.annotation.transfer.argument_binding import Binder
 from subgoal.annotation.transfer.argument_sources import Path, Span
-from subgoal.annotation.transfer.example import Example
+from subgoal.annotation.transfer.example import TransferExample
 from subgoal.annotation.transfer.template import templates
 from subgoal.annotation.transfer.type_alignment import Family, Segment
 from subgoal.errors import TeacherFailed
@@ -34,7 +34,9 @@ _MOST_HEARD = 3
 class _Carrier:
     """The annotated paths of one task type, ready to be carried over."""
 
-    def __init__(self, examples: Sequence[Example], others: Sequence[Example]) -> None:
+    def __init__(
+        self, examples: Sequence[TransferExample], others: Sequence[TransferExample]
+    ) -> None:
         self._family = Family(examples, others)
         self._paths = self._family.paths
         self._experience = 1 - _INEXPERIENCE / len(examples) ** _LEARNING
@@ -108,8 +110,10 @@ class TransferTeacher(Teacher):
 
     name = "transfer"
 
-    def __init__(self, examples: Iterable[AnnotatedTrajectory | Example]) -> None:
-        self._examples = [one if isinstance(one, Example) else Example(one) for one in examples]
+    def __init__(self, examples: Iterable[AnnotatedTrajectory | TransferExample]) -> None:
+        self._examples = [
+            one if isinstance(one, TransferExample) else TransferExample(one) for one in examples
+        ]
         self._carriers: dict[tuple[str, str], _Carrier] = {}
 
     @override

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from subgoal.annotation.transfer.example import Chain, Example
+from subgoal.annotation.transfer.example import Chain, TransferExample
 from subgoal.annotation.transfer.template import Template, cost
 
 Floats = NDArray[np.float64]
@@ -114,7 +114,9 @@ class Family:
             that fits.
     """
 
-    def __init__(self, examples: Sequence[Example], others: Sequence[Example] = ()) -> None:
+    def __init__(
+        self, examples: Sequence[TransferExample], others: Sequence[TransferExample] = ()
+    ) -> None:
         self.paths = (*examples, *others)
         self.members: list[Member] = []
         chains = _Chains()

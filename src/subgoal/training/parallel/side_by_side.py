@@ -22,7 +22,7 @@ from subgoal.progress import Board, Update
 from subgoal.record import Record
 
 
-class Order(Record):
+class TrainingOrder(Record):
     """What a process is to train."""
 
     config: dict[str, Any]
@@ -44,7 +44,7 @@ class Failure(Record):
     """One sentence."""
 
 
-def train_side_by_side(orders: Sequence[Order]) -> None:
+def train_side_by_side(orders: Sequence[TrainingOrder]) -> None:
     """Carry orders out at the same time; show the progress of all.
 
     Raises:
@@ -68,7 +68,7 @@ def train_side_by_side(orders: Sequence[Order]) -> None:
         raise kind(failure.message)
 
 
-def _start(order: Order) -> "subprocess.Popen[bytes]":
+def _start(order: TrainingOrder) -> "subprocess.Popen[bytes]":
     child = subprocess.Popen(
         [sys.executable, "-m", "subgoal.training.parallel.worker"],
         stdin=subprocess.PIPE,

@@ -17,7 +17,7 @@ from subgoal.errors import SubgoalError
 from subgoal.progress import relay_to
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.training.parallel.side_by_side import Order, failure_of
+from subgoal.training.parallel.side_by_side import TrainingOrder, failure_of
 
 _PR_SET_PDEATHSIG = 1
 """Of `prctl`: the signal that a process gets when its parent ends."""
@@ -30,7 +30,7 @@ def main() -> int:
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_watch_parent, args=(orders,), daemon=True).start()
     try:
-        return _carry_out(Order.model_validate_json(orders.get()))
+        return _carry_out(TrainingOrder.model_validate_json(orders.get()))
     except KeyboardInterrupt:  # the parent says so
         return 130
     except BrokenPipeError:  # the parent has ended; nothing more can be told to it
@@ -47,7 +47,7 @@ def _watch_parent(orders: "queue.SimpleQueue[bytes]") -> None:
     os._exit(1)
 
 
-def _carry_out(order: Order) -> int:
+def _carry_out(order: TrainingOrder) -> int:
     # What libraries print must not come between the lines of JSON.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -15,7 +15,7 @@ _STEP = re.compile(r"^(\d+)(?:-(\d+))? (.+?)(?: \(x\d+\))?(?: => .*)? \[-?\d+\]$
 _PART = re.compile(r"^Steps? (\d+)(?: to (\d+))? have no sub-goal yet", re.MULTILINE)
 
 
-class Asked(NamedTuple):
+class KnownQuestion(NamedTuple):
     """What a prompt asks about."""
 
     description: str
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     """First and last step that sub-goals are asked for."""
 
     @classmethod
-    def read(cls, messages: Messages) -> "Asked | None":
+    def read(cls, messages: Messages) -> "KnownQuestion | None":
         """Read a prompt of ours; None where it shows no path."""
         shown = [one["content"] for one in messages if _STEP.search(one["content"])]
         if not shown:
@@ -56,7 +56,7 @@ class KnownAnswers:
             description = " ".join(one.trajectory.task.description.split())
             self._known.setdefault(description, []).append(one)
 
-    def spans(self, asked: Asked) -> list[SubgoalSpan]:
+    def spans(self, asked: KnownQuestion) -> list[SubgoalSpan]:
         """Return the spans of the part that is asked about."""
         first, last = asked.part
         return [
@@ -65,7 +65,7 @@ class KnownAnswers:
             if span.first <= last and span.last >= first
         ]
 
-    def _whole(self, asked: Asked) -> list[SubgoalSpan]:
+    def _whole(self, asked: KnownQuestion) -> list[SubgoalSpan]:
         start = asked.first - 1
         for one in self._known.get(" ".join(asked.description.split()), ()):
             if one.trajectory.actions[start : start + len(asked.actions)] == asked.actions:
@@ -77,7 +77,7 @@ class KnownAnswers:
         ]
 
 
-def _path(asked: Asked) -> Trajectory:
+def _path(asked: KnownQuestion) -> Trajectory:
     task = Task(environment="", name="", variation=0, split="train", description=asked.description)
     steps = tuple(
         Step(action=action, observation="", score=0, moves=0, look="", inventory="")

@@ -26,7 +26,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.cost import estimate
 from subgoal.annotation.teachers.llm.prompt import render_pairs
 from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates, faulty_text
-from subgoal.annotation.teachers.rehearsal.known_answers import Asked, KnownAnswers
+from subgoal.annotation.teachers.rehearsal.known_answers import KnownAnswers, KnownQuestion
 from subgoal.digests import digest_of
 from subgoal.errors import TeacherFailed
 from subgoal.http_client import BrokenReply, read_json
@@ -184,7 +184,7 @@ class TeacherServer(ThreadingHTTPServer):
     ) -> _Completion:
         """Answer a request's body."""
         messages = cast("list[dict[str, str]]", body["messages"])
-        asked = Asked.read(messages)
+        asked = KnownQuestion.read(messages)
         text = "I see no path here."
         if asked is not None:
             spans = self._known.spans(asked)
