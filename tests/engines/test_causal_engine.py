@@ -115,23 +115,18 @@ def test_only_new_tokens_are_computed(model):
     assert engine.computed_tokens == 30 + answer.computed
 
 
-def test_first_ids_beams_and_the_limit_hold(model):
+def test_first_ids_and_the_limit_hold(model):
     engine = make_engine(model, 16)
-    scores = []
-    for width in (1, 3):
-        stream = engine.open()
-        stream.extend([4, 8, 15])
-        one = Generation(stream, frozenset(), 5, first=(17, 23), beams=width)
-        (answer,) = engine.generate([one])
-        assert answer.ids[0] in {17, 23}
-        assert len(answer.ids) == 5
-        assert list(stream.ids) == [4, 8, 15, *answer.ids]
-        logprob = 0.0
-        for place, number in enumerate(answer.ids):
-            row = torch.tensor(whole_text(model, [4, 8, 15, *answer.ids[:place]]))
-            if place == 0:
-                row = torch.where(torch.isin(torch.arange(90), torch.tensor([17, 23])), row, -1e9)
-            logprob += float(row.log_softmax(0)[number])
-        assert answer.logprob == pytest.approx(logprob, abs=1e-3)
-        scores.append(answer.logprob)
-    assert scores[1] >= scores[0] - 1e-4
+    stream = engine.open()
+    stream.extend([4, 8, 15])
+    (answer,) = engine.generate([Generation(stream, frozenset(), 5, first=(17, 23))])
+    assert answer.ids[0] in {17, 23}
+    assert len(answer.ids) == 5
+    assert list(stream.ids) == [4, 8, 15, *answer.ids]
+    logprob = 0.0
+    for place, number in enumerate(answer.ids):
+        row = torch.tensor(whole_text(model, [4, 8, 15, *answer.ids[:place]]))
+        if place == 0:
+            row = torch.where(torch.isin(torch.arange(90), torch.tensor([17, 23])), row, -1e9)
+        logprob += float(row.log_softmax(0)[number])
+    assert answer.logprob == pytest.approx(logprob, abs=1e-3)

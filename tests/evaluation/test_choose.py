@@ -10,7 +10,7 @@ from typing_extensions import override
 from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import OpenStudent, decided, open_student
-from subgoal.agents.student_seat import Decoding, check_constraints
+from subgoal.agents.student_seat import Decoding, check_student
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
 from subgoal.engines.agreement import ComparedEngine
@@ -231,8 +231,8 @@ def test_what_cannot_be_constrained_is_refused(
     student = _opened(students)
     words = WordTokenizer.train(corpus(annotated), 400)
     served = ComparedEngine(student.engine, student.engine)  # keeps to no constraint
-    check_constraints(CHOOSING, student.engine, student.tokenizer)
+    check_student(CHOOSING, student.engine, student.tokenizer)
     for engine, tokenizer in ((student.engine, words), (served, student.tokenizer)):
-        check_constraints(Decoding(), engine, tokenizer)
+        check_student(Decoding(), engine, tokenizer)
         with pytest.raises(EngineFailed, match="needs a causal student with marks on the engine"):
-            check_constraints(CHOOSING, engine, tokenizer)
+            check_student(CHOOSING, engine, tokenizer)

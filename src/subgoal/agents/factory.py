@@ -19,8 +19,8 @@ from subgoal.agents.student_engine import OpenStudent, decided, open_student, ro
 from subgoal.agents.student_seat import (
     Decoding,
     StudentSeat,
-    check_constraints,
     check_decoding,
+    check_student,
 )
 from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
@@ -203,9 +203,11 @@ class AgentShop:
         folder = self._folder / role
         engine = decided(folder, role, self._engine)
         check_decoding(self._decoding, engine)
-        self._loaded[role] = open_student(folder, role, engine, self._threads)
+        opened = open_student(folder, role, engine, self._threads)
+        check_student(self._decoding, opened.engine, opened.tokenizer)
+        self._loaded[role] = opened
 
     def _seat(self, role: Role) -> StudentSeat:
         held = self._loaded[role]
-        check_constraints(self._decoding, held.engine, held.tokenizer)
+        check_student(self._decoding, held.engine, held.tokenizer)
         return StudentSeat(held.engine, held.tokenizer, held.card.form, role, self._decoding)

@@ -22,7 +22,7 @@ class Decoding(Record):
     temperature: float = Field(default=0.0, ge=0)
     """0 is greedy."""
     beams: int = Field(default=1, ge=1)
-    """Beam search width; above 1, the temperature must be 0."""
+    """Beam search width of encoder-decoder students; above 1, the temperature must be 0."""
     seed: int = 0
     """Seed of the sampling."""
     grounded: bool = True
@@ -53,18 +53,18 @@ def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
         )
     if decoding.beams > 1 and decoding.temperature > 0:
         raise EngineFailed("beams do not sample; set decoding.temperature = 0, or beams = 1")
-    if decoding.beams > 1 and engine.engine is EngineName.OPENAI:
-        raise EngineFailed(
-            "engine 'openai' has no beams; set decoding.beams = 1, or another engine"
-        )
 
 
-def check_constraints(decoding: Decoding, engine: Engine, tokenizer: StudentTokenizer) -> None:
-    """Refuse to constrain what an engine or a tokenizer cannot.
+def check_student(decoding: Decoding, engine: Engine, tokenizer: StudentTokenizer) -> None:
+    """Refuse a way of writing that a student that is open does not have.
 
     Raises:
         EngineFailed: It cannot.
     """
+    if decoding.beams > 1 and not engine.searches:
+        raise EngineFailed(
+            "decoding.beams needs an encoder-decoder student that is not on a server; set it to 1"
+        )
     marked = engine.constrains and bool(tokenizer.starts((Mark.ACT,)))
     if decoding.choose and not marked:
         raise EngineFailed(

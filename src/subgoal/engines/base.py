@@ -111,7 +111,7 @@ class Generation:
     temperature: float = 0.0
     """0 is greedy."""
     beams: int = 1
-    """Beam search width; above 1, `temperature` must be 0."""
+    """Beam search width, of engines that `searches`; above 1, `temperature` must be 0."""
     seed: int = 0
     """Seed of the sampling; the same seed gives the same tokens."""
 
@@ -145,6 +145,8 @@ class Engine(ABC):
     """Number of token ids that the model knows."""
     grows: bool = True
     """Whether answers become part of their streams; False for encoder-decoder models."""
+    searches: bool = False
+    """Whether it searches with several beams; those of encoder-decoder models do."""
     constrains: bool = False
     """Whether it keeps to a `Generation.constraint`; an engine that does not ignores it."""
 
@@ -208,8 +210,8 @@ class Engine(ABC):
         _check_number("beams", request.beams, range(1, self.vocabulary + 1))
         if not 0 <= request.temperature < math.inf:
             raise RequestInvalid(f"temperature = {request.temperature} is not 0 or more")
-        if request.beams > 1 and request.temperature > 0:
-            raise RequestInvalid("beams do not sample; ask for temperature 0, or for one beam")
+        if request.beams > 1 and (request.temperature > 0 or not self.searches):
+            raise RequestInvalid("this engine does not sample, or not search, with several beams")
         held = len(request.stream.ids)
         room = self.context - held
         if not self.grows:

@@ -111,7 +111,7 @@ class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
         context: Most tokens of a source.
     """
 
-    grows = False
+    grows, searches = False, True
     kind = "Translator"
     vocabulary_file = "shared_vocabulary.json"
 

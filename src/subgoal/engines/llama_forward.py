@@ -51,12 +51,6 @@ class KeyValueCache(PrefixCache):
         grown[:, :, : self.length] = held[:, :, : self.length]
         return grown
 
-    @override
-    def copy(self) -> "KeyValueCache":
-        twin = object.__new__(KeyValueCache)
-        twin.keys, twin.values, twin.length = self.keys.clone(), self.values.clone(), self.length
-        return twin
-
 
 def cache_bytes(cache: KeyValueCache, length: int) -> int:
     """Return the most bytes that a cache like this one takes with so many tokens."""

@@ -5,7 +5,6 @@ stream with more goes alone. Where a model's cache cannot forget tokens (recurre
 models), the whole text is computed again.
 """
 
-import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -37,10 +36,6 @@ class ModuleCache(PrefixCache):
         elif forgotten > 0:
             self.content.crop(-forgotten)
 
-    @override
-    def copy(self) -> "ModuleCache":
-        return copy.deepcopy(self)
-
 
 class EmptyCache(PrefixCache):
     """Holds nothing: the whole text is computed each time."""
@@ -53,10 +48,6 @@ class EmptyCache(PrefixCache):
     @length.setter
     def length(self, length: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         del length
-
-    @override
-    def copy(self) -> "EmptyCache":
-        return EmptyCache()
 
 
 class ModuleForward(Forward):

@@ -1,4 +1,4 @@
-"""An engine that keeps prefixes: streams, greedy search, sampling and beams over a forward pass.
+"""An engine that keeps prefixes: streams, greedy search and sampling over a forward pass.
 
 Which forward pass is the model's affair: it computes the new tokens of some streams and keeps
 their keys and values in the streams' caches. Where several tokens in one pass cost less than as
@@ -6,7 +6,6 @@ many passes, the tokens that probably come next (`draft_model`) are computed alo
 the model would have chosen itself are kept: the same answers in half of the passes.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -26,10 +25,6 @@ class PrefixCache(ABC):
     """
 
     length: int
-
-    @abstractmethod
-    def copy(self) -> "PrefixCache":
-        """Return a cache of its own with the same content."""
 
 
 class Forward(ABC):
@@ -151,12 +146,10 @@ class PrefixEngine(Engine):
 
     @override
     def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
-        wide = {i: self._beam(one) for i, one in enumerate(requests) if one.beams > 1}
-        states = [_State(one) for one in requests if one.beams <= 1]
+        states = [_State(one) for one in requests]
         while live := [state for state in states if state.goes_on()]:
             self._advance(live)
-        plain = iter(states)
-        return [wide[i] if i in wide else self._ended(next(plain)) for i in range(len(requests))]
+        return [self._ended(state) for state in states]
 
     def _advance(self, live: Sequence["_State"]) -> None:
         """Let each request choose its next token, and those after it that were guessed."""
@@ -188,38 +181,6 @@ class PrefixEngine(Engine):
         new = [stream.pending for stream in streams]
         return self._forward(new, [stream.held for stream in streams], wanted)
 
-    def _beam(self, request: Generation) -> Generated:
-        """Beam search; the score of a beam is its log-probability per token."""
-        origin, started = _own(request.stream), self._computed
-        beams: list[tuple[float, tuple[int, ...], PrefixStream]] = [(0.0, (), origin)]
-        finished: list[tuple[float, tuple[int, ...]]] = []
-        for _ in range(request.limit):
-            logits = self._compute([stream for _, _, stream in beams])
-            kept = [
-                _allowed(row, _next(request, ids))
-                for row, (_, ids, _) in zip(logits, beams, strict=True)
-            ]
-            scores = torch.log_softmax(torch.stack(kept), dim=-1)
-            best = [
-                (total + value, (*ids, number), stream)
-                for (total, ids, stream), row in zip(beams, scores, strict=True)
-                for value, number in zip(
-                    *(t.tolist() for t in row.topk(request.beams)), strict=True
-                )
-                if value > -math.inf  # fewer ids may come than there are beams
-            ]
-            best.sort(key=lambda one: -one[0])
-            finished += [(t, ids) for t, ids, _ in best[: request.beams] if ids[-1] in request.stop]
-            going = [one for one in best if one[1][-1] not in request.stop][: request.beams]
-            if len(finished) >= request.beams or not going:
-                break
-            beams = [(total, ids, _branch(stream, ids[-1])) for total, ids, stream in going]
-        stopped = bool(finished)
-        pool = finished or [(total, ids) for total, ids, _ in beams]
-        total, ids = max(pool, key=lambda one: one[0] / max(1, len(one[1])))
-        origin.extend(ids)
-        return Generated(ids=ids, logprob=total, stopped=stopped, computed=self._computed - started)
-
 
 def _own(stream: Stream) -> PrefixStream:
     if not isinstance(stream, PrefixStream):
@@ -227,25 +188,11 @@ def _own(stream: Stream) -> PrefixStream:
     return stream
 
 
-def _branch(stream: PrefixStream, number: int) -> PrefixStream:
-    twin = PrefixStream(stream.engine, stream.held.copy())
-    twin.extend([*stream.ids, number])
-    return twin
-
-
 def _next(request: Generation, written: Sequence[int]) -> Sequence[int]:
     """Return the ids that may come next; empty: any."""
     if not written and request.first:
         return request.first
     return request.constraint.allowed(written) if request.constraint is not None else ()
-
-
-def _allowed(logits: torch.Tensor, first: Sequence[int]) -> torch.Tensor:
-    if not first:
-        return logits
-    masked = torch.full_like(logits, -torch.inf)
-    masked[..., list(first)] = logits[..., list(first)]
-    return masked
 
 
 class _State:

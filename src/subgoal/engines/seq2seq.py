@@ -38,7 +38,7 @@ class Seq2SeqEngine(Engine):
         context: Most tokens of a source, and of a target; never more than the model has positions.
     """
 
-    grows = False
+    grows, searches = False, True
 
     def __init__(self, model: Any, context: int) -> None:
         self.context, self.vocabulary = positions(model, context), vocabulary(model)

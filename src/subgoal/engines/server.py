@@ -133,8 +133,6 @@ class OpenAIEngine(Engine):
         return await asyncio.gather(*map(self._one, requests))
 
     async def _one(self, request: Generation) -> Generated:
-        if request.beams > 1:
-            raise EngineFailed("engine 'openai' has no beams; set decoding.beams = 1")
         held = list(request.stream.ids)
         limit = request.limit
         told = Generated(ids=(), logprob=0.0, stopped=False)
