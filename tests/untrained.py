@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import corpus, lexicon
+from subgoal.datasets.examples import corpus
 from subgoal.students.build import StudentConfig, make_student, make_t5
 from subgoal.students.folder import Student, StudentCard, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
@@ -26,7 +26,7 @@ def untrained_students(folder: Path, annotated: Sequence[AnnotatedTrajectory]) -
         model = make_student(StudentConfig(), tokenizer.size, tokenizer.mark(Mark.PAD), 512)
         for weights in model.parameters():
             torch.nn.init.normal_(weights, 0, 0.2)
-        _save(folder / role, role, model, tokenizer, TRANSCRIPT, annotated)
+        _save(folder / role, role, model, tokenizer, TRANSCRIPT)
 
 
 def fresh_student(folder: Path, annotated: Sequence[AnnotatedTrajectory], form: TextFormat) -> None:
@@ -45,7 +45,7 @@ def fresh_student(folder: Path, annotated: Sequence[AnnotatedTrajectory], form: 
         if pairs
         else make_student(config, tokenizer.size, tokenizer.pad, 512)
     )
-    _save(folder, Role.FLAT, model, tokenizer, form, annotated)
+    _save(folder, Role.FLAT, model, tokenizer, form)
 
 
 def _save(
@@ -54,7 +54,6 @@ def _save(
     model: PreTrainedModel,
     tokenizer: StudentTokenizer,
     form: TextFormat,
-    annotated: Sequence[AnnotatedTrajectory],
 ) -> None:
     card = StudentCard(
         role=role,
@@ -67,6 +66,5 @@ def _save(
         seconds=0.0,
         seed=0,
         trained_on=(),
-        lexicon=lexicon(annotated, tokenizer),
     )
     save_student(folder, Student(model.eval(), tokenizer, card))

@@ -66,6 +66,22 @@ def removed(**keys: tuple[object, str]) -> Any:
     return model_validator(mode="before")(read)
 
 
+def no_longer_told(*names: str) -> Any:
+    """Return a validator of a record that told more before: what these fields say is left out.
+
+    Returns:
+        What the record's class holds, under a name of its own.
+    """
+
+    def read(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        table = cast("dict[str, Any]", given)
+        return {name: value for name, value in table.items() if name not in names}
+
+    return model_validator(mode="before")(read)
+
+
 class Record(BaseModel):
     """A frozen, strict record: an unknown field is an error, a number finite and no truth value.
 

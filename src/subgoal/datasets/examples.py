@@ -179,23 +179,6 @@ def corpus(
             yield from PHRASES
 
 
-def lexicon(
-    annotated: Iterable[AnnotatedTrajectory],
-    tokenizer: StudentTokenizer,
-    form: TextFormat | None = None,
-) -> tuple[str, ...]:
-    """Return the words of all sub-goals and actions that are learned, sorted.
-
-    Args:
-        annotated: The paths.
-        tokenizer: Parts the words.
-        form: The text format; None: a transcript's.
-    """
-    written = _written(annotated, form)
-    pieces = {piece for text in written for piece in tokenizer.pieces(text)}
-    return tuple(sorted(tokenizer.decode(piece) for piece in pieces))
-
-
 def unwritable(
     annotated: Iterable[AnnotatedTrajectory],
     tokenizer: StudentTokenizer,

@@ -22,7 +22,7 @@ from safetensors.numpy import load, save
 from subgoal.datasets.examples import Example
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import DataCorrupt, said_by
-from subgoal.record import Record
+from subgoal.record import Record, no_longer_told
 from subgoal.students.folder import load_tokenizer, write_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
@@ -40,8 +40,9 @@ class _About(Record):
     keys: tuple[str, ...]
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
-    lexicon: tuple[str, ...]
+
     unwritable: tuple[str, ...] = ()
+    _no_longer_told = no_longer_told("lexicon")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Prepared:
         tokenizer: What made their tokens.
         trained_on: Keys of the tasks.
         teachers: How many of the paths each teacher annotated.
-        lexicon: Words of the sub-goals and actions, renamed copies left out.
-        unwritable: Characters of them that the tokenizer has no tokens for.
+        unwritable: Characters of sub-goals and actions that the tokenizer has no tokens for.
     """
 
     train: Sequence[Example]
@@ -63,7 +63,6 @@ class Prepared:
     tokenizer: StudentTokenizer
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
-    lexicon: tuple[str, ...]
     unwritable: tuple[str, ...] = ()
 
 
@@ -77,7 +76,6 @@ def save_prepared(folder: Path, prepared: Prepared) -> None:
         keys=keys,
         trained_on=prepared.trained_on,
         teachers=prepared.teachers,
-        lexicon=prepared.lexicon,
         unwritable=prepared.unwritable,
     )
 
@@ -124,7 +122,6 @@ def load_prepared(folder: Path, turns: Turns) -> Prepared:
         tokenizer,
         trained_on=about.trained_on,
         teachers=about.teachers,
-        lexicon=about.lexicon,
         unwritable=about.unwritable,
     )
 

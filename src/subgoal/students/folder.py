@@ -27,7 +27,7 @@ from transformers.utils import logging as transformers_logging
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid, said_by
 from subgoal.journal import writing
-from subgoal.record import Record
+from subgoal.record import Record, no_longer_told
 from subgoal.students.ending import Ending, TrainingExtent
 from subgoal.students.model_card import model_card
 from subgoal.students.model_files import Origin, check_model_folder
@@ -86,10 +86,8 @@ class StudentCard(Record):
     """Keys of the tasks it was trained on; none of them may be played in an evaluation."""
     teachers: dict[str, int] = {}
     """How many of its paths each teacher annotated; `transfer` for those carried over."""
-    lexicon: tuple[str, ...] = ()
-    """Words of the sub-goals and actions that it learned, renamed copies left out."""
     unwritable: tuple[str, ...] = ()
-    """Characters of those that its tokenizer has no tokens for: it cannot write them."""
+    """Characters of its sub-goals and actions that its tokenizer has no tokens for."""
     ending: Ending | None = None
     """What ended its training; None: the card is older than this field."""
     share: float | None = None
@@ -102,6 +100,7 @@ class StudentCard(Record):
     """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}
     """The configuration that it was made by, for people to read."""
+    _no_longer_told = no_longer_told("lexicon")
 
     @property
     def extent(self) -> TrainingExtent:

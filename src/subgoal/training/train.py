@@ -28,7 +28,6 @@ from subgoal.datasets.examples import (
     build,
     chosen_types,
     corpus,
-    lexicon,
     unwritable,
 )
 from subgoal.datasets.renaming import copies_of, names, renamed_all
@@ -179,7 +178,6 @@ class _Data:
     train: Sequence[AnnotatedTrajectory]
     dev: Sequence[AnnotatedTrajectory]
     tokens: Tokens
-    lexicon: tuple[str, ...]
     unwritable: tuple[str, ...]
 
 
@@ -374,7 +372,6 @@ class _Shelf:
             tokenizer=tokenizer,
             trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
             teachers=_teachers(data.train),
-            lexicon=data.lexicon,
             unwritable=data.unwritable,
         ), data.tokens
 
@@ -419,8 +416,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
-    words = lexicon(training, tokens.tokenizer, config.form)
-    return _Data(paths, dev, tokens, words, _unwritable(training, tokens.tokenizer, whole))
+    return _Data(paths, dev, tokens, _unwritable(training, tokens.tokenizer, whole))
 
 
 def _unwritable(
@@ -506,7 +502,6 @@ def _train_one(one: _OneStudent, shelf: _Shelf, work: Path, watch: Watch | None)
         trained_on=tuple(dict.fromkeys((*(old.trained_on if old else ()), *prepared.trained_on))),
         teachers=prepared.teachers,
         unwritable=prepared.unwritable,
-        lexicon=tuple(sorted({*(old.lexicon if old else ()), *prepared.lexicon})),
         base=one.student.model,
         base_tokens=old.base_tokens + old.tokens if old else 0,
         vocabulary=tokenizer.size,

@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, normalizers
 
 from subgoal.datasets.splits import check_leaks, hold_out
 from subgoal.errors import DataLeak, StudentInvalid
@@ -21,38 +20,6 @@ def test_text_that_spells_a_mark_stays_text(mark, before, after):
     ids = TOKENIZER.encode(text)
     assert not set(ids) & {TOKENIZER.mark(m) for m in Mark}
     assert TOKENIZER.decode(ids) == text
-
-
-@given(st.text(max_size=40))
-def test_pieces_are_the_words_of_a_text_and_each_is_a_text_of_its_own(text):
-    pieces = TOKENIZER.pieces(text)
-    assert len(pieces) == len(set(pieces))
-    rest, place = TOKENIZER.encode(text), 0
-    while place < len(rest):  # a text is made of its pieces, none of which begins another's words
-        fits = [p for p in pieces if rest[place : place + len(p)] == p]
-        assert fits
-        place += max(map(len, fits))
-
-
-def test_words_are_parted_with_the_space_before_them():
-    pieces = TOKENIZER.pieces("go to kitchen, to 10")
-    parted = [TOKENIZER.decode(piece) for piece in pieces]
-    assert parted == ["go", " to", " kitchen", ",", " ", "1", "0"]
-    assert all(TOKENIZER.pieces(TOKENIZER.decode(piece)) == [piece] for piece in pieces)
-
-
-def test_a_tokenizer_that_parts_no_words_has_no_pieces():
-    whole = Tokenizer(models.WordLevel({mark.value: i for i, mark in enumerate(Mark)} | {"a": 99}))
-    whole.add_special_tokens([mark.value for mark in Mark])
-    assert MarkTokenizer(whole).pieces("a") == []
-
-
-@given(st.sampled_from(["e\u0301tage", "\u212bngstr\u00f6m"]))
-def test_pieces_are_those_of_the_text_as_the_tokenizer_reads_it(text):
-    reads = Tokenizer.from_str(TOKENIZER._tokenizer.to_str())
-    reads.normalizer = normalizers.NFC()
-    (piece,) = MarkTokenizer(reads).pieces(text)
-    assert piece == MarkTokenizer(reads).encode(text)
 
 
 def test_it_survives_the_disk(tmp_path):

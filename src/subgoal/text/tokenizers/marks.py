@@ -88,14 +88,6 @@ class StudentTokenizer(ABC):
         """Id that stands for text that it has no tokens for; None where it has some for any."""
         return None
 
-    def pieces(self, text: str) -> list[tuple[int, ...]]:
-        """Return the ids of the words of a text and of what stands between them, piece by piece.
-
-        A tokenizer that does not part words has none.
-        """
-        del text
-        return []
-
     def divider(self, number: int | None = None) -> list[int]:
         """Return the ids between two parts of a window.
 
@@ -226,7 +218,6 @@ class MarkTokenizer(StudentTokenizer):
                 raise StudentInvalid(f"the tokenizer has no mark {mark}; it is another format's")
             self._marks[mark] = number
         self.encode = lru_cache(maxsize=100_000)(self._encode)
-        self._piece = lru_cache(maxsize=100_000)(self._encode_piece)
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> "MarkTokenizer":
@@ -325,17 +316,6 @@ class MarkTokenizer(StudentTokenizer):
     def text(self, ids: Sequence[int]) -> str:
         start = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
         return self._tokenizer.decode(list(ids[start:]), skip_special_tokens=False)
-
-    @override
-    def pieces(self, text: str) -> list[tuple[int, ...]]:
-        before, parting = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
-        if parting is None:
-            return []
-        parted = parting.pre_tokenize_str(text if before is None else before.normalize_str(text))
-        return [self._piece(piece) for piece in dict.fromkeys(piece for piece, _ in parted)]
-
-    def _encode_piece(self, piece: str) -> tuple[int, ...]:
-        return tuple(token.id for token in self._tokenizer.model.tokenize(piece))
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
