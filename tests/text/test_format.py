@@ -347,14 +347,6 @@ def test_a_task_type_has_its_own_share_of_earlier_texts(annotated, tokenizer):
         assert (texts == 1) is (one.trajectory.task.name == name)
 
 
-def test_of_a_path_its_decision_alone_can_be_learned(annotated, tokenizer):
-    config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, decisions=True)
-    for one in annotated:
-        (text,) = build([one], Role.BOTH, config, tokenizer)
-        said = spell(tokenizer, text.ids[text.learned])
-        assert said == f"<|goal|>{spelled(str(one.spans[-1].subgoal))}<|end|>"
-
-
 @pytest.mark.parametrize("rendering", list(RenderingName))
 def test_a_share_of_the_answers_is_forgotten_by_lot_and_what_is_learned_is_not(
     annotated, tokenizer, rendering

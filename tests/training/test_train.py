@@ -210,13 +210,6 @@ def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny
         train(further, folder)
 
 
-def test_whoever_sets_no_sub_goals_learns_no_decisions(tiny, tmp_path):
-    dataset = tiny.dataset.model_copy(update={"decisions": True})
-    asked = tiny.model_copy(update={"roles": (Role.FLAT,), "dataset": dataset})
-    with pytest.raises(ConfigInvalid, match="'flat' sets no sub-goals"):
-        train(asked, RunFolder(tmp_path / "run"))
-
-
 @pytest.mark.parametrize("field", ["per_type_of", "earlier_of", "only_renamed"])
 def test_a_type_that_is_not_in_the_data_is_named(tiny, tmp_path, field):
     value = ("fetsh",) if field == "only_renamed" else {"fetsh": 1}

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import Field
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.errors import ConfigInvalid
+from subgoal.record import removed
 from subgoal.text.conditions import with_reasons
 from subgoal.text.context import make_context
 from subgoal.text.events import Event, course, drive
@@ -22,10 +22,8 @@ from subgoal.text.format import (
     Context,
     RenderingName,
     Role,
-    Target,
     Text,
     TextFormat,
-    Turns,
     plain,
     spelled,
 )
@@ -57,9 +55,6 @@ class DatasetConfig(TextFormat):
     reasons: bool = False
     """A sub-goal that follows a condition of the task quotes it first (`datasets.reasons`):
     `sort_into(conductive, place it in the green box, aluminum foil, green box)`."""
-    decisions: bool = False
-    """Of a path only its last sub-goal is learned, which is its decision: a student that is trained
-    further learns to decide, and is averaged with what it was (`training.keep_base`)."""
     earlier: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of a path's texts before its last one that are learned, by lot. The last text of a
     folded path holds its decision (which box, which plane); a student that is trained further, and
@@ -87,6 +82,9 @@ class DatasetConfig(TextFormat):
     without: tuple[str, ...] = ()
     """Task types that are left out of training altogether, to be played as unseen ones (the paper's
     ablation)."""
+    _removed = removed(
+        decisions=(False, "students did not learn to decide by it; set earlier_of for its types"),
+    )
 
     @property
     def form(self) -> TextFormat:
@@ -225,15 +223,6 @@ def build(
         ConfigInvalid: The context is too small for a path (no rule could shorten its text enough),
             a turn too short for what is to be written, or the role needs another rendering.
     """
-    if config.decisions and Target.GOAL not in LEARNED[role]:
-        raise ConfigInvalid(
-            f"train.dataset.decisions: '{role}' sets no sub-goals; leave it out of train.roles"
-        )
-    if config.decisions and config.turns is not Turns.MARKS:
-        raise ConfigInvalid(
-            "train.dataset.decisions wants train.dataset.turns = 'marks', by which the end of an "
-            "episode is told from a sub-goal"
-        )
     examples = [
         Example(
             ids=np.array(text.ids, np.int32),
@@ -276,9 +265,6 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     for event in _forgetting(events, config.forgotten, one):
         drive(context, event)
     texts = context.finished
-    if config.decisions:
-        decided = [text for text in map(_decision, texts) if text is not None]
-        return decided[-1:]
     share = config.earlier_of.get(one.trajectory.task.name, config.earlier)
     return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
 
@@ -291,18 +277,6 @@ def _forgetting(events: Iterable[Event], share: float, one: AnnotatedTrajectory)
             yield replace(event, step=event.step.model_copy(update={"observation": ""}))
         else:
             yield event
-
-
-def _decision(text: Text) -> Text | None:
-    """Return a text of which only the last sub-goal is learned; None where it sets none."""
-    spans = [list(run) for _, run in groupby(range(len(text.ids)), lambda i: text.targets[i])]
-    goals = [run for run in spans if text.targets[run[0]] is Target.GOAL]
-    whole = [run for run in goals if len(run) > 1]  # the mark that ends an episode stands alone
-    if not whole:
-        return None
-    learned = set(whole[-1])
-    targets = [target if i in learned else Target.CONTEXT for i, target in enumerate(text.targets)]
-    return replace(text, targets=tuple(targets))
 
 
 def _drawn(text: Text, share: float) -> bool:
