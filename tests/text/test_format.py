@@ -347,22 +347,6 @@ def test_a_task_type_has_its_own_share_of_earlier_texts(annotated, tokenizer):
         assert (texts == 1) is (one.trajectory.task.name == name)
 
 
-@pytest.mark.parametrize("rendering", list(RenderingName))
-def test_a_share_of_the_answers_is_forgotten_by_lot_and_what_is_learned_is_not(
-    annotated, tokenizer, rendering
-):
-    def texts(share):
-        config = DatasetConfig(rendering=rendering, context=4000, forgotten=share)
-        return build(annotated, Role.FLAT, config, tokenizer)
-
-    whole, some, again = texts(0.0), texts(0.5), texts(0.5)
-    assert [one.ids.tolist() for one in some] == [one.ids.tolist() for one in again]
-    assert 0.3 < sum(len(one.ids) for one in some) / sum(len(one.ids) for one in whole) < 0.95
-    assert [one.ids[one.learned].tolist() for one in some] == [
-        one.ids[one.learned].tolist() for one in whole
-    ]
-
-
 def test_steps_can_be_dropped(annotated, tokenizer):
     whole = build(annotated, Role.BOTH, DatasetConfig(), tokenizer)
     config = DatasetConfig(drop=("look around",))

@@ -1,8 +1,8 @@
 """From annotated trajectories to training examples, by role."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from subgoal.errors import ConfigInvalid
 from subgoal.record import removed
 from subgoal.text.conditions import with_reasons
 from subgoal.text.context import make_context
-from subgoal.text.events import Event, course, drive
+from subgoal.text.events import course, drive
 from subgoal.text.format import (
     LEARNED,
     ActionForm,
@@ -68,9 +68,6 @@ class DatasetConfig(TextFormat):
     kept: tuple[str, ...] = ()
     """Words that renamed copies leave as they are where a name has no other: what they mean is
     knowledge, such as colours that are mixed."""
-    forgotten: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Dropout of history: share of the world's answers that stand empty in the texts, by lot, so
-    that a student does not lean on any one of them. Play shows all."""
     move_limit: int = Field(default=0, ge=0)
     """Leave out what a path does after so many moves of the world, which the protocol's limit
     leaves no time for in play; 0: nothing."""
@@ -84,6 +81,7 @@ class DatasetConfig(TextFormat):
     ablation)."""
     _removed = removed(
         decisions=(False, "students did not learn to decide by it; set earlier_of for its types"),
+        forgotten=(0.0, "dropout of history was not told from noise; leave it out"),
     )
 
     @property
@@ -262,21 +260,11 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
         move_limit=config.move_limit,
         drop=config.drop,
     )
-    for event in _forgetting(events, config.forgotten, one):
+    for event in events:
         drive(context, event)
     texts = context.finished
     share = config.earlier_of.get(one.trajectory.task.name, config.earlier)
     return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
-
-
-def _forgetting(events: Iterable[Event], share: float, one: AnnotatedTrajectory) -> Iterator[Event]:
-    """Leave a share of the answers empty, by lots that each copy of a path has of its own."""
-    lots = random.Random(repr([one.trajectory.task.key, *one.trajectory.actions]))
-    for event in events:
-        if event.step is not None and lots.random() < share:
-            yield replace(event, step=event.step.model_copy(update={"observation": ""}))
-        else:
-            yield event
 
 
 def _drawn(text: Text, share: float) -> bool:
