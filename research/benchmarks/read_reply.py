@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from subgoal.annotation.replies.alignment import Alignment, owners
+from subgoal.annotation.replies.alignment import owners
 from subgoal.annotation.replies.listed import listed_subgoals
 from subgoal.annotation.replies.numbered import Listing
 from subgoal.annotation.replies.read import read_partly
@@ -57,10 +57,9 @@ def main() -> None:
     print(f"pairs: {milliseconds(lambda: read_partly(pairs, actions)):.1f} ms")
     draft = listed_subgoals(listed, actions)
     assert isinstance(draft, Listing)
-    for alignment in (Alignment.DTW, Alignment.EDIT):
-        whole = milliseconds(lambda kind=alignment: read_partly(listed, actions, alignment=kind))
-        alone = milliseconds(lambda kind=alignment: owners(draft.items, actions, kind))
-        print(f"the paper's form by {alignment}: {whole:.1f} ms, {alone:.1f} ms of it aligning")
+    whole = milliseconds(lambda: read_partly(listed, actions))
+    alone = milliseconds(lambda: owners(draft.items, actions))
+    print(f"the paper's form: {whole:.1f} ms, {alone:.1f} ms of it aligning")
     print(f"alignment of {len(actions)} actions: {alone:.1f} ms")
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subgoal.annotation.replies.alignment import Alignment
 from subgoal.annotation.replies.read import read_partly, read_reply, well_formed
 from subgoal.annotation.subgoal import SubgoalSpan, check_spans
 from subgoal.annotation.teachers.llm.prompt import render_pairs
@@ -37,12 +36,10 @@ PAPER = (
 ANNOTATIONS = recorded_annotations("scienceworld")
 
 
-def outcome(
-    reply: str, actions: Sequence[str], alignment: Alignment = Alignment.EDIT
-) -> list[SubgoalSpan]:
+def outcome(reply: str, actions: Sequence[str]) -> list[SubgoalSpan]:
     """Read a reply; an empty list where it is refused, with a reason and where."""
     try:
-        spans = read_reply(reply, actions, alignment)
+        spans = read_reply(reply, actions)
     except AnnotationInvalid as error:
         failure = error
     else:
@@ -96,7 +93,6 @@ def test_every_form_is_read_exactly(reply: str) -> None:
     assert plain(read_reply(reply, ACTIONS)) == TRUE
 
 
-@pytest.mark.parametrize("alignment", list(Alignment))
 @pytest.mark.parametrize(
     "reply",
     [
@@ -109,8 +105,8 @@ def test_every_form_is_read_exactly(reply: str) -> None:
         PAIRS.replace("6", "5"),
     ],
 )
-def test_small_faults_are_mended_and_marked(reply: str, alignment: Alignment) -> None:
-    spans = read_reply(reply, ACTIONS, alignment)
+def test_small_faults_are_mended_and_marked(reply: str) -> None:
+    spans = read_reply(reply, ACTIONS)
     check_spans(spans, len(ACTIONS))
     assert [str(span.subgoal) for span in spans] == [name for name, _, _ in TRUE]
     assert any(span.repaired for span in spans)
@@ -439,7 +435,7 @@ def random_reply(chance: random.Random) -> str:
 def check_random(seed: int) -> None:
     chance = random.Random(seed)
     actions = [chance.choice(ACTIONS) for _ in range(chance.randrange(1, 9))]
-    outcome(random_reply(chance), actions, chance.choice(list(Alignment)))
+    outcome(random_reply(chance), actions)
 
 
 def test_random_replies_raise_nothing_else() -> None:

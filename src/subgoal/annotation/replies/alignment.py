@@ -2,20 +2,17 @@
 
 A reply in the paper's form repeats the path's actions, with faults: some are missing, some are
 extra or repeated, some are reworded. Which sub-goal owns which step follows from aligning the two
-lists (paper, appendix on data generation: dynamic time warping). Two alignments are offered:
+lists by minimal edit distance (paper, appendix on data generation: dynamic time warping). A step
+has an owner only where *every* alignment of near-minimal cost gives it the same one. Where they
+differ (a run of one action that crosses a boundary, with one of its repeats missing), the step is
+doubtful and nothing is guessed.
 
-- `edit`: minimal edit distance. A step has an owner only where *every* alignment of near-minimal
-  cost gives it the same one. Where they differ (a run of one action that crosses a boundary, with
-  one of its repeats missing), the step is doubtful and nothing is guessed.
-- `dtw`: dynamic time warping, one optimal alignment, as the paper has it.
-
-Both are exact dynamic programmes over numpy rows: a path of 1,000 actions takes milliseconds.
+It is an exact dynamic programme over numpy rows: a path of 1,000 actions takes milliseconds.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
@@ -44,15 +41,6 @@ Matrix = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 
-class Alignment(StrEnum):
-    """How listed actions are aligned with the path."""
-
-    EDIT = "edit"
-    """Minimal edit distance; doubtful steps are left open."""
-    DTW = "dtw"
-    """Dynamic time warping, as in the paper."""
-
-
 @lru_cache(maxsize=8192)
 def normal(action: str) -> str:
     """Return an action as it is compared: lower case, single spaces, no quotes around it."""
@@ -72,7 +60,6 @@ class Ownership:
 def owners(
     listed: Sequence[Sequence[str]],
     actions: Sequence[str],
-    alignment: Alignment = Alignment.EDIT,
     cut_off: bool = False,
 ) -> Ownership:
     """Find which sub-goal owns each step.
@@ -80,7 +67,6 @@ def owners(
     Args:
         listed: For each sub-goal, the actions that the teacher listed.
         actions: The true path.
-        alignment: How to align.
         cut_off: True where the list breaks off, so that the rest of the path costs nothing.
     """
     path = [normal(action) for action in actions]
@@ -94,9 +80,6 @@ def owners(
     costs = _costs(items, path, codes)
     left = np.array([codes[item] for item in items])
     right = np.array([codes[action] for action in path])
-    if alignment is Alignment.DTW:
-        matches = np.argwhere(_warped(costs[np.ix_(left, right)]))
-        return _agreed(matches, groups, len(path), np.array([], dtype=np.int64))
     matches, lost = _near_minimal(left, right, costs, cut_off)
     return _agreed(matches, groups, len(path), lost)
 
@@ -193,32 +176,3 @@ def _edit_table(cost: Matrix, ramp: Matrix, start: Matrix | None = None) -> Matr
         np.minimum.accumulate(row, out=row)
     table[beyond] = np.inf
     return table + ramp
-
-
-def _warped(cost: Matrix) -> NDArray[np.bool_]:
-    """Return the (item, step) of one optimal warping whose texts are equal or alike."""
-    items, steps = cost.shape
-    total = np.full((items + 1, steps + 1), np.inf, dtype=np.float32)
-    total[0, 0] = 0
-    price, best = cost.ravel(), total.ravel()
-    for diagonal in range(items + steps - 1):  # the cells of an anti-diagonal are independent
-        first, last = max(0, diagonal - steps + 1), min(items - 1, diagonal)
-        begin, end = diagonal + first * steps, diagonal + last * steps + 1
-        stay = best[begin + 1 : end + 1 : steps]
-        move = best[begin + steps + 1 : end + steps + 1 : steps]
-        here = best[begin + steps + 2 : end + steps + 2 : steps]
-        np.minimum(stay, move, out=here)
-        np.minimum(here, best[begin:end:steps], out=here)
-        here += price[begin - first : end - last : max(1, steps - 1)]
-    matched = np.zeros(cost.shape, dtype=np.bool_)
-    item, step = items, steps
-    while item and step:
-        matched[item - 1, step - 1] = cost[item - 1, step - 1] < _FORBIDDEN
-        both, up = float(total[item - 1, step - 1]), float(total[item - 1, step])
-        left = float(total[item, step - 1])
-        item, step = (
-            (item - 1, step - 1)
-            if both <= min(up, left)
-            else ((item - 1, step) if up <= left else (item, step - 1))
-        )
-    return matched

@@ -8,7 +8,7 @@ What is read, in a code fence or amid chatter, whole or cut off:
 - the paper's form, in which every sub-goal repeats its actions (see `listed_reply`).
 
 Numbers are taken as written (see `numbered_reply`); listed actions are aligned with the path (see
-`path_alignment`). Then `mending` settles what is left open. What a model thought aloud is no answer
+`alignment`). Then `repair` settles what is left open. What a model thought aloud is no answer
 (see `thought`). Where a reply holds several answers, the last whole one counts, and it is marked as
 mended where another one contradicts it.
 """
@@ -20,7 +20,6 @@ from dataclasses import replace
 from subgoal.annotation.replies.alignment import (
     DOUBTFUL,
     MISSING,
-    Alignment,
     Ownership,
     normal,
     owners,
@@ -38,15 +37,12 @@ _BAD_ARGUMENT = re.compile(r"[{}\[\]<>|\n\"`]")
 _LONGEST_ARGUMENT = 120
 
 
-def read_reply(
-    reply: str, actions: Sequence[str], alignment: Alignment = Alignment.EDIT
-) -> list[SubgoalSpan]:
+def read_reply(reply: str, actions: Sequence[str]) -> list[SubgoalSpan]:
     """Read a teacher's reply about a path.
 
     Args:
         reply: What the teacher wrote, in any of the forms above.
         actions: The path's elementary actions.
-        alignment: How actions that the reply lists are aligned with the path.
 
     Returns:
         Spans in order, contiguous, covering the path; those that were mended are marked.
@@ -54,7 +50,7 @@ def read_reply(
     Raises:
         AnnotationInvalid: With the reason and the steps left without a sub-goal.
     """
-    reading = read_partly(reply, actions, alignment=alignment)
+    reading = read_partly(reply, actions)
     if reading.segments:
         raise AnnotationInvalid(reading.reason, reading.segments)
     return list(reading.spans)
@@ -64,7 +60,6 @@ def read_partly(
     reply: str,
     actions: Sequence[str],
     first: int = 1,
-    alignment: Alignment = Alignment.EDIT,
 ) -> Reading:
     """Read as much as can be relied on; what cannot is left as segments to ask again.
 
@@ -72,7 +67,6 @@ def read_partly(
         reply: What the teacher wrote about `actions`.
         actions: The path, or a part of it.
         first: Number of the first of `actions` within the path.
-        alignment: How actions that the reply lists are aligned with the path.
 
     Raises:
         AnnotationInvalid: The path has no steps.
@@ -84,7 +78,7 @@ def read_partly(
     if len(answer) > _LONGEST:
         return Reading(segments=whole, reason=f"the reply is longer than {_LONGEST} characters")
     best: Reading | None = None
-    for reading in _readings(answer, actions, first, alignment):
+    for reading in _readings(answer, actions, first):
         if not reading.segments:
             return reading
         if best is None or reading.covered > best.covered:
@@ -109,21 +103,19 @@ def well_formed(text: str) -> Subgoal | None:
     return Subgoal(name=name, arguments=arguments) if good and all(arguments) else None
 
 
-def _readings(
-    reply: str, actions: Sequence[str], first: int, alignment: Alignment
-) -> Iterator[Reading]:
+def _readings(reply: str, actions: Sequence[str], first: int) -> Iterator[Reading]:
     """Read every answer in a reply: numbered ones, the last one first, then listed ones."""
     found = list(drafts(reply))
     for draft in found:
         reading = (
             _numbered(draft, len(actions), first)
             if isinstance(draft, Numbering)
-            else _listed(draft, actions, first, alignment)
+            else _listed(draft, actions, first)
         )
         yield _all_marked(reading) if _contradicted(draft, found) else reading
     listed = listed_subgoals(reply, actions)
     if listed is not None:
-        yield _listed(listed, actions, first, alignment)
+        yield _listed(listed, actions, first)
 
 
 def _numbered(draft: Numbering, length: int, first: int) -> Reading:
@@ -132,13 +124,13 @@ def _numbered(draft: Numbering, length: int, first: int) -> Reading:
     return _explained(reading, draft.texts, subgoals)
 
 
-def _listed(draft: Listing, actions: Sequence[str], first: int, alignment: Alignment) -> Reading:
+def _listed(draft: Listing, actions: Sequence[str], first: int) -> Reading:
     length = len(actions)
     if sum(len(group) for group in draft.items) > 4 * length + 64:
         whole = ((first, first + length - 1),)
         return Reading(segments=whole, reason="the reply lists many more actions than the path has")
     subgoals = [well_formed(text) for text in draft.texts]
-    ownership = _doubted(owners(draft.items, actions, alignment, draft.cut_off), draft, actions)
+    ownership = _doubted(owners(draft.items, actions, draft.cut_off), draft, actions)
     reading = _explained(mend(ownership, subgoals, first), draft.texts, subgoals)
     return replace(reading, spans=_marked(reading, draft, actions, first))
 

@@ -8,8 +8,7 @@ from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from subgoal.annotation.replies.alignment import Alignment
-from subgoal.record import Record
+from subgoal.record import Record, removed
 from subgoal.secret import SecretHeaders, SecretTable, SecretUrl
 
 OMIT = "omit"
@@ -115,8 +114,6 @@ class OpenAIConfig(Record):
     """Characters shown of each of the world's answers; 0 shows the actions alone."""
     rounds: int = Field(default=3, ge=1)
     """Times a path, or what is left of it, is asked about before it is a failure."""
-    alignment: Alignment = Alignment.EDIT
-    """How actions that a reply repeats are aligned with the path."""
     tokenizer: str = ""
     """A `tokenizer.json` or a tiktoken encoding; empty: the model's own, else an estimate."""
     prices: dict[str, tuple[float, float]] = {}
@@ -129,6 +126,7 @@ class OpenAIConfig(Record):
     """How the endpoint is reached."""
     budget: Budget = Budget()
     """Where the stage stops asking."""
+    _removed = removed(alignment=("edit", "actions are aligned by edit distance; leave it out"))
 
     @property
     def sent(self) -> dict[str, JsonValue]:

@@ -10,7 +10,6 @@ began ends the conversation: asked again, it would cost the same and end the sam
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from subgoal.annotation.replies.alignment import Alignment
 from subgoal.annotation.replies.read import read_partly
 from subgoal.annotation.replies.repair import Reading
 from subgoal.annotation.replies.thought import without_thought
@@ -49,7 +48,6 @@ class Conversation:
         trajectory: The path; it has steps.
         prompt: What the teacher reads.
         rounds: Most times that the path, or what is left of it, is asked about.
-        alignment: How actions that a reply lists are aligned with the path.
         again: How often the path was taken up after a failure. The questions say so: the same
             ones would get the same replies.
     """
@@ -59,13 +57,11 @@ class Conversation:
         trajectory: Trajectory,
         prompt: Prompt,
         rounds: int = 3,
-        alignment: Alignment = Alignment.EDIT,
         again: int = 0,
     ) -> None:
         self.trajectory = trajectory
         self._prompt = prompt
         self._rounds = rounds
-        self._alignment = alignment
         self._again = again
         self._spans: tuple[SubgoalSpan, ...] = ()
         self._reason = "the path has no steps"
@@ -134,7 +130,7 @@ class Conversation:
     def _read(self, question: Question, reply: str) -> Reading:
         first, last = question.segment
         actions = self.trajectory.actions[first - 1 : last]
-        return read_partly(reply, actions, first, self._alignment)
+        return read_partly(reply, actions, first)
 
     def _useful(self, question: Question, reading: Reading) -> bool:
         """Tell whether to ask about what is left only, not about all of it once more."""

@@ -182,7 +182,7 @@ class OpenAITeacher(Teacher):
             examples = recorded_annotations(world) if config.examples else ()
             self._prompts[world] = Prompt(config.prompt, examples, config.examples, config.answer)
         taken_up = again.get(path.key, 0)
-        return Conversation(path, self._prompts[world], config.rounds, config.alignment, taken_up)
+        return Conversation(path, self._prompts[world], config.rounds, taken_up)
 
     def _outcome(self, conversation: Conversation) -> Outcome:
         try:
