@@ -17,7 +17,6 @@ import numpy as np
 from research.tables.published import TOKENS_AN_ACTION, PublishedTokens
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.cost import TokenCounter, expect
-from subgoal.annotation.teachers.llm.ledger import Totals
 from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.bootstrap import LEVEL, Floats, Interval, bootstrap, resampled
@@ -45,18 +44,6 @@ class TeacherTokens(Record):
     def total(self) -> int:
         """Tokens in all."""
         return self.read + self.written
-
-    @classmethod
-    def charged(cls, paths: int, totals: Totals) -> "TeacherTokens":
-        """Take them from the ledger, which knows what was charged, repeated questions included.
-
-        Args:
-            paths: Paths that the teacher annotated.
-            totals: What the run has used.
-        """
-        return cls(
-            paths=paths, read=totals.input_tokens, written=totals.output_tokens, counter="ledger"
-        )
 
 
 class Spread(Record):

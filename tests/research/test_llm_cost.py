@@ -5,7 +5,6 @@ import pytest
 from research.tables.llm_cost import TeacherTokens, llm_cost, teacher_tokens
 from research.tables.published import TOKENS_AN_ACTION
 from subgoal.annotation.teachers.llm.cost import TokenCounter, estimate
-from subgoal.annotation.teachers.llm.ledger import Totals
 from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.environments.base import StopReason, Task
@@ -50,12 +49,6 @@ def test_the_recorded_annotations_have_a_price():
     assert found.paths == 272
     assert 800 < found.read / found.paths < 2_500
     assert 50 < found.written / found.paths < 200
-
-
-def test_what_was_charged_is_known_to_the_ledger():
-    totals = Totals(calls=12, answered=11, input_tokens=500, output_tokens=70)
-    charged = TeacherTokens.charged(10, totals)
-    assert (charged.paths, charged.total, charged.counter) == (10, 570, "ledger")
 
 
 def test_the_more_is_played_the_less_a_solved_episode_costs():

@@ -5,22 +5,10 @@ import pytest
 from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.errors import ConfigInvalid
 from subgoal.trajectories.storage import (
-    OraclePath,
     path_lines,
     recorded_paths,
     shipped_paths,
-    write_paths,
 )
-
-
-def test_what_is_exported_can_be_brought_again(tmp_path, trajectories):
-    assert write_paths(trajectories, tmp_path / "paths.jsonl") == len(trajectories)
-    lines = [line for _, line in path_lines(tmp_path / "paths.jsonl")]
-    paths = [OraclePath.model_validate_json(line) for line in lines]
-    assert [(t.task.name, t.task.variation, t.actions) for t in trajectories] == [
-        (path.task, path.variation, path.actions) for path in paths
-    ]
-    assert {path.environment for path in paths} == {"errand"}
 
 
 @pytest.mark.parametrize("name", ["own.jsonl", "own.jsonl.gz"])

@@ -159,10 +159,6 @@ class JavaProcess:
         """Construct an object of a Java class."""
         return self._refer(f"i\n{java_class}\n{''.join(map(_argument, arguments))}e\n")
 
-    def constant(self, java_class: str, name: str) -> Reference:
-        """Return the object that a static field of a Java class holds."""
-        return self._refer(f"r\nm\n{java_class}\n{name}\ne\n")
-
     def scala_object(self, java_class: str) -> tuple[Reference, Call]:
         """Make another instance of a Scala `object`, of which there else is one a process.
 

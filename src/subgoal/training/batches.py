@@ -125,31 +125,14 @@ class Batches:
         return sum(self._learned[number] for row in rows for number in row)
 
 
-def batch_plan(
-    lengths: Sequence[int], tokens: int, seed: int, epoch: int, number: int = 0
+def sized_plan(
+    sizes: Sequence[tuple[int, ...]], tokens: int, seed: int, epoch: int, number: int = 0
 ) -> list[list[int]]:
     """Plan one epoch: every text once, in batches of at most `tokens` tokens, padding counted.
 
     Texts are shuffled, sorted by length within pools of many batches, and the batches of a pool
-    shuffled again. A text longer than `tokens` is a batch of its own.
-
-    Args:
-        lengths: Tokens of each text.
-        tokens: Most tokens of a batch.
-        seed: Seed of the order.
-        epoch: Which epoch, from 0.
-        number: Texts of a batch; 0: as many as `tokens` allow.
-
-    Returns:
-        The numbers of the texts of each batch.
-    """
-    return sized_plan([(length,) for length in lengths], tokens, seed, epoch, number)
-
-
-def sized_plan(
-    sizes: Sequence[tuple[int, ...]], tokens: int, seed: int, epoch: int, number: int = 0
-) -> list[list[int]]:
-    """Plan one epoch as `batch_plan` does, of texts of several parts that are padded apart.
+    shuffled again. A text longer than `tokens` is a batch of its own. The parts of a text are
+    padded apart.
 
     Args:
         sizes: Tokens of each text's parts, such as (source, target).

@@ -5,7 +5,7 @@ package, what users bring, and what can be exported.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,7 +15,7 @@ import zstandard
 from pydantic import ConfigDict
 
 from subgoal.errors import ConfigInvalid
-from subgoal.journal import Journal, written_atomically
+from subgoal.journal import Journal
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -64,25 +64,6 @@ def path_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         yield from numbered_lines(lines(path))
     except (OSError, EOFError, zlib.error, ValueError, zstandard.ZstdError) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
-
-
-def write_paths(trajectories: Iterable[Trajectory], path: Path) -> int:
-    """Write the actions of trajectories as a list that `read_paths` reads; return how many."""
-    count = 0
-    with written_atomically(path) as file:
-        for trajectory in trajectories:
-            task = trajectory.task
-            row = OraclePath(
-                environment=task.environment,
-                task=task.name,
-                variation=task.variation,
-                split=task.split,
-                simplifications=task.simplifications,
-                actions=trajectory.actions,
-            )
-            file.write(row.model_dump_json().encode() + b"\n")
-            count += 1
-    return count
 
 
 @cache
