@@ -13,15 +13,15 @@ from typing import TypeVar
 import numpy as np
 
 from research.tables.cast import Play, play_of
+from research.tables.compare_match import compare_match
+from research.tables.exact_match import ExactMatch
 from research.tables.matrix import Place, Sized, player
 from research.tables.table import Chart, Content, Layout, Row, Table
 from subgoal.environments.base import StopReason
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
-from subgoal.evaluation.compare_match import compare_match
 from subgoal.evaluation.evaluate import EvaluateConfig
-from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.protocol import (
     NUMBERS,
     LengthClass,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from research.tables.catalogue import FULL
 from research.tables.cost import MISSING, RowCost, cost_grids
+from research.tables.exact_match import ExactMatch
 from research.tables.figures import (
     Cell,
     GroupKind,
@@ -14,7 +15,6 @@ from research.tables.figures import (
 from research.tables.published import PUBLISHED_TYPES, TOKENS_SOURCE, published
 from research.tables.table import Content, Layout
 from subgoal.evaluation.compare import PairedDifference
-from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.protocol import LengthClass
 from subgoal.evaluation.tables import p_text
 from subgoal.summary import Table as Grid

@@ -8,6 +8,7 @@ import tomli_w
 import torch
 
 from research.tables.cast import Play, Training
+from research.tables.exact_match import exact_match
 from research.tables.matrix import Job, Place
 from research.tables.scale import Scale
 from subgoal.agents.factory import AgentName
@@ -19,7 +20,6 @@ from subgoal.datasets.examples import chosen_types
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid, DiskFull, StageBusy, SubgoalError
 from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
-from subgoal.evaluation.exact_match import exact_match
 from subgoal.journal import write_text
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder

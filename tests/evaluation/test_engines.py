@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
+from research.compared_engine import ComparedAnswer, ComparedEngine
 from rounding import Rounding, rounding
 from subgoal.agents.factory import AgentName, AgentShop
 from subgoal.agents.student_engine import CONVERTED, OpenStudent, decided, open_student
 from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import DatasetConfig
-from subgoal.engines.agreement import ComparedAnswer, ComparedEngine
 from subgoal.engines.base import Engine
 from subgoal.engines.config import (
     EngineConfig,

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from research.tables.exact_match import ExactMatch
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare import PairedDifference, paired
-from subgoal.evaluation.exact_match import ExactMatch
 from subgoal.evaluation.protocol import LengthClass, Mean, length_class
 
 

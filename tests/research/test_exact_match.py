@@ -3,6 +3,7 @@
 import pytest
 from transformers import LlamaForCausalLM
 
+from research.tables.exact_match import _Crew, _Reading, exact_match
 from subgoal.agents.factory import AgentName
 from subgoal.agents.student_seat import Decoding, StudentSeat
 from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
@@ -15,7 +16,6 @@ from subgoal.engines.base import Generated
 from subgoal.engines.transformers import make_engine
 from subgoal.environments.errand import TASK_TYPES, ErrandWorld
 from subgoal.errors import ConfigInvalid, DataLeak
-from subgoal.evaluation.exact_match import _Crew, _Reading, exact_match
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
 from subgoal.students.build import StudentConfig, make_student

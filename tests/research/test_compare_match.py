@@ -2,10 +2,10 @@
 
 import pytest
 
+from research.tables.compare_match import compare_match
+from research.tables.exact_match import ExactMatch, GroupMatch, PathMatch, Share
 from subgoal.agents.factory import AgentName
 from subgoal.errors import ComparisonInvalid
-from subgoal.evaluation.compare_match import compare_match
-from subgoal.evaluation.exact_match import ExactMatch, GroupMatch, PathMatch, Share
 
 NOTHING = Share(asked=0, exact=None)
 WHOLE = GroupMatch(name="all", types=1, paths=1, actions=NOTHING, subgoals=NOTHING, ends=NOTHING)
