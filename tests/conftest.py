@@ -3,17 +3,19 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from subgoal.agents.released import AGENT, AgentCard
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import corpus
 from subgoal.environments.errand import ErrandWorld
 from subgoal.journal import Journal
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, StudentCard, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat
 from subgoal.text.tokenizers.marks import MarkTokenizer
-from subgoal.training.config import TrainingConfig
-from subgoal.training.train import TrainConfig
+from subgoal.training.config import TrainConfig, TrainingConfig
 from subgoal.trajectories.replay import replay
 
 torch.set_num_threads(1)

@@ -12,25 +12,28 @@ from typing import Any
 import pytest
 import torch
 
-from subgoal.agents.factory import AgentName
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
+from subgoal.agents.config import AgentName
+from subgoal.annotation.annotate import annotate
 from subgoal.annotation.annotate import journal as annotations
+from subgoal.annotation.config import AnnotateConfig, SelectionConfig, TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
-from subgoal.annotation.transfer.selection import SelectionConfig
 from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ClusterFailed
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, StudentCard, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
-from subgoal.trajectories.collect import CollectConfig, collect, failures
+from subgoal.trajectories.collect import collect, failures
+from subgoal.trajectories.config import CollectConfig
 
 pytestmark = [
     # what Ray itself leaves open, and warns of

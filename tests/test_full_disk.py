@@ -15,10 +15,11 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.cli.main import main
 from subgoal.errors import DiskFull
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
 from subgoal.journal import write_text, writing
 from subgoal.manifest import StageState

@@ -5,7 +5,7 @@ import pytest
 from subgoal.config import Config, changed
 from subgoal.errors import ConfigInvalid
 from subgoal.pipeline import Run
-from subgoal.training.train import TrainConfig
+from subgoal.training.config import TrainConfig
 
 CONFIG = {
     "collect": {"environment": "errand", "per_type": 3},

@@ -8,7 +8,8 @@ from transformers import PreTrainedModel
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
-from subgoal.students.build import StudentConfig, make_student, make_t5
+from subgoal.students.build import make_student, make_t5
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, StudentCard, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, StudentTokenizer

@@ -33,7 +33,8 @@ from subgoal.engines.config import (
 from subgoal.engines.llama_forward import LlamaForward
 from subgoal.engines.prefix import PrefixEngine
 from subgoal.errors import EngineFailed
-from subgoal.students.build import Size, StudentConfig, make_student, make_t5
+from subgoal.students.build import make_student, make_t5
+from subgoal.students.config import Size, StudentConfig
 from subgoal.students.folder import Student, StudentCard, load_student, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer

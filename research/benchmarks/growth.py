@@ -19,10 +19,12 @@ from typing import Any, cast
 
 from led import HeldTo
 from subgoal.agents.base import Agent, Ask
+from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
-from subgoal.agents.student_seat import Decoding, StudentSeat
-from subgoal.annotation.annotate import AnnotateConfig, annotate_all
+from subgoal.agents.student_seat import StudentSeat
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.datasets.examples import corpus
@@ -30,7 +32,8 @@ from subgoal.engines.base import Generated
 from subgoal.engines.transformers import TransformersEngine, cpu_threads
 from subgoal.environments.base import Environment, Observation, StepResult, Task
 from subgoal.environments.scienceworld.world import ScienceWorld
-from subgoal.students.build import Size, StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import RenderingName, Role, Seen, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from subgoal.trajectories.replay import replay

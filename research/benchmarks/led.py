@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing_extensions import override
 
 from subgoal.agents.base import Agent, Ask
+from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
-from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.engines.base import Engine, Generated
 from subgoal.engines.constraint import OneOf

@@ -27,9 +27,10 @@ from subgoal.students.build import make_student
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.training.batches import Batches, Layout, Rows
+from subgoal.training.config import OptimizerName
 from subgoal.training.loss import LearnedLoss, fast_bfloat16
 from subgoal.training.optimizers.muon import Muon
-from subgoal.training.optimizers.optimizer import OptimizerName, make_optimizers
+from subgoal.training.optimizers.optimizer import make_optimizers
 
 ROOT = Path(__file__).parents[2]
 STEPS = 10

@@ -48,7 +48,8 @@ from typing_extensions import override
 
 from led import led_agent
 from subgoal.agents.base import Agent
-from subgoal.annotation.annotate import AnnotateConfig, annotate_all
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.recorded import recorded_actions
 from subgoal.datasets.examples import corpus
@@ -63,7 +64,8 @@ from subgoal.environments.pool import Pool
 from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.students.build import Size, StudentConfig, make_student, make_t5
+from subgoal.students.build import make_student, make_t5
+from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import Asked, RenderingName, Seen, TextFormat, Turns
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer

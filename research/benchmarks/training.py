@@ -28,18 +28,21 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from subgoal.annotation.annotate import AnnotateConfig, annotate
+from subgoal.annotation.annotate import annotate
 from subgoal.annotation.annotate import journal as annotations
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig, Example, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import Example, build, corpus
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import Size, StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import RenderingName, Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
-from subgoal.training.batches import Batching
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Batching, TrainingConfig
 from subgoal.training.loop import finetune
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 
 PADDED = 1024
 """Tokens that a window is padded to (the paper's source length)."""

@@ -16,10 +16,12 @@ import time
 
 import torch
 
-from subgoal.students.build import Size, StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import Size, StudentConfig
+from subgoal.training.config import OptimizerName
 from subgoal.training.loss import LearnedLoss
 from subgoal.training.memory import give_back_freed
-from subgoal.training.optimizers.optimizer import OptimizerName, make_optimizers
+from subgoal.training.optimizers.optimizer import make_optimizers
 
 BATCH = 8192
 WAYS = ("kept in the heap", "given back")

@@ -9,15 +9,16 @@ from typing import Any
 
 from research.tables.scale import Scale
 from research.tables.table import Row, Table
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.journal import file_digest
 from subgoal.record import Record
 from subgoal.text.format import Role
 from subgoal.toml_file import merged, validated
-from subgoal.training.train import TrainConfig, training_of
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import training_of
 
 
 class Data(Record):

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from subgoal.agents.base import Ask
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
+from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig
+from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.splits import unseen
 from subgoal.engines.base import Generated
 from subgoal.engines.config import EngineConfig

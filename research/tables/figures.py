@@ -21,7 +21,7 @@ from subgoal.environments.base import StopReason
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.protocol import (
     NUMBERS,
     LengthClass,

@@ -20,7 +20,7 @@ from research.tables.scale import Scale
 from research.tables.table import Content, Row, Table
 from subgoal.annotation import annotate
 from subgoal.augmentation import augment
-from subgoal.augmentation.augment import AugmentConfig
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.digests import digest_of
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.summary import played as episodes_of

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from subgoal.annotation.annotate import AnnotateConfig
-from subgoal.augmentation.augment import AugmentConfig
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.annotation.config import AnnotateConfig
+from subgoal.augmentation.config import AugmentConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Record
-from subgoal.training.train import TrainConfig
-from subgoal.trajectories.collect import CollectConfig
+from subgoal.training.config import TrainConfig
+from subgoal.trajectories.config import CollectConfig
 
 
 class Scale(Record):

@@ -11,15 +11,17 @@ from research.tables.cast import Play, Training
 from research.tables.exact_match import exact_match
 from research.tables.matrix import Job, Place
 from research.tables.scale import Scale
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import annotate, journal_at
 from subgoal.annotation.annotate import journal as annotations_of
-from subgoal.augmentation.augment import AugmentConfig, augment
+from subgoal.augmentation.augment import augment
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.datasets.examples import chosen_types
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid, DiskFull, StageBusy, SubgoalError
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.journal import write_text
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder

@@ -11,22 +11,20 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel
 
-from subgoal.annotation.annotate import AnnotateConfig
-from subgoal.augmentation.augment import AugmentConfig
+from subgoal.annotation.config import AnnotateConfig
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.evaluation.dev_score import RolloutConfig
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
 from subgoal.journal import write_text
 from subgoal.record import Record
-from subgoal.report.write import ReportConfig
+from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
 from subgoal.secret import masked
-from subgoal.self_training.own_successes import ImproveConfig
-from subgoal.self_training.reinforce import ReinforceConfig
-from subgoal.time_plan.plan import TimePlanConfig
+from subgoal.self_training.config import ImproveConfig, ReinforceConfig
+from subgoal.time_plan.config import TimePlanConfig
 from subgoal.toml_file import merged, read_toml, validated
-from subgoal.training.train import TrainConfig
-from subgoal.trajectories.collect import CollectConfig
+from subgoal.training.config import TrainConfig
+from subgoal.trajectories.config import CollectConfig
 
 R = TypeVar("R", bound=Record)
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import AgentCard, ReleasedAgent, released_agent
 from subgoal.annotation.annotate import annotate
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teachers.base import Teacher
-from subgoal.augmentation.augment import AugmentConfig, AugmentSummary, augment, learned_from
+from subgoal.augmentation.augment import AugmentSummary, augment, learned_from
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.cluster import Cluster
 from subgoal.config import Config, changed, config_for, load_config, save_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
@@ -27,7 +29,8 @@ from subgoal.self_training.own_successes import ImproveSummary, improve
 from subgoal.self_training.reinforce import ReinforceSummary, reinforce
 from subgoal.students.folder import weights_file
 from subgoal.summary import Summary
-from subgoal.time_plan.plan import TimePlan, TimePlanConfig, plan_of
+from subgoal.time_plan.config import TimePlanConfig
+from subgoal.time_plan.plan import TimePlan, plan_of
 from subgoal.time_plan.stage import as_planned, check_plan, time_plan
 from subgoal.training.train import TrainSummary, train
 from subgoal.trajectories.collect import CollectSummary, collect, planned

@@ -3,16 +3,19 @@
 import pytest
 
 from subgoal.agents.base import Ask
+from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
 from subgoal.agents.stopping import INVALID_STREAK, LOOP_STEPS, Endings
-from subgoal.agents.student_seat import Decoding, StudentSeat
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.agents.student_seat import StudentSeat
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generated
 from subgoal.engines.transformers import TransformersEngine
 from subgoal.environments.base import StepResult, StopReason
 from subgoal.environments.errand import ErrandWorld
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.text.format import LEARNED, RenderingName, Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from subgoal.agents import released as room
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.agents.released import AGENT, released_agent, shipped
 from subgoal.errors import ConfigInvalid, StudentInvalid
 from subgoal.students.folder import read_card

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import subgoal
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.dialogue import Replacement
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.session import Session, SessionStep
-from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StepResult, Task
 from subgoal.environments.errand import ErrandWorld

@@ -2,10 +2,12 @@
 
 import pytest
 
+from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import EMPTY_ENDS, HierarchicalAgent, RandomSubgoals
-from subgoal.agents.student_seat import Decoding, StudentSeat
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.agents.student_seat import StudentSeat
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Engine, Generated
 from subgoal.environments.errand import ErrandWorld
 from subgoal.text.format import ActionForm, Asked, RenderingName, Role, TextFormat

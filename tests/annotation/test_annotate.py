@@ -7,13 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.annotation.agreement import fidelity
-from subgoal.annotation.annotate import (
-    AnnotateConfig,
-    TeacherKind,
-    annotate,
-    annotate_all,
-    journal,
-)
+from subgoal.annotation.annotate import annotate, annotate_all, journal
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
 from subgoal.annotation.teachers.recorded import RecordedTeacher, recorded_actions
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
@@ -22,7 +17,8 @@ from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import AnnotationInvalid, EnvironmentFailed
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.storage import journal as trajectories_of
 from subgoal.trajectories.trajectory import Step, Trajectory
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.annotation import annotate
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.edit import edit_in, edit_out
 from subgoal.annotation.edited_text import corrected, corrections, read_edited, write_editable
 from subgoal.annotation.subgoal import check_spans

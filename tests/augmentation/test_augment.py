@@ -5,19 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.annotation import annotate as annotate_stage
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate, annotate_all
+from subgoal.annotation.annotate import annotate, annotate_all
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
-from subgoal.augmentation.augment import AugmentConfig, augment, journal, learned_from
+from subgoal.augmentation.augment import augment, journal, learned_from
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.augmentation.shortening import LOOKS, carried_spans, rewrites, shortened
-from subgoal.datasets.examples import DatasetConfig
+from subgoal.datasets.config import DatasetConfig
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import DataCorrupt, RunFolderInvalid, TrainingFailed
 from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import Mark
-from subgoal.training.train import TrainConfig, texts_by_role, train
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import texts_by_role, train
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.replay import replay
 
 

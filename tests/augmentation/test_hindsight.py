@@ -2,7 +2,8 @@
 
 import pytest
 
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.augmentation.hindsight import in_hindsight, ingredients
 from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.trajectories.replay import replay

@@ -2,12 +2,14 @@
 
 import pytest
 
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import check_spans
 from subgoal.annotation.surroundings import surroundings
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.shortening import shortened
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.text.format import RenderingName, Role, Turns

@@ -3,7 +3,7 @@
 import pytest
 
 from subgoal.annotation import annotate
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.cli.main import main
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.cli.main import main
 from subgoal.config import load_config
 from subgoal.text.format import Role

@@ -18,7 +18,8 @@ from subgoal.engines.ctranslate2 import (
 )
 from subgoal.engines.transformers import CausalEngine, make_engine
 from subgoal.errors import EngineFailed, RequestInvalid, TextTooLong, TokenUnknown
-from subgoal.students.build import StudentConfig, make_student, make_t5
+from subgoal.students.build import make_student, make_t5
+from subgoal.students.config import StudentConfig
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.quantization import Quantization
 from subgoal.text.tokenizers.marks import MarkTokenizer

@@ -10,7 +10,8 @@ from subgoal.engines.constraint import OneOf
 from subgoal.engines.cpu_kernels.forward import FusedForward
 from subgoal.engines.llama_forward import LlamaForward
 from subgoal.engines.prefix import Forward, PrefixEngine
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 
 torch.manual_seed(0)
 DECIDED = make_student(StudentConfig(), 60, 0, 128).eval()

@@ -8,7 +8,8 @@ from subgoal.engines.base import Generation
 from subgoal.engines.constraint import OneOf
 from subgoal.engines.transformers import TransformersEngine, cpu_threads
 from subgoal.errors import RequestInvalid
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 
 MODEL = make_student(StudentConfig(), 300, 0, 256).eval()
 ids = st.lists(st.integers(1, 299), min_size=1, max_size=12)

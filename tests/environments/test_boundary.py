@@ -17,7 +17,8 @@ from subgoal.errors import EnvironmentFailed, TaskUnknown
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, CollectSummary, collect
+from subgoal.trajectories.collect import CollectSummary, collect
+from subgoal.trajectories.config import CollectConfig
 
 TASK = ErrandWorld().tasks("test")[0]
 

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from subgoal.agents.base import Agent
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.environments import registry
 from subgoal.environments.base import (
     Ability,
@@ -27,10 +27,12 @@ from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.task_table import TaskTable
 from subgoal.environments.testing import EnvironmentContract
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.report.play import play_by_hand
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 
 NAME = f"{__name__}:Lamp"
 TABLE = TaskTable(NAME, {"light": {"train": (0, 3), "dev": (1,), "test": (2,)}})

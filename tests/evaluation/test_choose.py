@@ -9,9 +9,10 @@ from typing_extensions import override
 
 from research.compared_engine import ComparedEngine
 from subgoal.agents.base import Action, Agent, Turn
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.student_engine import OpenStudent, decided, open_student
-from subgoal.agents.student_seat import Decoding, check_student
+from subgoal.agents.student_seat import check_student
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
 from subgoal.engines.config import EngineConfig

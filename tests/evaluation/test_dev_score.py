@@ -1,16 +1,16 @@
 """Students are tried at play while they are trained; training itself knows no world."""
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig
-from subgoal.evaluation.dev_score import RolloutConfig, dev_scores
+from subgoal.datasets.config import DatasetConfig
+from subgoal.evaluation.config import RolloutConfig
+from subgoal.evaluation.dev_score import dev_scores
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import StudentConfig
+from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
+from subgoal.training.config import Select, TrainConfig, TrainingConfig
 from subgoal.training.log import log
-from subgoal.training.loop import TrainingConfig
-from subgoal.training.selection import Select
-from subgoal.training.train import TrainConfig, train
+from subgoal.training.train import train
 
 ROLLOUT = RolloutConfig(environment="errand", protocol="dev", per_type=1)
 

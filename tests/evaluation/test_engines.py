@@ -13,11 +13,11 @@ import torch
 
 from research.compared_engine import ComparedAnswer, ComparedEngine
 from rounding import Rounding, rounding
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.student_engine import CONVERTED, OpenStudent, decided, open_student
-from subgoal.agents.student_seat import Decoding
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.datasets.examples import DatasetConfig
+from subgoal.datasets.config import DatasetConfig
 from subgoal.engines.base import Engine
 from subgoal.engines.config import (
     EngineConfig,
@@ -28,16 +28,17 @@ from subgoal.engines.config import (
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.errors import EngineFailed, RunFolderInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import Architecture, StudentConfig
+from subgoal.students.config import Architecture, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Turns
-from subgoal.training.config import TrainingConfig
-from subgoal.training.train import TrainConfig, train
+from subgoal.training.config import TrainConfig, TrainingConfig
+from subgoal.training.train import train
 from support.completions_server import CompletionsServer, ServedStudent
 from untrained import TRANSCRIPT, WINDOW, fresh_student
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import journal as annotations_of
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
@@ -26,9 +26,11 @@ from subgoal.errors import (
     StudentInvalid,
     TaskUnknown,
 )
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate, subgoals_of, tasks_of
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate, subgoals_of, tasks_of
 from subgoal.evaluation.summary import evaluated, journal, summarize
-from subgoal.report.write import ReportConfig, report
+from subgoal.report.config import ReportConfig
+from subgoal.report.write import report
 from subgoal.run_folder import RunFolder
 from untrained import untrained_students
 

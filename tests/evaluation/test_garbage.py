@@ -8,9 +8,10 @@ import pytest
 from typing_extensions import override
 
 from subgoal.agents.base import Agent
+from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import HierarchicalAgent
-from subgoal.agents.student_seat import Decoding, StudentSeat
+from subgoal.agents.student_seat import StudentSeat
 from subgoal.engines.base import FULL, Engine, Generated, Generation, Stream
 from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.errand import ErrandWorld

@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from subgoal.agents.base import Action, Agent, Turn
 from subgoal.agents.baselines import OracleAgent, RandomActionAgent
+from subgoal.agents.config import AgentName
 from subgoal.agents.dialogue import Replacement
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.factory import AgentShop
 from subgoal.engines.base import Generation
 from subgoal.engines.llama_forward import KeyValueCache
 from subgoal.engines.prefix import PrefixStream
@@ -25,7 +26,8 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, StudentCard, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer

@@ -15,9 +15,10 @@ from subgoal.evaluation.summary import Students, journal, students_file, summari
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
 from subgoal.report.charts import forests, line_chart
+from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import outdated
 from subgoal.report.html import json_text
-from subgoal.report.write import ReportConfig, report
+from subgoal.report.write import report
 from subgoal.run_folder import RunFolder
 from subgoal.students.ending import Ending, TrainingExtent
 

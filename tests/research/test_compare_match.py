@@ -4,7 +4,7 @@ import pytest
 
 from research.tables.compare_match import compare_match
 from research.tables.exact_match import ExactMatch, GroupMatch, PathMatch, Share
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.errors import ComparisonInvalid
 
 NOTHING = Share(asked=0, exact=None)

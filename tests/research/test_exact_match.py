@@ -4,28 +4,31 @@ import pytest
 from transformers import LlamaForCausalLM
 
 from research.tables.exact_match import _Crew, _Reading, exact_match
-from subgoal.agents.factory import AgentName
-from subgoal.agents.student_seat import Decoding, StudentSeat
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate_all
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.student_seat import StudentSeat
+from subgoal.annotation.annotate import annotate_all
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import surroundings
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.shortening import shortened
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generated
 from subgoal.engines.transformers import make_engine
 from subgoal.environments.errand import TASK_TYPES, ErrandWorld
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import read_card
 from subgoal.text.events import EventKind
 from subgoal.text.format import ActionForm, Asked, RenderingName, Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer
-from subgoal.training.config import TrainingConfig
-from subgoal.training.train import TrainConfig, train
+from subgoal.training.config import TrainConfig, TrainingConfig
+from subgoal.training.train import train
 from subgoal.trajectories.replay import replay
 
 TEAMS = [

@@ -9,9 +9,9 @@ from research.tables.cast import Play, Training, play_of
 from research.tables.catalogue import Catalogue
 from research.tables.matrix import Place, Sized, jobs
 from research.tables.table import Table
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from tiny_tables import BASE, OVERALL, TABLES, sized, written
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld

@@ -7,11 +7,13 @@ import pytest
 from typing_extensions import override
 
 from subgoal.agents.base import Action, Agent, Turn
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal
 from subgoal.cli.main import main
-from subgoal.datasets.examples import DatasetConfig, build
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build
 from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
@@ -21,8 +23,9 @@ from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.run_folder import RunFolder
+from subgoal.self_training.config import ImproveConfig
 from subgoal.self_training.own_path import Replay, Worth, own_path, worth
-from subgoal.self_training.own_successes import ImproveConfig, improve, journal
+from subgoal.self_training.own_successes import improve, journal
 from subgoal.text.conditions import conditions, with_reasons, without_reason
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.pool import Pool
 from subgoal.errors import ConfigInvalid, TaskUnknown
@@ -13,9 +13,10 @@ from subgoal.evaluation.protocol import PROTOCOLS
 from subgoal.evaluation.rollout import play_all
 from subgoal.run_folder import RunFolder
 from subgoal.self_training import attempts as attempts_module
-from subgoal.self_training.reinforce import ReinforceConfig, reinforce, rounds_journal
+from subgoal.self_training.config import ReinforceConfig
+from subgoal.self_training.reinforce import reinforce, rounds_journal
 from subgoal.text.format import Role
-from subgoal.training.train import TrainConfig
+from subgoal.training.config import TrainConfig
 from untrained import untrained_students
 
 

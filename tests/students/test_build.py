@@ -21,20 +21,14 @@ from transformers import (
 )
 
 from chat_models import chat_model
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generation
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import ConfigInvalid, StudentInvalid
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import (
-    Architecture,
-    LoraConfig,
-    Size,
-    StudentConfig,
-    make_model,
-    make_t5,
-    make_tokens,
-)
+from subgoal.students.build import make_model, make_t5, make_tokens
+from subgoal.students.config import Architecture, LoraConfig, Size, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from subgoal.digests import DIGESTS
 from subgoal.errors import StudentInvalid
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, StudentCard, load_student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer

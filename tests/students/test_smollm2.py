@@ -4,10 +4,11 @@ import importlib.util
 
 import pytest
 
-from subgoal.agents.factory import AgentName
-from subgoal.evaluation.evaluate import EvaluateConfig, evaluate
+from subgoal.agents.config import AgentName
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import evaluate
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import LoraConfig, StudentConfig
+from subgoal.students.config import LoraConfig, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Turns
 from subgoal.training.train import train

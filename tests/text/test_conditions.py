@@ -3,7 +3,8 @@
 import pytest
 
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.datasets.examples import DatasetConfig, build
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build
 from subgoal.text.conditions import conditions, with_reasons
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer

@@ -2,20 +2,22 @@
 
 import pytest
 
-from subgoal.agents.factory import AgentName
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind, annotate
-from subgoal.datasets.examples import DatasetConfig
+from subgoal.agents.config import AgentName
+from subgoal.annotation.annotate import annotate
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
+from subgoal.datasets.config import DatasetConfig
 from subgoal.errors import ConfigInvalid, RunFolderInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan import rehearsal
 from subgoal.time_plan import stage as plan_stage
-from subgoal.time_plan.plan import PLAN, Speed, TimePlanConfig, choose, plan_of
+from subgoal.time_plan.config import TimePlanConfig
+from subgoal.time_plan.plan import PLAN, Speed, choose, plan_of
 from subgoal.time_plan.stage import as_planned, time_plan
-from subgoal.training.config import TrainingConfig
-from subgoal.training.train import PerRole, RoleTraining, TrainConfig
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.training.config import PerRole, RoleTraining, TrainConfig, TrainingConfig
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 
 TYPES = ("a", "b", "c", "d")
 CONFIG = TimePlanConfig(minutes=10, least_tokens=100_000, least_tokens_per_type=200_000)

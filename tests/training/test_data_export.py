@@ -6,7 +6,8 @@ from tokenizers import Tokenizer
 
 from chat_models import KINDS, chat_model
 from datasets import load_dataset
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.datasets.parquet import conversation, turns
 from subgoal.errors import ExportFailed
 from subgoal.run_folder import RunFolder

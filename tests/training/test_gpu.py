@@ -9,12 +9,13 @@ import torch
 
 from subgoal.engines.transformers import make_engine
 from subgoal.run_folder import RunFolder
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 from subgoal.training import llama_pass
 from subgoal.training.batch import PaddedBatch
-from subgoal.training.batches import Batching
-from subgoal.training.loss import LearnedLoss, TrainingPrecision
+from subgoal.training.config import Batching, TrainingPrecision
+from subgoal.training.loss import LearnedLoss
 from subgoal.training.train import train
 from tiny_models import texts
 

@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.errors import TrainingFailed
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
@@ -16,11 +17,11 @@ from subgoal.training import run as run_module
 from subgoal.training.batch import PaddedBatch
 from subgoal.training.batches import Batches, Layout
 from subgoal.training.checkpoint import Position, checkpoints, last_position
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import OptimizerName, TrainingConfig, TrainingPrecision
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import LearnedLoss, TrainingPrecision
-from subgoal.training.optimizers.optimizer import OptimizerName, chosen_optimizer, make_optimizers
+from subgoal.training.loss import LearnedLoss
+from subgoal.training.optimizers.optimizer import chosen_optimizer, make_optimizers
 from subgoal.training.optimizers.schedule import learning_rate, share_used
 from subgoal.training.parallel.processes import Processes
 from subgoal.training.validation import mean_loss

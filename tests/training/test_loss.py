@@ -5,9 +5,11 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.training import llama_pass
-from subgoal.training.loss import LearnedLoss, TrainingPrecision, fast_bfloat16, settled_precision
+from subgoal.training.config import TrainingPrecision
+from subgoal.training.loss import LearnedLoss, fast_bfloat16, settled_precision
 
 LENGTHS = (300, 257, 40, 3)
 VOCABULARY = 60

@@ -5,12 +5,10 @@ import torch
 from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.batches import Batching
 from subgoal.training.checkpoint import checkpoints
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import TrainingPrecision
 from subgoal.training.parallel.processes import Processes
 from tiny_models import CAUSAL, causal, lora, t5, texts, weights
 

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from subgoal.errors import TrainingFailed
-from subgoal.students.build import StudentConfig, make_student
+from subgoal.students.build import make_student
+from subgoal.students.config import StudentConfig
 from subgoal.training import llama_pass
 from subgoal.training.batch import PackedBatch, PairBatch
-from subgoal.training.batches import Batches, Batching, Layout, packed_plan
-from subgoal.training.config import TrainingConfig
+from subgoal.training.batches import Batches, Layout, packed_plan
+from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
 from subgoal.training.loop import finetune
-from subgoal.training.loss import LearnedLoss, PairLoss, TrainingPrecision
+from subgoal.training.loss import LearnedLoss, PairLoss
 from subgoal.training.memory import checkpoint_layers
 from subgoal.training.parallel.processes import Processes
 from subgoal.training.validation import keeps_apart

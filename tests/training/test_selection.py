@@ -3,11 +3,10 @@ import torch
 from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Select, TrainingConfig, TrainingPrecision
 from subgoal.training.log import LogLine, log
 from subgoal.training.loop import finetune
-from subgoal.training.loss import TrainingPrecision
-from subgoal.training.selection import Select, WeightSelection
+from subgoal.training.selection import WeightSelection
 from tiny_models import causal, lora, texts, weights
 
 CONFIG = TrainingConfig(

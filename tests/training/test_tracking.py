@@ -4,10 +4,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from subgoal.errors import TrainingFailed
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Tracker, TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
-from subgoal.training.tracking import Tracker
 from tiny_models import causal, texts
 
 CONFIG = TrainingConfig(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from subgoal.datasets.annotation_budget import Thinning
+from subgoal.datasets.config import Thinning
 from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
@@ -12,8 +12,8 @@ from subgoal.manifest import StageState
 from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
-from subgoal.training.selection import Select
-from subgoal.training.train import PerRole, RoleTraining, TrainConfig, prepare, train, training_of
+from subgoal.training.config import PerRole, RoleTraining, Select, TrainConfig
+from subgoal.training.train import prepare, train, training_of
 
 
 def changed(tiny, **training):

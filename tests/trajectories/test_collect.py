@@ -5,12 +5,8 @@ from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, RunFolderInvalid, TaskUnknown
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import (
-    CollectConfig,
-    PathSource,
-    collect,
-    failures,
-)
+from subgoal.trajectories.collect import collect, failures
+from subgoal.trajectories.config import CollectConfig, PathSource
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import journal
 

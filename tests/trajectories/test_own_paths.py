@@ -8,7 +8,8 @@ from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.own_paths import Account
 from subgoal.trajectories.storage import journal
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
-from enum import StrEnum
 from pathlib import Path
 
 from subgoal.agents.base import Agent
 from subgoal.agents.baselines import OracleAgent, RandomActionAgent
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.flat import FlatAgent
 from subgoal.agents.hierarchical import (
     Disturbance,
@@ -16,12 +16,7 @@ from subgoal.agents.hierarchical import (
     SemiRandomSubgoals,
 )
 from subgoal.agents.student_engine import OpenStudent, decided, open_student, room
-from subgoal.agents.student_seat import (
-    Decoding,
-    StudentSeat,
-    check_decoding,
-    check_student,
-)
+from subgoal.agents.student_seat import StudentSeat, check_decoding, check_student
 from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
@@ -32,23 +27,6 @@ from subgoal.text.format import Role
 
 AgentFactory = Callable[[Task, Environment], Agent]
 """Makes the agent of one episode; the world is there for an oracle path."""
-
-
-class AgentName(StrEnum):
-    """Every agent that can be evaluated."""
-
-    HIERARCHICAL = "hierarchical"
-    """Planner and executor."""
-    FLAT = "flat"
-    """Plain imitation of elementary actions."""
-    RANDOM_SUBGOALS = "random_subgoals"
-    """The hierarchical agent with sub-goals drawn from the training set."""
-    SEMI_RANDOM_SUBGOALS = "semi_random_subgoals"
-    """The hierarchical agent with random arguments in the planner's sub-goals."""
-    RANDOM_ACTION = "random_action"
-    """Uniform over the valid actions."""
-    ORACLE = "oracle"
-    """Replays the world's oracle path."""
 
 
 class AgentShop:

@@ -16,8 +16,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from subgoal.agents.factory import AgentName
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
 from subgoal.record import Record

@@ -2,42 +2,16 @@
 
 from collections.abc import Generator, Sequence
 
-from pydantic import Field
-
 from subgoal.agents.base import Ask
+from subgoal.agents.config import Decoding
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import EngineConfig, EngineName
 from subgoal.engines.constraint import OneOf
 from subgoal.errors import EngineFailed, TextTooLong
-from subgoal.record import Record, removed
 from subgoal.text.context import make_context
 from subgoal.text.format import ActionForm, Role, Text, TextFormat
 from subgoal.text.functional_actions import elementary_action, functional_action
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
-
-
-class Decoding(Record):
-    """How students write."""
-
-    temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy."""
-    beams: int = Field(default=1, ge=1)
-    """Beam search width of encoder-decoder students; above 1, the temperature must be 0."""
-    seed: int = 0
-    """Seed of the sampling."""
-    grounded: bool = True
-    """Where the world does not know an action, send the one that says the same word for word (other
-    spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
-    the world names are never replaced. False: every action is sent as it was written."""
-    choose: bool = False
-    """Where the world does not know an action, ask the student a second time, which may then write
-    only what the world knows, and so something else; and only a number where the world asks which
-    of several things is meant. Not for worlds whose actions have effects outside them. Students
-    with marks, on `transformers`."""
-    _removed = removed(
-        careful=(False, "it won score for stopping, not tasks; leave it out"),
-        known_words=(False, "it was not seen to help; leave it out, or set choose = true"),
-    )
 
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:

@@ -2,28 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import ValidationError
 
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.edited_text import corrected
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teachers.base import Teacher
-from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.annotation.teachers.llm.stage import Forecast, PaidTeacher, forecast
 from subgoal.annotation.teachers.own import own_teacher
 from subgoal.annotation.teachers.recorded import RecordedTeacher
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
-from subgoal.annotation.transfer.selection import Selection, SelectionConfig
+from subgoal.annotation.transfer.selection import Selection
 from subgoal.annotation.transfer.worker import carried_over
 from subgoal.cluster import Cluster
 from subgoal.environments.base import StopReason
 from subgoal.environments.boundary import raised
-from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed, nearest
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
 from subgoal.journal import Journal, write_text
 from subgoal.manifest import StageState
 from subgoal.plain_text import storable
@@ -38,55 +36,11 @@ FILE = "annotations.jsonl"
 _RETRIES = "annotation_retries.json"
 
 
-class TeacherKind(StrEnum):
-    """Who annotates."""
-
-    RECORDED = "recorded"
-    """Real LLM annotations that ship with the package."""
-    SCRIPTED = "scripted"
-    """A deterministic segmentation, for any world, without a model."""
-    OPENAI = "openai"
-    """A language model behind any OpenAI-compatible endpoint."""
-
-
 TEACHERS: dict[TeacherKind, type[Teacher]] = {
     TeacherKind.RECORDED: RecordedTeacher,
     TeacherKind.SCRIPTED: ScriptedTeacher,
 }
 """The class of each teacher of ours that is free."""
-
-
-def _known_teacher(name: str) -> TeacherKind | str:
-    if name in set(TeacherKind):
-        return TeacherKind(name)
-    module, _, place = name.partition(":")
-    if not (module and place):
-        kinds = ", ".join(TeacherKind)
-        hint = nearest(name, TeacherKind) or f"; there are: {kinds}; or your own, as module:Class"
-        raise ValueError(f"there is no teacher '{name}'{hint}")
-    return name
-
-
-class AnnotateConfig(Record):
-    """Who sets the sub-goals."""
-
-    teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
-    """Who annotates: `recorded`, `scripted`, `openai`, or your own teacher's class, as
-    `module:Class`."""
-    select: SelectionConfig = SelectionConfig()
-    """Which paths the openai teacher is asked about."""
-    transfer: bool = True
-    """Carry annotations over to paths of the same task type that the teacher did not annotate."""
-    min_confidence: float = 0.0
-    """Leave out transferred annotations below this confidence (0..1)."""
-    openai: OpenAIConfig = OpenAIConfig()
-    """The model of the openai teacher, and how it is asked."""
-
-    def deciding(self) -> "AnnotateConfig":
-        """Return this configuration without what may change while a run goes on."""
-        paid = self.teacher is TeacherKind.OPENAI
-        openai = self.openai.deciding() if paid else OpenAIConfig()
-        return self.model_copy(update={"openai": openai})
 
 
 def journal(folder: RunFolder) -> Journal[AnnotatedTrajectory]:

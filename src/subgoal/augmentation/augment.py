@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
 from typing_extensions import override
 
 from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import Surroundings, surroundings
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.augmentation.hindsight import in_hindsight, ingredients
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.moved_target import SOURCE, elsewhere
@@ -20,7 +20,6 @@ from subgoal.environments.base import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.journal import Journal
 from subgoal.progress import Progress
-from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay
@@ -28,22 +27,6 @@ from subgoal.trajectories.trajectory import Trajectory
 
 FILE = "augmented.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
-
-
-class AugmentConfig(Record):
-    """How annotated paths are rewritten."""
-
-    shorten: bool = False
-    """Rewrite paths to be shorter where the world allows it; each is replayed, and kept only if it
-    solves its task."""
-    noise: int = Field(default=0, ge=0)
-    """So many copies of each path with mistakes put in and the way back from them: the mistakes are
-    read, the way back is learned; each copy solves its task."""
-    hindsight: bool = False
-    """Where paths mix things, also mix others, and take what comes out for what was asked for."""
-    elsewhere: int = Field(default=0, ge=0)
-    """So many copies of each path whose task does not say where its thing is, in which it was
-    carried to another place and is looked for."""
 
 
 class AugmentSummary(Summary):

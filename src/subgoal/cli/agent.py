@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.agents.released import ReleasedAgent, released_agent, shipped
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 
 
 def named(agent: str) -> AgentName | ReleasedAgent:

@@ -5,10 +5,10 @@ import os
 from rich.table import Table as PrintedTable
 from rich.text import Text
 
+from subgoal.annotation.config import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.annotation.teachers.llm.stage import Forecast
-from subgoal.annotation.transfer.selection import SelectionConfig
 from subgoal.progress import PlainConsole
 from subgoal.summary import Summary, Table, TextLine, Tone
 

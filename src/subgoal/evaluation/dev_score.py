@@ -4,33 +4,21 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.environments.base import StopReason
 from subgoal.environments.pool import Pool
-from subgoal.evaluation.evaluate import EvaluateConfig, tasks_of
+from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
+from subgoal.evaluation.evaluate import tasks_of
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import console
-from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.students.folder import Student, StudentCard
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.training.log import LogLine
 from subgoal.training.train import Watch, students_folder
-
-
-class RolloutConfig(Record):
-    """Which dev tasks students play while they are trained, at each look at held-out texts."""
-
-    per_type: int = 0
-    """Variations of each type that are played; 0: none, and training needs no world."""
-    environment: str = "scienceworld"
-    """The world."""
-    protocol: str = "dev"
-    """`dev` or `dev-easy`."""
-    types: tuple[str, ...] = ()
-    """Task types; empty: all of the protocol's."""
 
 
 def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Watch | None:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from typing_extensions import override
 
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import StopReason, Task

@@ -5,11 +5,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
-from subgoal.agents.student_seat import Decoding
 from subgoal.annotation import annotate
 from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
@@ -19,6 +17,7 @@ from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.episode_worker import (
     GROUP,
@@ -57,33 +56,6 @@ WORLDS_A_CORE = 4
 """So many worlds a core where `auto` decides: one that plays waits for its student most of the
 time, and a batch of eight costs a small student little more than one of two
 (`research/benchmarks/rollout.py`)."""
-
-
-class EvaluateConfig(Record):
-    """Which agents play which tasks."""
-
-    environment: str = "scienceworld"
-    """The world."""
-    protocol: str = "dev"
-    """`paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or `dev-quick`."""
-    types: tuple[str, ...] = ()
-    """Task types; empty: all of the protocol's."""
-    per_type: int = Field(default=0, ge=0)
-    """Variations a type; 0: as the protocol says."""
-    agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
-    """Who plays."""
-    annotations: Path | None = None
-    """A file of annotated trajectories (.jsonl or .jsonl.zst) whose sub-goals `random_subgoals`
-    draws from; left out: the run folder's own annotations."""
-    decoding: Decoding = Decoding()
-    """How students write."""
-    engine: EngineConfig = EngineConfig()
-    """What students play on."""
-    threads: int = Field(default=0, ge=0)
-    """CPU threads that students compute with; 0: one for each 16M parameters."""
-    cache_megabytes: int = 4096
-    """What the texts of all episodes at once may keep computed; where they could need more, fewer
-    are played at once. The stage's manifest names what one episode can need."""
 
 
 class _OneAgent(Record):

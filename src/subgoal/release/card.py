@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.agents.released import AgentCard
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import protocol

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import AGENT, AgentCard
 from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
 from subgoal.manifest import StageState
 from subgoal.release.card import agent_card

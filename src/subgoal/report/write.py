@@ -5,23 +5,12 @@ from pathlib import Path
 from typing_extensions import override
 
 from subgoal.journal import write_text
-from subgoal.record import Record
 from subgoal.report.analyses import ReportData, analyse
+from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import REPORT
 from subgoal.report.html import page
 from subgoal.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
-
-
-class ReportConfig(Record):
-    """What the report shows."""
-
-    episodes: int = 60
-    """At most this many episodes to step through: the first variations of every type."""
-    max_megabytes: float = 5.0
-    """Largest size of the page; fewer episodes are shown where they would not fit."""
-    seed: int = 0
-    """Seed of the bootstrap intervals."""
 
 
 class ReportSummary(Summary):

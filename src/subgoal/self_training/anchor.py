@@ -10,7 +10,8 @@ from subgoal.datasets.training_texts import load_prepared
 from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.batches import Batches, Layout
-from subgoal.training.train import TrainConfig, prepare
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import prepare
 
 
 class AnchorSettings(Protocol):

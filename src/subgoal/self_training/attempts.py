@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from subgoal.agents.base import Agent
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.environments.base import Environment, Task
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.episode import Episode

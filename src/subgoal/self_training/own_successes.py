@@ -11,15 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
 from typing_extensions import override
 
-from subgoal.agents.factory import AgentName, AgentShop
-from subgoal.agents.student_seat import Decoding
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
-from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Environment, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
@@ -33,6 +31,7 @@ from subgoal.journal import Journal
 from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
+from subgoal.self_training.config import ImproveConfig
 from subgoal.self_training.own_path import TEACHER, Worth, own_path, worth
 from subgoal.students.folder import weights_file
 from subgoal.summary import Summary, Table, TextLine, Tone, files
@@ -43,32 +42,6 @@ FILE = "improved.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
 _EPISODES = "improve/episodes.jsonl"
 _FIRST = 1
-
-
-class ImproveConfig(Record):
-    """What an agent plays to learn from."""
-
-    environment: str = "scienceworld"
-    """The world."""
-    simplifications: str = "easy"
-    """The world's simplification setting; empty: none."""
-    agent: AgentName = AgentName.HIERARCHICAL
-    """Who plays; it must set sub-goals."""
-    types: tuple[str, ...] = ()
-    """Task types; empty: all."""
-    per_type: int = Field(default=10, ge=1)
-    """Train variations a type, evenly over those that there are."""
-    tries: int = Field(default=1, ge=1)
-    """How often each is played: greedily, then at `temperature` with a seed of its own."""
-    temperature: float = Field(default=0.5, gt=0)
-    """Of the tries after the first."""
-    annotations: Path | None = None
-    """The annotated paths that its students learned from (.jsonl or .jsonl.zst), to which its own
-    are added; left out: the run folder's."""
-    decoding: Decoding = Decoding(choose=True)
-    """How students write."""
-    engine: EngineConfig = EngineConfig()
-    """What students play on."""
 
 
 class TypeGain(Record):

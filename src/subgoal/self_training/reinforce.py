@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
 from typing_extensions import override
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
-from subgoal.agents.student_seat import Decoding
 from subgoal.datasets.splits import strange
 from subgoal.engines.transformers import make_engine
 from subgoal.environments.base import Task
@@ -36,6 +35,7 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.self_training.anchor import Anchor, anchors
 from subgoal.self_training.attempts import Attempt, attempts
+from subgoal.self_training.config import ReinforceConfig
 from subgoal.self_training.credit import WeighedText, spread, weighed
 from subgoal.self_training.draw import Draw, counted, renewed
 from subgoal.self_training.policy import (
@@ -48,63 +48,11 @@ from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
 from subgoal.students.folder import load_student, save_student, weights_file
 from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
-from subgoal.training.train import TrainConfig, students_folder
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import students_folder
 
 _LAST_RATE = 0.1
 """The learning rate falls evenly to this share of its beginning."""
-
-
-class ReinforceConfig(Record):
-    """How students are reinforced."""
-
-    environment: str = "scienceworld"
-    """The world."""
-    simplifications: str = "easy"
-    """The world's simplification setting; empty: none."""
-    agent: AgentName = AgentName.HIERARCHICAL
-    """Whose students are reinforced: `hierarchical` or `flat`."""
-    students: Path | None = None
-    """The folder that holds a folder for each student to begin with; they are written into the run
-    folder's `students`."""
-    types: tuple[str, ...] = ()
-    """Task types; empty: all."""
-    rounds: int = Field(default=40, ge=1)
-    """Rounds of play and updates."""
-    variations: int = Field(default=40, ge=1)
-    """Train variations that a round plays."""
-    attempts: int = Field(default=6, ge=2)
-    """How often each is played."""
-    temperature: float = Field(default=0.8, gt=0)
-    """Of what students write in these attempts."""
-    least_spread: float = Field(default=5.0, ge=0)
-    """Groups whose best and worst scores are nearer, in points, teach nothing."""
-    blame: float = Field(default=0.5, ge=0)
-    """Factor of negative advantages."""
-    floor: float = Field(default=0.1, ge=0, lt=1)
-    """A token of a smaller probability is not made less probable still."""
-    learning_rate: float = Field(default=1.5e-4, gt=0)
-    """Of AdamW; it falls evenly to a tenth over the rounds."""
-    clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
-    batch_tokens: int = Field(default=33_000, ge=1)
-    """Most tokens of an update, padding counted."""
-    anchor: float = Field(default=0.3, ge=0)
-    """Weight of the loss on annotated paths in each update; 0: none are needed."""
-    anchor_tokens: int = Field(default=6_000, ge=1)
-    """Tokens of annotated paths in each update."""
-    average: float = Field(default=0.15, gt=0, le=1)
-    """Share that a round's weights get in the average that is kept."""
-    pull: float = Field(default=0.0, ge=0, le=1)
-    """Share of the way back to the average that the weights go after each round."""
-    dev_every: int = Field(default=5, ge=0)
-    """Rounds between looks at dev, where the average plays greedily; 0: none, and the last average
-    is kept."""
-    dev_protocol: str = "dev-easy"
-    """The protocol of these looks."""
-    dev_per_type: int = Field(default=0, ge=0)
-    """Its variations per type; 0: as the protocol says."""
-    seed: int = 0
-    """Seed of draws and samples."""
 
 
 class RoundLine(Record):

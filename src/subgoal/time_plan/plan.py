@@ -16,6 +16,7 @@ from subgoal.progress import clock
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.summary import Summary, TextLine, Tone
+from subgoal.time_plan.config import TimePlanConfig
 
 PLAN = "plan.json"
 """The file of a run folder that keeps its plan."""
@@ -26,18 +27,6 @@ _SURE = 0.9
 _GRID = 20
 """Tokens are chosen in so many equal parts of what was asked for: two runs on a machine whose
 speed varies a little choose the same."""
-
-
-class TimePlanConfig(Record):
-    """Into how many minutes a run must fit, and what must be left of it."""
-
-    minutes: float = Field(default=0.0, ge=0.0)
-    """Of the whole run, the report included; 0: nothing is measured or left out."""
-    least_tokens: int = Field(default=0, ge=0)
-    """Fewest training tokens of an agent, before what each task type adds."""
-    least_tokens_per_type: int = Field(default=0, ge=0)
-    """Fewest training tokens that each task type adds: below the sum nothing is learned, and task
-    types are left out instead."""
 
 
 class Speed(Record):

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from subgoal.environments.pool import WorldLimits, affordable
-from subgoal.evaluation.evaluate import WORLDS_A_CORE, EvaluateConfig, evaluate, tasks_of
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import WORLDS_A_CORE, evaluate, tasks_of
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan.plan import Speed
-from subgoal.training.selection import Select
-from subgoal.training.train import PerRole, TrainConfig, in_turn, train, training_of
+from subgoal.training.config import PerRole, Select, TrainConfig
+from subgoal.training.train import in_turn, train, training_of
 
 _SECONDS = 12.0
 """For so long each student is trained."""

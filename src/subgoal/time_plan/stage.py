@@ -10,13 +10,14 @@ from typing import Literal
 from subgoal.augmentation.augment import learned_from
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.time_plan.plan import PLAN, TimePlan, TimePlanConfig, choose, plan_of
+from subgoal.time_plan.config import TimePlanConfig
+from subgoal.time_plan.plan import PLAN, TimePlan, choose, plan_of
 from subgoal.time_plan.rehearsal import rehearse
-from subgoal.training.train import TrainConfig
+from subgoal.training.config import TrainConfig
 
 _BEFORE = ("collect", "annotate", "augment", "plan")
 """The stages whose time is over when the plan is made, attempts at it included."""

@@ -29,17 +29,6 @@ Rows = list[list[int]]
 """Numbers of the texts of a batch, row by row."""
 
 
-class Batching(StrEnum):
-    """How texts share a batch."""
-
-    AUTO = "auto"
-    """Padded where the fast pass is taken, else packed."""
-    PADDED = "padded"
-    """One text a row, texts of like length together."""
-    PACKED = "packed"
-    """Whole texts one after another in a row, none seen by another."""
-
-
 class Layout(StrEnum):
     """How the texts of a batch lie."""
 

@@ -22,7 +22,7 @@ from subgoal.errors import TrainingFailed, said_by
 from subgoal.record import Record
 from subgoal.run_folder import delete
 from subgoal.students.folder import write_folder
-from subgoal.training.loss import TrainingPrecision
+from subgoal.training.config import TrainingPrecision
 
 _KEPT = 2
 _POSITION = "position.json"

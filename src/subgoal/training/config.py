@@ -1,13 +1,70 @@
-"""How a student is trained."""
+"""Which students are trained, on what, for how long: the section `[train]`."""
+
+from enum import StrEnum
+from pathlib import Path
 
 from pydantic import Field
 
+from subgoal.datasets.config import DatasetConfig, Thinning
 from subgoal.record import Record, removed
-from subgoal.training.batches import Batching
-from subgoal.training.loss import TrainingPrecision
-from subgoal.training.optimizers.optimizer import OptimizerName
-from subgoal.training.selection import Select
-from subgoal.training.tracking import Tracker
+from subgoal.students.config import StudentConfig
+from subgoal.text.format import Role
+
+
+class Batching(StrEnum):
+    """How texts share a batch."""
+
+    AUTO = "auto"
+    """Padded where the fast pass is taken, else packed."""
+    PADDED = "padded"
+    """One text a row, texts of like length together."""
+    PACKED = "packed"
+    """Whole texts one after another in a row, none seen by another."""
+
+
+class TrainingPrecision(StrEnum):
+    """What matrices multiply in; weights and their gradients are float32 always."""
+
+    AUTO = "auto"
+    """bfloat16 where the device multiplies it at least twice as fast as float32, else float32."""
+    FLOAT32 = "float32"
+    """Slower on a GPU and on a CPU with matrix units (AMX)."""
+    BFLOAT16 = "bfloat16"
+    """Up to twice as fast on such a device; on other CPUs several times as slow."""
+
+
+class OptimizerName(StrEnum):
+    """How weights follow their gradients."""
+
+    AUTO = "auto"
+    """Muon for a model from scratch in one process, else AdamW."""
+    MUON = "muon"
+    """Muon for the matrices between layers, AdamW for embeddings and norms: fewer tokens to the
+    same loss (K. Jordan et al., 2024)."""
+    ADAMW = "adamw"
+    """AdamW for all weights."""
+
+
+class Select(StrEnum):
+    """Which weights a training run keeps."""
+
+    LAST = "last"
+    """Those at its end."""
+    DEV_LOSS = "dev_loss"
+    """Those of the look with the lowest loss on held-out texts."""
+    SCORE = "score"
+    """Those of the look with the best rollout score; where there is none, the lowest loss."""
+
+
+class Tracker(StrEnum):
+    """What shows the log of a training run, beside the terminal."""
+
+    TENSORBOARD = "tensorboard"
+    """`tensorboard --logdir runs/mine/training`."""
+    TRACKIO = "trackio"
+    """A local dashboard: `TRACKIO_DIR=runs/mine/training/both/tracking/trackio trackio show`."""
+    WANDB = "wandb"
+    """Weights & Biases; offline unless WANDB_MODE says otherwise."""
 
 
 class TrainingConfig(Record):
@@ -73,3 +130,54 @@ class TrainingConfig(Record):
     folder."""
     seed: int = 0
     """Seed of the order of batches."""
+
+
+class RoleTraining(Record):
+    """What is another for one role than `[train.training]` says; left out: the same."""
+
+    learning_rate: float | None = None
+    """Peak learning rate."""
+    tokens: int | None = None
+    """Token budget, all for this role; 0: none."""
+    minutes: float | None = None
+    """Time budget, all for this role; 0: none."""
+    epochs: float | None = None
+    """Budget in passes over the texts; 0: none."""
+
+
+class PerRole(Record):
+    """Hyper-parameters by role."""
+
+    planner: RoleTraining = RoleTraining()
+    """Of the planner."""
+    executor: RoleTraining = RoleTraining()
+    """Of the executor."""
+    first: RoleTraining = RoleTraining()
+    """Of the model that sets the first sub-goal."""
+    both: RoleTraining = RoleTraining()
+    """Of one model for planner and executor."""
+    flat: RoleTraining = RoleTraining()
+    """Of the flat agent."""
+
+
+class TrainConfig(Record):
+    """Which students are trained, on what, for how long."""
+
+    roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
+    """`both`, or `planner` and `executor` (and `first`, for windows); and `flat`, the baseline."""
+    dataset: DatasetConfig = DatasetConfig()
+    """How annotated trajectories become examples."""
+    teacher: Thinning = Thinning()
+    """How many of the teacher's annotations are used: what is a teacher call worth?"""
+    student: StudentConfig = StudentConfig()
+    """Which model."""
+    training: TrainingConfig = TrainingConfig()
+    """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
+    per_role: PerRole = PerRole()
+    """Budget and hyper-parameters of single roles, where they differ."""
+    annotations: Path | None = None
+    """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
+    folder's own."""
+    side_by_side: bool = True
+    """Train the students at the same time where there is no GPU, each with its share of the
+    cores; false: one after another, each with all."""

@@ -18,10 +18,9 @@ from subgoal.errors import TrainingFailed
 from subgoal.machine import cores
 from subgoal.progress import Progress
 from subgoal.training.batch import split_point
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Select, TrainingConfig
 from subgoal.training.loss import core
 from subgoal.training.run import OnDev, Outcome, TrainingRun, TrainingTask
-from subgoal.training.selection import Select
 from subgoal.training.tracking import Tracking
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -13,17 +12,7 @@ from transformers import LlamaForCausalLM, PreTrainedModel
 
 from subgoal.training import llama_pass
 from subgoal.training.batch import IGNORED
-
-
-class TrainingPrecision(StrEnum):
-    """What matrices multiply in; weights and their gradients are float32 always."""
-
-    AUTO = "auto"
-    """bfloat16 where the device multiplies it at least twice as fast as float32, else float32."""
-    FLOAT32 = "float32"
-    """Slower on a GPU and on a CPU with matrix units (AMX)."""
-    BFLOAT16 = "bfloat16"
-    """Up to twice as fast on such a device; on other CPUs several times as slow."""
+from subgoal.training.config import TrainingPrecision
 
 
 @cache

@@ -16,7 +16,7 @@ from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.students.ending import Ending
 from subgoal.training import llama_pass
-from subgoal.training.batches import Batches, Batching, Layout, Rows
+from subgoal.training.batches import Batches, Layout, Rows
 from subgoal.training.checkpoint import (
     Position,
     checkpoints,
@@ -25,13 +25,12 @@ from subgoal.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
 from subgoal.training.log import LogLine, Setup, cut_log, log
 from subgoal.training.loss import (
     LearnedLoss,
     PairLoss,
     StudentLoss,
-    TrainingPrecision,
     compute_dtype,
     core,
     settled_precision,

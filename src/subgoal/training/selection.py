@@ -1,7 +1,6 @@
 """Which weights a training run keeps, and when it has learned enough."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 
 import torch
@@ -12,18 +11,8 @@ from subgoal.digests import check_digests, write_digests
 from subgoal.errors import TrainingFailed, said_by
 from subgoal.students.folder import write_folder
 from subgoal.training.checkpoint import put_weights
+from subgoal.training.config import Select
 from subgoal.training.log import LogLine
-
-
-class Select(StrEnum):
-    """Which weights a training run keeps."""
-
-    LAST = "last"
-    """Those at its end."""
-    DEV_LOSS = "dev_loss"
-    """Those of the look with the lowest loss on held-out texts."""
-    SCORE = "score"
-    """Those of the look with the best rollout score; where there is none, the lowest loss."""
 
 
 class WeightSelection:

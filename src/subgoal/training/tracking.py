@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -10,21 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from subgoal.errors import TrainingFailed, install
 from subgoal.record import Record
+from subgoal.training.config import Tracker
 from subgoal.training.log import LogLine
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-
-class Tracker(StrEnum):
-    """What shows the log of a training run, beside the terminal."""
-
-    TENSORBOARD = "tensorboard"
-    """`tensorboard --logdir runs/mine/training`."""
-    TRACKIO = "trackio"
-    """A local dashboard: `TRACKIO_DIR=runs/mine/training/both/tracking/trackio trackio show`."""
-    WANDB = "wandb"
-    """Weights & Biases; offline unless WANDB_MODE says otherwise."""
 
 
 class Tracking:

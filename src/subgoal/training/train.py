@@ -21,15 +21,9 @@ from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
-from subgoal.datasets.annotation_budget import Thinning, thinned
-from subgoal.datasets.examples import (
-    DatasetConfig,
-    Example,
-    build,
-    chosen_types,
-    corpus,
-    unwritable,
-)
+from subgoal.datasets.annotation_budget import thinned
+from subgoal.datasets.config import DatasetConfig, Thinning
+from subgoal.datasets.examples import Example, build, chosen_types, corpus, unwritable
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
@@ -40,13 +34,15 @@ from subgoal.machine import cores
 from subgoal.manifest import StageManifest, StageState
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, Stage
-from subgoal.students.build import StudentConfig, Tokens, make_model, make_tokens
+from subgoal.students.build import Tokens, make_model, make_tokens
+from subgoal.students.config import StudentConfig
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.students.folder import CARD, Student, StudentCard, read_card, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
-from subgoal.training.loop import TrainingConfig, finetune
+from subgoal.training.config import RoleTraining, TrainConfig, TrainingConfig
+from subgoal.training.loop import finetune
 from subgoal.training.parallel.processes import joined_processes
 from subgoal.training.parallel.side_by_side import TrainingOrder, train_side_by_side
 from subgoal.training.run import OnDev
@@ -58,57 +54,6 @@ no world, so whoever starts it brings the one in which students so far are tried
 
 _MOST_UNWRITABLE = 0.05
 """A student that cannot write a larger share of the sub-goals and actions is not trained."""
-
-
-class RoleTraining(Record):
-    """What is another for one role than `[train.training]` says; left out: the same."""
-
-    learning_rate: float | None = None
-    """Peak learning rate."""
-    tokens: int | None = None
-    """Token budget, all for this role; 0: none."""
-    minutes: float | None = None
-    """Time budget, all for this role; 0: none."""
-    epochs: float | None = None
-    """Budget in passes over the texts; 0: none."""
-
-
-class PerRole(Record):
-    """Hyper-parameters by role."""
-
-    planner: RoleTraining = RoleTraining()
-    """Of the planner."""
-    executor: RoleTraining = RoleTraining()
-    """Of the executor."""
-    first: RoleTraining = RoleTraining()
-    """Of the model that sets the first sub-goal."""
-    both: RoleTraining = RoleTraining()
-    """Of one model for planner and executor."""
-    flat: RoleTraining = RoleTraining()
-    """Of the flat agent."""
-
-
-class TrainConfig(Record):
-    """Which students are trained, on what, for how long."""
-
-    roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
-    """`both`, or `planner` and `executor` (and `first`, for windows); and `flat`, the baseline."""
-    dataset: DatasetConfig = DatasetConfig()
-    """How annotated trajectories become examples."""
-    teacher: Thinning = Thinning()
-    """How many of the teacher's annotations are used: what is a teacher call worth?"""
-    student: StudentConfig = StudentConfig()
-    """Which model."""
-    training: TrainingConfig = TrainingConfig()
-    """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
-    per_role: PerRole = PerRole()
-    """Budget and hyper-parameters of single roles, where they differ."""
-    annotations: Path | None = None
-    """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
-    folder's own."""
-    side_by_side: bool = True
-    """Train the students at the same time where there is no GPU, each with its share of the
-    cores; false: one after another, each with all."""
 
 
 class _OneStudent(Record):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from subgoal.annotation.config import SelectionConfig
 from subgoal.annotation.teachers.recorded import recorded_annotations
-from subgoal.annotation.transfer.selection import Selection, SelectionConfig, distances, medoids
+from subgoal.annotation.transfer.selection import Selection, distances, medoids
 from subgoal.annotation.transfer.teacher import TransferTeacher
 
 RECORDED = {one.trajectory.task.key: one for one in recorded_annotations("scienceworld")}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from chat_models import CHATML, KINDS, LLAMA_3, chat_model
-from subgoal.datasets.examples import DatasetConfig, build, corpus
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import build, corpus
 from subgoal.environments.base import StepResult
 from subgoal.errors import StudentInvalid
 from subgoal.text.format import RenderingName, Role, Seen, Target, Turns

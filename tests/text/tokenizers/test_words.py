@@ -4,13 +4,15 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Tokenizer
 
-from subgoal.datasets.examples import DatasetConfig, corpus, unwritable
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.examples import corpus, unwritable
 from subgoal.errors import StudentInvalid
-from subgoal.students.build import StudentConfig
+from subgoal.students.config import StudentConfig
 from subgoal.text.format import RenderingName, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, read_tokenizer, unknown_id
 from subgoal.text.tokenizers.words import WordTokenizer
-from subgoal.training.train import TrainConfig, _unwritable
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import _unwritable
 
 
 @pytest.fixture(scope="module")

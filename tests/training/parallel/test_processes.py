@@ -11,14 +11,11 @@ from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.checkpoint import checkpoints
-from subgoal.training.config import TrainingConfig
+from subgoal.training.config import OptimizerName, Select, TrainingConfig, TrainingPrecision
 from subgoal.training.log import log
-from subgoal.training.loss import TrainingPrecision
-from subgoal.training.optimizers.optimizer import OptimizerName
 from subgoal.training.optimizers.schedule import share_used
 from subgoal.training.parallel.processes import Processes, joined_processes
 from subgoal.training.run import Outcome
-from subgoal.training.selection import Select
 
 CONFIG = TrainingConfig(
     tokens=2_400,

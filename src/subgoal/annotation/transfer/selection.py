@@ -13,14 +13,13 @@ from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
+from subgoal.annotation.config import SelectionConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.annotation.transfer.template import Template, loops, templates
-from subgoal.record import Record
 from subgoal.trajectories.action_grammar import WALK, head
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -28,20 +27,6 @@ _MOST_COMPARED = 400
 """Paths of a type among which medoids are sought; more would cost time and change little."""
 _DESCRIPTION = 0.6
 """Weight of how the descriptions differ beside how the steps differ."""
-
-
-class SelectionConfig(Record):
-    """Which paths the teacher is asked about; as it stands, all of them."""
-
-    core: int | None = Field(default=None, ge=1)
-    """Paths of each task type that are asked about first; None: all, at once, up to `count`."""
-    count: int | None = Field(default=None, ge=1)
-    """Most paths to ask about in all; None: no limit."""
-    target_confidence: float = Field(default=0.0, ge=0, le=1)
-    """After the core, ask about paths whose transferred annotation is less certain than this
-    (0..1); 0: about none."""
-    round_size: int = Field(default=10, ge=1)
-    """Paths of a round after the core; then confidence is measured anew."""
 
 
 class Selection:

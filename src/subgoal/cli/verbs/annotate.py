@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from subgoal.annotation.annotate import AnnotateConfig, dry_run
+from subgoal.annotation.annotate import dry_run
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.options import ClusterOptions, read_options
 from subgoal.cli.output import show, show_forecast, show_path
 from subgoal.errors import TeacherFailed

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from subgoal.augmentation.augment import AugmentConfig
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import show
 from subgoal.cluster import Backend

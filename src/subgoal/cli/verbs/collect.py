@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import show
-from subgoal.trajectories.collect import CollectConfig
+from subgoal.trajectories.config import CollectConfig
 
 
 class CollectOptions(WorldOptions):

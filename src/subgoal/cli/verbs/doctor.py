@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tyro
 
-from subgoal.annotation.annotate import AnnotateConfig, TeacherKind
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.teachers.llm.endpoint import probe
 from subgoal.annotation.teachers.own import own_teacher
 from subgoal.annotation.teachers.recorded import recorded_actions

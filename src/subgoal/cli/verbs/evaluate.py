@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.cli.agent import named
 from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import say, show
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.summary import files
 
 

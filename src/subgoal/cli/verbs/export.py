@@ -6,11 +6,11 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from subgoal.agents.factory import AgentName
+from subgoal.agents.config import AgentName
 from subgoal.cli.options import RunOptions, read_options
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.evaluate import EvaluateConfig
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.release.release import release
 from subgoal.run_folder import RunFolder
 from subgoal.students.export.export import Form, export_student
@@ -18,8 +18,9 @@ from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
 from subgoal.temporary import temporary_folder
 from subgoal.text.format import Role
+from subgoal.training.config import TrainConfig
 from subgoal.training.data_export import export_data
-from subgoal.training.train import TrainConfig, students_folder
+from subgoal.training.train import students_folder
 
 
 class To(StrEnum):

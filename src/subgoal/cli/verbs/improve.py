@@ -6,7 +6,7 @@ from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
-from subgoal.self_training.own_successes import ImproveConfig
+from subgoal.self_training.config import ImproveConfig
 
 
 class ImproveOptions(WorldOptions):

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from subgoal.agents.factory import AgentName, AgentShop
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.cli.agent import named
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import out, say
 from subgoal.environments.base import Task
 from subgoal.environments.registry import make
-from subgoal.evaluation.evaluate import EvaluateConfig, subgoals_of
+from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.evaluate import subgoals_of
 from subgoal.evaluation.protocol import protocol
 from subgoal.report.play import play_by_hand, watch
 from subgoal.run_folder import RunFolder

@@ -6,8 +6,8 @@ from subgoal.cli.options import WorldOptions, read_options
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
-from subgoal.self_training.reinforce import ReinforceConfig
-from subgoal.training.train import TrainConfig
+from subgoal.self_training.config import ReinforceConfig
+from subgoal.training.config import TrainConfig
 
 
 class ReinforceOptions(WorldOptions):

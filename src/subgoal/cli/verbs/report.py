@@ -10,7 +10,7 @@ from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import say, show
 from subgoal.errors import ConfigInvalid
 from subgoal.report.annotations import write_annotations
-from subgoal.report.write import ReportConfig
+from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
 
 _RECORDED = "recorded"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from subgoal.cli.options import StageOptions, read_options
 from subgoal.cli.output import say, show
-from subgoal.evaluation.dev_score import RolloutConfig
+from subgoal.evaluation.config import RolloutConfig
 from subgoal.run_folder import RunFolder
-from subgoal.training.train import TrainConfig, prepare
+from subgoal.training.config import TrainConfig
+from subgoal.training.train import prepare
 
 
 class TrainOptions(StageOptions):

@@ -1,23 +1,11 @@
 """The optimizers that students are trained with."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 import torch
 
+from subgoal.training.config import OptimizerName
 from subgoal.training.optimizers.muon import Muon
-
-
-class OptimizerName(StrEnum):
-    """How weights follow their gradients."""
-
-    AUTO = "auto"
-    """Muon for a model from scratch in one process, else AdamW."""
-    MUON = "muon"
-    """Muon for the matrices between layers, AdamW for embeddings and norms: fewer tokens to the
-    same loss (K. Jordan et al., 2024)."""
-    ADAMW = "adamw"
-    """AdamW for all weights."""
 
 
 def chosen_optimizer(name: OptimizerName, fresh: bool, processes: int) -> OptimizerName:

@@ -53,7 +53,8 @@ def _carry_out(order: TrainingOrder) -> int:
     os.dup2(2, 1)
     import torch
 
-    from subgoal.training.train import TrainConfig, train
+    from subgoal.training.config import TrainConfig
+    from subgoal.training.train import train
 
     def tell(record: Record) -> None:
         print(record.model_dump_json(), file=answers, flush=True)

@@ -11,14 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from subgoal.annotation.annotate import (
-    AnnotateConfig,
-    TeacherKind,
-    annotate,
-    dry_run,
-    failures,
-    journal,
-)
+from subgoal.annotation.annotate import annotate, dry_run, failures, journal
+from subgoal.annotation.config import AnnotateConfig, SelectionConfig, TeacherKind
 from subgoal.annotation.edited_text import PERSON, corrections
 from subgoal.annotation.failure import FailureKind
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
@@ -27,10 +21,10 @@ from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, OpenA
 from subgoal.annotation.teachers.llm.ledger import Ledger
 from subgoal.annotation.teachers.rehearsal.faults import FaultRates
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
-from subgoal.annotation.transfer.selection import SelectionConfig
 from subgoal.errors import ConfigInvalid, DataCorrupt, RunFolderInvalid, TeacherFailed
 from subgoal.run_folder import RunFolder
-from subgoal.trajectories.collect import CollectConfig, collect
+from subgoal.trajectories.collect import collect
+from subgoal.trajectories.config import CollectConfig
 
 PER_TYPE = 12
 

@@ -1,0 +1,48 @@
+"""Which agents there are, and how their students write."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from subgoal.record import Record, removed
+
+
+class AgentName(StrEnum):
+    """Every agent that can be evaluated."""
+
+    HIERARCHICAL = "hierarchical"
+    """Planner and executor."""
+    FLAT = "flat"
+    """Plain imitation of elementary actions."""
+    RANDOM_SUBGOALS = "random_subgoals"
+    """The hierarchical agent with sub-goals drawn from the training set."""
+    SEMI_RANDOM_SUBGOALS = "semi_random_subgoals"
+    """The hierarchical agent with random arguments in the planner's sub-goals."""
+    RANDOM_ACTION = "random_action"
+    """Uniform over the valid actions."""
+    ORACLE = "oracle"
+    """Replays the world's oracle path."""
+
+
+class Decoding(Record):
+    """How students write."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    """0 is greedy."""
+    beams: int = Field(default=1, ge=1)
+    """Beam search width of encoder-decoder students; above 1, the temperature must be 0."""
+    seed: int = 0
+    """Seed of the sampling."""
+    grounded: bool = True
+    """Where the world does not know an action, send the one that says the same word for word (other
+    spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
+    the world names are never replaced. False: every action is sent as it was written."""
+    choose: bool = False
+    """Where the world does not know an action, ask the student a second time, which may then write
+    only what the world knows, and so something else; and only a number where the world asks which
+    of several things is meant. Not for worlds whose actions have effects outside them. Students
+    with marks, on `transformers`."""
+    _removed = removed(
+        careful=(False, "it won score for stopping, not tasks; leave it out"),
+        known_words=(False, "it was not seen to help; leave it out, or set choose = true"),
+    )

