@@ -104,7 +104,7 @@ def test_help_shows_the_defaults_of_anybodys_folder_and_steers_nothing(tmp_path,
     words = json.dumps(ATTACK.replace("\ud83d", "")).replace("\x9b", "\\u009b")
     (tmp_path / "config.toml").write_text(f"[collect]\nsplit = {words}\n")
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["collect", "--run", str(tmp_path), "--help"])
+        cli.main(["collect", "--run", str(tmp_path), "--help-all"])
     assert stopped.value.code == 0
     said = capfd.readouterr().out
     assert "\\x1b]0;owned" in said

@@ -3,10 +3,10 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
 from rich.table import Table as Printed
 from rich.text import Text
 
@@ -18,16 +18,19 @@ from research.tables.matrix import Job, Place, Sized, jobs
 from research.tables.work import Work, described
 from research.tables.write import printed, write_table
 from subgoal.cli.main import guarded
+from subgoal.cli.options import read_options
 from subgoal.cli.output import out, say
 from subgoal.environments.pool import WorldLimits
+from subgoal.errors import ConfigInvalid
 from subgoal.record import Record
 
 
 class TableOptions(Record):
     """The options that both verbs have."""
 
-    tables: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which tables, such as `overall sizes`; none: all of `--configs`."""
+    tables: tuple[str, ...] = ()
+    """Which tables, such as `overall sizes`; none: all of `--configs`. They may stand
+    right after the verb, too: `run overall sizes`."""
     run: Path = MATRIX
     """The folder of the matrix; all tables share it."""
     scale: str = ""
@@ -60,15 +63,23 @@ class ShowTables(TableOptions):
     """Seed of the bootstrap intervals."""
 
 
-_Run = Annotated[RunTables, tyro.conf.subcommand("run")]
-_Show = Annotated[ShowTables, tyro.conf.subcommand("show")]
+_VERBS: dict[str, type[RunTables] | type[ShowTables]] = {"run": RunTables, "show": ShowTables}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with 0, 2 (a mistake that a user can repair) or 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = tyro.cli(_Run | _Show, prog=shlex.join(PROGRAM), description=__doc__, args=words)
-    guarded(lambda: _obey(options), [*PROGRAM, *words])
+    guarded(lambda: _obey(_read(words)), [*PROGRAM, *words])
+
+
+def _read(words: Sequence[str]) -> RunTables | ShowTables:
+    verb = words[0] if words else ""
+    if verb not in _VERBS:
+        raise ConfigInvalid(f"say first what is to be done: {' or '.join(_VERBS)}")
+    tables = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
+    rest = words[1 + len(tables) :]
+    given = [*(["--tables", *tables] if tables else []), *rest]
+    return read_options(_VERBS[verb], shlex.join([*PROGRAM, verb]), given)
 
 
 def _obey(options: RunTables | ShowTables) -> None:

@@ -15,7 +15,8 @@ from research.tables.catalogue import SHIPPED, Catalogue
 from research.tables.matrix import Sized
 from subgoal.journal import write_text
 from subgoal.record import Record
-from subgoal.toml_file import read_toml, validated
+from subgoal.toml_file import read_toml
+from subgoal.validation import validated
 
 PROGRAM = ("python", "-m", "research.tables")
 """How the command is called."""

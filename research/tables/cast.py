@@ -16,9 +16,10 @@ from subgoal.evaluation.config import EvaluateConfig
 from subgoal.journal import file_digest
 from subgoal.record import Record
 from subgoal.text.format import Role
-from subgoal.toml_file import merged, validated
+from subgoal.toml_file import merged
 from subgoal.training.config import TrainConfig
 from subgoal.training.train import training_of
+from subgoal.validation import validated
 
 
 class Data(Record):

@@ -22,9 +22,10 @@ from subgoal.run_folder import RunFolder
 from subgoal.secret import masked
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.time_plan.config import TimePlanConfig
-from subgoal.toml_file import merged, read_toml, validated
+from subgoal.toml_file import merged, read_toml
 from subgoal.training.config import TrainConfig
 from subgoal.trajectories.config import CollectConfig
+from subgoal.validation import validated
 
 R = TypeVar("R", bound=Record)
 

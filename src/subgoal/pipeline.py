@@ -4,36 +4,31 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from subgoal.agents.config import AgentName
-from subgoal.agents.factory import AgentShop
-from subgoal.agents.released import AgentCard, ReleasedAgent, released_agent
-from subgoal.annotation.annotate import annotate
-from subgoal.annotation.summary import AnnotateSummary
-from subgoal.annotation.teachers.base import Teacher
-from subgoal.augmentation.augment import AugmentSummary, augment, learned_from
 from subgoal.augmentation.config import AugmentConfig
-from subgoal.cluster import Cluster
 from subgoal.config import Config, changed, config_for, load_config, save_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.dev_score import dev_scores
-from subgoal.evaluation.evaluate import evaluate, tasks_of
-from subgoal.evaluation.player import Player
-from subgoal.evaluation.summary import EvaluationSummary
-from subgoal.own_class import place_of
-from subgoal.report.write import ReportSummary, report
 from subgoal.run_folder import RunFolder
-from subgoal.self_training.own_successes import ImproveSummary, improve
-from subgoal.self_training.reinforce import ReinforceSummary, reinforce
-from subgoal.students.folder import weights_file
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
-from subgoal.time_plan.plan import TimePlan, plan_of
-from subgoal.time_plan.stage import as_planned, check_plan, time_plan
-from subgoal.training.train import TrainSummary, train
-from subgoal.trajectories.collect import CollectSummary, collect, planned
+
+if TYPE_CHECKING:  # a stage is imported when it runs: most of them load torch
+    from subgoal.agents.released import ReleasedAgent
+    from subgoal.annotation.summary import AnnotateSummary
+    from subgoal.annotation.teachers.base import Teacher
+    from subgoal.augmentation.augment import AugmentSummary
+    from subgoal.cluster import Cluster
+    from subgoal.evaluation.player import Player
+    from subgoal.evaluation.summary import EvaluationSummary
+    from subgoal.report.write import ReportSummary
+    from subgoal.self_training.own_successes import ImproveSummary
+    from subgoal.self_training.reinforce import ReinforceSummary
+    from subgoal.time_plan.plan import TimePlan
+    from subgoal.training.train import TrainSummary
+    from subgoal.trajectories.collect import CollectSummary
 
 Worlds = int | Literal["auto"]
 
@@ -102,9 +97,9 @@ class Run:
         restart: bool = False,
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
-        cluster: Cluster | None = None,
+        cluster: "Cluster | None" = None,
         **changes: Any,
-    ) -> CollectSummary:
+    ) -> "CollectSummary":
         """Replay oracle paths in the world and store them as trajectories.
 
         Args:
@@ -117,6 +112,8 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.trajectories.collect.collect` says.
         """
+        from subgoal.trajectories.collect import collect
+
         self._change("collect", changes)
         return collect(self.config.collect, self._in(restart), worlds, limits, cluster)
 
@@ -125,10 +122,10 @@ class Run:
         *,
         restart: bool = False,
         retry_failed: bool = False,
-        cluster: Cluster | None = None,
-        teacher: Teacher | str | None = None,
+        cluster: "Cluster | None" = None,
+        teacher: "Teacher | str | None" = None,
         **changes: Any,
-    ) -> AnnotateSummary:
+    ) -> "AnnotateSummary":
         """Set sub-goals on the trajectories with a teacher, and carry them over to the rest.
 
         Args:
@@ -141,6 +138,10 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.annotation.annotate.annotate` says.
         """
+        from subgoal.annotation.annotate import annotate
+        from subgoal.annotation.teachers.base import Teacher
+        from subgoal.own_class import place_of
+
         own = teacher if isinstance(teacher, Teacher) else None
         named = place_of(type(own)) if own is not None else teacher
         self._change("annotate", {**changes, **({"teacher": named} if named is not None else {})})
@@ -153,7 +154,7 @@ class Run:
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         **changes: Any,
-    ) -> AugmentSummary:
+    ) -> "AugmentSummary":
         """Rewrite annotated paths in the world; shorten them where nothing else is asked for.
 
         Args:
@@ -165,6 +166,8 @@ class Run:
         Raises:
             RunFolderInvalid: `annotate` is not complete.
         """
+        from subgoal.augmentation.augment import augment
+
         self._change("augment", changes)
         if self.config.augment == AugmentConfig():
             self._change("augment", {"shorten": True})
@@ -177,7 +180,7 @@ class Run:
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         **changes: Any,
-    ) -> TimePlan:
+    ) -> "TimePlan":
         """Measure this machine, and choose what of the run fits into its minutes.
 
         What is chosen replaces the configuration of the training and the evaluation.
@@ -192,6 +195,9 @@ class Run:
             ConfigInvalid: The run has no minutes, or the training no budget in tokens.
             RunFolderInvalid: There are no annotations.
         """
+        from subgoal.time_plan.plan import plan_of
+        from subgoal.time_plan.stage import as_planned, time_plan
+
         self._change("plan", changes)
         asked = self.config
         if not asked.plan.minutes:
@@ -206,7 +212,7 @@ class Run:
         self.config = asked.model_copy(update=update)
         return plan
 
-    def train(self, *, restart: bool = False, **changes: Any) -> TrainSummary:
+    def train(self, *, restart: bool = False, **changes: Any) -> "TrainSummary":
         """Train the students on the annotated trajectories.
 
         Args:
@@ -216,6 +222,9 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.training.train.train` says.
         """
+        from subgoal.evaluation.dev_score import dev_scores
+        from subgoal.training.train import train
+
         self._change("train", changes)
         folder = self._in(restart)
         return train(self.config.train, folder, dev_scores(self.config.rollout, folder))
@@ -226,10 +235,10 @@ class Run:
         restart: bool = False,
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
-        cluster: Cluster | None = None,
-        agent: str | Path | ReleasedAgent | None = None,
+        cluster: "Cluster | None" = None,
+        agent: "str | Path | ReleasedAgent | None" = None,
         **changes: Any,
-    ) -> EvaluationSummary:
+    ) -> "EvaluationSummary":
         """Let the agents play a protocol's tasks.
 
         Args:
@@ -243,6 +252,9 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.evaluation.evaluate.evaluate` says.
         """
+        from subgoal.agents.released import released_agent
+        from subgoal.evaluation.evaluate import evaluate
+
         self._change("evaluate", changes)
         ready = released_agent(agent) if isinstance(agent, str | Path) else agent
         folder = self._in(restart)
@@ -255,7 +267,7 @@ class Run:
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         **changes: Any,
-    ) -> ImproveSummary:
+    ) -> "ImproveSummary":
         """Let an agent play train variations, and keep its successes as paths to learn from.
 
         Args:
@@ -267,6 +279,8 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.self_training.own_successes.improve` says.
         """
+        from subgoal.self_training.own_successes import improve
+
         self._change("improve", changes)
         return improve(self.config.improve, self._in(restart), worlds, limits)
 
@@ -277,7 +291,7 @@ class Run:
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         **changes: Any,
-    ) -> ReinforceSummary:
+    ) -> "ReinforceSummary":
         """Let students play train variations, and make what scores better more probable.
 
         Args:
@@ -289,11 +303,13 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.self_training.reinforce.reinforce` says.
         """
+        from subgoal.self_training.reinforce import reinforce
+
         self._change("reinforce", changes)
         config, folder = self.config, self._in(restart)
         return reinforce(config.reinforce, config.train, folder, worlds, limits)
 
-    def report(self, **changes: Any) -> ReportSummary:
+    def report(self, **changes: Any) -> "ReportSummary":
         """Write the comparison as `report.html` and `report.json`.
 
         Args:
@@ -302,6 +318,8 @@ class Run:
         Raises:
             RunFolderInvalid: Nothing was evaluated.
         """
+        from subgoal.report.write import report
+
         self._change("report", changes)
         return report(self.config.report, self.folder)
 
@@ -318,9 +336,9 @@ class Run:
         restart: bool = False,
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
-        cluster: Cluster | None = None,
+        cluster: "Cluster | None" = None,
         watch: JobWatch | None = None,
-    ) -> ReportSummary:
+    ) -> "ReportSummary":
         """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
 
         The folder keeps the configuration as `config.toml`, where it has none yet.
@@ -335,6 +353,8 @@ class Run:
         Raises:
             SubgoalError: As the stages say.
         """
+        from subgoal.time_plan.stage import check_plan
+
         check_plan(self.config.plan, self.config.train)
         if restart and self.folder.manifests():
             _check_start(self.config, self.folder)
@@ -360,7 +380,7 @@ class Run:
             watch.ends(stage, summary, time.monotonic() - begun)
         return self.report()
 
-    def agent(self, name: AgentName | str | None = None) -> Player:
+    def agent(self, name: AgentName | str | None = None) -> "Player":
         """Return an agent that plays with the run's students, as `load_agent` returns one.
 
         Args:
@@ -370,6 +390,11 @@ class Run:
             ConfigInvalid: There is no such agent, or it has no students.
             StudentInvalid: A student is missing or damaged.
         """
+        from subgoal.agents.factory import AgentShop
+        from subgoal.agents.released import AgentCard, ReleasedAgent
+        from subgoal.evaluation.player import Player
+        from subgoal.students.folder import weights_file
+
         able = {str(one): one for one in (AgentName.HIERARCHICAL, AgentName.FLAT)}
         place = self.folder / "students"
         if name is None:
@@ -414,6 +439,10 @@ def _check_start(config: Config, folder: RunFolder) -> None:
         SubgoalError: As the stage would refuse it.
         ConfigInvalid: A file that it reads lies in the run folder.
     """
+    from subgoal.augmentation.augment import learned_from
+    from subgoal.evaluation.evaluate import tasks_of
+    from subgoal.trajectories.collect import planned
+
     model = config.train.student.model
     named = {
         "collect.paths": config.collect.paths,

@@ -1,10 +1,18 @@
 """The base of every frozen record: what crosses a boundary or a disk."""
 
-from typing import Any, cast
+from contextlib import suppress
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import override
+
+T = TypeVar("T")
+
+RARE = object()
+"""Marks a field that few users need: the short help leaves it out."""
+Rare = Annotated[T, RARE]
+"""The type of a field that few users need: `looks: Rare[int] = 4`."""
 
 _NUMBERS, _DONE = {"int", "float"}, "json-or-python"
 
@@ -12,7 +20,8 @@ _NUMBERS, _DONE = {"int", "float"}, "json-or-python"
 def _with_numbers(schema: Any) -> Any:
     """Return a schema whose numbers take none of what pydantic makes numbers of by itself.
 
-    Configurations keep `tokens = 1e6` for an integer; only truth values are refused there.
+    Configurations and command lines keep `tokens = 1e6` for an integer; only truth values are
+    refused there.
     """
     if isinstance(schema, list):
         return [_with_numbers(one) for one in cast("list[Any]", schema)]
@@ -29,13 +38,17 @@ def _with_numbers(schema: Any) -> Any:
     number = cast("CoreSchema", table)
     return core_schema.json_or_python_schema(
         json_schema=cast("CoreSchema", {**table, "strict": True}),
-        python_schema=core_schema.no_info_before_validator_function(_no_truth_value, number),
+        python_schema=core_schema.no_info_before_validator_function(_number, number),
     )
 
 
-def _no_truth_value(value: Any) -> Any:
+def _number(value: Any) -> Any:
+    """Refuse truth values; a text such as `2.5e6` is the number that it says, for integers too."""
     if isinstance(value, bool):
-        raise ValueError("a number is wanted, not a truth value")
+        raise ValueError("it must be a number, not a truth value")
+    if isinstance(value, str) and not value.strip("+-").replace("_", "").isdecimal():
+        with suppress(ValueError):
+            return float(value)
     return value
 
 

@@ -8,15 +8,11 @@ out before the text goes anywhere.
 
 import base64
 import html
-import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 from urllib.parse import urlsplit
-
-from pydantic import JsonValue
-from tyro.constructors import PrimitiveConstructorSpec
 
 from subgoal.errors import ConfigInvalid
 
@@ -145,72 +141,6 @@ def _masked_url(text: str) -> str:
     netloc = f"{MASK}@{host}" if hidden else parts.netloc
     same = netloc == parts.netloc and query == parts.query
     return text if same else parts._replace(netloc=netloc, query=query).geturl()
-
-
-def _to_words(table: Mapping[str, JsonValue]) -> list[str]:
-    return [
-        word
-        for name, value in masked(dict(table)).items()
-        for word in (name, value if isinstance(value, str) else json.dumps(value))
-    ]
-
-
-def _from_words(words: Sequence[str]) -> dict[str, str]:
-    if len(words) % 2:
-        raise ValueError("every name needs a value")
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
-def _from_json_words(words: Sequence[str]) -> dict[str, JsonValue]:
-    return {name: _read_word(word) for name, word in _from_words(words).items()}
-
-
-def _read_word(word: str) -> JsonValue:
-    try:
-        return json.loads(word)
-    except (ValueError, RecursionError):
-        return word
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-SecretTable = Annotated[
-    dict[str, JsonValue],
-    PrimitiveConstructorSpec[dict[str, JsonValue]](
-        nargs="*",
-        metavar="[NAME VALUE ...]",
-        instance_from_str=_from_json_words,
-        is_instance=_is_table,
-        str_from_instance=_to_words,
-    ),
-]
-"""Names and values of which some may be secret: the command line's help masks those."""
-
-SecretHeaders = Annotated[
-    dict[str, str],
-    PrimitiveConstructorSpec[dict[str, str]](
-        nargs="*",
-        metavar="[NAME VALUE ...]",
-        instance_from_str=_from_words,
-        is_instance=_is_table,
-        str_from_instance=_to_words,
-    ),
-]
-"""The same with texts only."""
-
-SecretUrl = Annotated[
-    str,
-    PrimitiveConstructorSpec[str](
-        nargs=1,
-        metavar="URL",
-        instance_from_str=lambda words: words[0],
-        is_instance=lambda value: isinstance(value, str),
-        str_from_instance=lambda url: [masked(url)],
-    ),
-]
-"""A URL that may hold a password: the command line's help masks it."""
 
 
 class Secrets:

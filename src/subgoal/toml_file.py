@@ -1,17 +1,13 @@
-"""TOML configurations: read, validated, and merged; a mistake is named with its nearest key."""
+"""TOML configurations: read and merged."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
-
-from subgoal.errors import ConfigInvalid, nearest
+from subgoal.errors import ConfigInvalid
 from subgoal.plain_text import read_text
-
-M = TypeVar("M", bound=BaseModel)
 
 _LONGEST = 2**20
 _NUMBERS = range(-(2**63), 2**63)
@@ -20,7 +16,6 @@ _DEEPEST = 64
 _PART = r"""(?:[\w-]++|"[^"\n]*"|'[^'\n]*')"""
 _DEEP_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_DEEPEST}}}")
 """A key of so many parts: reading one takes the square of their number."""
-_SHOWN = 200
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -62,31 +57,6 @@ def _within(value: Any) -> Iterable[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
-def validated(model: type[M], table: Mapping[str, Any], source: str) -> M:
-    """Validate a table as a model.
-
-    Args:
-        model: What the table describes.
-        table: Keys and values, as TOML has them.
-        source: Where they come from, for the message.
-
-    Raises:
-        ConfigInvalid: With the key, what is wrong with it, and the nearest key that exists.
-    """
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = _fields_at(model, first["loc"][:-1])
-            guess = nearest(str(first["loc"][-1]), known)
-            raise ConfigInvalid(f"{source}: unknown key '{key}'{guess}") from error
-        shown = "" if _is_hidden(model, first["loc"]) else f" = {repr(first['input'])[:_SHOWN]}"
-        wrong = ConfigInvalid(f"{source}: '{key}'{shown} is wrong: {first['msg']}")
-    raise wrong  # apart from pydantic's error, which shows what was given
-
-
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
     """Put tables on top of each other, section by section; later ones win, lists are replaced."""
     result: dict[str, Any] = {}
@@ -98,26 +68,3 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 result[key] = value
     return result
-
-
-def _is_hidden(model: type[BaseModel], location: tuple[int | str, ...]) -> bool:
-    """Tell whether a field may hold a secret: it, or what it stands in, is kept out of `repr`."""
-    at: Any = model
-    for part in location:
-        if not (isinstance(at, type) and issubclass(at, BaseModel) and part in at.model_fields):
-            break
-        field = at.model_fields[str(part)]
-        if not field.repr:
-            return True
-        at = field.annotation
-    return isinstance(at, type) and issubclass(at, BaseModel)  # a whole section
-
-
-def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    at: Any = model
-    for part in location:
-        if isinstance(at, type) and issubclass(at, BaseModel) and part in at.model_fields:
-            at = at.model_fields[str(part)].annotation
-    if isinstance(at, type) and issubclass(at, BaseModel):
-        return list(at.model_fields)
-    return []

@@ -4,12 +4,15 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import ModuleType
 
 import subgoal
 from subgoal.errors import SubgoalError, nearest
 from subgoal.progress import console
 
 VERBS = {
+    "doctor": "check Java, torch, memory, a GPU and the teacher",
+    "play": "watch one episode in the terminal, or play it yourself",
     "run": "the main job: collect, annotate, train, evaluate, report",
     "collect": "replay oracle paths in the world and store them as trajectories",
     "annotate": "set sub-goals on the trajectories with a teacher, carry them over to the rest",
@@ -17,16 +20,15 @@ VERBS = {
     "augment": "rewrite annotated paths to be shorter, where the world allows it",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
+    "report": "write the comparison as a table and one HTML file",
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",
     "export": "write an agent that is ready, a student for other programs, or training data",
-    "report": "write the comparison as a table and one HTML file",
-    "play": "watch one episode in the terminal, or play it yourself",
     "runs": "list run folders with their state and size, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
-    "doctor": "check Java, torch, memory, a GPU and the teacher",
+    "completion": "print the script that completes verbs and options in a shell",
 }
-"""Every verb and what it does, in the order of the main job."""
+"""Every verb and what it does, in the order in which they are used."""
 MOVED = {
     "matrix": "python -m research.tables run",
     "report --table": "python -m research.tables show",
@@ -40,7 +42,7 @@ def usage() -> str:
     rows = [f"  {verb:<{width}}  {does}" for verb, does in VERBS.items()]
     return "\n".join(
         [
-            "usage: subgoal VERB [options]     (subgoal VERB --help tells a verb's options)",
+            "usage: subgoal VERB [--option value ...]     (subgoal help VERB tells its options)",
             "",
             "Distil a large language model's planning into small language agents.",
             "",
@@ -57,9 +59,11 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with 0, 2 (a mistake that a user can repair) or 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if len(words) > 1 and words[0] == "help":
+        words = [words[1], "--help"]
     if not words or words[0] in {"-h", "--help", "help"}:
         sys.stdout.write(usage() + "\n")
-        raise SystemExit(0 if words else 2)
+        raise SystemExit(0)
     if words[0] == "--version":
         sys.stdout.write(f"subgoal {subgoal.__version__}\n")
         raise SystemExit(0)
@@ -71,9 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         _complain(f"there is no verb '{verb}'{nearest(verb, VERBS)} (see subgoal --help)")
     again = ["subgoal", verb, *(word for word in rest if word != "--restart")]
-    guarded(
-        lambda: import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}").command(rest), again
-    )
+    guarded(lambda: _obey(verb, rest), again)
+
+
+def module_of(verb: str) -> ModuleType:
+    """Return the module of a verb: its `OPTIONS`, and the `command` that takes them."""
+    return import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}")
+
+
+def _obey(verb: str, words: Sequence[str]) -> None:
+    from subgoal.cli.options import read_options
+
+    module = module_of(verb)
+    module.command(read_options(module.OPTIONS, f"subgoal {verb}", words))
 
 
 def guarded(work: Callable[[], None], words: Sequence[str]) -> None:

@@ -1,25 +1,27 @@
-"""What every stage's verb shares: reading its options on top of the right defaults."""
+"""What the verbs' options share, and how they are read on top of the right defaults."""
 
-import re
-import sys
+import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import tyro
+from pydantic import BaseModel
 
-from subgoal.cli.agent import fitted
+from subgoal.cli.command_line import option_name, table_of
+from subgoal.cli.help import help_of
+from subgoal.cli.output import say
 from subgoal.cluster import Backend, Cluster
-from subgoal.config import Config, config_for
 from subgoal.environments.pool import WorldLimits
-from subgoal.pipeline import Run
-from subgoal.progress import printable
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 from subgoal.run_folder import RunFolder
+from subgoal.toml_file import merged
+from subgoal.validation import validated
+
+if TYPE_CHECKING:  # the configuration of all stages, for verbs that have one
+    from subgoal.pipeline import Run
 
 DEFAULT_RUN = Path("runs/default")
-_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 class RunOptions(Record):
@@ -30,10 +32,13 @@ class RunOptions(Record):
     config: Path | None = None
     """A TOML configuration; without it the run folder's own is used, else the defaults."""
 
-    def job(self) -> Run:
+    def job(self) -> "Run":
         """Return the run that the options describe; sections that are no options are defaults."""
-        sections = Config.model_fields.keys() & type(self).model_fields
-        return Run(self.run, Config(**{name: getattr(self, name) for name in sections}))
+        from subgoal.config import Config
+        from subgoal.pipeline import Run
+
+        given = {name: getattr(self, name) for name in sections(type(self))}
+        return Run(self.run, Config(**given))
 
 
 class StageOptions(RunOptions):
@@ -47,9 +52,9 @@ class StageOptions(RunOptions):
 class ClusterOptions(StageOptions):
     """The options of stages whose work can be spread."""
 
-    backend: Backend = Backend.LOCAL
+    backend: Rare[Backend] = Backend.LOCAL
     """Where the work is done; the result is the same."""
-    ray_address: str = ""
+    ray_address: Rare[str] = ""
     """Of a running Ray cluster, such as `auto`; empty: one is started on this machine."""
 
     def cluster(self) -> AbstractContextManager[Cluster | None]:
@@ -63,7 +68,7 @@ class WorldOptions(ClusterOptions):
     worlds: int | Literal["auto"] = "auto"
     """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow (of
     evaluate four a core). With --backend ray: of each worker, which has one core; `auto`: one."""
-    limits: WorldLimits = WorldLimits()
+    limits: Rare[WorldLimits] = WorldLimits()
     """When a world is given up and replaced."""
 
     def where(self) -> dict[str, Any]:
@@ -71,67 +76,53 @@ class WorldOptions(ClusterOptions):
         return {"restart": self.restart, "worlds": self.worlds, "limits": self.limits}
 
 
-O = TypeVar("O", bound=RunOptions)  # noqa: E741
+O = TypeVar("O", bound=Record)  # noqa: E741
 
 
-def read_options(options: type[O], verb: str, words: Sequence[str], sections: Sequence[str]) -> O:
-    """Parse a stage verb's options.
+def sections(options: type[BaseModel]) -> list[str]:
+    """Return the sections of the configuration that are options of a verb."""
+    from subgoal.config import Config
 
-    Defaults come from `--config`, else from a released agent that plays, else from the run folder,
-    else from the package.
+    return [name for name in Config.model_fields if name in options.model_fields]
+
+
+def read_options(options: type[O], command: str, words: Sequence[str]) -> O:
+    """Read a command's options; asked for help, print it and exit with 0.
+
+    What is not given comes from `--config`, else from a released agent that plays, else from the
+    run folder, else from the package.
 
     Args:
-        options: The options' class; it has a field for each of `sections`.
-        verb: The verb, for the usage line.
-        words: The words after the verb.
-        sections: Which sections of the configuration are options.
+        options: The options' class; a section of the configuration is a field of the same name.
+        command: The command, such as `subgoal train`.
+        words: The words after it.
 
     Raises:
-        ConfigInvalid: The configuration file is wrong, or there is no such agent.
+        ConfigInvalid: An option or the configuration file is wrong, or there is no such agent.
         StudentInvalid: A released agent is damaged.
     """
-    run, config = _peek(words, "--run"), _peek(words, "--config")
-    agent = _peek(words, "--agent") if "agent" in options.model_fields else None
-    folder = RunFolder(Path(run) if run else DEFAULT_RUN)
-    found: Config = config_for(Path(config) if config else None, folder)
+    helps = {"-h": False, "--help": False, "--help-all": True}
+    asked = [helps[word] for word in words if word in helps]
+    table = table_of(options, [word for word in words if word not in helps])
+    defaults = _defaults(options, table)
+    if asked:
+        width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+        say(help_of(command, options, defaults, any(asked), width))  # defaults may be anybody's
+        raise SystemExit(0)
+    return validated(options, merged(defaults.model_dump(by_alias=True), table), "", option_name)
+
+
+def _defaults(options: type[O], table: dict[str, Any]) -> O:
+    """Return what holds where a command line says nothing."""
+    if not issubclass(options, RunOptions):
+        return options()
+    from subgoal.cli.agent import fitted
+    from subgoal.config import Config, config_for
+
+    folder = RunFolder(Path(table.get("run", DEFAULT_RUN)))
+    config = Path(table["config"]) if table.get("config") else None
+    found: Config = config_for(config, folder)
+    agent = table.get("agent") if "evaluate" in options.model_fields else None
     if agent and not config:
         found = found.model_copy(update={"evaluate": fitted(found.evaluate, agent)})
-    defaults = options.model_validate({name: getattr(found, name) for name in sections})
-    with redirect_stdout(_printed(sys.stdout)), redirect_stderr(_printed(sys.stderr)):
-        return tyro.cli(
-            options,
-            prog=f"subgoal {verb}",
-            description=options.__doc__,
-            args=words,
-            default=defaults,
-            config=(tyro.conf.EnumChoicesFromValues,),
-        )
-
-
-class _Printed:
-    """A stream on which text is shown as text: help has defaults, which may be from anybody."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write a text; of what steers a terminal only styles pass."""
-        parts = enumerate(_STYLE.split(text))
-        return self._stream.write("".join(part if n % 2 else printable(part) for n, part in parts))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _printed(stream: TextIO) -> TextIO:
-    return cast("TextIO", _Printed(stream))
-
-
-def _peek(words: Sequence[str], option: str) -> str | None:
-    """Find an option's value before the whole line is parsed: it decides the defaults."""
-    for index, word in enumerate(words):
-        if word == option and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith(option + "="):
-            return word.partition("=")[2]
-    return None
+    return options.model_validate({name: getattr(found, name) for name in sections(options)})

@@ -1,16 +1,19 @@
 """How results are printed: to standard output, world and model text never read as markup."""
 
 import os
+from typing import TYPE_CHECKING
 
 from rich.table import Table as PrintedTable
 from rich.text import Text
 
-from subgoal.annotation.config import SelectionConfig
-from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.teachers.llm.config import OpenAIConfig
-from subgoal.annotation.teachers.llm.stage import Forecast
 from subgoal.progress import PlainConsole
 from subgoal.summary import Summary, Table, TextLine, Tone
+
+if TYPE_CHECKING:
+    from subgoal.annotation.config import SelectionConfig
+    from subgoal.annotation.subgoal import AnnotatedTrajectory
+    from subgoal.annotation.teachers.llm.config import OpenAIConfig
+    from subgoal.annotation.teachers.llm.stage import Forecast
 
 out = PlainConsole()
 """Standard output."""
@@ -51,7 +54,7 @@ def printed(table: Table) -> PrintedTable:
     return grid
 
 
-def show_forecast(forecast: Forecast, config: OpenAIConfig, select: SelectionConfig) -> None:
+def show_forecast(forecast: "Forecast", config: "OpenAIConfig", select: "SelectionConfig") -> None:
     """Print what a dry run found."""
     say(
         f"dry run: {forecast.calls} calls to '{config.model}' about {forecast.paths} paths; the "
@@ -71,7 +74,7 @@ def show_forecast(forecast: Forecast, config: OpenAIConfig, select: SelectionCon
         say("  more paths follow, until transfer to the others is certain enough")
 
 
-def show_path(one: AnnotatedTrajectory) -> None:
+def show_path(one: "AnnotatedTrajectory") -> None:
     """Print an annotated path to read."""
     task = one.trajectory.task
     how = f"transferred, confidence {one.confidence:.2f}" if one.transferred_from else one.teacher

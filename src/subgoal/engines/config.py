@@ -7,12 +7,10 @@ float32, so that what is installed decides how fast students play, not what they
 from enum import StrEnum
 from importlib import util
 
-import torch
 from pydantic import Field
 
 from subgoal.errors import EngineFailed, install
 from subgoal.record import Record
-from subgoal.secret import SecretUrl
 
 
 class EngineName(StrEnum):
@@ -44,7 +42,7 @@ class Precision(StrEnum):
 class ServerAccess(Record):
     """An OpenAI-compatible server that serves students."""
 
-    base_url: SecretUrl = Field(default="http://127.0.0.1:8000/v1", repr=False)
+    base_url: str = Field(default="http://127.0.0.1:8000/v1", repr=False)
     """Where; `{role}` stands for the student's role."""
     model: str = "{role}"
     """The name that the server gives the student; `{role}` stands for its role."""
@@ -108,6 +106,8 @@ def resolved(config: EngineConfig, encoder_decoder: bool) -> EngineConfig:
         if not _has("openai"):
             raise EngineFailed(f"engine 'openai': {install('openai', 'engines')}")
         return config
+    import torch
+
     device = _device(config.device)
     on_gpu = not device.startswith("cpu")
     precision = config.precision
@@ -133,6 +133,8 @@ def _engine(
 
 
 def _device(asked: str) -> str:
+    import torch
+
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = asked.partition(":")

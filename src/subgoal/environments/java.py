@@ -23,8 +23,6 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import NamedTuple
 
-from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
-
 from subgoal.errors import EnvironmentFailed
 from subgoal.temporary import temporary_folder
 
@@ -108,6 +106,8 @@ class JavaProcess:
         self.turn = RLock()
         self.guest: object = None
         self._unwanted: list[Reference] = []
+        from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
+
         classes = f"{find_jar_path()}{os.pathsep}{jar}"
         command = [find_java(), *SAME_EVERYWHERE, *flags, "-XX:+DisplayVMOutputToStderr"]
         command += ["-cp", classes]

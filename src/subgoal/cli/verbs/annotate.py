@@ -1,10 +1,7 @@
 """`subgoal annotate`: set sub-goals on the collected trajectories."""
 
-from collections.abc import Sequence
-
-from subgoal.annotation.annotate import dry_run
 from subgoal.annotation.config import AnnotateConfig
-from subgoal.cli.options import ClusterOptions, read_options
+from subgoal.cli.options import ClusterOptions
 from subgoal.cli.output import show, show_forecast, show_path
 from subgoal.errors import TeacherFailed
 from subgoal.run_folder import RunFolder
@@ -23,10 +20,14 @@ class AnnotateOptions(ClusterOptions):
     """Who sets the sub-goals."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = AnnotateOptions
+
+
+def command(options: AnnotateOptions) -> None:
     """Run the verb."""
-    options = read_options(AnnotateOptions, "annotate", words, ["annotate"])
     if options.dry_run:
+        from subgoal.annotation.annotate import dry_run
+
         config = options.annotate
         said = dry_run(config, RunFolder(options.run))
         show_forecast(said, config.openai, config.select)

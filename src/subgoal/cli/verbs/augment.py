@@ -1,9 +1,7 @@
 """`subgoal augment`: rewrite annotated paths in the world."""
 
-from collections.abc import Sequence
-
 from subgoal.augmentation.config import AugmentConfig
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
@@ -20,9 +18,11 @@ class AugmentOptions(WorldOptions):
     """How annotated paths are rewritten."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = AugmentOptions
+
+
+def command(options: AugmentOptions) -> None:
     """Run the verb."""
-    options = read_options(AugmentOptions, "augment", words, ["augment"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("augment works on this machine alone; leave --backend out")
     show(options.job().augment(**options.where()))

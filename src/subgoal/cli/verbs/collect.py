@@ -1,8 +1,6 @@
 """`subgoal collect`: replay oracle paths and store them."""
 
-from collections.abc import Sequence
-
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.trajectories.config import CollectConfig
 
@@ -18,8 +16,10 @@ class CollectOptions(WorldOptions):
     """Which oracle paths are collected."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = CollectOptions
+
+
+def command(options: CollectOptions) -> None:
     """Run the verb."""
-    options = read_options(CollectOptions, "collect", words, ["collect"])
     with options.cluster() as cluster:
         show(options.job().collect(**options.where(), cluster=cluster))

@@ -1,12 +1,9 @@
 """`subgoal edit`: correct annotations by hand."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import tyro
+from pydantic import Field
 
-from subgoal.annotation.edit import edit_in, edit_out
 from subgoal.cli.options import DEFAULT_RUN
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid
@@ -21,7 +18,7 @@ class EditOptions(Record):
     """The run folder."""
     out: Path | None = None
     """The text file to write."""
-    edited: Annotated[Path | None, tyro.conf.arg(name="in")] = None
+    edited: Path | None = Field(default=None, alias="in")
     """The edited text file to take in."""
     types: tuple[str, ...] = ()
     """With --out: only paths of these task types."""
@@ -29,11 +26,13 @@ class EditOptions(Record):
     """With --out: only paths whose confidence is lower than this."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = EditOptions
+
+
+def command(options: EditOptions) -> None:
     """Run the verb."""
-    options = tyro.cli(
-        EditOptions, prog="subgoal edit", description=EditOptions.__doc__, args=words
-    )
+    from subgoal.annotation.edit import edit_in, edit_out
+
     folder = RunFolder(options.run)
     if (options.out is None) == (options.edited is None):
         raise ConfigInvalid("give either --out FILE to write or --in FILE to take back")

@@ -1,11 +1,10 @@
 """`subgoal evaluate`: play a protocol's tasks with the agents."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from subgoal.agents.config import AgentName
 from subgoal.cli.agent import named
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.summary import files
@@ -25,9 +24,11 @@ class EvaluateOptions(WorldOptions):
     """Which agents play which tasks."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = EvaluateOptions
+
+
+def command(options: EvaluateOptions) -> None:
     """Run the verb."""
-    options = read_options(EvaluateOptions, "evaluate", words, ["evaluate"])
     job, ready = options.job(), named(options.agent) if options.agent else None
     changes: dict[str, Any] = {}
     if isinstance(ready, AgentName):

@@ -1,26 +1,18 @@
 """`subgoal export`: agents that are ready, students for other programs, data for other trainers."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from huggingface_hub import HfApi
-
 from subgoal.agents.config import AgentName
-from subgoal.cli.options import RunOptions, read_options
+from subgoal.cli.options import RunOptions
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.release.release import release
 from subgoal.run_folder import RunFolder
-from subgoal.students.export.export import Form, export_student
-from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
 from subgoal.temporary import temporary_folder
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
-from subgoal.training.data_export import export_data
-from subgoal.training.train import students_folder
 
 
 class To(StrEnum):
@@ -72,9 +64,11 @@ class ExportOptions(RunOptions):
     """With --to agent: the world, the protocol and the decoding that it is for."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = ExportOptions
+
+
+def command(options: ExportOptions) -> None:
     """Run the verb."""
-    options = read_options(ExportOptions, "export", words, ["train", "evaluate"])
     if not options.out:
         raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
     if options.dry_run and options.to is not To.HUB:
@@ -89,12 +83,16 @@ def command(words: Sequence[str]) -> None:
     if options.to is To.HUB:
         _upload(student, options)
         return
+    from subgoal.students.export.export import Form, export_student
+
     out = Path(options.out)
     export_student(student, Form(options.to), out, options.quantization or Quantization.FLOAT32)
     say(f"{student} lies in {out} ({_size(out):,} bytes)", "bold green")
 
 
 def _write_agent(options: ExportOptions) -> None:
+    from subgoal.release.release import release
+
     out, numbers = Path(options.out), options.quantization or Quantization.BFLOAT16
     if options.role not in {None, Role.FLAT}:
         raise ConfigInvalid(
@@ -107,6 +105,8 @@ def _write_agent(options: ExportOptions) -> None:
 
 
 def _write_data(options: ExportOptions) -> None:
+    from subgoal.training.data_export import export_data
+
     config, out = options.train, Path(options.out)
     if options.role:
         config = config.model_copy(update={"roles": (options.role,)})
@@ -116,6 +116,8 @@ def _write_data(options: ExportOptions) -> None:
 
 
 def _student(options: ExportOptions) -> Path:
+    from subgoal.training.train import students_folder
+
     folder = RunFolder(options.run)
     there = [role for role in Role if students_folder(folder, role).is_dir()]
     roles = [options.role] if options.role else there
@@ -126,6 +128,11 @@ def _student(options: ExportOptions) -> Path:
 
 
 def _upload(student: Path, options: ExportOptions) -> None:
+    from huggingface_hub import HfApi
+
+    from subgoal.students.export.export import Form, export_student
+    from subgoal.students.export.hub import check_repository, upload
+
     check_repository(options.out)
     with temporary_folder("export") as place:
         plain = Path(place) / student.name

@@ -1,8 +1,6 @@
 """`subgoal improve`: an agent's own successes become paths to learn from."""
 
-from collections.abc import Sequence
-
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
@@ -22,9 +20,11 @@ class ImproveOptions(WorldOptions):
     """What the agent plays to learn from."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = ImproveOptions
+
+
+def command(options: ImproveOptions) -> None:
     """Run the verb."""
-    options = read_options(ImproveOptions, "improve", words, ["improve"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("improve works on this machine alone; leave --backend out")
     show(options.job().improve(**options.where()))

@@ -1,20 +1,18 @@
 """`subgoal play`: watch one episode in the terminal, or play it yourself."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from subgoal.agents.config import AgentName
-from subgoal.agents.factory import AgentShop
-from subgoal.agents.released import ReleasedAgent
-from subgoal.cli.agent import named
-from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.options import StageOptions
 from subgoal.cli.output import out, say
 from subgoal.environments.base import Task
 from subgoal.environments.registry import make
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.evaluation.evaluate import subgoals_of
 from subgoal.evaluation.protocol import protocol
-from subgoal.report.play import play_by_hand, watch
 from subgoal.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from subgoal.agents.factory import AgentShop
 
 
 class PlayOptions(StageOptions):
@@ -36,9 +34,13 @@ class PlayOptions(StageOptions):
     """The world, the protocol, how students write, and what they play on."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = PlayOptions
+
+
+def command(options: PlayOptions) -> None:
     """Run the verb."""
-    options = read_options(PlayOptions, "play", words, ["evaluate"])
+    from subgoal.report.play import play_by_hand, watch
+
     task = _chosen(options)
     if options.by_hand:
         with make(options.evaluate.environment) as world:
@@ -60,8 +62,13 @@ def _chosen(options: PlayOptions) -> Task:
     return rules.find(tasks, name, options.variation)
 
 
-def _player(options: PlayOptions) -> tuple[str, AgentName, AgentShop]:
+def _player(options: PlayOptions) -> "tuple[str, AgentName, AgentShop]":
     """Return the agent's name, its kind, and what makes it."""
+    from subgoal.agents.factory import AgentShop
+    from subgoal.agents.released import ReleasedAgent
+    from subgoal.cli.agent import named
+    from subgoal.evaluation.evaluate import subgoals_of
+
     agent, asked = named(options.agent), options.evaluate
     playing = asked.decoding, asked.engine, asked.threads
     if isinstance(agent, ReleasedAgent):

@@ -1,8 +1,6 @@
 """`subgoal reinforce`: students get better at what they do by the world's own score."""
 
-from collections.abc import Sequence
-
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
@@ -25,9 +23,11 @@ class ReinforceOptions(WorldOptions):
     """Which annotated paths hold them; its dataset section and annotations count."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = ReinforceOptions
+
+
+def command(options: ReinforceOptions) -> None:
     """Run the verb."""
-    options = read_options(ReinforceOptions, "reinforce", words, ["reinforce", "train"])
     if options.backend is not Backend.LOCAL:
         raise ConfigInvalid("reinforce works on this machine alone; leave --backend out")
     show(options.job().reinforce(**options.where()))

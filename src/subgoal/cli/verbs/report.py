@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from subgoal.annotation import annotate
-from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.teachers.recorded import recorded_annotations
-from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.options import StageOptions
 from subgoal.cli.output import say, show
 from subgoal.errors import ConfigInvalid
-from subgoal.report.annotations import write_annotations
 from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from subgoal.annotation.subgoal import AnnotatedTrajectory
 
 _RECORDED = "recorded"
 
@@ -33,9 +33,11 @@ class ReportOptions(StageOptions):
     """What the report shows."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = ReportOptions
+
+
+def command(options: ReportOptions) -> None:
     """Run the verb."""
-    options = read_options(ReportOptions, "report", words, ["report"])
     folder = RunFolder(options.run)
     if options.annotations:
         _write_annotations(folder, options.against, options.paths)
@@ -46,6 +48,9 @@ def command(words: Sequence[str]) -> None:
 
 
 def _write_annotations(folder: RunFolder, against: str, paths: int) -> None:
+    from subgoal.annotation import annotate
+    from subgoal.report.annotations import write_annotations
+
     folder.need("annotate", "annotate")
     annotated = list(annotate.journal(folder))
     page, agreement = write_annotations(
@@ -61,7 +66,12 @@ def _write_annotations(folder: RunFolder, against: str, paths: int) -> None:
     say(f"the annotated paths lie in {page}", "bold green")
 
 
-def _others(annotated: Sequence[AnnotatedTrajectory], against: str) -> list[AnnotatedTrajectory]:
+def _others(
+    annotated: "Sequence[AnnotatedTrajectory]", against: str
+) -> "list[AnnotatedTrajectory]":
+    from subgoal.annotation import annotate
+    from subgoal.annotation.teachers.recorded import recorded_annotations
+
     if not against:
         return []
     if against == _RECORDED:

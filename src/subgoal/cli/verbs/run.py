@@ -1,17 +1,13 @@
 """`subgoal run`: the main job, from oracle paths to the report."""
 
-from collections.abc import Sequence
-
 from typing_extensions import override
 
-from subgoal.cli.options import WorldOptions, read_options
+from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.config import Config
 from subgoal.pipeline import JobWatch
 from subgoal.progress import clock
 from subgoal.summary import Summary
-
-SECTIONS = tuple(Config.model_fields)
 
 
 class JobOptions(WorldOptions, Config):
@@ -24,6 +20,7 @@ class JobOptions(WorldOptions, Config):
     """Begin again: where the configuration can begin, the whole run folder is deleted."""
 
 
+OPTIONS = JobOptions
 _TITLES = {
     "collect": "oracle paths become trajectories",
     "annotate": "the teacher sets sub-goals",
@@ -52,9 +49,8 @@ class _Told(JobWatch):
         self._before += seconds
 
 
-def command(words: Sequence[str]) -> None:
+def command(options: JobOptions) -> None:
     """Run the verb."""
-    options = read_options(JobOptions, "run", words, SECTIONS)
     with options.cluster() as cluster:
         written = options.job().all(
             restart=options.restart,

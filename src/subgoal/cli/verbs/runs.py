@@ -1,9 +1,7 @@
 """`subgoal runs`: list run folders, or remove them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import tyro
 from rich.table import Table
 from rich.text import Text
 
@@ -24,9 +22,11 @@ class RunsOptions(Record):
     """Run folders to delete, such as runs/demo."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = RunsOptions
+
+
+def command(options: RunsOptions) -> None:
     """Run the verb."""
-    options = tyro.cli(RunsOptions, prog="subgoal runs", args=words)
     for path in options.remove:
         size = RunFolder(path).size if path.is_dir() else 0
         RunFolder(path).remove()

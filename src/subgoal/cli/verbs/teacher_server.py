@@ -3,11 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 
-import tyro
-
-from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates
 from subgoal.annotation.teachers.rehearsal.server import Delivered, ServerConfig, TeacherServer
 from subgoal.cli.output import say
@@ -27,14 +23,13 @@ class TeacherServerOptions(ServerConfig):
     """Share of requests that meet a fault, spread evenly over all kinds; instead of --faults."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = TeacherServerOptions
+
+
+def command(options: TeacherServerOptions) -> None:
     """Run the verb; serves until it is interrupted."""
-    options = tyro.cli(
-        TeacherServerOptions,
-        prog="subgoal teacher-server",
-        description=TeacherServerOptions.__doc__,
-        args=words,
-    )
+    from subgoal.annotation.teachers.recorded import recorded_annotations
+
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())

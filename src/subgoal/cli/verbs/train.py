@@ -1,13 +1,10 @@
 """`subgoal train`: train the students."""
 
-from collections.abc import Sequence
-
-from subgoal.cli.options import StageOptions, read_options
+from subgoal.cli.options import StageOptions
 from subgoal.cli.output import say, show
 from subgoal.evaluation.config import RolloutConfig
 from subgoal.run_folder import RunFolder
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import prepare
 
 
 class TrainOptions(StageOptions):
@@ -27,10 +24,14 @@ class TrainOptions(StageOptions):
     """Which dev tasks students play while they are trained."""
 
 
-def command(words: Sequence[str]) -> None:
+OPTIONS = TrainOptions
+
+
+def command(options: TrainOptions) -> None:
     """Run the verb."""
-    options = read_options(TrainOptions, "train", words, ["train", "rollout"])
     if options.prepare:
+        from subgoal.training.train import prepare
+
         folder = RunFolder(options.run, options.restart)
         for role, place in prepare(options.train, folder).items():
             say(f"texts for {role}: {place}")

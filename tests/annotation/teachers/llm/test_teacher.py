@@ -22,7 +22,7 @@ from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, SubgoalError, TeacherFailed
-from subgoal.toml_file import validated
+from subgoal.validation import validated
 from support.raw_server import Asked, reply, serving
 
 MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9]

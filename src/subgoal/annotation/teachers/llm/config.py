@@ -9,7 +9,6 @@ from typing import Self
 from pydantic import Field, JsonValue, model_validator
 
 from subgoal.record import Record, removed
-from subgoal.secret import SecretHeaders, SecretTable, SecretUrl
 
 OMIT = "omit"
 """As a parameter's value: it is not sent."""
@@ -50,11 +49,11 @@ class Mode(StrEnum):
 class EndpointConfig(Record):
     """How the endpoint is reached; nothing here changes what it replies."""
 
-    base_url: SecretUrl = Field(default="https://api.openai.com/v1", repr=False)
+    base_url: str = Field(default="https://api.openai.com/v1", repr=False)
     """Where it is: a hosted API, or a vLLM, Ollama or llama.cpp server."""
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the API key; a server of one's own may need none."""
-    headers: SecretHeaders = Field(default={}, repr=False)
+    headers: dict[str, str] = Field(default={}, repr=False)
     """Extra headers of every request; a value `$NAME` is read from the environment."""
     concurrency: int = Field(default=8, ge=1)
     """Most requests under way at a time."""
@@ -97,7 +96,7 @@ class OpenAIConfig(Record):
 
     model: str = ""
     """The model's name at the endpoint, such as `gpt-4.1-mini`."""
-    parameters: SecretTable = Field(default={}, repr=False)
+    parameters: dict[str, JsonValue] = Field(default={}, repr=False)
     """What is sent besides the question, such as `seed`, `reasoning_effort` or fields that only
     this endpoint has. `temperature` is 0 unless it stands here; the value `omit` leaves one out."""
     max_output_tokens: int | None = Field(default=None, ge=1)

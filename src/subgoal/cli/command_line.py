@@ -1,0 +1,174 @@
+"""Command lines: the fields of a record are options, named as in the TOML configuration.
+
+`--train.training.tokens 1e6` is the key `tokens` of `[train.training]`. Words become tables here;
+what a value must be is decided where a configuration's is, too (`validated`).
+
+- A hyphen stands for an underscore.
+- A list takes all words up to the next option; a table takes names and values in turn, or JSON.
+- `--fill` is `--fill true`, and `--no-fill` is `--fill false`.
+- `none` leaves a value out that may be left out.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, JsonValue
+from pydantic.fields import FieldInfo
+
+from subgoal.errors import ConfigInvalid, nearest
+from subgoal.record import RARE
+from subgoal.toml_file import merged
+from subgoal.validation import Place, is_record, key_of, kind
+
+ANY = "NAME"
+"""Stands in a place for each name of an open table of records."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a command line.
+
+    Attributes:
+        place: The keys that lead to it.
+        field: The field that it sets.
+        rare: Few users need it, or the section that it stands in.
+    """
+
+    place: Place
+    field: FieldInfo
+    rare: bool
+
+    @property
+    def name(self) -> str:
+        """How it is written."""
+        return option_name(self.place)
+
+    @property
+    def kind(self) -> Any:
+        """The type of its value, without None."""
+        return kind(self.field.annotation)
+
+    def means(self, parts: Sequence[str]) -> bool:
+        """Tell whether a name, cut at its dots, is this option's."""
+        return len(parts) == len(self.place) and all(
+            key in {ANY, part.replace("-", "_")}
+            for key, part in zip(self.place, parts, strict=True)
+        )
+
+
+def option_name(place: Place) -> str:
+    """Return how the option of a key is written: `--train.training.batch-tokens`."""
+    return "--" + ".".join(place).replace("_", "-")
+
+
+def options_of(model: type[BaseModel], place: Place = (), rare: bool = False) -> Iterator[Option]:
+    """Yield the options of a record: its own, then those of its sections.
+
+    Args:
+        model: The record.
+        place: The keys that lead to it.
+        rare: Few users need it.
+    """
+    sections: list[tuple[type[BaseModel], Place, bool]] = []
+    for name, field in model.model_fields.items():
+        at, hidden = (*place, key_of(name, field)), rare or RARE in field.metadata
+        inner = kind(field.annotation)
+        if get_origin(inner) is dict and is_record(kind(get_args(inner)[1])):
+            at, inner = (*at, ANY), kind(get_args(inner)[1])
+        if is_record(inner):
+            sections.append((inner, at, hidden))
+        else:
+            yield Option(at, field, hidden)
+    for section in sections:
+        yield from options_of(*section)
+
+
+def table_of(model: type[BaseModel], words: Sequence[str]) -> dict[str, Any]:
+    """Return the tables that the words of a command line describe.
+
+    Args:
+        model: The record whose fields are the options.
+        words: The words after the verb.
+
+    Raises:
+        ConfigInvalid: A word is no option (the nearest one is named), or the number of its values
+            is wrong.
+    """
+    known = list(options_of(model))
+    tables = [_table(known, name, values) for name, values in _split(words)]
+    return merged(*tables)
+
+
+def _split(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each option with its values."""
+    at = 0
+    while at < len(words):
+        name, equals, value = words[at].partition("=")
+        if not name.startswith("--"):
+            raise ConfigInvalid(f"'{words[at]}' stands where an option (--...) is expected")
+        end = at + 1
+        while not equals and end < len(words) and not words[end].startswith("--"):
+            end += 1
+        yield name, [value] if equals else list(words[at + 1 : end])
+        at = end
+
+
+def _table(known: Sequence[Option], name: str, values: list[str]) -> dict[str, Any]:
+    parts = name[2:].split(".")
+    option = next((one for one in known if one.means(parts)), None)
+    if option is None and not values and parts[-1].startswith("no-"):
+        parts[-1], values = parts[-1][3:], ["false"]
+        option = next((one for one in known if one.kind is bool and one.means(parts)), None)
+    if option is None:
+        raise ConfigInvalid(f"there is no option {name}{_guess(known, name)}")
+    value: Any = _value(option, name, values)
+    for key, part in zip(reversed(option.place), reversed(parts), strict=True):
+        value = {part if key == ANY else key: value}
+    return value
+
+
+def _guess(known: Sequence[Option], name: str) -> str:
+    """Return which option may be meant: one with the same last key, else one that looks alike."""
+    last = name.rpartition(".")[2].strip("-").replace("-", "_")
+    same = [option.name for option in known if option.place[-1] == last]
+    guess = nearest(name, same or [option.name for option in known])
+    return guess or (f", did you mean '{same[0]}'?" if same else "")
+
+
+def _value(option: Option, name: str, words: list[str]) -> Any:
+    if words == ["none"] and NoneType in get_args(option.field.annotation):
+        return None
+    if get_origin(option.kind) is tuple:
+        return words
+    if get_origin(option.kind) is dict:
+        return _pairs(name, get_args(option.kind)[1], words)
+    if option.kind is bool and not words:
+        return "true"
+    if len(words) != 1:
+        raise ConfigInvalid(f"{name} takes one value, not {len(words) or 'none'}")
+    return words[0]
+
+
+def _pairs(name: str, values: Any, words: list[str]) -> Any:
+    """Return a table from names and values in turn, or from one JSON object."""
+    if len(words) == 1:
+        with suppress(ValueError, RecursionError):
+            return json.loads(words[0])
+    size = 1 + (len(get_args(values)) if get_origin(values) is tuple else 1)
+    if len(words) % size:
+        raise ConfigInvalid(f"{name} takes names and values in turn, such as `name value`, or JSON")
+    rows = [words[at : at + size] for at in range(0, len(words), size)]
+    if size > 2:
+        return {row[0]: row[1:] for row in rows}
+    return {row[0]: _json(row[1]) if values is JsonValue else row[1] for row in rows}
+
+
+def _json(word: str) -> JsonValue:
+    try:
+        return json.loads(word)
+    except (ValueError, RecursionError):
+        return word
