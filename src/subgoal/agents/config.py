@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from subgoal.record import Record, removed
+from subgoal.record import Rare, Record, removed
 
 
 class AgentName(StrEnum):
@@ -29,11 +29,11 @@ class Decoding(Record):
 
     temperature: float = Field(default=0.0, ge=0)
     """0 is greedy."""
-    beams: int = Field(default=1, ge=1)
+    beams: Rare[int] = Field(default=1, ge=1)
     """Beam search width of encoder-decoder students; above 1, the temperature must be 0."""
-    seed: int = 0
+    seed: Rare[int] = 0
     """Seed of the sampling."""
-    grounded: bool = True
+    grounded: Rare[bool] = True
     """Where the world does not know an action, send the one that says the same word for word (other
     spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
     the world names are never replaced. False: every action is sent as it was written."""

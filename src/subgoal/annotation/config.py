@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.errors import nearest
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 
 
 class TeacherKind(StrEnum):
@@ -52,11 +52,11 @@ class AnnotateConfig(Record):
     teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
     """Who annotates: `recorded`, `scripted`, `openai`, or your own teacher's class, as
     `module:Class`."""
-    select: SelectionConfig = SelectionConfig()
+    select: Rare[SelectionConfig] = SelectionConfig()
     """Which paths the openai teacher is asked about."""
     transfer: bool = True
     """Carry annotations over to paths of the same task type that the teacher did not annotate."""
-    min_confidence: float = 0.0
+    min_confidence: Rare[float] = 0.0
     """Leave out transferred annotations below this confidence (0..1)."""
     openai: OpenAIConfig = OpenAIConfig()
     """The model of the openai teacher, and how it is asked."""

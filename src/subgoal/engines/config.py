@@ -10,7 +10,7 @@ from importlib import util
 from pydantic import Field
 
 from subgoal.errors import EngineFailed, install
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 
 
 class EngineName(StrEnum):
@@ -72,11 +72,11 @@ class EngineConfig(Record):
     """`auto`, `transformers`, `ctranslate2` or `openai`."""
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`."""
-    precision: Precision = Precision.AUTO
+    precision: Rare[Precision] = Precision.AUTO
     """`auto`, `float32`, `bfloat16`, or `int8` (engine `ctranslate2`)."""
-    compile: bool = False
+    compile: Rare[bool] = False
     """Let torch compile the model (engine `transformers`; takes a minute at the first steps)."""
-    server: ServerAccess = ServerAccess()
+    server: Rare[ServerAccess] = ServerAccess()
     """The server (engine `openai`)."""
 
     @property

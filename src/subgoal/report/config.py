@@ -1,6 +1,6 @@
 """What the report shows: the section `[report]`."""
 
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 
 
 class ReportConfig(Record):
@@ -8,7 +8,7 @@ class ReportConfig(Record):
 
     episodes: int = 60
     """At most this many episodes to step through: the first variations of every type."""
-    max_megabytes: float = 5.0
+    max_megabytes: Rare[float] = 5.0
     """Largest size of the page; fewer episodes are shown where they would not fit."""
-    seed: int = 0
+    seed: Rare[int] = 0
     """Seed of the bootstrap intervals."""

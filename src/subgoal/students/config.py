@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 
 
 class Size(StrEnum):
@@ -59,12 +59,12 @@ class StudentConfig(Record):
     """What a student from scratch is: `llama` or `t5`."""
     size: Size = Size.NANO
     """`nano` (about 1M parameters), `micro` (5M) or `small` (30M), from scratch."""
-    layers: int = Field(default=0, ge=0)
+    layers: Rare[int] = Field(default=0, ge=0)
     """Layers; 0: as many as its size says, or as the pretrained model has. More than a pretrained
     model has: it grows by silent layers between its own, which learn from there on."""
-    lora: LoraConfig = LoraConfig()
+    lora: Rare[LoraConfig] = LoraConfig()
     """Train small matrices beside the weights of a pretrained model."""
-    weights: Weights = Weights.FLOAT32
+    weights: Rare[Weights] = Weights.FLOAT32
     """What a pretrained model's weights are kept in: `float32`, or `bfloat16` under LoRA."""
-    seed: int = 0
+    seed: Rare[int] = 0
     """Seed of the initial weights."""

@@ -44,7 +44,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 from subgoal.text.tokenizers.marks import Mark
 
 KEPT_STEPS = 10
@@ -215,16 +215,16 @@ class TextFormat(Record):
     rendering: RenderingName = RenderingName.FOLDED
     """How an episode becomes text: `folded`, `transcript` or `window`; with `folded` the flat agent
     reads transcripts."""
-    turns: Turns = Turns.MARKS
+    turns: Rare[Turns] = Turns.MARKS
     """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
     `words` (encoder-decoder students, with the rendering `window`)."""
     context: int = Field(default=1024, ge=1)
     """Most tokens of a text; a longer one is shortened by the rendering's rule."""
-    turn: int = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
+    turn: Rare[int] = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
     """Most tokens of a sub-goal or an action that a student writes; a window keeps them free."""
-    planner_asked: Asked = Asked.AT_END
+    planner_asked: Rare[Asked] = Asked.AT_END
     """When the planner is asked: `at_end` of a sub-goal, or `every_step` (windows alone)."""
-    actions: ActionForm = ActionForm.ELEMENTARY
+    actions: Rare[ActionForm] = ActionForm.ELEMENTARY
     """How actions are written: `elementary` or `functional` (windows alone)."""
 
 

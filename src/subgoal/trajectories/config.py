@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeInt
 
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 
 
 class PathSource(StrEnum):
@@ -24,22 +24,22 @@ class CollectConfig(Record):
     """The world."""
     types: tuple[str, ...] = ()
     """Task types; empty: all."""
-    split: str = "train"
+    split: Rare[str] = "train"
     """Which split's variations."""
     per_type: int = Field(default=20, ge=1)
     """Variations a type (fewer where there are fewer); of a file, all are taken."""
-    caps: dict[str, NonNegativeInt] = {}
+    caps: Rare[dict[str, NonNegativeInt]] = {}
     """Most variations of some types, by name, where `per_type` is more."""
     simplifications: str = ""
     """The world's simplification setting, such as `easy`; empty: the plain world."""
-    source: PathSource = PathSource.SHIPPED
+    source: Rare[PathSource] = PathSource.SHIPPED
     """Known paths first, or the world's own oracle only."""
     paths: Path | None = None
     """A JSONL file of your own expert paths (fields task, variation, actions): it is collected
     alone, all of it, and what comes of each line is said."""
-    fill: bool = False
+    fill: Rare[bool] = False
     """With `paths`: add known and oracle paths of other variations, up to `per_type` a type."""
-    known_only: bool = False
+    known_only: Rare[bool] = False
     """Leave out variations without a known path instead of asking the world's oracle (slow)."""
-    max_moves: int = Field(default=2000, ge=1)
+    max_moves: Rare[int] = Field(default=2000, ge=1)
     """A replay stops after this many moves of the world."""

@@ -8,6 +8,7 @@ from subgoal.cli.options import RunOptions
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
+from subgoal.record import Rare
 from subgoal.run_folder import RunFolder
 from subgoal.students.export.quantization import Quantization
 from subgoal.temporary import temporary_folder
@@ -51,16 +52,16 @@ class ExportOptions(RunOptions):
     """A student's folder, instead of one of the run folder."""
     name: str = ""
     """With --to agent: what it is called in reports; empty: as its folder."""
-    quantization: Quantization | None = None
+    quantization: Rare[Quantization | None] = None
     """The numbers of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
     ctranslate2); left out: `bfloat16` for an agent, else `float32`."""
     private: bool = True
     """With --to hub: a repository that is made can be seen by its owner alone."""
     dry_run: bool = False
     """With --to hub: list what would be uploaded, and upload nothing."""
-    train: TrainConfig = TrainConfig()
+    train: Rare[TrainConfig] = TrainConfig()
     """With --to parquet: which roles, annotations and text format."""
-    evaluate: EvaluateConfig = EvaluateConfig()
+    evaluate: Rare[EvaluateConfig] = EvaluateConfig()
     """With --to agent: the world, the protocol and the decoding that it is for."""
 
 

@@ -5,8 +5,11 @@ from typing_extensions import override
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.config import Config
+from subgoal.evaluation.config import RolloutConfig
 from subgoal.pipeline import JobWatch
 from subgoal.progress import clock
+from subgoal.record import Rare
+from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.summary import Summary
 
 
@@ -18,6 +21,12 @@ class JobOptions(WorldOptions, Config):
 
     restart: bool = False
     """Begin again: where the configuration can begin, the whole run folder is deleted."""
+    rollout: Rare[RolloutConfig] = RolloutConfig()
+    """Which dev tasks students play while they are trained."""
+    improve: Rare[ImproveConfig] = ImproveConfig()
+    """Of `subgoal improve`, which is no part of the main job."""
+    reinforce: Rare[ReinforceConfig] = ReinforceConfig()
+    """Of `subgoal reinforce`, which is no part of the main job."""
 
 
 OPTIONS = JobOptions

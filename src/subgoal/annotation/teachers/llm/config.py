@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from subgoal.record import Record, removed
+from subgoal.record import Rare, Record, removed
 
 OMIT = "omit"
 """As a parameter's value: it is not sent."""
@@ -53,29 +53,29 @@ class EndpointConfig(Record):
     """Where it is: a hosted API, or a vLLM, Ollama or llama.cpp server."""
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the API key; a server of one's own may need none."""
-    headers: dict[str, str] = Field(default={}, repr=False)
+    headers: Rare[dict[str, str]] = Field(default={}, repr=False)
     """Extra headers of every request; a value `$NAME` is read from the environment."""
-    concurrency: int = Field(default=8, ge=1)
+    concurrency: Rare[int] = Field(default=8, ge=1)
     """Most requests under way at a time."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
+    requests_per_minute: Rare[float | None] = Field(default=None, gt=0)
     """The endpoint's limit of requests a minute; None: no limit of our own."""
-    tokens_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: Rare[float | None] = Field(default=None, gt=0)
     """The endpoint's limit of tokens a minute; None: no limit of our own."""
-    timeout: float = Field(default=120.0, gt=0)
+    timeout: Rare[float] = Field(default=120.0, gt=0)
     """Seconds to wait for a whole reply."""
-    max_reply_bytes: int = Field(default=8 * 2**20, ge=1024)
+    max_reply_bytes: Rare[int] = Field(default=8 * 2**20, ge=1024)
     """Most bytes of a reply, unpacked; the results of a batch may have 64 times as many."""
-    attempts: int = Field(default=6, ge=1)
+    attempts: Rare[int] = Field(default=6, ge=1)
     """Times a request may fail before its path is given up; a refusal for good is not repeated."""
-    patience: float = Field(default=900.0, ge=0)
+    patience: Rare[float] = Field(default=900.0, ge=0)
     """Seconds to wait while the endpoint is busy and answers nothing, such as with status 429."""
-    backoff: float = Field(default=1.0, ge=0)
+    backoff: Rare[float] = Field(default=1.0, ge=0)
     """Seconds before the second attempt; doubled each time, longer where the server says so."""
-    longest_wait: float = Field(default=60.0, ge=0)
+    longest_wait: Rare[float] = Field(default=60.0, ge=0)
     """Most seconds between two attempts."""
-    poll: float = Field(default=30.0, gt=0)
+    poll: Rare[float] = Field(default=30.0, gt=0)
     """Seconds between two looks at a batch."""
-    batch_hours: float = Field(default=25.0, gt=0)
+    batch_hours: Rare[float] = Field(default=25.0, gt=0)
     """Hours to wait for a batch, which endpoints give a day; the next run goes on waiting."""
 
 
@@ -84,9 +84,9 @@ class Budget(Record):
 
     max_cost: float | None = Field(default=None, ge=0)
     """Most money, in the price table's currency."""
-    max_calls: int | None = Field(default=None, ge=0)
+    max_calls: Rare[int | None] = Field(default=None, ge=0)
     """Most requests (those that the server refused are free)."""
-    max_tokens: int | None = Field(default=None, ge=0)
+    max_tokens: Rare[int | None] = Field(default=None, ge=0)
     """Most tokens, read and written. What is under way counts at the longest reply so far, so the
     limit is passed by no more than replies under way are longer than that one."""
 
@@ -99,27 +99,27 @@ class OpenAIConfig(Record):
     parameters: dict[str, JsonValue] = Field(default={}, repr=False)
     """What is sent besides the question, such as `seed`, `reasoning_effort` or fields that only
     this endpoint has. `temperature` is 0 unless it stands here; the value `omit` leaves one out."""
-    max_output_tokens: int | None = Field(default=None, ge=1)
+    max_output_tokens: Rare[int | None] = Field(default=None, ge=1)
     """Most tokens of a reply; None leaves it to the endpoint."""
-    structured: Structured = Structured.AUTO
+    structured: Rare[Structured] = Structured.AUTO
     """How the endpoint is made to reply with JSON."""
-    mode: Mode = Mode.LIVE
+    mode: Rare[Mode] = Mode.LIVE
     """How requests travel."""
-    prompt: Path | None = None
+    prompt: Rare[Path | None] = None
     """A prompt file; None is the package's own."""
-    examples: int = Field(default=0, ge=0)
+    examples: Rare[int] = Field(default=0, ge=0)
     """Annotated paths of the same type that the prompt shows (recorded ones)."""
-    answer: int = Field(default=120, ge=0)
+    answer: Rare[int] = Field(default=120, ge=0)
     """Characters shown of each of the world's answers; 0 shows the actions alone."""
-    rounds: int = Field(default=3, ge=1)
+    rounds: Rare[int] = Field(default=3, ge=1)
     """Times a path, or what is left of it, is asked about before it is a failure."""
-    tokenizer: str = ""
+    tokenizer: Rare[str] = ""
     """A `tokenizer.json` or a tiktoken encoding; empty: the model's own, else an estimate."""
     prices: dict[str, tuple[float, float]] = {}
     """Money for a million input and a million output tokens, by model."""
-    batch_price: float = Field(default=0.5, ge=0)
+    batch_price: Rare[float] = Field(default=0.5, ge=0)
     """What a batch costs, as a share of the price table's money."""
-    ledger: Path | None = None
+    ledger: Rare[Path | None] = None
     """The ledger of replies; None is `teacher.sqlite` in the user's cache folder."""
     endpoint: EndpointConfig = EndpointConfig()
     """How the endpoint is reached."""
