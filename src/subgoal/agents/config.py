@@ -28,20 +28,21 @@ class Decoding(Record):
     """How students write."""
 
     temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy."""
+    """Sampling temperature; 0: greedy."""
     beams: Rare[int] = Field(default=1, ge=1)
-    """Beam search width of encoder-decoder students; above 1, the temperature must be 0."""
+    """Width of the beam search of encoder-decoder students. Above 1 the temperature must be 0."""
     seed: Rare[int] = 0
     """Seed of the sampling."""
     grounded: Rare[bool] = True
-    """Where the world does not know an action, send the one that says the same word for word (other
-    spaces, quotes, full stop, capital or `the`), or with `choose` the student's choice. Verbs that
-    the world names are never replaced. False: every action is sent as it was written."""
+    """Correct the spelling of an action that the world does not know. It is replaced by the known
+    action that says the same word for word (other spaces, quotes, full stop, capital or `the`), or
+    with `choose` by the student's choice. Verbs that the world names are never replaced. False:
+    every action is sent as it was written."""
     choose: bool = False
-    """Where the world does not know an action, ask the student a second time, which may then write
-    only what the world knows, and so something else; and only a number where the world asks which
-    of several things is meant. Not for worlds whose actions have effects outside them. Students
-    with marks, on `transformers`."""
+    """Ask the student again where the world does not know its action. Then it may write only what
+    the world knows, and only a number where the world asks which of several things is meant. Not
+    for worlds whose actions have effects outside them. It needs students with marks, on the engine
+    `transformers`."""
     _removed = removed(
         careful=(False, "it won score for stopping, not tasks; leave it out"),
         known_words=(False, "it was not seen to help; leave it out, or set choose = true"),

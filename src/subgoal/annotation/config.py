@@ -25,14 +25,15 @@ class SelectionConfig(Record):
     """Which paths the teacher is asked about; as it stands, all of them."""
 
     core: int | None = Field(default=None, ge=1)
-    """Paths of each task type that are asked about first; None: all, at once, up to `count`."""
+    """Number of paths per task type that are asked about first; none: all of them at once, up to
+    `count`."""
     count: int | None = Field(default=None, ge=1)
-    """Most paths to ask about in all; None: no limit."""
+    """Largest number of paths to ask about in all; none: no limit."""
     target_confidence: float = Field(default=0.0, ge=0, le=1)
-    """After the core, ask about paths whose transferred annotation is less certain than this
-    (0..1); 0: about none."""
+    """After the core, ask about paths whose transferred annotation is less certain than this (0 to
+    1); 0: about no more."""
     round_size: int = Field(default=10, ge=1)
-    """Paths of a round after the core; then confidence is measured anew."""
+    """Number of paths per round after the core. After each round confidence is measured again."""
 
 
 def _known_teacher(name: str) -> TeacherKind | str:
@@ -50,16 +51,17 @@ class AnnotateConfig(Record):
     """Who sets the sub-goals."""
 
     teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
-    """Who annotates: `recorded`, `scripted`, `openai`, or your own teacher's class, as
-    `module:Class`."""
+    """Who annotates: `recorded` (shipped annotations), `scripted` (rules), `openai` (a language
+    model), or a class of your own as `module:Class`."""
     select: Rare[SelectionConfig] = SelectionConfig()
-    """Which paths the openai teacher is asked about."""
-    transfer: bool = True
-    """Carry annotations over to paths of the same task type that the teacher did not annotate."""
+    """Which paths the teacher `openai` is asked about."""
+    transfer: Rare[bool] = True
+    """Carry annotations over to paths that have none. They come from paths of the same task
+    type."""
     min_confidence: Rare[float] = 0.0
-    """Leave out transferred annotations below this confidence (0..1)."""
+    """Leave out transferred annotations below this confidence (0 to 1)."""
     openai: OpenAIConfig = OpenAIConfig()
-    """The model of the openai teacher, and how it is asked."""
+    """The model of the teacher `openai`, and how it is asked."""
 
     def deciding(self) -> "AnnotateConfig":
         """Return this configuration without what may change while a run goes on."""

@@ -9,13 +9,13 @@ class AugmentConfig(Record):
     """How annotated paths are rewritten."""
 
     shorten: bool = False
-    """Rewrite paths to be shorter where the world allows it; each is replayed, and kept only if it
-    solves its task."""
+    """Shorten paths where the world allows it. Each is replayed, and kept only if it solves its
+    task."""
     noise: int = Field(default=0, ge=0)
-    """So many copies of each path with mistakes put in and the way back from them: the mistakes are
-    read, the way back is learned; each copy solves its task."""
+    """Number of copies per path with mistakes in them. The way back from each mistake is learned,
+    the mistake is not; every copy solves its task."""
     hindsight: bool = False
-    """Where paths mix things, also mix others, and take what comes out for what was asked for."""
+    """Mix other things than a path does. What comes out becomes the task of the new path."""
     elsewhere: int = Field(default=0, ge=0)
-    """So many copies of each path whose task does not say where its thing is, in which it was
-    carried to another place and is looked for."""
+    """Number of copies per path in which the thing lies elsewhere. It has to be looked for; only
+    for tasks that do not say where it is."""

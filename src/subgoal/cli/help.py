@@ -15,7 +15,7 @@ from subgoal.cli.command_line import ANY, Option, options_of
 from subgoal.secret import masked
 from subgoal.validation import Place, kind
 
-_LEFT = 46
+_LEFT = 44
 """Columns of an option and its value."""
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z`0-9])")
 
@@ -35,9 +35,9 @@ def help_of(command: str, model: type[BaseModel], values: BaseModel, rare: bool,
     left_out = len(known) - len(shown)
     tables = masked(values.model_dump(mode="json", by_alias=True))
     lines = [f"usage: {command} [--option value ...]", ""]
-    lines += _text(cleandoc(model.__doc__ or ""), width)
+    lines += [*_text(cleandoc(model.__doc__ or ""), width), ""]
     for place, options in groupby(shown, lambda one: one.place[:-1]):
-        lines += ["", *_head(model, place, width)]
+        lines += _head(model, place, width)
         for option in options:
             lines += _row(option, tables, rare, width)
     lines += ["", *_end(command, left_out, width)]

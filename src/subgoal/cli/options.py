@@ -28,9 +28,9 @@ class RunOptions(Record):
     """The options of all that works on a run folder with its configuration."""
 
     run: Path = DEFAULT_RUN
-    """The run folder; all stages of one experiment share it."""
+    """The run folder that all stages of an experiment share."""
     config: Path | None = None
-    """A TOML configuration; without it the run folder's own is used, else the defaults."""
+    """A TOML configuration; left out: the run folder's own, or else the defaults."""
 
     def job(self) -> "Run":
         """Return the run that the options describe; sections that are no options are defaults."""
@@ -45,17 +45,17 @@ class StageOptions(RunOptions):
     """The options that every stage has."""
 
     restart: bool = False
-    """Run this stage again from its beginning. What it wrote before is deleted once the new one is
-    complete, and comes back where the new one is refused."""
+    """Run this stage again from its beginning. What it wrote before is deleted once the new result
+    is complete, and comes back where the new run is refused."""
 
 
 class ClusterOptions(StageOptions):
     """The options of stages whose work can be spread."""
 
     backend: Rare[Backend] = Backend.LOCAL
-    """Where the work is done; the result is the same."""
+    """Where the work is done: `local` or `ray`. The result is the same."""
     ray_address: Rare[str] = ""
-    """Of a running Ray cluster, such as `auto`; empty: one is started on this machine."""
+    """Address of a running Ray cluster, such as `auto`; empty: start one on this machine."""
 
     def cluster(self) -> AbstractContextManager[Cluster | None]:
         """Return the cluster to work in, or None, for a `with` block."""
@@ -66,8 +66,9 @@ class WorldOptions(ClusterOptions):
     """The options of stages that need worlds."""
 
     worlds: int | Literal["auto"] = "auto"
-    """Worlds side by side (about 450 MB each); `auto`: as many as cores and memory allow (of
-    evaluate four a core). With --backend ray: of each worker, which has one core; `auto`: one."""
+    """Number of worlds side by side, about 450 MB each. `auto`: as many as cores and memory allow
+    (`evaluate`: four per core). With --backend ray it is the number per worker, which has one core;
+    `auto`: one."""
     limits: Rare[WorldLimits] = WorldLimits()
     """When a world is given up and replaced."""
 

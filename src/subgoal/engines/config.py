@@ -43,19 +43,19 @@ class ServerAccess(Record):
     """An OpenAI-compatible server that serves students."""
 
     base_url: str = Field(default="http://127.0.0.1:8000/v1", repr=False)
-    """Where; `{role}` stands for the student's role."""
+    """Its address. `{role}` stands for the student's role."""
     model: str = "{role}"
-    """The name that the server gives the student; `{role}` stands for its role."""
+    """Name of the student at the server. `{role}` stands for the student's role."""
     key_variable: str = "SUBGOAL_SERVER_KEY"
-    """The environment variable that holds the API key, where the server wants one."""
+    """Environment variable that holds the API key, if the server wants one."""
     at_once: int = Field(default=32, ge=1)
-    """Most requests on their way at once."""
+    """Largest number of requests at once."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds to wait for a whole answer."""
     max_reply_bytes: int = Field(default=8 * 2**20, ge=1024)
-    """Most bytes of an answer, unpacked."""
+    """Largest size of an answer in bytes, unpacked."""
     retries: int = Field(default=3, ge=0)
-    """How often a request is sent again after a failure that may pass."""
+    """Number of times that a failed request is sent again, where the failure may pass."""
 
     def of(self, role: str) -> "ServerAccess":
         """Return what serves the student of a role."""
@@ -69,15 +69,15 @@ class EngineConfig(Record):
     """What students play on."""
 
     engine: EngineName = EngineName.AUTO
-    """`auto`, `transformers`, `ctranslate2` or `openai`."""
+    """What computes: `auto`, `transformers`, `ctranslate2`, or `openai` (a server)."""
     device: str = "auto"
-    """`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`."""
+    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`."""
     precision: Rare[Precision] = Precision.AUTO
-    """`auto`, `float32`, `bfloat16`, or `int8` (engine `ctranslate2`)."""
+    """Number format of the weights: `auto`, `float32`, `bfloat16`, or `int8` (on `ctranslate2`)."""
     compile: Rare[bool] = False
-    """Let torch compile the model (engine `transformers`; takes a minute at the first steps)."""
+    """Let torch compile the model: the first steps take a minute longer. On `transformers`."""
     server: Rare[ServerAccess] = ServerAccess()
-    """The server (engine `openai`)."""
+    """The server, for the engine `openai`."""
 
     @property
     def label(self) -> str:

@@ -35,11 +35,11 @@ class WorldLimits(Record):
     """When a world is given up and replaced; does not change a result."""
 
     answer_seconds: float = Field(default=Environment.answer_seconds, gt=0)
-    """A world that does not answer for so many seconds is killed and replaced, and its episode is
-    played again, once (making an oracle path may take ten times as long)."""
+    """Seconds after which a world that does not answer is killed and replaced. Its episode is
+    played again, once. Making an oracle path may take ten times as long."""
     megabytes: int = Field(default=500, gt=0)
-    """What a process of worlds may need: `auto` fits as many worlds as such processes into the free
-    memory, and worlds whose process has grown past it are replaced after their episodes."""
+    """Memory per process of worlds. `auto` starts as many worlds as fit into the free memory, and
+    worlds whose process has grown larger are replaced after their episodes."""
 
     @property
     def bytes(self) -> int:

@@ -7,8 +7,9 @@ class ReportConfig(Record):
     """What the report shows."""
 
     episodes: int = 60
-    """At most this many episodes to step through: the first variations of every type."""
+    """Largest number of episodes to step through. The first variations of every task type come
+    first."""
     max_megabytes: Rare[float] = 5.0
-    """Largest size of the page; fewer episodes are shown where they would not fit."""
+    """Largest size of the page. Fewer episodes are shown where they would not fit."""
     seed: Rare[int] = 0
     """Seed of the bootstrap intervals."""

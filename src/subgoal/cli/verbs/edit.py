@@ -19,11 +19,11 @@ class EditOptions(Record):
     out: Path | None = None
     """The text file to write."""
     edited: Path | None = Field(default=None, alias="in")
-    """The edited text file to take in."""
+    """The edited text file to read back."""
     types: tuple[str, ...] = ()
     """With --out: only paths of these task types."""
     below: float | None = None
-    """With --out: only paths whose confidence is lower than this."""
+    """With --out: only paths with a confidence below this."""
 
 
 OPTIONS = EditOptions

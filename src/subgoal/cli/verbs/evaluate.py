@@ -17,9 +17,9 @@ class EvaluateOptions(WorldOptions):
     """
 
     agent: str = ""
-    """An agent that is ready plays instead of `evaluate.agents`: one that ships with subgoal, by
-    name (`scienceworld`), or the folder of one. It brings its own world, protocol and decoding,
-    unless they are given here or in `config`."""
+    """Play with a ready agent instead of the run folder's students. One that ships with subgoal, by
+    name (`scienceworld`), or an agent's folder. Its world, protocol and decoding are used unless
+    they are given here or in `config`."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
 

@@ -41,28 +41,28 @@ class ExportOptions(RunOptions):
     """
 
     to: To = To.FOLDER
-    """A student as `folder`, `gguf`, `ctranslate2`, or on the `hub`; the texts as `parquet`; or the
-    hierarchical `agent`, for `subgoal play --agent OUT`."""
+    """What to write: a student as `folder`, `gguf`, `ctranslate2` or on the `hub`; the training
+    texts as `parquet`; or the whole `agent`, for `subgoal play --agent OUT`."""
     out: str = ""
-    """The folder or file to write; with --to hub the repository, OWNER/NAME."""
+    """The folder or file to write. With --to hub: the repository, OWNER/NAME."""
     role: Role | None = None
-    """Which student of the run folder; not needed where there is one. With --to parquet: whose
-    texts, instead of train.roles. With --to agent: `flat` for the flat agent."""
+    """Which student of the run folder, if there are several. With --to parquet: whose texts,
+    instead of train.roles. With --to agent: `flat` for the flat agent."""
     student: Path | None = None
-    """A student's folder, instead of one of the run folder."""
+    """A student's folder, instead of the run folder's."""
     name: str = ""
-    """With --to agent: what it is called in reports; empty: as its folder."""
+    """With --to agent: its name in reports; empty: the name of its folder."""
     quantization: Rare[Quantization | None] = None
-    """The numbers of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
-    ctranslate2); left out: `bfloat16` for an agent, else `float32`."""
+    """Number format of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
+    ctranslate2). Left out: `bfloat16` for an agent, else `float32`."""
     private: bool = True
-    """With --to hub: a repository that is made can be seen by its owner alone."""
+    """With --to hub: only the owner sees a new repository."""
     dry_run: bool = False
     """With --to hub: list what would be uploaded, and upload nothing."""
     train: Rare[TrainConfig] = TrainConfig()
     """With --to parquet: which roles, annotations and text format."""
     evaluate: Rare[EvaluateConfig] = EvaluateConfig()
-    """With --to agent: the world, the protocol and the decoding that it is for."""
+    """With --to agent: its world, protocol and decoding."""
 
 
 OPTIONS = ExportOptions

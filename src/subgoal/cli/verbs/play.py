@@ -19,19 +19,19 @@ class PlayOptions(StageOptions):
     """Watch one episode in the terminal, sub-goals and actions coloured, or play it yourself."""
 
     task: str = ""
-    """Task type; empty: the first of the protocol's."""
+    """Task type; empty: the first one of the protocol."""
     variation: int = 0
-    """Which of the type's variations in the protocol's split, from 0."""
+    """Number of the task variation within the protocol's split, from 0."""
     agent: str = AgentName.HIERARCHICAL
-    """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`, `random_action`
-    or `oracle`, with the run folder's students; or an agent that is ready, which needs no run
-    folder: one that ships with subgoal, by name (`scienceworld`), or the folder of one."""
+    """Who plays. With the run folder's students: `hierarchical`, `flat`, `random_subgoals`,
+    `semi_random_subgoals`, `random_action` or `oracle`. Without a run folder: the name of an agent
+    that ships with subgoal (`scienceworld`), or an agent's folder."""
     by_hand: bool = False
-    """You play."""
+    """Play yourself, on the keyboard."""
     delay: float = 0.0
     """Seconds to wait after every step."""
     evaluate: EvaluateConfig = EvaluateConfig()
-    """The world, the protocol, how students write, and what they play on."""
+    """The world, the protocol, how students write, and on which engine."""
 
 
 OPTIONS = PlayOptions

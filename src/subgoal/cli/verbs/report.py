@@ -23,12 +23,13 @@ class ReportOptions(StageOptions):
     """
 
     annotations: bool = False
-    """Write `annotations.html`, the annotated paths."""
+    """Write `annotations.html` instead, a page of the annotated paths."""
     against: str = ""
-    """Another teacher to show beside them: a run folder that annotated the same paths, or
+    """Another teacher to show beside them. A run folder that annotated the same paths, or
     `recorded` for the annotations that ship with the package."""
     paths: int = 60
-    """Annotated paths to show: the first of every type before the second of any."""
+    """Number of annotated paths to show. The first of every task type come before the second of
+    any."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
 

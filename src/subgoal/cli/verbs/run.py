@@ -2,6 +2,7 @@
 
 from typing_extensions import override
 
+from subgoal.augmentation.config import AugmentConfig
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.config import Config
@@ -9,6 +10,7 @@ from subgoal.evaluation.config import RolloutConfig
 from subgoal.pipeline import JobWatch
 from subgoal.progress import clock
 from subgoal.record import Rare
+from subgoal.report.config import ReportConfig
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.summary import Summary
 
@@ -20,7 +22,11 @@ class JobOptions(WorldOptions, Config):
     """
 
     restart: bool = False
-    """Begin again: where the configuration can begin, the whole run folder is deleted."""
+    """Delete the whole run folder and begin again, if the configuration is able to begin."""
+    augment: Rare[AugmentConfig] = AugmentConfig()
+    """How annotated paths are rewritten before students learn from them."""
+    report: Rare[ReportConfig] = ReportConfig()
+    """What the report shows."""
     rollout: Rare[RolloutConfig] = RolloutConfig()
     """Which dev tasks students play while they are trained."""
     improve: Rare[ImproveConfig] = ImproveConfig()

@@ -17,7 +17,7 @@ class RunsOptions(Record):
     """List run folders with their state and size; with --remove, delete some of them."""
 
     folder: Path = Path("runs")
-    """Where the run folders lie."""
+    """The folder of the run folders."""
     remove: tuple[Path, ...] = ()
     """Run folders to delete, such as runs/demo."""
 

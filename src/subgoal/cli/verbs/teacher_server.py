@@ -18,9 +18,9 @@ class TeacherServerOptions(ServerConfig):
     """
 
     environment: str = "scienceworld"
-    """World whose recorded annotations it knows."""
+    """The world whose recorded annotations it knows."""
     fault_rate: float = 0.0
-    """Share of requests that meet a fault, spread evenly over all kinds; instead of --faults."""
+    """Share of requests that meet a fault, spread evenly over all kinds. Instead of --faults."""
 
 
 OPTIONS = TeacherServerOptions

@@ -18,8 +18,8 @@ class TrainOptions(StageOptions):
     train: TrainConfig = TrainConfig()
     """Which students, on what, for how long."""
     prepare: bool = False
-    """Only make the texts that students are trained on, and keep them in the run folder: a training
-    that finds them there, on a machine with a GPU, begins at once."""
+    """Only make the training texts. They are kept in the run folder: a training there, on a machine
+    with a GPU, begins at once."""
     rollout: RolloutConfig = RolloutConfig()
     """Which dev tasks students play while they are trained."""
 

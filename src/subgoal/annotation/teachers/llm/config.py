@@ -50,81 +50,91 @@ class EndpointConfig(Record):
     """How the endpoint is reached; nothing here changes what it replies."""
 
     base_url: str = Field(default="https://api.openai.com/v1", repr=False)
-    """Where it is: a hosted API, or a vLLM, Ollama or llama.cpp server."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the API key; a server of one's own may need none."""
+    """Its address: a hosted API, or a vLLM, Ollama or llama.cpp server."""
+    key_variable: Rare[str] = "OPENAI_API_KEY"
+    """Environment variable that holds the API key. Your own server may need none."""
     headers: Rare[dict[str, str]] = Field(default={}, repr=False)
-    """Extra headers of every request; a value `$NAME` is read from the environment."""
+    """Extra headers of every request. A value `$NAME` is read from the environment."""
     concurrency: Rare[int] = Field(default=8, ge=1)
-    """Most requests under way at a time."""
+    """Largest number of requests at once."""
     requests_per_minute: Rare[float | None] = Field(default=None, gt=0)
-    """The endpoint's limit of requests a minute; None: no limit of our own."""
+    """Largest number of requests per minute; none: no limit of our own."""
     tokens_per_minute: Rare[float | None] = Field(default=None, gt=0)
-    """The endpoint's limit of tokens a minute; None: no limit of our own."""
+    """Largest number of tokens per minute; none: no limit of our own."""
     timeout: Rare[float] = Field(default=120.0, gt=0)
     """Seconds to wait for a whole reply."""
     max_reply_bytes: Rare[int] = Field(default=8 * 2**20, ge=1024)
-    """Most bytes of a reply, unpacked; the results of a batch may have 64 times as many."""
+    """Largest size of a reply in bytes, unpacked. The results of a batch may be 64 times as
+    large."""
     attempts: Rare[int] = Field(default=6, ge=1)
-    """Times a request may fail before its path is given up; a refusal for good is not repeated."""
+    """Number of failed requests after which a path is given up. A final refusal is not repeated."""
     patience: Rare[float] = Field(default=900.0, ge=0)
-    """Seconds to wait while the endpoint is busy and answers nothing, such as with status 429."""
+    """Seconds to wait while the endpoint is busy, for example answers with status 429."""
     backoff: Rare[float] = Field(default=1.0, ge=0)
-    """Seconds before the second attempt; doubled each time, longer where the server says so."""
+    """Seconds before the second attempt. They double each time, and are more where the server says
+    so."""
     longest_wait: Rare[float] = Field(default=60.0, ge=0)
     """Most seconds between two attempts."""
     poll: Rare[float] = Field(default=30.0, gt=0)
     """Seconds between two looks at a batch."""
     batch_hours: Rare[float] = Field(default=25.0, gt=0)
-    """Hours to wait for a batch, which endpoints give a day; the next run goes on waiting."""
+    """Hours to wait for a batch; endpoints finish one within a day. The next run goes on
+    waiting."""
 
 
 class Budget(Record):
     """Where the stage stops asking; counted over all that the run folder has asked."""
 
     max_cost: float | None = Field(default=None, ge=0)
-    """Most money, in the price table's currency."""
+    """Most money, in the currency of `prices`."""
     max_calls: Rare[int | None] = Field(default=None, ge=0)
-    """Most requests (those that the server refused are free)."""
+    """Largest number of requests. Those that the server refused do not count."""
     max_tokens: Rare[int | None] = Field(default=None, ge=0)
-    """Most tokens, read and written. What is under way counts at the longest reply so far, so the
-    limit is passed by no more than replies under way are longer than that one."""
+    """Largest number of tokens, read and written. Replies under way count as long as the longest so
+    far, so the limit is passed by little."""
 
 
 class OpenAIConfig(Record):
     """Which model annotates, and how it is asked."""
 
     model: str = ""
-    """The model's name at the endpoint, such as `gpt-4.1-mini`."""
-    parameters: dict[str, JsonValue] = Field(default={}, repr=False)
-    """What is sent besides the question, such as `seed`, `reasoning_effort` or fields that only
-    this endpoint has. `temperature` is 0 unless it stands here; the value `omit` leaves one out."""
+    """Name of the model at the endpoint, such as `gpt-4.1-mini`."""
+    parameters: Rare[dict[str, JsonValue]] = Field(default={}, repr=False)
+    """Further fields of each request, such as `seed` or `reasoning_effort`. `temperature` is 0
+    unless it is given; the value `omit` leaves it out."""
     max_output_tokens: Rare[int | None] = Field(default=None, ge=1)
-    """Most tokens of a reply; None leaves it to the endpoint."""
+    """Largest number of tokens of a reply; none: the endpoint decides."""
     structured: Rare[Structured] = Structured.AUTO
-    """How the endpoint is made to reply with JSON."""
+    """How JSON replies are asked for: by a JSON schema (`schema`), by words alone (`prompt`), or
+    `auto`: by a schema where the endpoint takes one."""
     mode: Rare[Mode] = Mode.LIVE
-    """How requests travel."""
+    """`live`: one request per question. `batch`: the endpoint's batch API, slower and often at half
+    the price."""
     prompt: Rare[Path | None] = None
-    """A prompt file; None is the package's own."""
+    """A file with the prompt; none: the prompt of the package."""
     examples: Rare[int] = Field(default=0, ge=0)
-    """Annotated paths of the same type that the prompt shows (recorded ones)."""
+    """Number of annotated paths of the same task type that the prompt shows. They are recorded
+    ones."""
     answer: Rare[int] = Field(default=120, ge=0)
-    """Characters shown of each of the world's answers; 0 shows the actions alone."""
+    """Number of characters that the prompt shows of each of the world's answers; 0: actions
+    alone."""
     rounds: Rare[int] = Field(default=3, ge=1)
-    """Times a path, or what is left of it, is asked about before it is a failure."""
+    """Number of times that the same path, or the rest of it, is asked about before it counts as
+    failed."""
     tokenizer: Rare[str] = ""
-    """A `tokenizer.json` or a tiktoken encoding; empty: the model's own, else an estimate."""
+    """A `tokenizer.json` or the name of a tiktoken encoding, to count tokens; empty: the model's
+    own, or else an estimate."""
     prices: dict[str, tuple[float, float]] = {}
-    """Money for a million input and a million output tokens, by model."""
+    """Price of a million input tokens and of a million output tokens, by model."""
     batch_price: Rare[float] = Field(default=0.5, ge=0)
-    """What a batch costs, as a share of the price table's money."""
+    """Price of a batch as a share of `prices`."""
     ledger: Rare[Path | None] = None
-    """The ledger of replies; None is `teacher.sqlite` in the user's cache folder."""
+    """File that keeps all replies, so that none is paid for twice; none: `teacher.sqlite` in the
+    user's cache folder."""
     endpoint: EndpointConfig = EndpointConfig()
     """How the endpoint is reached."""
     budget: Budget = Budget()
-    """Where the stage stops asking."""
+    """When to stop asking."""
     _removed = removed(alignment=("edit", "actions are aligned by edit distance; leave it out"))
 
     @property

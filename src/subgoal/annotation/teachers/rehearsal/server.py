@@ -40,33 +40,34 @@ class ServerConfig(Record):
     """How the rehearsal teacher behaves."""
 
     port: int = Field(default=8089, ge=0, le=65535)
-    """Where it listens on 127.0.0.1; 0 is any free port."""
+    """Port on 127.0.0.1; 0: any free port."""
     faults: FaultRates = FaultRates()
     """How often each fault occurs."""
     seed: int = 0
-    """Which requests meet which fault."""
+    """Seed of which requests meet which fault."""
     seconds: float = Field(default=0.0, ge=0)
-    """Seconds that a reply takes."""
+    """Seconds per reply."""
     slow_seconds: float = Field(default=5.0, ge=0)
-    """Seconds that a slow reply takes."""
+    """Seconds per slow reply."""
     retry_after: float | None = Field(default=1.0, ge=0)
-    """Seconds that a busy server asks to wait; None: it does not say."""
+    """Seconds that a busy server asks to wait; none: it does not say."""
     busy_first: int = Field(default=0, ge=0)
-    """Requests that meet a busy server before it serves any."""
+    """Number of requests that meet a busy server before it serves any."""
     thought: int = Field(default=0, ge=0)
-    """Tokens that it says it thought with, on top of those of a reply."""
+    """Number of tokens that it claims to have thought per reply."""
     schemas: bool = True
-    """Whether it takes JSON schemas; else they are refused with status 400."""
+    """Take JSON schemas. False: refuse them with status 400."""
     refuses: tuple[str, ...] = ()
     """Parameters that it refuses with status 400, such as `temperature`."""
     context: int = Field(default=0, ge=0)
-    """Tokens of the longest prompt that it takes; 0: any length."""
+    """Number of tokens of the longest prompt that it takes; 0: any length."""
     key: str = ""
     """The API key that it wants; empty: any."""
     polls: int = Field(default=2, ge=0)
-    """Looks at a batch before it is over."""
+    """Number of looks at a batch before it is done."""
     batches: Literal["completed", "failed", "expired", "cancelled"] = "completed"
-    """How a batch ends; where it is not completed, nothing in it is answered."""
+    """How a batch ends: `completed`, `failed`, `expired` or `cancelled`. Only a completed one has
+    answers."""
 
 
 class Delivered(Record):
