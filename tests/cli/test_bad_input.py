@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 
 from subgoal.cli.main import main
-from subgoal.cli.output import out
 from subgoal.journal import Journal
+from subgoal.report.runs import run_folders
 from subgoal.trajectories import collect
 
 ERRAND = ("--collect.environment", "errand", "--collect.per-type", "2")
@@ -78,7 +78,7 @@ def test_a_wrong_configuration_file(tmp_path, said, text, message):
         (("--collect.simplifications", "eazy"), "has no simplification 'eazy'"),
         (("--collect.environment", "erand"), "there is no world 'erand', did you mean 'errand'?"),
         (("--collect.per-typ", "3"), "--collect.per-type"),
-        (("--collect.per-type", "many"), "Error parsing --collect.per-type"),
+        (("--collect.per-type", "many"), "--collect.per-type = 'many' is wrong"),
     ],
 )
 def test_a_wrong_option(tmp_path, said, words, message):
@@ -223,21 +223,21 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
     stale = shutil.copytree(run, place / "stale")
     shutil.copy(place / "half" / "trajectories.jsonl", stale / "trajectories.jsonl.zst")
     (place / "other").mkdir()
-    monkeypatch.setattr(out, "width", 200)
-    main(["runs", "--folder", str(place)])
-    rows = {line.split("\u2502")[1].split("/")[-1].strip(): line for line in table(capfd)}
-    assert rows.keys() == {"run", "half", "lost", "damaged", "stale"}
-    assert all(" MB" in row for row in rows.values())
-    assert "collect, annotate" in rows["run"]
-    cells = [cell.strip() for cell in rows["half"].split("\u2502")[2:5]]
-    assert cells == ["-", "-", "collect (interrupted)"]
+    found = {one.path.name: one for one in run_folders(place).found}
+    assert found.keys() == {"run", "half", "lost", "damaged", "stale"}
+    assert all(one.size > 0 for one in found.values())
+    assert found["run"].complete == ("collect", "annotate")
+    half = found["half"]
+    assert (half.complete, half.running, half.to_do) == ((), (), ("collect (interrupted)",))
     with FileLock(place / "half" / ".collect.lock"):
-        main(["runs", "--folder", str(place)])
-    half = next(line for line in table(capfd) if "/half" in line)
-    assert [cell.strip() for cell in half.split("\u2502")[2:5]] == ["-", "collect", "-"]
-    assert "annotate (stale)" in rows["stale"]
-    assert "annotate (lost a file)" in rows["lost"]
-    assert "damaged" in rows["damaged"].split("\u2502")[4]
+        half = next(one for one in run_folders(place).found if one.path.name == "half")
+    assert (half.complete, half.running, half.to_do) == ((), ("collect",), ())
+    assert "annotate (stale)" in found["stale"].to_do
+    assert "annotate (lost a file)" in found["lost"].to_do
+    assert found["damaged"].damage
+    main(["runs", "--folder", str(place)])
+    shown = capfd.readouterr().out
+    assert all(str(place / name) in shown for name in found)
 
     assert said("runs", "--remove", place / "half", damaged)[0] == 0
     assert sorted(path.name for path in place.iterdir()) == ["lost", "other", "run", "stale"]
@@ -245,10 +245,6 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
     assert code == 2
     assert f"{place / 'other'} is no run folder; nothing was deleted" in text
     assert (place / "other").exists()
-
-
-def table(capfd):
-    return [line for line in capfd.readouterr().out.splitlines() if line.startswith("\u2502")]
 
 
 def test_a_run_folder_that_is_a_file(tmp_path, said):

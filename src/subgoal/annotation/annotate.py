@@ -210,7 +210,9 @@ def dry_run(config: AnnotateConfig, folder: RunFolder) -> Forecast:
         raise ConfigInvalid(f"the {config.teacher} teacher is free: nothing would be sent")
     folder.need("collect", "collect")
     solved = [path for path in collect.journal(folder) if path.stop_reason is StopReason.SOLVED]
-    return forecast(Selection(config.select, solved).next(), config.openai)
+    found = forecast(Selection(config.select, solved).next(), config.openai)
+    more = config.select.core is not None and config.select.target_confidence > 0
+    return found.model_copy(update={"more": more})
 
 
 class _Retries(Record):

@@ -10,10 +10,7 @@ from subgoal.progress import PlainConsole
 from subgoal.summary import Summary, Table, TextLine, Tone
 
 if TYPE_CHECKING:
-    from subgoal.annotation.config import SelectionConfig
     from subgoal.annotation.subgoal import AnnotatedTrajectory
-    from subgoal.annotation.teachers.llm.config import OpenAIConfig
-    from subgoal.annotation.teachers.llm.stage import Forecast
 
 out = PlainConsole()
 """Standard output."""
@@ -52,26 +49,6 @@ def printed(table: Table) -> PrintedTable:
     for row in table.rows:
         grid.add_row(*map(Text, row))
     return grid
-
-
-def show_forecast(forecast: "Forecast", config: "OpenAIConfig", select: "SelectionConfig") -> None:
-    """Print what a dry run found."""
-    say(
-        f"dry run: {forecast.calls} calls to '{config.model}' about {forecast.paths} paths; the "
-        f"ledger answers {forecast.cached}; nothing was sent",
-        "bold",
-    )
-    estimated = forecast.counter == "estimate"
-    how = "an estimate, no tokenizer of the model is known" if estimated else forecast.counter
-    say(f"  input   {forecast.input_tokens:,} tokens (counted by {how})")
-    say(f"  output  about {forecast.output_tokens:,} tokens, without what a model thinks")
-    if forecast.cost is None:
-        say(f"  cost    unknown: '{config.model}' is not in [annotate.openai.prices]", "yellow")
-    else:
-        say(f"  cost    {forecast.cost:.4g} by the price table")
-    say("  a reply that must be asked again costs more; --annotate.openai.budget sets limits")
-    if select.core is not None and select.target_confidence > 0:
-        say("  more paths follow, until transfer to the others is certain enough")
 
 
 def show_path(one: "AnnotatedTrajectory") -> None:

@@ -9,11 +9,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from typing_extensions import override
+
+from subgoal.annotation import annotate
 from subgoal.annotation.agreement import Fidelity, fidelity
+from subgoal.annotation.config import TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.journal import write_text
 from subgoal.report.html import as_it_is, part, template
 from subgoal.run_folder import RunFolder
+from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.trajectories.trajectory import Step
 
 HUES = 8
@@ -69,21 +75,65 @@ class TypeView(NamedTuple):
     paths: list[PathView]
 
 
-def write_annotations(
-    folder: RunFolder,
-    annotated: Sequence[AnnotatedTrajectory],
-    others: Sequence[AnnotatedTrajectory] = (),
-    beside: str = "",
-    limit: int = 60,
-) -> tuple[Path, Fidelity | None]:
-    """Write `annotations.html` into a run folder; arguments as for `annotations_page`.
+class AnnotationsSummary(Summary):
+    """Where the page of annotated paths lies, and how far another teacher agrees."""
 
-    Returns:
-        The page, and the agreement with the other teacher where it annotated the same steps.
+    page: Path
+    """The page."""
+    against: str
+    """The other teacher; empty: none."""
+    agreement: Fidelity | None
+    """How far it agrees; None where it has no annotation of the same steps."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return the agreement, and where the page lies."""
+        told: list[TextLine | Table] = []
+        if self.agreement:
+            one = self.agreement
+            text = (
+                f"boundary F1 {one.boundary_f1:.3f}, names {one.names:.1%}, exact {one.exact:.1%} "
+                f"against {self.against}, over {one.paths} paths"
+            )
+            told.append(TextLine(text=text))
+        elif self.against:
+            text = f"{self.against} has no annotation of the same steps"
+            told.append(TextLine(text=text, tone=Tone.CAUTION))
+        told.append(TextLine(text=f"the annotated paths lie in {self.page}", tone=Tone.STRONG))
+        return told
+
+
+def write_annotations(folder: RunFolder, against: str = "", limit: int = 60) -> AnnotationsSummary:
+    """Write `annotations.html`, the page of a run folder's annotated paths, into the folder.
+
+    Args:
+        folder: The run folder.
+        against: Another teacher to show beside them: a run folder that annotated the same paths, or
+            `recorded`; empty: none.
+        limit: As for `annotations_page`.
+
+    Raises:
+        RunFolderInvalid: A run folder has no annotations.
     """
+    annotated, others = _annotated(folder), _others(folder, against)
     page = folder / "annotations.html"
-    write_text(page, annotations_page(folder.path.name, annotated, others, beside, limit))
-    return page, _agreement(annotated, _of_the_same_steps(annotated, others))
+    write_text(page, annotations_page(folder.path.name, annotated, others, against, limit))
+    agreement = _agreement(annotated, _of_the_same_steps(annotated, others))
+    return AnnotationsSummary(page=page, against=against, agreement=agreement)
+
+
+def _annotated(folder: RunFolder) -> list[AnnotatedTrajectory]:
+    folder.need("annotate", "annotate")
+    return list(annotate.journal(folder))
+
+
+def _others(folder: RunFolder, against: str) -> list[AnnotatedTrajectory]:
+    if not against:
+        return []
+    if against != TeacherKind.RECORDED:
+        return _annotated(RunFolder(Path(against)))
+    worlds = {one.trajectory.task.environment for one in annotate.journal(folder)}
+    return [one for world in sorted(worlds) for one in recorded_annotations(world)]
 
 
 def annotations_page(

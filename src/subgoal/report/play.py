@@ -2,18 +2,27 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 from typing_extensions import override
 
+from subgoal.agents.config import AgentName
 from subgoal.environments.base import Ability, Environment, Observation, StopReason, Task, has
 from subgoal.environments.pool import Pool
+from subgoal.environments.registry import make as make_world
 from subgoal.errors import nearest
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.evaluation.protocol import Protocol
+from subgoal.evaluation.protocol import protocol as named_protocol
 from subgoal.evaluation.tables import label
+from subgoal.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from subgoal.agents.released import ReleasedAgent
 
 SUBGOAL_STYLES = ("magenta", "cyan", "yellow", "green", "blue", "bright_red")
 """Colours of sub-goals; one function name keeps its colour within an episode."""
@@ -88,6 +97,65 @@ def show_answer(console: Console, observation: str, score: int, before: int) -> 
             f"  [{score - before:+}, score {score}]", "green" if score > before else "red"
         )
     console.print(answer, soft_wrap=True)
+
+
+def chosen_task(config: EvaluateConfig, name: str = "", variation: int = 0) -> Task:
+    """Return a task of the configured protocol.
+
+    Args:
+        config: The world, the protocol and its task types.
+        name: The task type; empty: the first one.
+        variation: Which of the type's variations in the protocol's split, from 0.
+
+    Raises:
+        ConfigInvalid: The protocol or the world does not exist.
+        TaskUnknown: The type or the variation does not.
+    """
+    rules = named_protocol(config.protocol)
+    with make_world(config.environment) as world:
+        tasks = world.tasks(rules.split, rules.simplifications)
+    return rules.find(tasks, name or rules.select(tasks, config.types)[0].name, variation)
+
+
+def watch_agent(
+    agent: "AgentName | ReleasedAgent",
+    config: EvaluateConfig,
+    folder: RunFolder,
+    task: Task,
+    console: Console,
+    delay: float = 0.0,
+) -> Episode:
+    """Let an agent play a task, shown step by step.
+
+    Args:
+        agent: One of the run folder, or one that is ready.
+        config: The world, the protocol, how students write, and what they play on.
+        folder: The run folder with the students.
+        task: What is played.
+        console: Where to show it.
+        delay: Seconds to wait after every step.
+
+    Raises:
+        ConfigInvalid: The agent plays another world.
+        StudentInvalid: A student is missing or damaged.
+    """
+    from subgoal.agents.factory import AgentShop
+    from subgoal.agents.released import ReleasedAgent
+    from subgoal.evaluation.evaluate import subgoals_of
+
+    playing = config.decoding, config.engine, config.threads
+    if isinstance(agent, ReleasedAgent):
+        agent.check_world(config.environment)
+        name, kind = agent.name, agent.card.kind
+        shop = AgentShop(agent.folder, (), *playing)
+    else:
+        name, kind = str(agent), agent
+        subgoals = subgoals_of(config, folder) if agent is AgentName.RANDOM_SUBGOALS else ()
+        shop = AgentShop(folder / "students", subgoals, *playing)
+    make = shop.factory(kind)
+    for note in shop.strange(kind, [task]):
+        console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
+    return watch(task, make, name, named_protocol(config.protocol), console, delay)
 
 
 def watch(

@@ -2,7 +2,7 @@
 
 from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.options import ClusterOptions
-from subgoal.cli.output import show, show_forecast, show_path
+from subgoal.cli.output import show, show_path
 from subgoal.errors import TeacherFailed
 from subgoal.run_folder import RunFolder
 
@@ -28,9 +28,7 @@ def command(options: AnnotateOptions) -> None:
     if options.dry_run:
         from subgoal.annotation.annotate import dry_run
 
-        config = options.annotate
-        said = dry_run(config, RunFolder(options.run))
-        show_forecast(said, config.openai, config.select)
+        show(dry_run(options.annotate, RunFolder(options.run)))
         return
     with options.cluster() as cluster:
         summary = options.job().annotate(

@@ -3,15 +3,14 @@
 from enum import StrEnum
 from pathlib import Path
 
-from subgoal.agents.config import AgentName
 from subgoal.cli.options import RunOptions
-from subgoal.cli.output import say
+from subgoal.cli.output import show
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Rare
 from subgoal.run_folder import RunFolder
 from subgoal.students.export.quantization import Quantization
-from subgoal.temporary import temporary_folder
+from subgoal.summary import Summary
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 
@@ -74,81 +73,20 @@ def command(options: ExportOptions) -> None:
         raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
     if options.dry_run and options.to is not To.HUB:
         raise ConfigInvalid("--dry-run is for --to hub")
+    show(_exported(options))
+
+
+def _exported(options: ExportOptions) -> Summary:
+    from subgoal.release import export
+
+    folder, out, role = RunFolder(options.run), Path(options.out), options.role
+    numbers = options.quantization
     if options.to is To.PARQUET:
-        _write_data(options)
-        return
+        return export.export_texts(folder, out, options.train, role)
     if options.to is To.AGENT:
-        _write_agent(options)
-        return
-    student = options.student or _student(options)
+        return export.export_agent(folder, out, options.evaluate, options.name, role, numbers)
+    student = options.student or export.student_of(folder, role)
     if options.to is To.HUB:
-        _upload(student, options)
-        return
-    from subgoal.students.export.export import Form, export_student
-
-    out = Path(options.out)
-    export_student(student, Form(options.to), out, options.quantization or Quantization.FLOAT32)
-    say(f"{student} lies in {out} ({_size(out):,} bytes)", "bold green")
-
-
-def _write_agent(options: ExportOptions) -> None:
-    from subgoal.release.release import release
-
-    out, numbers = Path(options.out), options.quantization or Quantization.BFLOAT16
-    if options.role not in {None, Role.FLAT}:
-        raise ConfigInvalid(
-            f"--to agent writes whole agents; leave out --role {options.role}, or give --role flat"
-        )
-    kind = AgentName.FLAT if options.role else AgentName.HIERARCHICAL
-    release(RunFolder(options.run), options.name, options.evaluate, out, numbers, kind)
-    say(f"the agent lies in {out} ({_size(out):,} bytes)", "bold green")
-    say(f"subgoal play --agent {out}", "dim")
-
-
-def _write_data(options: ExportOptions) -> None:
-    from subgoal.training.data_export import export_data
-
-    config, out = options.train, Path(options.out)
-    if options.role:
-        config = config.model_copy(update={"roles": (options.role,)})
-    for name, count in export_data(config, RunFolder(options.run), out).items():
-        say(f"  {name:<36} {count:>9,} rows")
-    say(f"the texts lie in {out} ({_size(out):,} bytes)", "bold green")
-
-
-def _student(options: ExportOptions) -> Path:
-    from subgoal.training.train import students_folder
-
-    folder = RunFolder(options.run)
-    there = [role for role in Role if students_folder(folder, role).is_dir()]
-    roles = [options.role] if options.role else there
-    if len(roles) != 1:
-        found = f"choose one with --role: {', '.join(there)}" if there else "train one first"
-        raise ConfigInvalid(f"{options.run} holds {len(there)} students; {found}")
-    return students_folder(folder, roles[0])
-
-
-def _upload(student: Path, options: ExportOptions) -> None:
-    from huggingface_hub import HfApi
-
-    from subgoal.students.export.export import Form, export_student
-    from subgoal.students.export.hub import check_repository, upload
-
-    check_repository(options.out)
-    with temporary_folder("export") as place:
-        plain = Path(place) / student.name
-        numbers = options.quantization or Quantization.FLOAT32
-        export_student(student, Form.FOLDER, plain, numbers)
-        for file in sorted(plain.iterdir()):
-            say(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
-        whole = f"{student} ({_size(plain):,} bytes)"
-        if options.dry_run:
-            say(f"dry run: {whole} would go to {options.out}; nothing was sent", "bold")
-            return
-        address = upload(plain, options.out, options.private, HfApi())
-    say(f"{whole} lies in {address}", "bold green")
-
-
-def _size(place: Path) -> int:
-    files = place.rglob("*") if place.is_dir() else [place]
-    return sum(file.stat().st_size for file in files if file.is_file())
+        hidden, dry = options.private, options.dry_run
+        return export.export_to_hub(student, options.out, hidden, dry, numbers)
+    return export.export_form(student, export.Form(options.to), out, numbers)

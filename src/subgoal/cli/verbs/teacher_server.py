@@ -4,9 +4,9 @@ import signal
 import sys
 import threading
 
-from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates
-from subgoal.annotation.teachers.rehearsal.server import Delivered, ServerConfig, TeacherServer
-from subgoal.cli.output import say
+from subgoal.annotation.teachers.rehearsal.faults import FaultRates
+from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
+from subgoal.cli.output import say, show
 from subgoal.errors import ConfigInvalid
 
 
@@ -41,7 +41,7 @@ def command(options: TeacherServerOptions) -> None:
         sys.stdout.flush()
         over.wait()
         delivered = server.delivered
-    _show(delivered)
+    show(delivered)
 
 
 def _config(options: TeacherServerOptions) -> ServerConfig:
@@ -53,14 +53,3 @@ def _config(options: TeacherServerOptions) -> ServerConfig:
             raise ConfigInvalid("--fault-rate is a share of the requests, from 0 to 1")
         values["faults"] = FaultRates.spread(options.fault_rate)
     return ServerConfig.model_validate(values)
-
-
-def _show(delivered: Delivered) -> None:
-    faults = sum(delivered.faults.values())
-    say(
-        f"delivered {delivered.replies} replies whole ({delivered.input_tokens} tokens read, "
-        f"{delivered.output_tokens} written), {delivered.repeated} of them more than once",
-        "bold",
-    )
-    kinds = ", ".join(f"{f} {delivered.faults[f]}" for f in Fault if f in delivered.faults)
-    say(f"{delivered.requests} requests met {faults} faults{': ' + kinds if kinds else ''}")

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.budget import BudgetReached
@@ -15,7 +17,7 @@ from subgoal.annotation.teachers.llm.sender import Requests
 from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
 from subgoal.errors import AnnotationInvalid, SubgoalError, TeacherFailed
 from subgoal.progress import Progress, first_to_end
-from subgoal.record import Record
+from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.trajectories.trajectory import Trajectory
 
 
@@ -105,9 +107,11 @@ class PaidTeacher:
         self.failed.append(failure)
 
 
-class Forecast(Record):
+class Forecast(Summary):
     """What asking about paths is expected to need; nothing was sent."""
 
+    model: str
+    """Who would be asked."""
     paths: int
     """Paths to ask about."""
     cached: int
@@ -120,11 +124,40 @@ class Forecast(Record):
     """Money for both; None where the price table does not have the model."""
     counter: str
     """The tokenizer that counted the input, or `estimate`."""
+    more: bool = False
+    """More paths follow, until transfer to the others is certain enough."""
 
     @property
     def calls(self) -> int:
         """Requests to send, where no reply must be asked again."""
         return self.paths - self.cached
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return what would be sent, and what it costs."""
+        estimated = self.counter == "estimate"
+        how = "an estimate, no tokenizer of the model is known" if estimated else self.counter
+        unpriced = f"unknown: '{self.model}' is not in [annotate.openai.prices]"
+        cost = unpriced if self.cost is None else f"{self.cost:.4g} by the price table"
+        lines = [
+            f"  input   {self.input_tokens:,} tokens (counted by {how})",
+            f"  output  about {self.output_tokens:,} tokens, without what a model thinks",
+            f"  cost    {cost}",
+            "  a reply that must be asked again costs more; --annotate.openai.budget sets limits",
+            *(
+                ["  more paths follow, until transfer to the others is certain enough"]
+                if self.more
+                else []
+            ),
+        ]
+        head = (
+            f"dry run: {self.calls} calls to '{self.model}' about {self.paths} paths; the ledger "
+            f"answers {self.cached}; nothing was sent"
+        )
+        return [
+            TextLine(text=head, tone=Tone.STRONG),
+            *(TextLine(text=line) for line in lines),
+        ]
 
 
 def forecast(paths: Sequence[Trajectory], config: OpenAIConfig) -> Forecast:
@@ -148,6 +181,7 @@ def forecast(paths: Sequence[Trajectory], config: OpenAIConfig) -> Forecast:
             read += request.expected.input_tokens if known is None else 0
             written += request.expected.output_tokens if known is None else 0
     return Forecast(
+        model=config.model,
         paths=len(paths),
         cached=cached,
         input_tokens=read,

@@ -32,6 +32,7 @@ from subgoal.errors import TeacherFailed
 from subgoal.http_client import BrokenReply, read_json
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
+from subgoal.summary import Summary, Table, TextLine, Tone
 
 _SAID = "The server had an error"
 
@@ -70,7 +71,7 @@ class ServerConfig(Record):
     answers."""
 
 
-class Delivered(Record):
+class Delivered(Summary):
     """What the server has delivered whole."""
 
     replies: int = 0
@@ -85,6 +86,20 @@ class Delivered(Record):
     """How often each fault occurred."""
     repeated: int = 0
     """Prompts that were answered whole more than once."""
+
+    @override
+    def parts(self) -> list[TextLine | Table]:
+        """Return how many replies were delivered, and how many requests met which fault."""
+        kinds = ", ".join(f"{one} {self.faults[one]}" for one in Fault if one in self.faults)
+        met = f"{self.requests} requests met {sum(self.faults.values())} faults"
+        told = (
+            f"delivered {self.replies} replies whole ({self.input_tokens} tokens read, "
+            f"{self.output_tokens} written), {self.repeated} of them more than once"
+        )
+        return [
+            TextLine(text=told, tone=Tone.STRONG),
+            TextLine(text=f"{met}: {kinds}" if kinds else met),
+        ]
 
 
 class _Completion(NamedTuple):
