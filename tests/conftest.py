@@ -11,8 +11,9 @@ from subgoal.datasets.examples import corpus
 from subgoal.environments.errand import ErrandWorld
 from subgoal.journal import Journal
 from subgoal.students.build import make_student
+from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.students.folder import Student, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat
 from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.training.config import TrainConfig, TrainingConfig

@@ -28,8 +28,9 @@ from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
 from subgoal.students.build import make_student
+from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.students.folder import Student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from subgoal.trajectories.collect import collect, failures

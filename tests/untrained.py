@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.examples import corpus
 from subgoal.students.build import make_student, make_t5
+from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.students.folder import Student, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, StudentTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer

@@ -34,8 +34,9 @@ from subgoal.engines.llama_forward import LlamaForward
 from subgoal.engines.prefix import PrefixEngine
 from subgoal.errors import EngineFailed
 from subgoal.students.build import make_student, make_t5
+from subgoal.students.card import StudentCard
 from subgoal.students.config import Size, StudentConfig
-from subgoal.students.folder import Student, StudentCard, load_student, save_student
+from subgoal.students.folder import Student, load_student, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer

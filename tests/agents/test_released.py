@@ -9,7 +9,7 @@ from subgoal.agents import released as room
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import AGENT, released_agent, shipped
 from subgoal.errors import ConfigInvalid, StudentInvalid
-from subgoal.students.folder import read_card
+from subgoal.students.card import read_card
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.students.build import make_student
+from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import Student, StudentCard, save_student
+from subgoal.students.folder import Student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 

@@ -21,8 +21,8 @@ from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
 from subgoal.students.build import make_student
+from subgoal.students.card import read_card
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import read_card
 from subgoal.text.events import EventKind
 from subgoal.text.format import ActionForm, Asked, RenderingName, Role
 from subgoal.text.tokenizers.marks import MarkTokenizer

@@ -11,8 +11,8 @@ from research.tables.matrix import Place, Sized, stage_of
 from subgoal.environments.base import StopReason, Task
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import journal
+from subgoal.students.card import CARD, StudentCard
 from subgoal.students.ending import Ending
-from subgoal.students.folder import CARD, StudentCard
 from subgoal.text.format import TextFormat
 from tiny_tables import sized, written
 

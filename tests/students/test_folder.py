@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM
 from subgoal.digests import DIGESTS
 from subgoal.errors import StudentInvalid
 from subgoal.students.build import make_student
+from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig
-from subgoal.students.folder import Student, StudentCard, load_student, save_student
+from subgoal.students.folder import Student, load_student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 

@@ -17,14 +17,8 @@ from subgoal.digests import DIGESTS, write_digests
 from subgoal.engines.base import Generation
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import StudentInvalid
-from subgoal.students.folder import (
-    Student,
-    StudentCard,
-    load_student,
-    load_tokenizer,
-    read_card,
-    save_student,
-)
+from subgoal.students.card import StudentCard, read_card
+from subgoal.students.folder import Student, load_student, load_tokenizer, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer

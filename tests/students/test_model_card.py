@@ -6,7 +6,8 @@ import yaml
 from transformers import LlamaConfig, T5Config
 
 from subgoal.run_folder import RunFolder
-from subgoal.students.folder import StudentCard, load_student
+from subgoal.students.card import StudentCard
+from subgoal.students.folder import load_student
 from subgoal.students.model_card import model_card, shown
 from subgoal.text.format import RenderingName, Role, TextFormat
 from subgoal.training.train import train

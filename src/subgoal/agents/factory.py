@@ -1,9 +1,10 @@
 """Agents by name, built from a run folder's students."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from subgoal.agents.base import Agent
 from subgoal.agents.baselines import OracleAgent, RandomActionAgent
@@ -15,15 +16,17 @@ from subgoal.agents.hierarchical import (
     RandomSubgoals,
     SemiRandomSubgoals,
 )
-from subgoal.agents.student_engine import OpenStudent, decided, open_student, room
 from subgoal.agents.student_seat import StudentSeat, check_decoding, check_student
 from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
-from subgoal.engines.transformers import cpu_threads, make_engine
 from subgoal.environments.base import Ability, Environment, Task, need
-from subgoal.students.folder import Student, StudentCard
+from subgoal.students.card import StudentCard
 from subgoal.text.format import Role
+
+if TYPE_CHECKING:  # students are loaded when they play: that loads torch
+    from subgoal.agents.student_engine import OpenStudent
+    from subgoal.students.folder import Student
 
 AgentFactory = Callable[[Task, Environment], Agent]
 """Makes the agent of one episode; the world is there for an oracle path."""
@@ -71,7 +74,10 @@ class AgentShop:
             StudentInvalid: A student that it needs is missing or damaged.
             EngineFailed: The engine cannot be had.
         """
-        return {role: decided(self._folder / role, role, self._engine) for role in self.roles(name)}
+        from subgoal.agents.student_engine import decided
+
+        roles = self.roles(name)
+        return {role: decided(self._folder / role, role, self._engine) for role in roles}
 
     def strange(self, name: AgentName, tasks: Iterable[Task]) -> list[str]:
         """Say what of some tasks the students of an agent, which are loaded, do not know."""
@@ -85,7 +91,11 @@ class AgentShop:
     def threads(self, name: AgentName) -> AbstractContextManager[None]:
         """Compute with as many CPU threads as an agent's students are worth, in a `with` block."""
         loaded = [self._loaded[role] for role in self.roles(name) if role in self._loaded]
-        largest = max((student.card.parameters for student in loaded), default=0)
+        if not loaded:
+            return nullcontext()
+        from subgoal.engines.transformers import cpu_threads
+
+        largest = max(student.card.parameters for student in loaded)
         return cpu_threads(largest, self._threads)
 
     def roles(self, name: AgentName) -> tuple[Role, ...]:
@@ -106,12 +116,15 @@ class AgentShop:
         """Return the engines of an agent's students, as far as they are loaded."""
         return tuple(self._loaded[role].engine for role in self.roles(name) if role in self._loaded)
 
-    def hold(self, student: Student) -> None:
+    def hold(self, student: "Student") -> None:
         """Let a student play that is not in the folder, or not yet."""
+        from subgoal.agents.student_engine import OpenStudent, room
+        from subgoal.engines.transformers import make_engine
+
         engine = make_engine(student.model, room(student.card))
         self.hold_open(OpenStudent(engine, student.tokenizer, student.card))
 
-    def hold_open(self, student: OpenStudent) -> None:
+    def hold_open(self, student: "OpenStudent") -> None:
         """Let a student play that is open already, on whatever engine."""
         self._loaded[student.card.role] = student
 
@@ -178,6 +191,8 @@ class AgentShop:
     def _load(self, role: Role) -> None:
         if role in self._loaded:
             return
+        from subgoal.agents.student_engine import decided, open_student
+
         folder = self._folder / role
         engine = decided(folder, role, self._engine)
         check_decoding(self._decoding, engine)

@@ -21,16 +21,10 @@ from subgoal.errors import EngineFailed, StudentInvalid
 from subgoal.journal import file_digest
 from subgoal.plain_text import read_text
 from subgoal.run_folder import delete
+from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import (
-    CARD,
-    StudentCard,
-    load_student,
-    load_tokenizer,
-    read_card,
-    weights_file,
-)
+from subgoal.students.folder import load_student, load_tokenizer, weights_file
 from subgoal.students.model_shape import checked_config
 from subgoal.text.format import Role, Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer

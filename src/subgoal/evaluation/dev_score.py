@@ -14,7 +14,8 @@ from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder
-from subgoal.students.folder import Student, StudentCard
+from subgoal.students.card import StudentCard
+from subgoal.students.folder import Student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.training.log import LogLine

@@ -8,8 +8,8 @@ from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import EvaluationSummary
 from subgoal.evaluation.tables import type_names
+from subgoal.students.card import StudentCard
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import StudentCard
 from subgoal.students.model_card import data_text, limits_text, shown, table
 
 _INTRODUCTION = """\

@@ -14,9 +14,10 @@ from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name,
 from subgoal.manifest import StageState
 from subgoal.release.card import agent_card
 from subgoal.run_folder import RunFolder
+from subgoal.students.card import StudentCard, read_card
 from subgoal.students.export.export import Form, check_free, export_student
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import StudentCard, read_card, write_folder
+from subgoal.students.folder import write_folder
 
 
 def release(

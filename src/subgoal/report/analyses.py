@@ -116,7 +116,7 @@ def training_curves(folder: RunFolder) -> list[Curve]:
     curves: list[Curve] = []
     for path in sorted((folder / "training").glob("*/log.jsonl*")):
         # Training needs torch, which only a run folder with students should cost.
-        from subgoal.students.folder import CARD, read_card
+        from subgoal.students.card import CARD, read_card
         from subgoal.training.log import log
 
         name = path.parent.name

@@ -1,7 +1,7 @@
 """One episode live in the terminal: watched step by step, or played by a person."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -141,7 +141,6 @@ def watch_agent(
     """
     from subgoal.agents.factory import AgentShop
     from subgoal.agents.released import ReleasedAgent
-    from subgoal.evaluation.evaluate import subgoals_of
 
     playing = config.decoding, config.engine, config.threads
     if isinstance(agent, ReleasedAgent):
@@ -150,12 +149,19 @@ def watch_agent(
         shop = AgentShop(agent.folder, (), *playing)
     else:
         name, kind = str(agent), agent
-        subgoals = subgoals_of(config, folder) if agent is AgentName.RANDOM_SUBGOALS else ()
-        shop = AgentShop(folder / "students", subgoals, *playing)
+        shop = AgentShop(folder / "students", _drawn_from(agent, config, folder), *playing)
     make = shop.factory(kind)
     for note in shop.strange(kind, [task]):
         console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
     return watch(task, make, name, named_protocol(config.protocol), console, delay)
+
+
+def _drawn_from(agent: AgentName, config: EvaluateConfig, folder: RunFolder) -> Sequence[str]:
+    if agent is not AgentName.RANDOM_SUBGOALS:
+        return ()
+    from subgoal.evaluation.evaluate import subgoals_of
+
+    return subgoals_of(config, folder)
 
 
 def watch(

@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from subgoal.errors import ConfigInvalid, StudentInvalid, install
+from subgoal.students.card import CARD, read_card
 from subgoal.students.config import Architecture, Size, StudentConfig, Weights
-from subgoal.students.folder import CARD, read_card
 from subgoal.students.form import check_form
 from subgoal.students.growth import grow
 from subgoal.students.pretrained import Pretrained, find_pretrained

@@ -20,15 +20,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pydantic import Field, ValidationError
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.utils import logging as transformers_logging
 
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid, said_by
 from subgoal.journal import writing
-from subgoal.record import Record, no_longer_told
-from subgoal.students.ending import Ending, TrainingExtent
+from subgoal.students.card import CARD, REMEDY, StudentCard, needed, read_card
 from subgoal.students.model_card import model_card
 from subgoal.students.model_files import Origin, check_model_folder
 from subgoal.students.model_shape import (
@@ -38,18 +36,15 @@ from subgoal.students.model_shape import (
     checked_config,
     weights_files,
 )
-from subgoal.text.format import Role, TextFormat, Turns
+from subgoal.text.format import Role, Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
 
 transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
 transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
 
-CARD = "student.json"
-"""The file that makes a folder a student's."""
 ADAPTER = "adapter"
 """The folder of LoRA's matrices in a student's."""
-_REMEDY = "get it again, or train it again"
 _TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -59,55 +54,6 @@ _TOKENIZER = (
     "chat_pieces.json",
 )
 """The files of a tokenizer, as far as they are there."""
-
-
-class StudentCard(Record):
-    """What a student was trained for and on."""
-
-    role: Role
-    """What it does."""
-    form: TextFormat
-    """The text format it reads."""
-    data: str
-    """Digest of the annotations it was trained on."""
-    parameters: int = Field(ge=0)
-    """Number of weights."""
-    tokens: int = Field(ge=0)
-    """Tokens it was trained on."""
-    loss: float
-    """Mean training loss over the last log interval, nats a learned token."""
-    dev_loss: float | None
-    """Loss on held-out paths; None where none were held out."""
-    seconds: float = Field(ge=0)
-    """Training time."""
-    seed: int
-    """Seed of the order of batches."""
-    trained_on: tuple[str, ...]
-    """Keys of the tasks it was trained on; none of them may be played in an evaluation."""
-    teachers: dict[str, int] = {}
-    """How many of its paths each teacher annotated; `transfer` for those carried over."""
-    unwritable: tuple[str, ...] = ()
-    """Characters of its sub-goals and actions that its tokenizer has no tokens for."""
-    ending: Ending | None = None
-    """What ended its training; None: the card is older than this field."""
-    share: float | None = None
-    """Share of its budget of tokens or epochs; None: time was the only budget, or not known."""
-    base: str = ""
-    """The model whose weights it began with; empty where it was made from scratch."""
-    base_tokens: int = Field(default=0, ge=0)
-    """Tokens that this model, where it is a student, had been trained on, in all its parts."""
-    vocabulary: int = Field(default=0, ge=0)
-    """Number of tokens of its tokenizer; 0: as many as its model has rows."""
-    config: dict[str, Any] = {}
-    """The configuration that it was made by, for people to read."""
-    _no_longer_told = no_longer_told("lexicon")
-
-    @property
-    def extent(self) -> TrainingExtent:
-        """How much it was trained, of how much was asked for."""
-        return TrainingExtent(
-            tokens=self.base_tokens + self.tokens, share=self.share, ending=self.ending
-        )
 
 
 @dataclass(frozen=True)
@@ -164,30 +110,6 @@ def save_student(folder: Path, student: Student) -> None:
     write_folder(folder, fill)
 
 
-def read_card(folder: Path, role: Role | None = None) -> StudentCard:
-    """Read a student's card.
-
-    Args:
-        folder: Where `save_student` wrote it.
-        role: What it must have been trained for; None: anything.
-
-    Raises:
-        StudentInvalid: It is missing or damaged, or the student was trained for another role.
-    """
-    _need(folder, CARD)
-    check_digests(folder, StudentInvalid, _REMEDY, (CARD,))
-    try:
-        card = StudentCard.model_validate_json((folder / CARD).read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{CARD}, {where}: {first['msg']}"
-        raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
-    if role is not None and card.role is not role:
-        raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
-    return card
-
-
 def weights_file(folder: Path) -> Path:
     """Return the file of a student's weights, or the index of its shards.
 
@@ -195,7 +117,7 @@ def weights_file(folder: Path) -> Path:
         StudentInvalid: It is missing, or a shard is.
     """
     for file in weights_files(folder):
-        _need(folder, str(file.relative_to(folder)))
+        needed(folder, str(file.relative_to(folder)))
     return folder / (INDEX if (folder / INDEX).is_file() else WEIGHTS)
 
 
@@ -215,9 +137,9 @@ def load_student(
     """
     card = read_card(folder, role)
     for name in ("config.json", "tokenizer.json"):
-        _need(folder, name)
+        needed(folder, name)
     weights_file(folder)
-    check_digests(folder, StudentInvalid, _REMEDY)
+    check_digests(folder, StudentInvalid, REMEDY)
     model = _load_model(folder, card, dtype)
     tokenizer = load_tokenizer(folder, card.form.turns)
     rows = model.get_input_embeddings().weight.shape[0]
@@ -245,7 +167,7 @@ def load_tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
         StudentInvalid: It is missing, damaged, or of another kind.
     """
     check_model_folder(folder, Origin.OURS)
-    check_digests(folder, StudentInvalid, _REMEDY, _TOKENIZER)
+    check_digests(folder, StudentInvalid, REMEDY, _TOKENIZER)
     try:
         return _tokenizer(folder, turns)
     except StudentInvalid:
@@ -266,12 +188,6 @@ def _tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
             return WordTokenizer.load(folder)
 
 
-def _need(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
-    return folder / name
-
-
 def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
     check_model_folder(folder, Origin.OURS)
     config = checked_config(folder)
@@ -284,7 +200,7 @@ def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
     if places is not None and places < card.form.context:
         raise StudentInvalid(
             f"{folder} is damaged (config.json: max_position_embeddings = {places} is less than "
-            f"the {card.form.context} tokens of the student's texts); {_REMEDY}"
+            f"the {card.form.context} tokens of the student's texts); {REMEDY}"
         )
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     try:
@@ -300,11 +216,11 @@ def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
             ),
         )
     except Exception as error:  # the library raises what it likes
-        raise StudentInvalid(f"{folder} is damaged ({said_by(error)}); {_REMEDY}") from error
+        raise StudentInvalid(f"{folder} is damaged ({said_by(error)}); {REMEDY}") from error
     wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
     if wrong:
         raise StudentInvalid(
-            f"{folder} is damaged (its weights have no fitting {wrong[0]}); {_REMEDY}"
+            f"{folder} is damaged (its weights have no fitting {wrong[0]}); {REMEDY}"
         )
     check_sound(folder, model.eval())
     return model

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig
 from subgoal.text.format import RenderingName, Role
 
 if TYPE_CHECKING:
-    from subgoal.students.folder import StudentCard
+    from subgoal.students.card import StudentCard
 
 _DOES = {
     Role.PLANNER: "sets the next sub-goal",

@@ -35,9 +35,10 @@ from subgoal.manifest import StageManifest, StageState
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder, Stage
 from subgoal.students.build import Tokens, make_model, make_tokens
+from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.config import StudentConfig
 from subgoal.students.ending import TrainingExtent, cautions
-from subgoal.students.folder import CARD, Student, StudentCard, read_card, save_student
+from subgoal.students.folder import Student, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer

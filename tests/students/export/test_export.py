@@ -18,11 +18,12 @@ from transformers import (
 )
 
 from subgoal.errors import ConfigInvalid, ExportFailed
+from subgoal.students.card import StudentCard
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.gguf import write_gguf
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import Student, StudentCard, load_student, save_student
+from subgoal.students.folder import Student, load_student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import MarkTokenizer
 
