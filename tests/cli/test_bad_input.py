@@ -8,6 +8,7 @@ import pytest
 from filelock import FileLock
 
 from subgoal.cli.main import main
+from subgoal.cli.output import out
 from subgoal.journal import Journal
 from subgoal.report.runs import run_folders
 from subgoal.trajectories import collect
@@ -235,6 +236,7 @@ def test_runs_are_listed_with_state_and_size_and_removed(run, said, monkeypatch,
     assert "annotate (stale)" in found["stale"].to_do
     assert "annotate (lost a file)" in found["lost"].to_do
     assert found["damaged"].damage
+    monkeypatch.setattr(out, "width", 400)
     main(["runs", "--folder", str(place)])
     shown = capfd.readouterr().out
     assert all(str(place / name) in shown for name in found)

@@ -86,7 +86,7 @@ def test_integers_are_read_as_people_write_them(text, number):
         (["--budget.most-tokens", "inf"], "--budget.most-tokens"),
         (["--budget.most-tokens"], "--budget.most-tokens"),
         (["--budget.most-tokens", "1", "2"], "--budget.most-tokens"),
-        (["--most-tokens", "1"], "'--budget.most-tokens'"),
+        (["--most-tokens", "1"], ".most-tokens'"),
         (["--budget.most-token", "1"], "'--budget.most-tokens'"),
         (["--no-budget.fill"], "--no-budget.fill"),
         (["--no-roles"], "--no-roles"),

@@ -45,19 +45,15 @@ def help_of(command: str, model: type[BaseModel], values: BaseModel, rare: bool,
 
 
 def _end(command: str, left_out: int, width: int) -> list[str]:
-    told = "An option stands beside its value now; in a TOML file, --a.b is the key b of [a]."
-    more = (
-        f" `{command} --help-all` tells {left_out} more options, and more about these."
-        if left_out
-        else ""
-    )
+    told = "In a TOML file, --a.b is the key b of [a]."
+    more = f" `{command} --help-all` tells {left_out} more options." if left_out else ""
     return _wrapped(told + more, width)
 
 
 def _head(model: type[BaseModel], place: Place, width: int) -> list[str]:
     """Return the line above the options of a section."""
     if not place:
-        return ["options:"]
+        return ["options, each with its value:"]
     at: Any = model
     text = ""
     for part in place:
@@ -107,8 +103,9 @@ def choices(wanted: Any) -> list[str]:
     """Return the values that a kind can have; empty where they are not counted."""
     if get_origin(wanted) is tuple:
         wanted = get_args(wanted)[0]
-    is_choice = isinstance(wanted, type) and issubclass(wanted, Enum)
-    return [str(one.value) for one in wanted] if is_choice else []
+    if not (isinstance(wanted, type) and issubclass(wanted, Enum)):
+        return []
+    return [str(one.value) for one in wanted]
 
 
 def _unnamed(wanted: Any, text: str) -> str:

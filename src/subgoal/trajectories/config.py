@@ -32,7 +32,7 @@ class CollectConfig(Record):
     caps: Rare[dict[str, NonNegativeInt]] = {}
     """Largest number of variations of single task types, where `per_type` is more."""
     simplifications: str = ""
-    """Simplifications of the world, such as `easy`; empty: the plain world."""
+    """Simplifications of the world, such as `easy`; empty: none."""
     source: Rare[PathSource] = PathSource.SHIPPED
     """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes."""
     paths: Path | None = None
