@@ -5,7 +5,7 @@ import pytest
 from subgoal.annotation.annotate import annotate_all
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan, check_spans
-from subgoal.annotation.surroundings import Surroundings, surroundings
+from subgoal.annotation.surroundings import WorldFacts, surroundings
 from subgoal.augmentation.moved_target import SOURCE, elsewhere
 from subgoal.augmentation.shortening import shortened
 from subgoal.datasets.annotation_budget import thinned
@@ -105,7 +105,7 @@ MELTED = {
 
 
 def test_what_is_melted_is_found_in_the_real_world():
-    around = Surroundings(PLACES, "navigate_to", ())
+    around = WorldFacts(PLACES, "navigate_to", ())
     actions = [action for several in MELTED.values() for action in several]
     with ScienceWorld() as world:
         tasks = world.tasks("train", "easy")

@@ -8,7 +8,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.trajectories.action_grammar import GO, take_apart
 
 
-class Surroundings(NamedTuple):
+class WorldFacts(NamedTuple):
     """What the paths of a world tell about it."""
 
     places: tuple[str, ...]
@@ -19,7 +19,7 @@ class Surroundings(NamedTuple):
     """Words of actions."""
 
 
-def surroundings(annotated: Iterable[AnnotatedTrajectory]) -> Surroundings:
+def surroundings(annotated: Iterable[AnnotatedTrajectory]) -> WorldFacts:
     """Learn from paths which places there are and how a sub-goal that goes to one is called."""
     places: set[str] = set()
     words: set[str] = set()
@@ -36,4 +36,4 @@ def surroundings(annotated: Iterable[AnnotatedTrajectory]) -> Surroundings:
             if last.verb in GO and span.subgoal.arguments == last.arguments:
                 going[span.subgoal.name] += 1
     name = going.most_common(1)[0][0] if going else ""
-    return Surroundings(tuple(sorted(places)), name, tuple(sorted(words)))
+    return WorldFacts(tuple(sorted(places)), name, tuple(sorted(words)))

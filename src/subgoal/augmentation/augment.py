@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.surroundings import Surroundings, surroundings
+from subgoal.annotation.surroundings import WorldFacts, surroundings
 from subgoal.augmentation.config import AugmentConfig
 from subgoal.augmentation.hindsight import in_hindsight, ingredients
 from subgoal.augmentation.mistakes import noisy
@@ -156,7 +156,7 @@ class _Work:
     """What is done with each path."""
 
     config: AugmentConfig
-    around: Surroundings
+    around: WorldFacts
     mixed: Mapping[str, Sequence[str]]
 
     def __call__(self, world: Environment, one: AnnotatedTrajectory) -> list[AnnotatedTrajectory]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.surroundings import Surroundings
+from subgoal.annotation.surroundings import WorldFacts
 from subgoal.augmentation.part import Move, Part, going, spans_of
 from subgoal.augmentation.shortening import LOOK_AROUND, TELEPORT, Replay
 from subgoal.environments.base import StopReason
@@ -44,7 +44,7 @@ class Mistake(StrEnum):
 
 
 def noisy(
-    one: AnnotatedTrajectory, replay: Replay, around: Surroundings, copy: int
+    one: AnnotatedTrajectory, replay: Replay, around: WorldFacts, copy: int
 ) -> AnnotatedTrajectory | None:
     """Return a path with noise that still solves its task; None where none was found.
 
@@ -85,7 +85,7 @@ def _refused(steps: Iterable[Step]) -> int:
     return sum(not step.accepted and not step.injected for step in steps)
 
 
-def _disturbed(one: AnnotatedTrajectory, around: Surroundings, chance: random.Random) -> list[Part]:
+def _disturbed(one: AnnotatedTrajectory, around: WorldFacts, chance: random.Random) -> list[Part]:
     """Put mistakes into a path."""
     actions = one.trajectory.actions
     teleports = any(action.startswith(TELEPORT.format("")) for action in actions)
@@ -115,7 +115,7 @@ def _disturbed(one: AnnotatedTrajectory, around: Surroundings, chance: random.Ra
     return parts
 
 
-def _put_in(action: str, here: str, around: Surroundings, chance: random.Random) -> list[Move]:
+def _put_in(action: str, here: str, around: WorldFacts, chance: random.Random) -> list[Move]:
     """Return a mistake before an action, and the way back where one is needed."""
     kinds = [Mistake.SLIP, Mistake.PAUSE, *([Mistake.WRONG_TURN] if here else [])]
     kind = chance.choice(kinds)
@@ -129,7 +129,7 @@ def _put_in(action: str, here: str, around: Surroundings, chance: random.Random)
     return [Move(slipped, injected=True)] if slipped != action else []
 
 
-def _slipped(action: str, around: Surroundings, chance: random.Random) -> str:
+def _slipped(action: str, around: WorldFacts, chance: random.Random) -> str:
     """Return an action with a word after the verb left out, doubled or exchanged."""
     words = action.split()
     if len(words) < 2:

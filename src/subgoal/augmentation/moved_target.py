@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.surroundings import Surroundings
+from subgoal.annotation.surroundings import WorldFacts
 from subgoal.augmentation.part import Move, Part, going, spans_of
 from subgoal.augmentation.shortening import TELEPORT, Replay
 from subgoal.environments.base import StopReason
@@ -46,7 +46,7 @@ class _Meeting(NamedTuple):
 
 
 def elsewhere(
-    one: AnnotatedTrajectory, replay: Replay, around: Surroundings, copy: int
+    one: AnnotatedTrajectory, replay: Replay, around: WorldFacts, copy: int
 ) -> AnnotatedTrajectory | None:
     """Return a path on which the thing stands in another place; None where that cannot be had.
 
@@ -129,7 +129,7 @@ def _holder(actions: Sequence[str], thing: str) -> str:
 
 
 def _searched(
-    one: AnnotatedTrajectory, met: _Meeting, tour: Sequence[str], around: Surroundings
+    one: AnnotatedTrajectory, met: _Meeting, tour: Sequence[str], around: WorldFacts
 ) -> list[Part]:
     """Put the search for the thing into a path."""
     actions = one.trajectory.actions

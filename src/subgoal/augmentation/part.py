@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
-from subgoal.annotation.surroundings import Surroundings
+from subgoal.annotation.surroundings import WorldFacts
 from subgoal.augmentation.shortening import TELEPORT
 
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     """The steps."""
 
 
-def going(around: Surroundings, place: str, injected: bool = False) -> Part:
+def going(around: WorldFacts, place: str, injected: bool = False) -> Part:
     """Return the part that goes to a place.
 
     Args:

@@ -40,7 +40,6 @@ class _About(Record):
     keys: tuple[str, ...]
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
-
     unwritable: tuple[str, ...] = ()
     _no_longer_told = no_longer_told("lexicon")
 
