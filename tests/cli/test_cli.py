@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from subgoal.cli.main import VERBS, main
-from subgoal.cli.verbs.doctor import CHECKS
 from subgoal.config import load_config
+from subgoal.doctor import CHECKS
 from subgoal.errors import ConfigInvalid
 
 ROOT = Path(__file__).parents[2]
