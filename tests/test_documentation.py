@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import tyro
 
 from research import pictures
 from subgoal.cli import options
@@ -26,7 +25,7 @@ def commands(program: str) -> list[list[str]]:
     """Return the words of every command that the pages show, without the program's name."""
     shown = [block.replace("\\\n", " ") for page in PAGES for block in blocks(page, "bash")]
     lines = [line for block in shown for line in block.splitlines()]
-    split = [shlex.split(line.partition(">>")[0], comments=True) for line in lines]
+    split = [shlex.split(line.partition(" >")[0], comments=True) for line in lines]
     return [words[1:] for words in split if words and words[0] == program]
 
 
@@ -56,15 +55,13 @@ class Understood(Exception):
 def parsed(monkeypatch):
     """Stop every command where its options have been read."""
 
-    def stopping(read):
-        def stop(*args, **kwargs):
-            read(*args, **kwargs)
-            raise Understood
+    read = options.read_options
 
-        return stop
+    def stopping(*given):
+        read(*given)
+        raise Understood
 
-    for place, name in ((tyro, "cli"), (options, "read_options")):
-        monkeypatch.setattr(place, name, stopping(getattr(place, name)))
+    monkeypatch.setattr(options, "read_options", stopping)
     monkeypatch.chdir(ROOT)
 
 
