@@ -30,7 +30,7 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.run: $(VENV)/.made pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[scienceworld]'
+	$(BIN)/python -m pip install --quiet -e '.[scienceworld,fast]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml

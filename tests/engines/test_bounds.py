@@ -16,7 +16,7 @@ from subgoal.engines.ctranslate2 import (
     CTranslate2CausalEngine,
     CTranslate2Seq2SeqEngine,
 )
-from subgoal.engines.transformers import CausalEngine, make_engine
+from subgoal.engines.transformers import make_engine
 from subgoal.errors import EngineFailed, RequestInvalid, TextTooLong, TokenUnknown
 from subgoal.students.build import make_student, make_t5
 from subgoal.students.config import StudentConfig
@@ -35,7 +35,7 @@ def engines(tmp_path_factory):
     made: dict[str, Any] = {
         "fused": make_engine(tiny_models.causal().eval(), CONTEXT),
         "bfloat16": make_engine(tiny_models.causal().bfloat16().eval(), CONTEXT),
-        "module": CausalEngine(tiny_models.causal("qwen3").eval(), CONTEXT),
+        "module": make_engine(tiny_models.causal("qwen3").eval(), CONTEXT),
         "t5": make_engine(tiny_models.t5().eval(), CONTEXT),
     }
     marks, words = MarkTokenizer.train(["a b"], 280), WordTokenizer.train(["a b"], 280)

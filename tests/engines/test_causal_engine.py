@@ -19,11 +19,8 @@ from transformers import (
 )
 
 from subgoal.engines.base import Generation
-from subgoal.engines.transformers import (
-    CausalEngine,
-    TransformersEngine,
-    make_engine,
-)
+from subgoal.engines.module_forward import ModuleForward
+from subgoal.engines.transformers import fastest_forward, make_engine
 
 SHAPE = {
     "vocab_size": 90,
@@ -65,10 +62,9 @@ def whole_text(model, ids):
         return model(torch.tensor([list(ids)])).logits[0, -1].numpy()
 
 
-def test_the_fastest_engine_that_fits_is_chosen(model):
+def test_the_fastest_pass_that_fits_is_chosen(model):
     plain = type(model) is LlamaForCausalLM and not model.config.attention_bias
-    kind = TransformersEngine if plain else CausalEngine
-    assert type(make_engine(model, 64)) is kind
+    assert isinstance(fastest_forward(model, 64), ModuleForward) is not plain
     positions = getattr(model.config, "max_position_embeddings", 999)
     assert make_engine(model, 999).context == min(999, positions)
 

@@ -8,7 +8,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from subgoal.engines.base import Generation
 from subgoal.engines.constraint import OneOf
-from subgoal.engines.transformers import CausalEngine, TransformersEngine
+from subgoal.engines.module_forward import ModuleForward
+from subgoal.engines.prefix import PrefixEngine
+from subgoal.engines.transformers import fastest_forward
 
 STOP = 9
 IDS = st.integers(0, 4)
@@ -32,7 +34,7 @@ ANSWERS = [(3, 5, 6, 2), (3, 5, 7, 2), (3, 8, 2), (3, 8, 9, 10, 2), (3, 11, 2)]
 TEXTS = [[4, 8, 15, 16], [23], [31, 17, 5, 5, 5, 20, 21]]
 
 
-@pytest.fixture(scope="module", params=[TransformersEngine, CausalEngine])
+@pytest.fixture(scope="module", params=[lambda model: fastest_forward(model, 64), ModuleForward])
 def engine(request):
     torch.manual_seed(0)
     model = LlamaForCausalLM(
@@ -47,7 +49,7 @@ def engine(request):
     ).eval()
     for weight in model.parameters():
         weight.data.mul_(8 if weight.dim() > 1 else 1)
-    return request.param(model, 64)
+    return PrefixEngine(request.param(model), 64, SIZE)
 
 
 def asked(engine, texts, **request):

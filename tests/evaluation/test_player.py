@@ -46,6 +46,34 @@ def test_what_cannot_be_played_is_named(released):
             agent.play("fetch", protocol="papre")
 
 
+EXTRAS = ("accelerate", "ctranslate2", "gguf", "jinja2", "numba", "openai", "peft")
+PLAYS = f"""
+import sys
+sys.modules.update(dict.fromkeys({EXTRAS!r}))
+if sys.platform == "linux":
+    sys.modules["psutil"] = None
+import subgoal
+for name in sys.argv[2:]:
+    subgoal.load_agent(name).close()
+with subgoal.load_agent(sys.argv[1]) as agent:
+    print(agent.play("fetch").model_dump_json(exclude={{"seconds"}}))
+    with agent.session("Fetch the lamp.") as session:
+        session.act("You are in the hall.")
+"""
+
+
+def test_no_package_of_an_extra_is_needed_to_play(released):
+    """Without numba a student computes by torch alone, and plays the same."""
+    words = [str(released), *({"scienceworld"} & {*shipped()})]
+    done = subprocess.run(
+        [sys.executable, "-c", PLAYS, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with subgoal.load_agent(released) as agent:
+        played = agent.play("fetch").model_dump_json(exclude={"seconds"})
+    assert done.stdout.strip() == played
+
+
 def test_importing_the_package_stays_light():
     code = "import subgoal, sys; print(sorted({'torch', 'pydantic'} & {*sys.modules}))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

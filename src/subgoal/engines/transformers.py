@@ -1,11 +1,12 @@
 """Engines for models of transformers: prefix kept, streams batched.
 
-Plain Llamas have a forward pass of their own (`fused_forward` for float32 on the CPU, else
-`llama_forward`), all other causal models go through their module (`module_forward`).
+Plain Llamas have a forward pass of their own (`llama_forward`; in float32 on the CPU the compiled
+kernels of `cpu_kernels` compute the same, where numba is installed), all other causal models go
+through their module (`module_forward`).
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def cpu_threads(parameters: int, asked: int = 0) -> Generator[None]:
 
 
 class TransformersEngine(PrefixEngine):
-    """Generates with a Llama-type model of transformers.
+    """Generates with a causal model of transformers.
 
     Args:
         model: The model, in evaluation mode, on its device.
@@ -62,28 +63,28 @@ class TransformersEngine(PrefixEngine):
     """
 
     def __init__(self, model: Any, context: int, compiled: bool = False) -> None:
-        room = positions(model, context)
-        super().__init__(_forward(model, compiled, room), room, vocabulary(model))
+        places = positions(model, context)
+        super().__init__(fastest_forward(model, places, compiled), places, vocabulary(model))
 
 
-def _forward(model: Any, compiled: bool, room: int) -> Forward:
-    if compiled or model.dtype != torch.float32 or model.device.type != "cpu":
-        return LlamaForward(model, compiled, room)
-    from subgoal.engines.cpu_kernels.forward import FusedForward  # numba: half a second
-
-    return FusedForward(model, room)
-
-
-class CausalEngine(PrefixEngine):
-    """Generates with any causal model of transformers, through its module.
+def fastest_forward(model: Any, places: int, compiled: bool = False) -> Forward:
+    """Return the fastest forward pass that computes what a causal model computes.
 
     Args:
-        model: The model, in evaluation mode, on its device.
-        context: Most tokens that a stream may hold; never more than the model has positions.
+        model: A model of transformers, in evaluation mode, on its device.
+        places: Most tokens of a stream.
+        compiled: Let torch compile it.
     """
+    if not supports(model):
+        if compiled:
+            model.compile(dynamic=True)
+        return ModuleForward(model)
+    if model.dtype == torch.float32 and model.device.type == "cpu" and not compiled:
+        with suppress(ImportError):  # numba is not installed, or not for this numpy
+            from subgoal.engines.cpu_kernels.forward import FusedForward
 
-    def __init__(self, model: Any, context: int) -> None:
-        super().__init__(ModuleForward(model), positions(model, context), vocabulary(model))
+            return FusedForward(model, places)
+    return LlamaForward(model, compiled, places)
 
 
 def make_engine(model: Any, context: int, device: str = "", compiled: bool = False) -> Engine:
@@ -97,10 +98,8 @@ def make_engine(model: Any, context: int, device: str = "", compiled: bool = Fal
     """
     if device:
         model.to(device)
-    if supports(model):
+    if not model.config.is_encoder_decoder:
         return TransformersEngine(model, context, compiled)
     if compiled:
         model.compile(dynamic=True)
-    if model.config.is_encoder_decoder:
-        return Seq2SeqEngine(model, context)
-    return CausalEngine(model, context)
+    return Seq2SeqEngine(model, context)

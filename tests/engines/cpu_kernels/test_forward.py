@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from subgoal.engines.cpu_kernels import kernels
 from subgoal.engines.cpu_kernels.forward import FusedForward
 from subgoal.engines.llama_forward import LlamaForward
-from subgoal.engines.transformers import TransformersEngine
+from subgoal.engines.transformers import fastest_forward
 
 torch.manual_seed(0)
 MODELS = [
@@ -84,8 +85,12 @@ def test_the_gate_is_that_of_torch_however_large_the_numbers(numbers):
     np.testing.assert_allclose(out[0], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_half_precision_takes_the_other_pass():
+def test_half_precision_takes_the_other_pass_and_so_does_who_has_no_numba(monkeypatch):
     half: Any = LlamaForCausalLM(MODELS[0].config).eval()
     half.to(torch.bfloat16)
-    assert isinstance(TransformersEngine(half, 64)._forward, LlamaForward)
-    assert isinstance(TransformersEngine(MODELS[0], 64)._forward, FusedForward)
+    assert type(fastest_forward(half, 64)) is LlamaForward
+    assert type(fastest_forward(MODELS[0], 64)) is FusedForward
+    monkeypatch.setitem(sys.modules, "numba", None)
+    for name in [one for one in sys.modules if one.startswith("subgoal.engines.cpu_kernels")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert type(fastest_forward(MODELS[0], 64)) is LlamaForward
