@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ from subgoal.datasets.examples import build, corpus
 from subgoal.students.build import make_student
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
-from subgoal.training.batches import Batches, Layout, Rows
+from subgoal.training.batches import Batches, Layout
 from subgoal.training.config import OptimizerName
 from subgoal.training.loss import LearnedLoss, fast_bfloat16
 from subgoal.training.optimizers.muon import Muon
@@ -71,10 +71,10 @@ class Training:
             )
         self._optimizers = [muon, rest]
 
-    def learn(self, texts: Batches, rows: Rows, reading: bool) -> tuple[float, float]:
+    def learn(self, texts: Batches, numbers: Sequence[int], reading: bool) -> tuple[float, float]:
         """Take a step; return its CPU seconds and its loss."""
         start = time.process_time()
-        loss = self._loss(**texts.make(rows).inputs(CPU, reading))
+        loss = self._loss(**texts.make(numbers).inputs(CPU, reading))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._clip)
         for optimizer in self._optimizers:

@@ -1,4 +1,4 @@
-"""Supervised environment steps a second: the window recipe against packed transcripts.
+"""Supervised environment steps a second: the window recipe against transcripts.
 
     python research/benchmarks/training.py [size] [seconds a recipe]
 
@@ -8,13 +8,11 @@ its own for each recipe, on one thread:
 - `window, padded`: the published recipe. One example for each step of the path (task, score, the
   last ten steps, room, inventory, rooms visited), padded to 1,024 tokens; the transformers model as
   it is, AdamW, 8 examples a batch.
-- `transcript, packed`: one text for each path, whole texts packed into rows, all their steps
-  learned in one pass; `training.batching = "packed"`.
-- `transcript, auto`: what `subgoal train` does on a CPU (texts of like length side by side, the
-  fast pass).
+- `transcript`: what `subgoal train` does: one text for each path, texts of like length side by
+  side, all their steps learned in one pass.
 
 A supervised environment step is an elementary action that is in the loss once. The last line is
-the ratio of packed transcripts to padded windows.
+the ratio of transcripts to padded windows.
 """
 
 import json
@@ -39,7 +37,7 @@ from subgoal.students.build import make_student
 from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import RenderingName, Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
-from subgoal.training.config import Batching, TrainingConfig
+from subgoal.training.config import TrainingConfig
 from subgoal.training.loop import finetune
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
@@ -49,7 +47,7 @@ PADDED = 1024
 WINDOWS = 8
 """Windows a batch."""
 PER_TYPE = 2
-RECIPES = ("window, padded", "transcript, packed", "transcript, auto")
+RECIPES = ("window, padded", "transcript")
 
 
 def data(folder: RunFolder) -> list[AnnotatedTrajectory]:
@@ -113,16 +111,10 @@ def measure(recipe: str, size: Size, seconds: float, folder: RunFolder) -> dict[
         steps, tokens, took = padded_windows(model, examples, tokenizer.pad, seconds)
         rate, padding = steps / took, 1 - tokens / (steps * PADDED)
     else:
-        batching = Batching.PACKED if recipe.endswith("packed") else Batching.AUTO
         training = TrainingConfig(
-            tokens=0,
-            minutes=seconds / 60,
-            batching=batching,
-            threads=1,
-            checkpoint_tokens=0,
-            looks=0,
+            tokens=0, minutes=seconds / 60, threads=1, checkpoint_tokens=0, looks=0
         )
-        outcome = finetune(model, examples, [], training, folder / "work" / batching, recipe)
+        outcome = finetune(model, examples, [], training, folder / "work", recipe)
         tokens, took, padding = outcome.at.tokens, outcome.at.seconds, outcome.padding
         rate = tokens * steps_of(annotated, examples) / took
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -159,7 +151,6 @@ def main() -> None:
                 f"{100 * found['padding']:14.1f}%{found['peak']:15,.0f}{found['training']:15,.0f}",
                 flush=True,
             )
-    print(f"auto against padded windows: {rates[RECIPES[2]] / rates[RECIPES[0]]:.1f}")
     print(f"ratio {rates[RECIPES[1]] / rates[RECIPES[0]]:.2f}")
 
 

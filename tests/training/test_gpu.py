@@ -1,4 +1,4 @@
-"""What differs on a GPU: the fast pass without masks, bfloat16, compiled models, packed rows."""
+"""What differs on a GPU: the fast pass without masks, bfloat16, compiled models."""
 
 import copy
 import math
@@ -14,7 +14,7 @@ from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 from subgoal.training import llama_pass
 from subgoal.training.batch import PaddedBatch
-from subgoal.training.config import Batching, TrainingPrecision
+from subgoal.training.config import TrainingPrecision
 from subgoal.training.loss import LearnedLoss
 from subgoal.training.train import train
 from tiny_models import texts
@@ -50,7 +50,6 @@ def test_the_fast_pass_computes_what_the_module_computes():
     "changes",
     [
         {},
-        {"batching": Batching.PACKED},
         {"compile": True},
         {"gradient_checkpointing": True},
     ],

@@ -246,9 +246,9 @@ def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer,
     counts = []
 
     class Seen(LearnedLoss):
-        def forward(self, ids, learned, positions=None, count=None):
+        def forward(self, ids, learned, count=None):
             counts.append((int(learned.sum()), int((ids != 0).sum())))
-            return super().forward(ids, learned, positions, count)
+            return super().forward(ids, learned, count)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("subgoal.training.run.LearnedLoss", Seen)

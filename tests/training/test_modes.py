@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from subgoal.errors import TrainingFailed
 from subgoal.training.checkpoint import checkpoints
-from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
+from subgoal.training.config import TrainingConfig, TrainingPrecision
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
 from subgoal.training.parallel.processes import Processes
@@ -28,9 +28,8 @@ def module():
 
 
 MODES = {
-    "packed": (module, {"batching": Batching.PACKED}),
-    "accumulation": (module, {"batching": Batching.PADDED, "accumulation": 3}),
-    "packed by texts": (module, {"batch_texts": 8, "accumulation": 2}),
+    "accumulation": (module, {"accumulation": 3}),
+    "by texts": (module, {"batch_texts": 8, "accumulation": 2}),
     "epochs": (module, {"tokens": 0, "epochs": 2.5}),
     "checkpointing": (lambda: causal("qwen3"), {"gradient_checkpointing": True}),
     "pairs": (t5, {"batch_texts": 8}),
@@ -82,27 +81,12 @@ def test_a_killed_run_goes_on_to_the_same_bits(mode, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CAUSAL)
-def test_every_causal_architecture_is_packed_and_learns(name, tmp_path):
+def test_every_causal_architecture_learns(name, tmp_path):
     config = CONFIG.model_copy(update={"tokens": 8_000, "batch_tokens": 400})
     outcome = finetune(causal(name), texts(), texts(5, 1), config, tmp_path, "x")
     lines = list(log(tmp_path / "log.jsonl"))
-    assert outcome.setup.batching == "packed"
     assert outcome.dev_loss is not None
     assert outcome.dev_loss < 0.8 * lines[0].loss
-
-
-def test_packed_and_padded_training_agree(tmp_path):
-    """The same texts in each step give the same losses, within 1e-4 after a dozen steps."""
-    losses = []
-    for batching in (Batching.PACKED, Batching.PADDED):
-        config = CONFIG.model_copy(
-            update={"batching": batching, "batch_texts": 40, "tokens": 10_000, "looks": 0}
-        )
-        model = causal()
-        outcome = finetune(model, texts(), [], config, tmp_path / batching, "x")
-        losses.append(outcome.loss)
-        assert outcome.setup.batching == batching
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_accumulation_takes_the_mean_over_the_whole_step(tmp_path, monkeypatch):
@@ -173,14 +157,13 @@ def test_too_little_memory_names_the_settings(error, tmp_path, monkeypatch):
         raise error
 
     monkeypatch.setattr("subgoal.training.run.LearnedLoss.forward", fail)
-    config = CONFIG.model_copy(update={"batching": Batching.PADDED})
     message = (
         r"out of memory in step 1, with a batch of \d+ x \d+ tokens; lower training\.batch_tokens "
         r"\(200\) and raise training\.accumulation .* training\.gradient_checkpointing = true"
     )
     with pytest.raises(TrainingFailed, match=message):
-        finetune(causal(), texts(), [], config, tmp_path / "a", "x")
-    config = config.model_copy(update={"batch_texts": 4, "gradient_checkpointing": True})
+        finetune(causal(), texts(), [], CONFIG, tmp_path / "a", "x")
+    config = CONFIG.model_copy(update={"batch_texts": 4, "gradient_checkpointing": True})
     with pytest.raises(TrainingFailed, match=r"lower training\.batch_texts \(4\) and .* as much$"):
         finetune(causal(), texts(), [], config, tmp_path / "b", "x")
 
@@ -190,9 +173,8 @@ def test_another_error_stays_what_it_is(tmp_path, monkeypatch):
         raise RuntimeError("shapes do not fit")
 
     monkeypatch.setattr("subgoal.training.run.LearnedLoss.forward", fail)
-    config = CONFIG.model_copy(update={"batching": Batching.PADDED})
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        finetune(causal(), texts(), [], config, tmp_path, "x")
+        finetune(causal(), texts(), [], CONFIG, tmp_path, "x")
 
 
 @pytest.mark.slow

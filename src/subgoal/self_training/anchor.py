@@ -37,7 +37,7 @@ class Anchor:
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
-        self._plans: dict[int, list[list[list[int]]]] = {}
+        self._plans: dict[int, list[list[int]]] = {}
 
     def batch(self, number: int, update: int) -> dict[str, torch.Tensor]:
         """Return the batch of an update, as the loss takes it.

@@ -33,7 +33,7 @@ class PolicyLoss(LearnedLoss):
         """
         values = weights[:, 1:].flatten()
         chosen = values.nonzero()[:, 0]
-        logits = self._logits(ids[:, :-1], chosen, None)
+        logits = self._logits(ids[:, :-1], chosen)
         logprobs = -cross_entropy(logits.float(), ids[:, 1:].flatten()[chosen], reduction="none")
         values = values[chosen]
         pushed = (values > 0) | (logprobs.detach() > self._floor)

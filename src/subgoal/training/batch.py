@@ -1,4 +1,4 @@
-"""A batch: texts as tensors, padded, packed, or as pairs of a source and a target.
+"""A batch: texts as tensors, padded, or as pairs of a source and a target.
 
 Padding stands on the right, where a causal model's real tokens never look: no mask is needed, and
 the fast causal attention is used.
@@ -90,43 +90,6 @@ class PaddedBatch(Batch):
         """Return what the loss takes, on a device."""
         learned = self.real if reading else self.learned
         return {"ids": self.ids.to(device), "learned": learned.to(device)}
-
-
-class PackedBatch(PaddedBatch):
-    """Rows of whole texts; positions begin again with each text, and so does what stands after.
-
-    Args:
-        rows: The texts of each row.
-        width: Tokens of a row; 0: of the longest.
-        pad: Id of the padding token.
-
-    Attributes:
-        positions: Position in its text of each token, int64 (rows, width).
-    """
-
-    def __init__(self, rows: Sequence[Sequence[Example]], width: int, pad: int) -> None:
-        width = width or max(sum(len(text.ids) for text in row) for row in rows)
-        ids = np.full((len(rows), width), pad, np.int64)
-        positions = np.zeros_like(ids)
-        learned, real = np.zeros((2, *ids.shape), np.bool_)
-        for number, row in enumerate(rows):
-            start = 0
-            for text in row:
-                end = start + len(text.ids)
-                ids[number, start:end] = text.ids
-                positions[number, start:end] = np.arange(end - start)
-                # Nothing predicts a text's first token: before it stands another text.
-                learned[number, start + 1 : end] = text.learned[1:]
-                real[number, start + 1 : end] = True
-                start = end
-            positions[number, start:] = np.arange(width - start)
-        self.ids, self.positions = torch.from_numpy(ids), torch.from_numpy(positions)
-        self.learned, self.real = torch.from_numpy(learned), torch.from_numpy(real)
-        self.tokens = sum(len(text.ids) for row in rows for text in row)
-
-    def inputs(self, device: torch.device, reading: bool = False) -> dict[str, torch.Tensor]:
-        """Return what the loss takes, on a device."""
-        return {**super().inputs(device, reading), "positions": self.positions.to(device)}
 
 
 class PairBatch(Batch):

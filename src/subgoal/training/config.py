@@ -11,17 +11,6 @@ from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 
 
-class Batching(StrEnum):
-    """How texts share a batch."""
-
-    AUTO = "auto"
-    """Padded where the fast pass is taken, else packed."""
-    PADDED = "padded"
-    """One text a row, texts of like length together."""
-    PACKED = "packed"
-    """Whole texts one after another in a row, none seen by another."""
-
-
 class TrainingPrecision(StrEnum):
     """What matrices multiply in; weights and their gradients are float32 always."""
 
@@ -70,7 +59,10 @@ class Tracker(StrEnum):
 class TrainingConfig(Record):
     """How a student is trained."""
 
-    _removed = removed(attention=("auto", "attention is computed as the model has it"))
+    _removed = removed(
+        attention=("auto", "attention is computed as the model has it"),
+        batching=("auto", "packed rows were slower than padded ones; leave it out"),
+    )
 
     tokens: int = 3_000_000
     """Budget in tokens, context included; 0: no limit."""
@@ -82,10 +74,6 @@ class TrainingConfig(Record):
     """Largest number of tokens per batch, padding counted."""
     batch_texts: Rare[int] = Field(default=0, ge=0)
     """Number of texts per batch; 0: as many as `batch_tokens` allows."""
-    batching: Rare[Batching] = Batching.AUTO
-    """How texts share a batch: `padded` (one per row), `packed` (several per row, none sees
-    another), or `auto`: padded where the fast forward pass is used, else packed. Encoder-decoder
-    models: always padded."""
     accumulation: Rare[int] = Field(default=1, ge=1)
     """Number of batches per step and process, whose gradients are added (gradient accumulation)."""
     learning_rate: float = 3e-3

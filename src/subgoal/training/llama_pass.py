@@ -10,13 +10,11 @@ compares loss and gradients), with less work:
 - Projections that read the same input are one matrix product, and the operations between two
   products are one autograd step each, with the least memory traffic.
 
-No mask is ever built: padding stands on the right, where causal attention does not look, and of
-packed texts each attends by itself (on a CPU; a GPU takes padded texts).
+No mask is ever built: padding stands on the right, where causal attention does not look.
 """
 
-import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention, silu
@@ -45,11 +43,7 @@ def supports(model: torch.nn.Module) -> bool:
 
 
 def learned_states(
-    model: LlamaForCausalLM,
-    ids: Tensor,
-    chosen: Tensor,
-    dtype: torch.dtype,
-    positions: Tensor | None = None,
+    model: LlamaForCausalLM, ids: Tensor, chosen: Tensor, dtype: torch.dtype
 ) -> Tensor:
     """Return the last hidden states at chosen positions.
 
@@ -58,24 +52,21 @@ def learned_states(
         ids: Token ids, int64 (rows, length), padded on the right.
         chosen: Positions in the flattened `ids`, int64 (positions,).
         dtype: What matrices multiply in, float32 or bfloat16.
-        positions: Position of each token in its text, int64 (rows, length), where a row holds
-            several; None: one text a row, as it must be on a GPU.
 
     Returns:
         float32 (positions, width), normed, ready for the output layer.
     """
     config, layers = model.config, cast("Sequence[Any]", model.model.layers)
     heads = config.num_attention_heads
-    places = torch.arange(ids.shape[1], device=ids.device)[None] if positions is None else positions
-    turns = _turns(model, places, dtype)
-    texts = _texts(ids, positions, heads) if ids.device.type == "cpu" else None
+    turns = _turns(model, ids.shape[1], dtype)
+    attended = _Attention.apply if ids.device.type == "cpu" else _attended
     x = embedding(ids, model.model.embed_tokens.weight)
     for number, layer in enumerate(layers):
         attention, mlp, epsilon = layer.self_attn, layer.mlp, config.rms_norm_eps
         h = _Norm.apply(x, layer.input_layernorm.weight, epsilon, dtype)
         joined = linear(h, _joined(dtype, attention.q_proj, attention.k_proj, attention.v_proj))
         q, k, v = _Split.apply(joined, *turns, heads)
-        h = _attended(q, k, v, heads) if texts is None else _Attention.apply(q, k, v, heads, texts)
+        h = attended(q, k, v, heads)
         if number == len(layers) - 1:
             h, x = h.flatten(0, 1)[chosen], x.flatten(0, 1)[chosen]
         x = x + linear(h, _joined(dtype, attention.o_proj))
@@ -90,37 +81,17 @@ def _joined(dtype: torch.dtype, *projections: torch.nn.Linear) -> Tensor:
     return (torch.cat(weights) if len(weights) > 1 else weights[0]).to(dtype)
 
 
-def _turns(model: LlamaForCausalLM, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the positions' angles, (2, rows or 1, 1, length, head width / 2).
+def _turns(model: LlamaForCausalLM, length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the positions' angles, (2, 1, 1, length, head width / 2).
 
     Those of the queries (the first of two) carry the attention's scale too.
     """
     frequencies = model.model.rotary_emb.inv_freq
-    angles = (positions.float()[..., None] * frequencies)[:, None]
+    positions = torch.arange(length, device=frequencies.device)
+    angles = (positions.float()[None, :, None] * frequencies)[:, None]
     scales = torch.tensor([(2 * len(frequencies)) ** -0.5, 1.0], device=angles.device)
     scales = scales.view(2, 1, 1, 1, 1)
     return (scales * angles.cos()).to(dtype), (scales * angles.sin()).to(dtype)
-
-
-class _Text(NamedTuple):
-    """Where texts lie that attend side by side, each to itself."""
-
-    rows: slice
-    """Rows of (rows * heads, length, head width)."""
-    start: int
-    end: int
-
-
-def _texts(ids: Tensor, positions: Tensor | None, heads: int) -> list[_Text]:
-    """Return where the texts lie; those of one place in all rows are one entry."""
-    if positions is None:
-        return [_Text(slice(0, len(ids) * heads), 0, ids.shape[1])]
-    found: list[_Text] = []
-    for number, row in enumerate(positions):
-        starts = [*(row == 0).nonzero()[:, 0].tolist(), len(row)]
-        rows = slice(number * heads, (number + 1) * heads)
-        found += [_Text(rows, a, b) for a, b in itertools.pairwise(starts)]
-    return found
 
 
 class _Norm(torch.autograd.Function):
@@ -201,23 +172,19 @@ class _Attention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Context, q: Tensor, k: Tensor, v: Tensor, heads: int, texts: Sequence[_Text]
-    ) -> Tensor:
+    def forward(ctx: Context, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         rows, length, width = q.shape
         out = torch.empty(rows // heads, length, heads, width, dtype=q.dtype)
         weights: list[Tensor] = []
-        for text, start, end in _blocks(texts):
-            keys = (text.rows, slice(text.start, end))
-            scores = torch.bmm(q[text.rows, start:end], k[keys].transpose(1, 2))
+        for start, end in _blocks(length):
+            scores = torch.bmm(q[:, start:end], k[:, :end].transpose(1, 2))
             ahead = torch.full((end - start,) * 2, -torch.inf, dtype=q.dtype).triu_(1)
-            scores[:, :, start - text.start :].add_(ahead)
+            scores[:, :, start:].add_(ahead)
             weights.append(torch.softmax(scores, -1))
-            seen = torch.bmm(weights[-1], v[keys])
-            mine = slice(text.rows.start // heads, text.rows.stop // heads)
-            out[mine, start:end].copy_(_by_position(seen, heads))
+            seen = torch.bmm(weights[-1], v[:, :end])
+            out[:, start:end].copy_(seen.view(-1, heads, *seen.shape[1:]).transpose(1, 2))
         ctx.save_for_backward(q, k, v, *weights)
-        ctx.heads, ctx.texts = heads, texts
+        ctx.heads = heads
         return out.flatten(2)
 
     @staticmethod
@@ -228,28 +195,19 @@ class _Attention(torch.autograd.Function):
         grad = grad.transpose(1, 2).reshape(q.shape)
         to_q = torch.empty_like(q)
         to_k, to_v = torch.zeros(k.shape), torch.zeros(v.shape)
-        for (text, start, end), weight in zip(_blocks(ctx.texts), weights, strict=True):
-            keys, queries = (text.rows, slice(text.start, end)), (text.rows, slice(start, end))
-            part = grad[queries]
-            to_v[keys] += torch.bmm(weight.transpose(1, 2), part)
-            to_weight = torch.bmm(part, v[keys].transpose(1, 2))
+        for (start, end), weight in zip(_blocks(length), weights, strict=True):
+            part = grad[:, start:end]
+            to_v[:, :end] += torch.bmm(weight.transpose(1, 2), part)
+            to_weight = torch.bmm(part, v[:, :end].transpose(1, 2))
             to_score = torch.ops.aten._softmax_backward_data(to_weight, weight, -1, q.dtype)
-            to_q[queries] = torch.bmm(to_score, k[keys])
-            to_k[keys] += torch.bmm(to_score.transpose(1, 2), q[queries])
-        return to_q, to_k.to(q.dtype), to_v.to(q.dtype), None, None
+            to_q[:, start:end] = torch.bmm(to_score, k[:, :end])
+            to_k[:, :end] += torch.bmm(to_score.transpose(1, 2), q[:, start:end])
+        return to_q, to_k.to(q.dtype), to_v.to(q.dtype), None
 
 
-def _blocks(texts: Sequence[_Text]) -> list[tuple[_Text, int, int]]:
-    """Return each text's blocks of queries: where they begin and end in the row."""
-    return [
-        (text, start, min(start + _BLOCK, text.end))
-        for text in texts
-        for start in range(text.start, text.end, _BLOCK)
-    ]
-
-
-def _by_position(x: Tensor, heads: int) -> Tensor:
-    return x.view(-1, heads, *x.shape[1:]).transpose(1, 2)
+def _blocks(length: int) -> list[tuple[int, int]]:
+    """Return where the blocks of queries begin and end."""
+    return [(start, min(start + _BLOCK, length)) for start in range(0, length, _BLOCK)]
 
 
 class _GatedUnit(torch.autograd.Function):

@@ -13,7 +13,7 @@ class Setup(Record):
     optimizer: str
     """`muon` or `adamw`."""
     batching: str
-    """`padded`, `packed`, `joined` (packed without padding) or `pairs`."""
+    """`padded` or `pairs`."""
     attention: str
     """How attention is computed."""
     precision: str

@@ -149,7 +149,6 @@ class LearnedLoss(StudentLoss):
         self,
         ids: torch.Tensor,
         learned: torch.Tensor,
-        positions: torch.Tensor | None = None,
         count: float | None = None,
     ) -> torch.Tensor:
         """Return the mean loss, nats a learned token.
@@ -158,25 +157,20 @@ class LearnedLoss(StudentLoss):
             ids: Token ids, int64 (texts, length), padded on the right.
             learned: True where the token is in the loss, bool (texts, length). The first token
                 of a text, which nothing predicts, never is.
-            positions: Position of each token in its text, int64 (rows, length), where a row
-                holds several; None: one text a row.
             count: Learned tokens over which the mean is taken; None: those of this batch.
         """
         chosen = learned[:, 1:].flatten().nonzero()[:, 0]
         targets = ids[:, 1:].flatten()[chosen]
-        logits = self._logits(ids[:, :-1], chosen, positions)
+        logits = self._logits(ids[:, :-1], chosen)
         total = cross_entropy(logits.float(), targets, reduction="sum")
         return total / (max(1, len(targets)) if count is None else count)
 
-    def _logits(
-        self, ids: torch.Tensor, chosen: torch.Tensor, positions: torch.Tensor | None
-    ) -> torch.Tensor:
-        places = None if positions is None else positions[:, :-1]
+    def _logits(self, ids: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         if self._fast and llama_pass.supports(self.student):
             assert isinstance(self.student, LlamaForCausalLM)
-            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype, places)
+            states = llama_pass.learned_states(self.student, ids, chosen, self.dtype)
             return self.student.lm_head(states)
-        return self.chosen_logits(chosen, input_ids=ids, position_ids=places)
+        return self.chosen_logits(chosen, input_ids=ids)
 
 
 class PairLoss(StudentLoss):

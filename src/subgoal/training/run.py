@@ -16,7 +16,7 @@ from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.students.ending import Ending
 from subgoal.training import llama_pass
-from subgoal.training.batches import Batches, Layout, Rows
+from subgoal.training.batches import Batches, Layout
 from subgoal.training.checkpoint import (
     Position,
     checkpoints,
@@ -25,7 +25,7 @@ from subgoal.training.checkpoint import (
     save_checkpoint,
     trained_weights,
 )
-from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
+from subgoal.training.config import TrainingConfig, TrainingPrecision
 from subgoal.training.log import LogLine, Setup, cut_log, log
 from subgoal.training.loss import (
     LearnedLoss,
@@ -46,7 +46,7 @@ from subgoal.training.optimizers.schedule import (
 from subgoal.training.parallel.processes import Processes, joined_processes
 from subgoal.training.selection import WeightSelection
 from subgoal.training.tracking import Tracking
-from subgoal.training.validation import keeps_apart, mean_loss
+from subgoal.training.validation import mean_loss
 
 _LOG_STEPS = 20
 _LOG_SECONDS = 10.0
@@ -119,7 +119,7 @@ class TrainingRun:
         fast = _fast(self._model, config, self.processes)
         self._loss = _prepared(self._model, config, precision, self.processes, fast)
         self._student = self.processes.student(self._loss)
-        layout = _layout(self._loss, config, self.processes, fast)
+        layout = Layout.PAIRS if core(self._model).config.is_encoder_decoder else Layout.PADDED
         pad = core(self._model).config.get_text_config().pad_token_id or 0
         size = config.batch_tokens, config.batch_texts, pad
         self._texts = Batches(task.train, layout, *size, config.seed)
@@ -238,7 +238,7 @@ class TrainingRun:
         for weights, base in zip(self._student.parameters(), self._base, strict=False):
             weights.lerp_(base, self._config.keep_base)
 
-    def steps(self) -> Iterator[list[Rows]]:
+    def steps(self) -> Iterator[list[list[int]]]:
         """Yield the batches of each step, from where the run stands to its end.
 
         A step never spans two epochs; the last one of an epoch may be smaller.
@@ -252,7 +252,7 @@ class TrainingRun:
                 yield plan[self.at.batch : self.at.batch + number]
             self.at = self.at.model_copy(update={"epoch": self.at.epoch + 1, "batch": 0})
 
-    def learn(self, batches: Sequence[Rows], tracking: Tracking) -> None:
+    def learn(self, batches: Sequence[Sequence[int]], tracking: Tracking) -> None:
         """Take one optimizer step; log, look and save when it is time.
 
         Raises:
@@ -271,7 +271,7 @@ class TrainingRun:
                 "batch": self.at.batch + len(batches),
                 "step": self.at.step + 1,
                 "tokens": self.at.tokens + sum(map(self._texts.tokens, batches)),
-                "texts": self.at.texts + sum(len(row) for rows in batches for row in rows),
+                "texts": self.at.texts + sum(map(len, batches)),
                 "seconds": seconds,
             }
         )
@@ -280,7 +280,7 @@ class TrainingRun:
     def _share_used(self) -> float:
         return share_used(self._config, self.at, len(self._texts))
 
-    def _descend(self, batches: Sequence[Rows], reading: bool) -> tuple[float, float]:
+    def _descend(self, batches: Sequence[Sequence[int]], reading: bool) -> tuple[float, float]:
         """Take this process's share of a step; return the loss and the seconds of all."""
         many, total = self.processes.number, torch.zeros((), device=self.processes.device)
         count = max(1, sum(self._texts.learned(rows, reading) for rows in batches)) / many
@@ -382,10 +382,8 @@ class TrainingRun:
 
 def _fast(model: PreTrainedModel, config: TrainingConfig, processes: Processes) -> bool:
     """Return whether the fast pass can be taken."""
-    device = processes.device.type
-    fits = device == "cpu" or (device == "cuda" and config.batching is not Batching.PACKED)
     unlike = config.compile or config.gradient_checkpointing or processes.sharded
-    return fits and llama_pass.supports(model) and not unlike
+    return llama_pass.supports(model) and not unlike
 
 
 def _prepared(
@@ -409,29 +407,3 @@ def _prepared(
         ):
             part.compile()
     return prepared
-
-
-def _layout(loss: StudentLoss, config: TrainingConfig, processes: Processes, fast: bool) -> Layout:
-    """Return how texts lie in a batch.
-
-    Raises:
-        TrainingFailed: They cannot lie as asked.
-    """
-    model, asked = core(processes.student(loss)), config.batching
-    if model.config.is_encoder_decoder:
-        if asked is Batching.PACKED:
-            raise TrainingFailed(
-                "training.batching = 'packed': an encoder-decoder model's texts cannot be packed; "
-                "set 'auto'"
-            )
-        return Layout.PAIRS
-    if asked is Batching.PADDED or (fast and asked is Batching.AUTO):
-        return Layout.PADDED
-    if keeps_apart(loss, processes):
-        return Layout.PACKED
-    if asked is Batching.PACKED:
-        raise TrainingFailed(
-            f"training.batching = 'packed': in {type(model).__name__} packed texts would see each "
-            "other; set 'padded'"
-        )
-    return Layout.PADDED

@@ -3,22 +3,17 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from subgoal.errors import TrainingFailed
 from subgoal.students.build import make_student
 from subgoal.students.config import StudentConfig
 from subgoal.training import llama_pass
-from subgoal.training.batch import PackedBatch, PairBatch
-from subgoal.training.batches import Batches, Layout, packed_plan
-from subgoal.training.config import Batching, TrainingConfig, TrainingPrecision
-from subgoal.training.loop import finetune
+from subgoal.training.batch import PaddedBatch, PairBatch
+from subgoal.training.batches import Batches, Layout
+from subgoal.training.config import TrainingPrecision
 from subgoal.training.loss import LearnedLoss, PairLoss
 from subgoal.training.memory import checkpoint_layers
-from subgoal.training.parallel.processes import Processes
-from subgoal.training.validation import keeps_apart
 from tiny_models import CAUSAL, causal, t5, texts
 
 CPU = torch.device("cpu")
@@ -56,16 +51,14 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("name", "attention"), WAYS)
-@pytest.mark.parametrize("width", [90, 0])
-def test_packed_loss_and_gradients_are_those_of_texts_apart(name, attention, width):
+def test_padded_loss_and_gradients_are_those_of_texts_apart(name, attention):
     """Within 1e-6 of the loss and 1e-5 of each gradient's norm, in float32."""
     examples = texts(6)
     fast = name == "nano"
     model = nano() if fast else causal(name, attention).train()
     assert llama_pass.supports(model) or not fast
     twin = copy.deepcopy(model)
-    rows = [examples[:2], examples[2:4], examples[4:]] if width else [examples]
-    batch = PackedBatch(rows, width, pad=0)
+    batch = PaddedBatch(examples, pad=0)
     loss = LearnedLoss(model, TrainingPrecision.FLOAT32, fast)(**batch.inputs(CPU))
     loss.backward()
     expected = reference(twin, examples)
@@ -81,7 +74,7 @@ def test_checkpointing_changes_no_gradient(name):
     twin = copy.deepcopy(model)
     checkpoint_layers(twin)
     assert any(getattr(module, "gradient_checkpointing", False) for module in twin.modules())
-    batch = PackedBatch([examples], 0, pad=0)
+    batch = PaddedBatch(examples, pad=0)
     for one in (model, twin):
         LearnedLoss(one, TrainingPrecision.FLOAT32)(**batch.inputs(CPU)).backward()
     assert_same_gradients(model, twin)
@@ -89,67 +82,12 @@ def test_checkpointing_changes_no_gradient(name):
 
 def test_reading_learns_all_but_the_first_token_of_each_text():
     examples = texts(4)
-    batch = PackedBatch([examples[:2], examples[2:]], 100, pad=0)
-    read = batch.inputs(CPU, reading=True)["learned"]
+    batch = PaddedBatch(examples, pad=0)
+    read = batch.inputs(CPU, reading=True)["learned"][:, 1:]
     assert read.sum() == sum(len(text.ids) - 1 for text in examples)
-    batches = Batches(examples, Layout.PACKED, 100)
-    assert batches.learned([[0, 1], [2, 3]], reading=True) == read.sum()
-    assert batches.learned([[0, 1], [2, 3]]) == batch.learned.sum()
-
-
-class Blind(torch.nn.Module):
-    """Hides from a loss where its texts begin, as a model does that knows no packing."""
-
-    def __init__(self, loss):
-        super().__init__()
-        self.loss = loss
-
-    def forward(self, ids, learned, positions):
-        return self.loss(ids, learned)
-
-
-def test_a_model_whose_packed_texts_see_each_other_is_found_out():
-    loss = LearnedLoss(causal())
-    assert keeps_apart(loss, Processes())
-    assert not keeps_apart(Blind(loss), Processes())  # type: ignore[arg-type]
-
-
-def test_such_a_model_is_trained_padded_and_packing_it_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("subgoal.training.run.keeps_apart", lambda *_: False)
-    config = TrainingConfig(tokens=300, batch_tokens=100, looks=0)
-    outcome = finetune(causal(), texts(), [], config, tmp_path / "a", "x")
-    assert outcome.setup.batching == "padded"
-    packed = config.model_copy(update={"batching": Batching.PACKED})
-    with pytest.raises(TrainingFailed, match="LlamaForCausalLM packed texts would see each other"):
-        finetune(causal(), texts(), [], packed, tmp_path / "b", "x")
-    with pytest.raises(TrainingFailed, match="encoder-decoder model's texts cannot be packed"):
-        finetune(t5(), texts(), [], packed, tmp_path / "c", "x")
-
-
-lengths = st.lists(st.integers(1, 100), min_size=1, max_size=300)
-
-
-@given(lengths, st.integers(1, 2000), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9))
-def test_a_packed_epoch_holds_every_text_once_in_rows_that_hold_it(
-    texts, tokens, seed, epoch, number
-):
-    plan = packed_plan(texts, 100, tokens, seed, epoch, number)
-    assert plan == packed_plan(texts, 100, tokens, seed, epoch, number)
-    held = [one for batch in plan for row in batch for one in row]
-    assert sorted(held) == list(range(len(texts)))
-    for batch in plan:
-        assert all(sum(texts[one] for one in row) <= 100 for row in batch)
-        if number:
-            assert sum(map(len, batch)) <= number
-        else:
-            assert len(batch) == 1 or 100 * len(batch) <= tokens
-
-
-def test_little_of_a_packed_row_is_padding():
-    chance = np.random.default_rng(0)
-    texts = [int(length) for length in chance.gamma(4, 100, 3000).clip(20, 1024)]
-    rows = [row for batch in packed_plan(texts, 2048, 8192, 0, 0) for row in batch]
-    assert 1 - sum(texts) / (2048 * len(rows)) < 0.01
+    batches = Batches(examples, Layout.PADDED, 100)
+    assert batches.learned(range(4), reading=True) == read.sum()
+    assert batches.learned(range(4)) == batch.learned[:, 1:].sum()
 
 
 def test_pairs_are_padded_apart_and_only_their_targets_learned():
@@ -166,7 +104,7 @@ def test_pairs_are_padded_apart_and_only_their_targets_learned():
         count += int(text.learned.sum())
     assert loss.item() == pytest.approx(total / count, rel=1e-5)
     assert batch.tokens == sum(len(text.ids) for text in examples)
-    assert Batches(examples, Layout.PAIRS, 200).learned([[n] for n in range(5)]) == count
+    assert Batches(examples, Layout.PAIRS, 200).learned(range(5)) == count
 
 
 def test_pairs_of_like_size_share_a_batch_within_the_limit():
@@ -180,9 +118,9 @@ def test_pairs_of_like_size_share_a_batch_within_the_limit():
 
 def test_batches_of_a_fixed_number_of_texts():
     examples = texts(70)
-    for layout in (Layout.PADDED, Layout.PACKED, Layout.PAIRS):
+    for layout in (Layout.PADDED, Layout.PAIRS):
         plan = Batches(examples, layout, 100, 32).plan(0)
-        counts = sorted(sum(map(len, rows)) for rows in plan)
+        counts = sorted(map(len, plan))
         assert counts == [6, 32, 32]
 
 
