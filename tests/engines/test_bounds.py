@@ -11,18 +11,13 @@ from transformers import BartConfig, BartForConditionalGeneration
 import tiny_models
 from subgoal.engines.base import Generation
 from subgoal.engines.constraint import OneOf
-from subgoal.engines.ctranslate2 import (
-    ConvertedModel,
-    CTranslate2CausalEngine,
-    CTranslate2Seq2SeqEngine,
-)
+from subgoal.engines.ctranslate2 import ConvertedModel, CTranslate2Engine
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import EngineFailed, RequestInvalid, TextTooLong, TokenUnknown
-from subgoal.students.build import make_student, make_t5
+from subgoal.students.build import make_t5
 from subgoal.students.config import StudentConfig
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.quantization import Quantization
-from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer
 
 CONTEXT = 32
@@ -38,22 +33,16 @@ def engines(tmp_path_factory):
         "module": make_engine(tiny_models.causal("qwen3").eval(), CONTEXT),
         "t5": make_engine(tiny_models.t5().eval(), CONTEXT),
     }
-    marks, words = MarkTokenizer.train(["a b"], 280), WordTokenizer.train(["a b"], 280)
-    kinds = {
-        "ctranslate2": (CTranslate2CausalEngine, marks, make_student(
-            StudentConfig(), marks.size, marks.pad, CONTEXT)),
-        "ctranslate2 t5": (CTranslate2Seq2SeqEngine, words, make_t5(StudentConfig(), words)),
-    }  # fmt: skip
-    for name, (kind, tokenizer, model) in kinds.items():
-        folder = tmp_path_factory.mktemp("student")
-        model.save_pretrained(folder)
-        tokenizer.save(folder)
-        write_ctranslate2(folder, folder / "converted", Quantization.FLOAT32)
-        made[name] = kind(ConvertedModel(folder / "converted"), CONTEXT)
+    words = WordTokenizer.train(["a b"], 280)
+    folder = tmp_path_factory.mktemp("student")
+    make_t5(StudentConfig(), words).save_pretrained(folder)
+    words.save(folder)
+    write_ctranslate2(folder, folder / "converted", Quantization.FLOAT32)
+    made["ctranslate2"] = CTranslate2Engine(ConvertedModel(folder / "converted"), CONTEXT)
     return made
 
 
-KINDS = ["fused", "bfloat16", "module", "t5", "ctranslate2", "ctranslate2 t5"]
+KINDS = ["fused", "bfloat16", "module", "t5", "ctranslate2"]
 every = pytest.mark.parametrize("name", KINDS)
 
 

@@ -36,8 +36,15 @@ def test_on_a_cpu_auto_stays_in_float32():
     assert causal.label == "transformers float32"
     assert pairs.label == "ctranslate2 float32"
     assert {causal.device, pairs.device} == {"cpu"}
-    eighths = [resolved(auto(precision="int8"), encoder_decoder=kind) for kind in (False, True)]
-    assert {one.label for one in eighths} == {"ctranslate2 int8"}  # no other engine has it
+    int8 = resolved(auto(precision="int8"), encoder_decoder=True)
+    assert int8.label == "ctranslate2 int8"  # no other engine has it
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("given", [{"engine": "ctranslate2"}, {"precision": "int8"}])
+def test_a_causal_student_is_not_played_on_ctranslate2(given):
+    with pytest.raises(EngineFailed, match="encoder-decoder"):
+        resolved(auto(**given), encoder_decoder=False)
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -69,11 +76,11 @@ def test_on_a_gpu_auto_is_transformers_in_bfloat16(pairs):
 @pytest.mark.usefixtures("no_gpu")
 def test_what_cannot_be_is_one_sentence(given, said):
     with pytest.raises(EngineFailed, match=said):
-        resolved(auto(**given), encoder_decoder=False)
+        resolved(auto(**given), encoder_decoder=True)
 
 
 @pytest.mark.parametrize("name", ["ctranslate2", "openai"])
 def test_a_missing_package_names_the_extra(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineFailed, match=rf"engine '{name}'.*pip install 'subgoal\[engines\]'"):
-        resolved(auto(engine=EngineName(name), device="cpu"), encoder_decoder=False)
+        resolved(auto(engine=EngineName(name), device="cpu"), encoder_decoder=True)

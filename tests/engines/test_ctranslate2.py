@@ -7,36 +7,25 @@ import torch
 from transformers import set_seed
 
 from subgoal.engines.base import Generation
-from subgoal.engines.ctranslate2 import (
-    ConvertedModel,
-    CTranslate2CausalEngine,
-    CTranslate2Seq2SeqEngine,
-)
+from subgoal.engines.ctranslate2 import ConvertedModel, CTranslate2Engine
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import EngineFailed
-from subgoal.students.build import make_student, make_t5
+from subgoal.students.build import make_t5
 from subgoal.students.config import StudentConfig
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.quantization import Quantization
-from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer
 
 WORDS = ["pick up the apple and go to the kitchen now"] * 3
 TEXTS = ["pick up the apple", "go", "the kitchen and the apple"]
-KINDS = {"causal": CTranslate2CausalEngine, "seq2seq": CTranslate2Seq2SeqEngine}
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
-def engines(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
     """The reference, the same converted, texts, and ids that end an answer."""
-    pairs = request.param == "seq2seq"
-    tokenizer = (WordTokenizer if pairs else MarkTokenizer).train(WORDS, 300)
+    tokenizer = WordTokenizer.train(WORDS, 300)
     set_seed(1)
-    model = (
-        make_t5(StudentConfig(), tokenizer)
-        if pairs
-        else make_student(StudentConfig(), tokenizer.size, tokenizer.pad, 64)
-    )
+    model = make_t5(StudentConfig(), tokenizer)
     with torch.no_grad():
         for weight in model.parameters():  # fresh weights are so small that nothing stands out
             if weight.dim() > 1:
@@ -45,7 +34,7 @@ def engines(request, tmp_path_factory):
     model.save_pretrained(folder / "plain")
     tokenizer.save(folder / "plain")
     write_ctranslate2(folder / "plain", folder / "converted", Quantization.FLOAT32)
-    other = KINDS[request.param](ConvertedModel(folder / "converted"), 64)
+    other = CTranslate2Engine(ConvertedModel(folder / "converted"), 64)
     texts = [tokenizer.words(text) for text in TEXTS]
     return make_engine(model.eval(), 64), other, texts, tokenizer.stops
 
@@ -73,9 +62,7 @@ def test_a_batch_answers_as_transformers(engines, options):
         assert one.stopped == two.stopped
         assert two.logprob == pytest.approx(one.logprob, abs=1e-3)
     assert len({answer.ids for answer in found}) > 1
-    grown = isinstance(other, CTranslate2CausalEngine)
-    for ask, ids, answer in zip(asks, texts, found, strict=True):
-        assert list(ask.stream.ids) == [*ids, *(answer.ids if grown else ())]
+    assert [list(ask.stream.ids) for ask in asks] == texts
     assert other.computed_tokens - before == sum(answer.computed for answer in found)
 
 
@@ -115,6 +102,6 @@ def test_it_does_not_sample(engines):
 
 
 def test_a_damaged_folder_is_one_sentence(tmp_path):
-    (tmp_path / "vocabulary.json").write_text("[]")
+    (tmp_path / "shared_vocabulary.json").write_text("[]")
     with pytest.raises(EngineFailed, match=r"cannot open .* delete it"):
-        CTranslate2CausalEngine(ConvertedModel(tmp_path), 64)
+        CTranslate2Engine(ConvertedModel(tmp_path), 64)

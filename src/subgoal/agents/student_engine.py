@@ -10,11 +10,7 @@ import torch
 from subgoal.digests import check_digests, digest_of
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig, EngineName, Precision, resolved
-from subgoal.engines.ctranslate2 import (
-    ConvertedModel,
-    CTranslate2CausalEngine,
-    CTranslate2Seq2SeqEngine,
-)
+from subgoal.engines.ctranslate2 import ConvertedModel, CTranslate2Engine
 from subgoal.engines.server import OpenAIEngine
 from subgoal.engines.transformers import make_engine, threads_for
 from subgoal.errors import EngineFailed, StudentInvalid
@@ -94,14 +90,13 @@ def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 
         )
         served.check()
         return OpenStudent(served, tokenizer, card)
-    kind = CTranslate2Seq2SeqEngine if pairs else CTranslate2CausalEngine
     model = ConvertedModel(
         converted(folder, engine.precision),
         engine.precision,
         engine.device,
         threads_for(card.parameters, threads),
     )
-    return OpenStudent(kind(model, _positions(folder, card)), tokenizer, card)
+    return OpenStudent(CTranslate2Engine(model, _positions(folder, card)), tokenizer, card)
 
 
 def _on_transformers(folder: Path, role: Role, engine: EngineConfig) -> OpenStudent:

@@ -21,7 +21,7 @@ class EngineName(StrEnum):
     TRANSFORMERS = "transformers"
     """torch, with the prefix kept; any student."""
     CTRANSLATE2 = "ctranslate2"
-    """CTranslate2; T5 and Llama-type students (pip install 'subgoal[engines]')."""
+    """CTranslate2; encoder-decoder students (pip install 'subgoal[engines]')."""
     OPENAI = "openai"
     """An OpenAI-compatible server, such as vLLM (pip install 'subgoal[engines]')."""
 
@@ -118,7 +118,7 @@ def resolved(config: EngineConfig, encoder_decoder: bool) -> EngineConfig:
     if engine is EngineName.AUTO:
         engine = _engine(config, precision, on_gpu, encoder_decoder)
     found = config.model_copy(update={"engine": engine, "device": device, "precision": precision})
-    _check(found)
+    _check(found, encoder_decoder)
     return found
 
 
@@ -127,7 +127,7 @@ def _engine(
 ) -> EngineName:
     """Choose by what `research/benchmarks/engines.py` measured; int8 is CTranslate2's alone."""
     fits = precision is Precision.FLOAT32 and not (on_gpu or config.compile)
-    if precision is Precision.INT8 or (encoder_decoder and fits and _has("ctranslate2")):
+    if encoder_decoder and (precision is Precision.INT8 or (fits and _has("ctranslate2"))):
         return EngineName.CTRANSLATE2
     return EngineName.TRANSFORMERS
 
@@ -153,18 +153,23 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _check(config: EngineConfig) -> None:
+def _check(config: EngineConfig, encoder_decoder: bool) -> None:
     """Refuse settings that do not go together, before any weights are read."""
     if config.engine is EngineName.CTRANSLATE2:
-        _check_ctranslate2(config)
+        _check_ctranslate2(config, encoder_decoder)
     elif config.precision is Precision.INT8:
         raise EngineFailed(
-            "engine 'transformers' has no int8; set precision = 'float32' or 'bfloat16', or "
-            "engine = 'ctranslate2'"
+            "engine 'transformers' has no int8; set precision = 'float32' or 'bfloat16' (an "
+            "encoder-decoder student plays in int8 on 'ctranslate2')"
         )
 
 
-def _check_ctranslate2(config: EngineConfig) -> None:
+def _check_ctranslate2(config: EngineConfig, encoder_decoder: bool) -> None:
+    if not encoder_decoder:
+        raise EngineFailed(
+            "engine 'ctranslate2' plays encoder-decoder students alone: it keeps no prefix, which "
+            "makes a causal one slower than 'transformers'; set engine = 'auto'"
+        )
     if not _has("ctranslate2"):
         raise EngineFailed(f"engine 'ctranslate2': {install('ctranslate2', 'engines')}")
     if config.compile:

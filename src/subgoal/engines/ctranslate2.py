@@ -1,11 +1,10 @@
-"""Engines over CTranslate2: encoder-decoder students in batches, Llama-type ones one by one.
+"""An engine over CTranslate2, for encoder-decoder students.
 
-CTranslate2 keeps no prefix between two calls, so a causal student reads its whole text at every
-turn; a batch of unequal texts gains nothing there. It does not sample by a seed either, so answers
-are greedy or by beams. The model's folder is made elsewhere: an engine converts nothing.
+CTranslate2 keeps no prefix between two calls, so a causal student would read its whole text at
+every turn. It does not sample by a seed either, so answers are greedy or by beams. The model's
+folder is made elsewhere: an engine converts nothing.
 """
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from subgoal.engines.config import Precision
 from subgoal.errors import EngineFailed
 
 _WORDS = TypeAdapter(list[str])
+_VOCABULARY = "shared_vocabulary.json"
 
 
 class ConvertedModel(NamedTuple):
@@ -34,16 +34,15 @@ class ConvertedModel(NamedTuple):
     """CPU threads."""
 
 
-class _CTranslate2Engine(Engine):
-    """What both kinds share.
+class CTranslate2Engine(Engine):
+    """Generates with an encoder-decoder model in CTranslate2's form.
 
     Args:
         model: The converted model.
-        context: Most tokens that a stream may hold.
+        context: Most tokens of a source.
     """
 
-    kind = ""
-    vocabulary_file = ""
+    grows, searches = False, True
 
     def __init__(self, model: ConvertedModel, context: int) -> None:
         import ctranslate2
@@ -51,8 +50,8 @@ class _CTranslate2Engine(Engine):
         self.context = context
         device, _, number = model.device.partition(":")
         try:
-            self._names = _WORDS.validate_json((model.folder / self.vocabulary_file).read_bytes())
-            self._model: Any = getattr(ctranslate2, self.kind)(
+            self._names = _WORDS.validate_json((model.folder / _VOCABULARY).read_bytes())
+            self._model: Any = ctranslate2.Translator(
                 str(model.folder),
                 device=device,
                 device_index=int(number or 0),
@@ -66,6 +65,7 @@ class _CTranslate2Engine(Engine):
                 f"engine 'ctranslate2' cannot open {model.folder} ({reason}); delete it, it is "
                 "written again"
             ) from error
+        self._ids = {name: number for number, name in enumerate(self._names)}
         self.vocabulary = len(self._names)
         self._computed = 0
 
@@ -79,9 +79,17 @@ class _CTranslate2Engine(Engine):
         self._computed += len(stream.ids)
         return self._first_logits(stream)
 
-    @abstractmethod
     def _first_logits(self, stream: Stream) -> np.ndarray:
         """Return logits (vocabulary,) of the first token to come."""
+        (found,) = self._model.translate_batch(
+            [self._words(stream.ids)],
+            beam_size=1,
+            max_input_length=0,
+            min_decoding_length=0,
+            max_decoding_length=1,
+            return_logits_vocab=True,
+        )
+        return np.array(found.logits[0][0], dtype=np.float32).reshape(-1)
 
     def _words(self, ids: Sequence[int]) -> list[str]:
         return [self._names[number] for number in ids]
@@ -97,39 +105,8 @@ class _CTranslate2Engine(Engine):
     def _answer(self, request: Generation, ids: Sequence[int], logprob: float) -> Generated:
         computed = len(request.stream.ids) + len(ids)
         self._computed += computed
-        if self.grows:
-            request.stream.extend(ids)
         stopped = bool(ids) and ids[-1] in request.stop
         return Generated(ids=tuple(ids), logprob=logprob, stopped=stopped, computed=computed)
-
-
-class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
-    """Generates with an encoder-decoder model in CTranslate2's form.
-
-    Args:
-        model: The converted model.
-        context: Most tokens of a source.
-    """
-
-    grows, searches = False, True
-    kind = "Translator"
-    vocabulary_file = "shared_vocabulary.json"
-
-    def __init__(self, model: ConvertedModel, context: int) -> None:
-        super().__init__(model, context)
-        self._ids = {name: number for number, name in enumerate(self._names)}
-
-    @override
-    def _first_logits(self, stream: Stream) -> np.ndarray:
-        (found,) = self._model.translate_batch(
-            [self._words(stream.ids)],
-            beam_size=1,
-            max_input_length=0,
-            min_decoding_length=0,
-            max_decoding_length=1,
-            return_logits_vocab=True,
-        )
-        return np.array(found.logits[0][0], dtype=np.float32).reshape(-1)
 
     @override
     def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
@@ -176,55 +153,6 @@ class CTranslate2Seq2SeqEngine(_CTranslate2Engine):
         """Return the log-probability of a target without that of its first token."""
         (scored,) = self._model.score_batch([source], [target], max_input_length=0)
         return float(sum(scored.log_probs[1 : len(target)]))
-
-
-class CTranslate2CausalEngine(_CTranslate2Engine):
-    """Generates with a Llama-type model in CTranslate2's form.
-
-    Args:
-        model: The converted model.
-        context: Most tokens that a stream may hold.
-    """
-
-    kind = "Generator"
-    vocabulary_file = "vocabulary.json"
-
-    @override
-    def _first_logits(self, stream: Stream) -> np.ndarray:
-        (found,) = self._model.generate_batch(
-            [self._words(stream.ids)],
-            beam_size=1,
-            max_length=1,
-            include_prompt_in_result=False,
-            return_logits_vocab=True,
-        )
-        return np.array(found.logits[0][0], dtype=np.float32).reshape(-1)
-
-    @override
-    def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: Generation) -> Generated:
-        _check(request)
-        limit = request.limit
-        ids, logprob = list[int](), 0.0
-        if request.first:
-            number, logprob = self._chosen(request)
-            ids.append(number)
-        if len(ids) < limit and not (ids and ids[-1] in request.stop):
-            (found,) = self._model.generate_batch(
-                [self._words([*request.stream.ids, *ids])],
-                beam_size=request.beams,
-                max_length=limit - len(ids),
-                end_token=sorted(request.stop),
-                include_prompt_in_result=False,
-                return_end_token=True,
-                return_scores=True,
-            )
-            more = found.sequences_ids[0]
-            logprob += float(found.scores[0]) * max(1, len(more))
-            ids += more
-        return self._answer(request, ids, logprob)
 
 
 def _check(request: Generation) -> None:
