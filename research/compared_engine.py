@@ -50,11 +50,6 @@ class ComparedEngine(Engine):
         equal = sum(one.given == one.other for one in self.answers)
         return equal / max(1, len(self.answers))
 
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return self.reference.computed_tokens
-
     @override
     def open(self) -> Stream:
         return _TwoStreams(self)

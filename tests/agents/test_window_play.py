@@ -34,10 +34,6 @@ class Listener(Engine):
     def _logits(self, stream):
         raise NotImplementedError
 
-    @property
-    def computed_tokens(self):
-        return 0
-
 
 @pytest.fixture(scope="module", params=["words", "marks"])
 def tokenizer(request, annotated):

@@ -12,7 +12,7 @@ from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan, check_spans
 from subgoal.annotation.teachers.recorded import RecordedTeacher, recorded_actions
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
-from subgoal.annotation.transfer.teacher import transfer
+from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import AnnotationInvalid, EnvironmentFailed
@@ -99,7 +99,7 @@ def test_transfer_always_covers_the_path(data):
     annotated = [teacher.annotate(recorded_path(name, v)) for v in sources]
     other = RECORDED[data.draw(st.sampled_from(keys))][1]
     start = data.draw(st.integers(0, len(other) - 1))
-    one = transfer(annotated, recorded_path(name, 0, other[start:]))
+    one = TransferTeacher(annotated).annotate(recorded_path(name, 0, other[start:]))
     check_spans(one.spans, len(other) - start)
     assert 0 <= one.confidence <= 1
 

@@ -108,7 +108,6 @@ def test_only_new_tokens_are_computed(model):
     (answer,) = engine.generate([Generation(stream, frozenset(), 1)])
     remembers = not isinstance(model, MambaForCausalLM)
     assert answer.computed == (2 if remembers else 32)
-    assert engine.computed_tokens == 30 + answer.computed
 
 
 def test_first_ids_and_the_limit_hold(model):

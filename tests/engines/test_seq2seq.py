@@ -58,7 +58,6 @@ def test_a_batch_equals_the_model_one_at_a_time(engine, model, beams):
         assert list(answer.ids) == alone(model, source, num_beams=beams, do_sample=False)
         assert answer.stopped == (answer.ids[-1] in STOP)
         assert answer.computed == len(source) + len(answer.ids)
-    assert engine.computed_tokens == sum(answer.computed for answer in answers)
     assert len({answer.ids for answer in answers}) > 1
 
 

@@ -82,7 +82,6 @@ def test_the_server_computes_only_what_is_new(server):
     (second,) = engine.generate([ask])
     assert first.computed >= 30
     assert second.computed <= 6
-    assert engine.computed_tokens == first.computed + second.computed
 
 
 def test_many_at_once_answer_as_one_at_a_time(server):

@@ -55,11 +55,10 @@ def test_only_new_tokens_are_computed():
     engine = TransformersEngine(MODEL, 256)
     stream = engine.open()
     stream.extend(range(1, 101))
-    engine.generate([Generation(stream, frozenset(), 1)])
-    assert engine.computed_tokens == 100
+    (answer,) = engine.generate([Generation(stream, frozenset(), 1)])
+    assert answer.computed == 100
     stream.replace([*range(1, 101), 9, 9])
     (answer,) = engine.generate([Generation(stream, frozenset(), 1)])
-    assert engine.computed_tokens == 102
     assert answer.computed == 2
 
 
@@ -114,11 +113,10 @@ def test_what_can_only_come_next_is_written_without_computing_it():
     answers = [[7, 8, 9, 10, 2], [7, 8, 11, 12, 2]]
     found = []
     for constraint in (OneOf(answers), Undecided(answers)):
-        stream, before = engine.open(), engine.computed_tokens
+        stream = engine.open()
         stream.extend([4, 8, 15])
         one = Generation(stream, frozenset({2}), 20, first=(7,), constraint=constraint)
         (answer,) = engine.generate([one])
-        assert answer.computed == engine.computed_tokens - before
         assert answer.logprob is not None
         found.append((answer.ids, answer.stopped, round(answer.logprob, 4), answer.computed))
     # 3 read with 7 and 8, one choice; or 3 with 7 (`first`), and one by one all but the last

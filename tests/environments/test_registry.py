@@ -11,7 +11,6 @@ from subgoal.errors import ConfigInvalid, EnvironmentFailed
 
 def test_a_world_is_made_by_name() -> None:
     assert isinstance(registry.make("errand"), ErrandWorld)
-    assert "scienceworld" in registry.names()
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

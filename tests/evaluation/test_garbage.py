@@ -55,11 +55,6 @@ class _Babbler(Engine):
     def _logits(self, stream: Stream) -> np.ndarray:
         return np.zeros(self.vocabulary, dtype=np.float32)
 
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return 0
-
 
 def _play(rendering: RenderingName, flat: bool, silent: float = 0.0) -> list[StopReason]:
     tasks = RULES.select(ErrandWorld().tasks("test"), per_type=3)

@@ -195,11 +195,6 @@ class Engine(ABC):
     def _logits(self, stream: Stream) -> np.ndarray:
         """Return the logits after a stream that was checked."""
 
-    @property
-    @abstractmethod
-    def computed_tokens(self) -> int:
-        """Tokens computed so far by this engine, prefix reuse not counted twice."""
-
     def _checked(self, request: Generation) -> Generation:
         """Check a request; cut its limit to the room that there is."""
         self._check_stream(request.stream)

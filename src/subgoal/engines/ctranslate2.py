@@ -67,16 +67,9 @@ class CTranslate2Engine(Engine):
             ) from error
         self._ids = {name: number for number, name in enumerate(self._names)}
         self.vocabulary = len(self._names)
-        self._computed = 0
-
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return self._computed
 
     @override
     def _logits(self, stream: Stream) -> np.ndarray:
-        self._computed += len(stream.ids)
         return self._first_logits(stream)
 
     def _first_logits(self, stream: Stream) -> np.ndarray:
@@ -104,7 +97,6 @@ class CTranslate2Engine(Engine):
 
     def _answer(self, request: Generation, ids: Sequence[int], logprob: float) -> Generated:
         computed = len(request.stream.ids) + len(ids)
-        self._computed += computed
         stopped = bool(ids) and ids[-1] in request.stop
         return Generated(ids=tuple(ids), logprob=logprob, stopped=stopped, computed=computed)
 

@@ -124,12 +124,6 @@ class PrefixEngine(Engine):
         self.context, self.vocabulary = context, vocabulary
         self._forward = forward
         self._draft_model = DraftModel() if forward.drafts else None
-        self._computed = 0
-
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return self._computed
 
     @property
     @override
@@ -142,7 +136,10 @@ class PrefixEngine(Engine):
 
     @override
     def _logits(self, stream: Stream) -> np.ndarray:
-        return self._compute([stream])[0].cpu().numpy()
+        own = _own(stream)
+        logits = self._forwarded([own], [1])
+        own.count(len(own.ids))
+        return logits[0].cpu().numpy()
 
     @override
     def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
@@ -164,17 +161,9 @@ class PrefixEngine(Engine):
 
     def _ended(self, state: "_State") -> Generated:
         answer = state.result()
-        self._computed += answer.computed
         if self._draft_model is not None:
             self._draft_model.learn(answer.ids)
         return answer
-
-    def _compute(self, streams: Sequence[Stream]) -> torch.Tensor:
-        """Compute what is new; return logits after the last token of each stream."""
-        own = [_own(stream) for stream in streams]
-        logits = self._forwarded(own, [1] * len(own))
-        self._computed += sum(stream.count(len(stream.ids)) for stream in own)
-        return logits
 
     @torch.inference_mode()
     def _forwarded(self, streams: Sequence[PrefixStream], wanted: Sequence[int]) -> torch.Tensor:

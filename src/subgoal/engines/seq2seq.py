@@ -43,17 +43,10 @@ class Seq2SeqEngine(Engine):
     def __init__(self, model: Any, context: int) -> None:
         self.context, self.vocabulary = positions(model, context), vocabulary(model)
         self._model = model
-        self._computed = 0
-
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return self._computed
 
     @override
     @torch.inference_mode()
     def _logits(self, stream: Stream) -> np.ndarray:
-        self._computed += len(stream.ids)
         begin = torch.tensor([[self._model.config.decoder_start_token_id]])
         out = self._model(**self._sources([stream]), decoder_input_ids=begin.to(self._model.device))
         logits: torch.Tensor = out.logits[0, -1]
@@ -114,7 +107,6 @@ class Seq2SeqEngine(Engine):
             if number in request.stop:
                 break
         computed = len(request.stream.ids) + len(ids)
-        self._computed += computed
         stopped = bool(ids) and ids[-1] in request.stop
         return Generated(ids=tuple(ids), logprob=logprob, stopped=stopped, computed=computed)
 

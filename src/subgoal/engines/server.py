@@ -95,12 +95,6 @@ class OpenAIEngine(Engine):
         self._server = StudentClient(access)
         self._where = self._server.url
         self._places = asyncio.Semaphore(access.at_once)
-        self._computed = 0
-
-    @property
-    @override
-    def computed_tokens(self) -> int:
-        return self._computed
 
     @override
     def _logits(self, stream: Stream) -> np.ndarray:
@@ -110,7 +104,6 @@ class OpenAIEngine(Engine):
     def _generate(self, requests: Sequence[Generation]) -> list[Generated]:
         answers = self._server.run(self._all(requests))
         for request, answer in zip(requests, answers, strict=True):
-            self._computed += answer.computed
             if self.grows:
                 request.stream.extend(answer.ids)
         return answers

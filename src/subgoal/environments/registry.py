@@ -18,16 +18,11 @@ WORLDS: dict[str, tuple[str, str, str]] = {
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all worlds, installed or not."""
-    return tuple(WORLDS)
-
-
 def make(name: str, **options: Any) -> Environment:
     """Build a world by name.
 
     Args:
-        name: One of `names()`, or where the class of a world of your own lies, as `module:Class`.
+        name: One of `WORLDS`, or where the class of a world of your own lies, as `module:Class`.
         options: Passed to the adapter's class.
 
     Raises:

@@ -132,20 +132,3 @@ class TransferTeacher(Teacher):
             others = [one for one in world if one.kind != kind]
             self._carriers[kind] = _Carrier(own, others)
         return self._carriers[kind].carry_over(trajectory)
-
-
-def transfer(
-    annotated: Sequence[AnnotatedTrajectory], trajectory: Trajectory
-) -> AnnotatedTrajectory:
-    """Carry annotations over to a path from annotated ones, first of all of its task type.
-
-    For many paths make one `TransferTeacher`, which prepares the annotated paths once.
-
-    Args:
-        annotated: Annotated trajectories.
-        trajectory: The path to annotate.
-
-    Raises:
-        TeacherFailed: No annotated path is of the path's type, or it has no steps.
-    """
-    return TransferTeacher(annotated).annotate(trajectory)

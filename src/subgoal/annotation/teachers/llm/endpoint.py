@@ -43,8 +43,6 @@ _MOST_TOKENS = 10**8
 _NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "LocalProtocolError"}
 _SAID = {None, "text", "output_text", "refusal"}
 """Types of a reply's parts that are what the model says, not what it thinks."""
-_TEXTS = {None, "text", "output_text"}
-"""Parts of a reply that are its text; others hold what a model thinks."""
 _FINISH = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
