@@ -60,8 +60,8 @@ def test_a_spread_is_a_running_mean() -> None:
 
 
 def test_an_advantage_is_the_distance_to_the_mean_of_the_group() -> None:
-    assert advantages([100, 50, 0], 5) == [0.5, 0.0, -0.5]
-    assert advantages([50, 47, 50], 5) == [0.0, 0.0, 0.0]
+    assert advantages([100, 50, 0]) == [0.5, 0.0, -0.5]
+    assert advantages([50, 47, 50]) == [0.0, 0.0, 0.0]
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +113,10 @@ def test_what_is_weighed_is_what_the_students_wrote(
 
 def test_blame_is_halved_and_falls_on_the_end_of_a_fatal_episode(played: list[Attempt]) -> None:
     best = _scored(played[0], 100, StopReason.SOLVED)
-    slow = weighed([best, _scored(played[1], 0, StopReason.STEP_LIMIT)], 5, 0.5)[Role.BOTH]
+    slow = weighed([best, _scored(played[1], 0, StopReason.STEP_LIMIT)])[Role.BOTH]
     values = {float(value) for text in slow for value in np.unique(text.weights)}
     assert values == {0.0, 0.5, -0.25}
-    fatal = weighed([best, _scored(played[1], 0, StopReason.FAILED)], 5, 0.5)[Role.BOTH]
+    fatal = weighed([best, _scored(played[1], 0, StopReason.FAILED)])[Role.BOTH]
     blamed = [text for text in fatal if text.weights.min() < 0]
     assert 1 <= len(blamed) <= 2
     assert {float(text.weights.min()) for text in blamed} == {-0.5}
@@ -126,10 +126,10 @@ def test_a_group_that_scores_alike_and_a_broken_episode_teach_nothing(
     played: list[Attempt],
 ) -> None:
     alike = [_scored(one, 50, StopReason.STEP_LIMIT) for one in played]
-    assert weighed(alike, 5, 0.5) == {}
+    assert weighed(alike) == {}
     broken = [
         _scored(played[0], 100, StopReason.SOLVED),
         _scored(played[1], 0, StopReason.ENVIRONMENT_ERROR),
     ]
-    found = weighed(broken, 5, 0.5)[Role.BOTH]
+    found = weighed(broken)[Role.BOTH]
     assert all(text.weights.min() >= 0 for text in found)

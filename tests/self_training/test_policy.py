@@ -48,7 +48,7 @@ def _learn(
 ) -> None:
     loss = PolicyLoss(policy.student.model, floor)
     for ids, weights in weighed_batches(texts, 100, 0, seed=1):
-        policy.update(loss.weighed(ids, weights), rate, 1.0)
+        policy.update(loss.weighed(ids, weights), rate)
 
 
 def test_batches_hold_every_text_once_with_its_weights() -> None:
@@ -87,7 +87,7 @@ def test_the_average_takes_the_weights_in_and_is_exchanged_for_them() -> None:
     start = {name: value.clone() for name, value in policy.average.items()}
     _learn(policy, _texts(4, 0.5))
     weights = {name: p.detach().clone() for name, p in policy.student.model.named_parameters()}
-    policy.settle(share=0.25, pull=0.0)
+    policy.settle(share=0.25)
     for name, value in policy.average.items():
         assert torch.allclose(value, 0.75 * start[name] + 0.25 * weights[name], atol=1e-6)
     average = {name: value.clone() for name, value in policy.average.items()}
@@ -102,7 +102,7 @@ def test_a_run_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> Non
         for number in range(first, last + 1):
             _learn(policy, _texts(6, 0.5, seed=number), rate=1e-3)
             updates += len(list(weighed_batches(_texts(6, 0.5, seed=number), 100, 0, seed=1)))
-            policy.settle(share=0.2, pull=0.1)
+            policy.settle(share=0.2)
             state = ReinforceState(rounds=number, updates=updates)
             save_checkpoint(tmp_path, {Role.BOTH: policy}, state)
         return updates
@@ -137,5 +137,5 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     total = torch.stack([p.sum() for p in policy.student.model.parameters()]).sum()
     loss = total * float("nan")
     with pytest.raises(TrainingFailed, match="both"):
-        policy.update(loss, 1e-3, 1.0)
+        policy.update(loss, 1e-3)
     assert all(map(torch.equal, before, policy.student.model.parameters()))

@@ -135,7 +135,7 @@ def annotate_all(
     done = {one.trajectory.key for one in direct}
     rest = [path for path in solved if path.key not in done]
     if config.transfer and rest:
-        carried, left = _carry_over(direct, rest, reasons, config.min_confidence, cluster)
+        carried, left = _carry_over(direct, rest, reasons, cluster)
         return direct + carried, failed + left
     not_asked = "the teacher was not asked about it"
     left = [reasons.get(path.key) or _failure(path, not_asked) for path in rest]
@@ -292,7 +292,6 @@ def _carry_over(
     direct: Sequence[AnnotatedTrajectory],
     rest: Sequence[Trajectory],
     reasons: Mapping[str, AnnotationFailure],
-    min_confidence: float,
     cluster: Cluster | None,
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     """Carry annotations over to the rest; what the paid teacher failed on stays recorded."""
@@ -305,10 +304,6 @@ def _carry_over(
             progress.advance()
             if isinstance(found, TeacherFailed):
                 failed.append(_also(before, path, str(found)))
-                continue
-            if found.confidence < min_confidence:
-                reason = f"confidence {found.confidence:.2f} is below {min_confidence:.2f}"
-                failed.append(_also(before, path, reason))
                 continue
             carried.append(found)
             if before is not None and before.kind.retried:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.errors import nearest
-from subgoal.record import Rare, Record
+from subgoal.record import Rare, Record, removed
 
 
 class TeacherKind(StrEnum):
@@ -58,10 +58,9 @@ class AnnotateConfig(Record):
     transfer: Rare[bool] = True
     """Carry annotations over to paths that have none. They come from paths of the same task
     type."""
-    min_confidence: Rare[float] = 0.0
-    """Leave out transferred annotations below this confidence (0 to 1)."""
     openai: OpenAIConfig = OpenAIConfig()
     """The model of the teacher `openai`, and how it is asked."""
+    _removed = removed(min_confidence=(0.0, "set train.dataset.min_confidence"))
 
     def deciding(self) -> "AnnotateConfig":
         """Return this configuration without what may change while a run goes on."""

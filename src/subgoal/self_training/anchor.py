@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -13,19 +12,8 @@ from subgoal.training.batches import Batches, Layout
 from subgoal.training.config import TrainConfig
 from subgoal.training.train import prepare
 
-
-class AnchorSettings(Protocol):
-    """What decides how annotated paths are learned beside attempts."""
-
-    @property
-    def anchor_tokens(self) -> int:
-        """Tokens of annotated paths in each update."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of their order."""
-        ...
+_TOKENS = 6_000
+"""Tokens of annotated paths in each update."""
 
 
 class Anchor:
@@ -53,15 +41,15 @@ class Anchor:
 
 
 def anchors(
-    settings: AnchorSettings, train: TrainConfig, folder: RunFolder, places: Mapping[Role, Path]
+    train: TrainConfig, folder: RunFolder, places: Mapping[Role, Path], seed: int
 ) -> dict[Role, Anchor]:
     """Return the annotated paths as texts of each student; made once and kept in the run folder.
 
     Args:
-        settings: How much of them is learned.
         train: Which paths, and how they become texts.
         folder: The run folder.
         places: The folders of the students, whose tokenizers are used.
+        seed: Seed of their order.
 
     Raises:
         RunFolderInvalid: There are no annotations.
@@ -72,6 +60,5 @@ def anchors(
         student = train.student.model_copy(update={"model": str(place)})
         own = train.model_copy(update={"student": student, "roles": (role,)})
         prepared = load_prepared(prepare(own, folder)[role], train.dataset.turns)
-        size = settings.anchor_tokens, 0, 0
-        found[role] = Anchor(Batches(prepared.train, Layout.PADDED, *size, settings.seed))
+        found[role] = Anchor(Batches(prepared.train, Layout.PADDED, _TOKENS, seed=seed))
     return found

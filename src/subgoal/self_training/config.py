@@ -6,7 +6,7 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
-from subgoal.record import Rare, Record
+from subgoal.record import Rare, Record, removed
 
 
 class ImproveConfig(Record):
@@ -58,27 +58,16 @@ class ReinforceConfig(Record):
     """Number of times that each is played per round."""
     temperature: Rare[float] = Field(default=0.8, gt=0)
     """Sampling temperature of these attempts."""
-    least_spread: Rare[float] = Field(default=5.0, ge=0)
-    """Groups of attempts whose best and worst scores differ by fewer points are not learned
-    from."""
-    blame: Rare[float] = Field(default=0.5, ge=0)
-    """Factor of negative advantages."""
     floor: Rare[float] = Field(default=0.1, ge=0, lt=1)
     """Tokens below this probability are not made less probable still."""
     learning_rate: float = Field(default=1.5e-4, gt=0)
     """Learning rate of AdamW. It falls evenly to a tenth over the rounds."""
-    clip: Rare[float] = Field(default=1.0, gt=0)
-    """Largest norm of the gradient (gradient clipping)."""
     batch_tokens: Rare[int] = Field(default=33_000, ge=1)
     """Largest number of tokens per update, padding counted."""
     anchor: Rare[float] = Field(default=0.3, ge=0)
     """Weight of the loss on annotated paths in each update; 0: no annotated paths are needed."""
-    anchor_tokens: Rare[int] = Field(default=6_000, ge=1)
-    """Number of tokens of annotated paths per update."""
     average: Rare[float] = Field(default=0.15, gt=0, le=1)
     """Share of a round's weights in the running average that is kept."""
-    pull: Rare[float] = Field(default=0.0, ge=0, le=1)
-    """Share of the way back to the average that the weights go after each round."""
     dev_every: Rare[int] = Field(default=5, ge=0)
     """Number of rounds between two evaluations on dev, where the average plays greedily; 0: none,
     and the last average is kept."""
@@ -88,3 +77,10 @@ class ReinforceConfig(Record):
     """Its number of variations per task type; 0: as the protocol says."""
     seed: Rare[int] = 0
     """Seed of draws and samples."""
+    _removed = removed(
+        least_spread=(5.0, "it is 5 points"),
+        blame=(0.5, "negative advantages count half"),
+        clip=(1.0, "gradients are cut to 1"),
+        anchor_tokens=(6_000, "an update has 6,000 tokens of annotated paths"),
+        pull=(0.0, "weights are not drawn back to their average"),
+    )

@@ -17,6 +17,10 @@ from subgoal.text.format import LEARNED, Role, Text
 
 _WHOLE = 100.0
 """The score of a solved task."""
+_LEAST_SPREAD = 5.0
+"""Groups whose best and worst scores are nearer, in points, teach nothing."""
+_BLAME = 0.5
+"""Factor of negative advantages, which say less well what to do than positive ones."""
 _FATAL_TEXTS = 2
 """Where the world ended an episode fatally, so many of its last texts are to blame."""
 
@@ -34,14 +38,13 @@ class WeighedText:
     weights: NDArray[np.float32]
 
 
-def advantages(scores: Sequence[float], least_spread: float) -> list[float]:
+def advantages(scores: Sequence[float]) -> list[float]:
     """Return how much better than the group's mean each attempt did, in parts of a whole score.
 
     Args:
         scores: The scores of a group's attempts, points.
-        least_spread: Groups whose best and worst scores are nearer, in points, teach nothing.
     """
-    if max(scores) - min(scores) < least_spread:
+    if max(scores) - min(scores) < _LEAST_SPREAD:
         return [0.0] * len(scores)
     mean = statistics.fmean(scores)
     return [(score - mean) / _WHOLE for score in scores]
@@ -52,23 +55,19 @@ def spread(scores: Sequence[float]) -> float:
     return statistics.pstdev(scores) / _WHOLE
 
 
-def weighed(
-    group: Sequence[Attempt], least_spread: float, blame: float
-) -> dict[Role, list[WeighedText]]:
+def weighed(group: Sequence[Attempt]) -> dict[Role, list[WeighedText]]:
     """Return the texts of a group's attempts with their weights, by the student that wrote them.
 
     Args:
         group: The attempts at one task.
-        least_spread: As for `advantages`.
-        blame: Factor of negative advantages, which say less well what to do than positive ones.
     """
     found: dict[Role, list[WeighedText]] = {}
-    values = advantages([attempt.episode.score for attempt in group], least_spread)
+    values = advantages([attempt.episode.score for attempt in group])
     for attempt, advantage in zip(group, values, strict=True):
         if not advantage or attempt.episode.stop_reason is StopReason.ENVIRONMENT_ERROR:
             continue
         fatal = advantage < 0 and attempt.episode.stop_reason is StopReason.FAILED
-        weight = advantage * (blame if advantage < 0 and not fatal else 1.0)
+        weight = advantage * (_BLAME if advantage < 0 and not fatal else 1.0)
         for role, texts in attempt.texts.items():
             blamed = texts[-_FATAL_TEXTS:] if fatal else texts
             mine = (_weighed(text, role, weight) for text in blamed)

@@ -8,7 +8,7 @@ The moments are kept in bfloat16, in memory too between rounds, so that a run th
 checkpoint, on this machine or another, has what the one that wrote it has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,8 +21,11 @@ from subgoal.record import Record
 from subgoal.run_folder import delete
 from subgoal.students.folder import Student, write_folder
 from subgoal.text.format import Role
+from subgoal.training.checkpoint import checkpoints
 
 _KEPT = 2
+_CLIP = 1.0
+"""Largest norm of the gradient."""
 _STATE = "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -64,13 +67,12 @@ class Policy:
             self._parameters.values(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0
         )
 
-    def update(self, loss: torch.Tensor, rate: float, clip: float) -> float:
+    def update(self, loss: torch.Tensor, rate: float) -> float:
         """Take one optimizer step.
 
         Args:
             loss: What is descended.
             rate: Learning rate.
-            clip: Largest norm of the gradient.
 
         Returns:
             The norm of the gradient.
@@ -79,7 +81,7 @@ class Policy:
             TrainingFailed: The gradient is not finite; no weight was changed.
         """
         loss.backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), _CLIP))
         if not norm < float("inf"):
             raise TrainingFailed(
                 f"the gradient of the student '{self.student.card.role}' is {norm}; lower "
@@ -93,16 +95,14 @@ class Policy:
         return norm
 
     @torch.no_grad()
-    def settle(self, share: float, pull: float) -> None:
-        """End a round: the average takes the weights in, the weights are drawn to the average.
+    def settle(self, share: float) -> None:
+        """End a round: the average takes the weights in.
 
         Args:
             share: Share that the weights get in the average, 0..1.
-            pull: Share of the way to the average that the weights go back, 0..1.
         """
         for name, weight in self._parameters.items():
             self.average[name].lerp_(weight, share)
-            weight.lerp_(self.average[name], pull)
         for moments in self._optimizer.state.values():
             for name in _MOMENTS:
                 moments[name].copy_(moments[name].bfloat16())
@@ -156,11 +156,6 @@ def save_checkpoint(folder: Path, policies: Mapping[Role, Policy], state: Reinfo
     write_folder(folder / f"{state.rounds:06}", fill)
     for old in checkpoints(folder)[:-_KEPT]:
         delete(old, folder)
-
-
-def checkpoints(folder: Path) -> Sequence[Path]:
-    """Return a run's checkpoints, oldest first."""
-    return sorted(place for place in folder.glob("[0-9]*") if place.is_dir())
 
 
 def load_checkpoint(folder: Path, policies: Mapping[Role, Policy]) -> ReinforceState:

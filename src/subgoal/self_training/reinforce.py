@@ -181,7 +181,7 @@ def reinforce(
             for role, policy in policies.items():
                 notes = strange(policy.student.card.trained_on, tasks)
                 stage.note(*(f"the student '{role}': {note}" for note in notes))
-            held = anchors(config, train, folder, places) if config.anchor else {}
+            held = anchors(train, folder, places, config.seed) if config.anchor else {}
             if stage.fresh:
                 curve.clear()
                 for left in ("checkpoints", "best"):
@@ -286,7 +286,7 @@ def _round(run: _Run, state: ReinforceState) -> tuple[RoundLine, ReinforceState]
     texts: dict[Role, list[WeighedText]] = {}
     taught = 0
     for group in groups:
-        mine = weighed(group, config.least_spread, config.blame)
+        mine = weighed(group)
         taught += bool(mine)
         for role, more in mine.items():
             texts.setdefault(role, []).extend(more)
@@ -296,7 +296,7 @@ def _round(run: _Run, state: ReinforceState) -> tuple[RoundLine, ReinforceState]
         updates = max(updates, len(learned))
         losses += [loss for loss, _ in learned]
         held += [loss for _, loss in learned]
-        policy.settle(config.average, config.pull)
+        policy.settle(config.average)
     every = [score for mine in scores for score in mine]
     line = RoundLine(
         round=number,
@@ -378,7 +378,7 @@ def _learn(
             more = loss(**anchor.batch(number, len(found)))
             held = more.item()
             total = total + config.anchor * more
-        policy.update(total, rate, config.clip)
+        policy.update(total, rate)
         found.append((value, held))
     return found
 
