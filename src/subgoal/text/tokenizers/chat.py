@@ -25,9 +25,8 @@ every student, whenever it was made: a date that changes would be another text e
 line is encoded on its own, so ids do not depend on what follows; the text is the template's.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,12 +38,11 @@ from subgoal.errors import StudentInvalid
 from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.text.tokenizers.marks import (
+    FastTokenizer,
     Mark,
     Speaker,
-    StudentTokenizer,
     files_beside,
     read_tokenizer,
-    unknown_id,
 )
 
 LABELS = {
@@ -140,7 +138,7 @@ def _unfit(reason: str) -> StudentInvalid:
     )
 
 
-class ChatTokenizer(StudentTokenizer):
+class ChatTokenizer(FastTokenizer):
     """Lines of words in the messages of a chat template.
 
     Args:
@@ -153,13 +151,13 @@ class ChatTokenizer(StudentTokenizer):
     """
 
     def __init__(self, tokenizer: Tokenizer, pieces: ChatPieces, files: dict[str, str]) -> None:
-        self._tokenizer, self._pieces, self._files = tokenizer, pieces, files
-        tokenizer.encode_special_tokens = False
+        super().__init__(tokenizer, files)
+        self._pieces = pieces
+        tokenizer.encode_special_tokens = False  # what stands around messages holds such tokens
         self._opening = self._encode(pieces.opening)
         self._to_student = self._encode(pieces.to_student)
         self._end, *self._to_world = self._encode(pieces.to_world)
-        tokenizer.encode_special_tokens = True  # what is said is text, whatever it spells
-        self.encode = lru_cache(maxsize=100_000)(self._encode)
+        tokenizer.encode_special_tokens = True
         self._labels = {mark: self._encode(label) for mark, label in LABELS.items()}
         self._line, *more = self._encode("\n")
         firsts = {self._labels[mark][0] for mark in _WRITTEN}
@@ -216,29 +214,13 @@ class ChatTokenizer(StudentTokenizer):
 
     @override
     def save(self, folder: Path) -> None:
-        write_text(folder / "tokenizer.json", self._tokenizer.to_str())
-        for name, text in self._files.items():
-            write_text(folder / name, text)
+        super().save(folder)
         write_text(folder / _PIECES, self._pieces.model_dump_json(indent=2) + "\n")
-
-    @property
-    @override
-    def size(self) -> int:
-        return self._tokenizer.get_vocab_size()
-
-    @override
-    def numbers(self) -> Iterable[int]:
-        return self._tokenizer.get_vocab().values()
 
     @property
     @override
     def pad(self) -> int:
         return self._pieces.pad
-
-    @property
-    @override
-    def unknown(self) -> int | None:
-        return unknown_id(self._tokenizer)
 
     @property
     @override
@@ -250,10 +232,6 @@ class ChatTokenizer(StudentTokenizer):
         words = (text or "").strip()
         ids = [*self._labels[mark], *(self.encode(" " + words) if words else ())]
         return [*ids, self._end if mark in _ENDS_TURN else self._line] if ended else ids
-
-    @override
-    def words(self, text: str) -> list[int]:
-        return list(self.encode(text))
 
     @override
     def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
@@ -280,14 +258,6 @@ class ChatTokenizer(StudentTokenizer):
         return chosen, words.removeprefix(LABELS[chosen]).strip()
 
     @override
-    def decode(self, ids: Iterable[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
-
-    @override
-    def text(self, ids: Sequence[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
-
-    @override
     def content(self, ids: Sequence[int]) -> str:
         # What a student has written ends with the first token of `to_world`.
         end = self._tokenizer.decode([self._end], skip_special_tokens=False)
@@ -296,6 +266,3 @@ class ChatTokenizer(StudentTokenizer):
         for joint in (self._pieces.to_student, self._pieces.to_world):
             said = said.replace(joint, "\n")
         return said.strip()
-
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)

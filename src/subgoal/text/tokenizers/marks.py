@@ -193,62 +193,47 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     return None if _NOWHERE in text or not found else found[-1]
 
 
-class MarkTokenizer(StudentTokenizer):
-    """One special token a mark: byte-level BPE trained on the corpus, or a pretrained tokenizer.
-
-    Text that spells a mark stays text; to the one trained here no text is unknown. A text begins
-    with what the tokenizer itself puts before texts (`<bos>`), where it does.
+def byte_level_bpe(texts: Iterable[str], vocabulary: int, special: Sequence[str]) -> Tokenizer:
+    """Train byte-level BPE, to which no text is unknown.
 
     Args:
-        tokenizer: A tokenizer of the `tokenizers` library that has every mark.
-        files: Other files of its folder, by name: what transformers' `AutoTokenizer` reads.
+        texts: What it should know.
+        vocabulary: Tokens, at most; special ones and bytes included.
+        special: The special tokens.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
-    Raises:
-        StudentInvalid: A mark is missing.
+
+class FastTokenizer(StudentTokenizer):
+    """What tokenizers over one of the `tokenizers` library share.
+
+    Text that spells a special token stays text.
+
+    Args:
+        tokenizer: The library's.
+        files: Other files of its folder, by name: what transformers' `AutoTokenizer` reads.
     """
 
-    def __init__(self, tokenizer: Tokenizer, files: Mapping[str, str] = _FILES) -> None:
+    def __init__(self, tokenizer: Tokenizer, files: Mapping[str, str]) -> None:
         self._tokenizer, self._files = tokenizer, dict(files)
-        self._tokenizer.encode_special_tokens = True
-        self._before = before_text(tokenizer)
-        self._marks: dict[Mark, int] = {}
-        for mark in Mark:
-            number = tokenizer.token_to_id(mark.value)
-            if number is None:
-                raise StudentInvalid(f"the tokenizer has no mark {mark}; it is another format's")
-            self._marks[mark] = number
+        tokenizer.encode_special_tokens = True
         self.encode = lru_cache(maxsize=100_000)(self._encode)
-
-    @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int) -> "MarkTokenizer":
-        """Train byte-level BPE with at most `vocabulary` tokens, marks and bytes included."""
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
-            [
-                pre_tokenizers.Digits(individual_digits=True),
-                pre_tokenizers.ByteLevel(add_prefix_space=False),
-            ]
-        )
-        tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            min_frequency=2,
-            special_tokens=[mark.value for mark in Mark],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
-
-    @classmethod
-    def load(cls, folder: Path) -> "MarkTokenizer":
-        """Read a folder's `tokenizer.json`.
-
-        Raises:
-            StudentInvalid: The file is missing, damaged, or another format's.
-        """
-        tokenizer = read_tokenizer(folder)
-        return cls(tokenizer, files_beside(folder) or _FILES)
 
     @override
     def save(self, folder: Path) -> None:
@@ -267,13 +252,69 @@ class MarkTokenizer(StudentTokenizer):
 
     @property
     @override
-    def pad(self) -> int:
-        return self._marks[Mark.PAD]
+    def unknown(self) -> int | None:
+        return unknown_id(self._tokenizer)
+
+    @override
+    def words(self, text: str) -> list[int]:
+        return list(self.encode(text))
+
+    @override
+    def decode(self, ids: Iterable[int]) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    @override
+    def text(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+class MarkTokenizer(FastTokenizer):
+    """One special token a mark: byte-level BPE trained on the corpus, or a pretrained tokenizer.
+
+    Text that spells a mark stays text; to the one trained here no text is unknown. A text begins
+    with what the tokenizer itself puts before texts (`<bos>`), where it does.
+
+    Args:
+        tokenizer: A tokenizer of the `tokenizers` library that has every mark.
+        files: Other files of its folder, by name: what transformers' `AutoTokenizer` reads.
+
+    Raises:
+        StudentInvalid: A mark is missing.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, files: Mapping[str, str] = _FILES) -> None:
+        super().__init__(tokenizer, files)
+        self._before = before_text(tokenizer)
+        self._marks: dict[Mark, int] = {}
+        for mark in Mark:
+            number = tokenizer.token_to_id(mark.value)
+            if number is None:
+                raise StudentInvalid(f"the tokenizer has no mark {mark}; it is another format's")
+            self._marks[mark] = number
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary: int) -> "MarkTokenizer":
+        """Train byte-level BPE with at most `vocabulary` tokens, marks and bytes included."""
+        marks = [mark.value for mark in Mark]
+        return cls(byte_level_bpe(texts, vocabulary, marks))
+
+    @classmethod
+    def load(cls, folder: Path) -> "MarkTokenizer":
+        """Read a folder's `tokenizer.json`.
+
+        Raises:
+            StudentInvalid: The file is missing, damaged, or another format's.
+        """
+        tokenizer = read_tokenizer(folder)
+        return cls(tokenizer, files_beside(folder) or _FILES)
 
     @property
     @override
-    def unknown(self) -> int | None:
-        return unknown_id(self._tokenizer)
+    def pad(self) -> int:
+        return self._marks[Mark.PAD]
 
     @property
     @override
@@ -292,10 +333,6 @@ class MarkTokenizer(StudentTokenizer):
         return [*ids, self._marks[Mark.END]] if ended else ids
 
     @override
-    def words(self, text: str) -> list[int]:
-        return list(self.encode(text))
-
-    @override
     def turn(self, before: Speaker | None, now: Speaker) -> list[int]:
         return list(self._before) if before is None else []
 
@@ -309,13 +346,6 @@ class MarkTokenizer(StudentTokenizer):
         return chosen, self.decode(ids[1:]).strip()
 
     @override
-    def decode(self, ids: Iterable[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
-
-    @override
     def text(self, ids: Sequence[int]) -> str:
         start = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
-        return self._tokenizer.decode(list(ids[start:]), skip_special_tokens=False)
-
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return super().text(ids[start:])

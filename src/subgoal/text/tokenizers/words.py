@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from typing_extensions import override
 
 from subgoal.errors import StudentInvalid
 from subgoal.text.format import KEPT_STEPS
-from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
+from subgoal.text.tokenizers.marks import Mark, StudentTokenizer, byte_level_bpe
 from subgoal.text.window import COMPLETE_TASK, END_SUBGOAL
 
 _SPOKEN = {Mark.DONE: END_SUBGOAL, Mark.COMPLETE: COMPLETE_TASK}
@@ -54,23 +53,8 @@ class WordTokenizer(StudentTokenizer):
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> "WordTokenizer":
         """Train byte-level BPE with at most `vocabulary` tokens; no text is unknown to it."""
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
-            [
-                pre_tokenizers.Digits(individual_digits=True),
-                pre_tokenizers.ByteLevel(add_prefix_space=False),
-            ]
-        )
-        tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
         sentinels = [_SENTINEL.format(number) for number in range(KEPT_STEPS + 1)]
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            min_frequency=2,
-            special_tokens=[*_SPECIAL, *sentinels],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer = byte_level_bpe(texts, vocabulary, [*_SPECIAL, *sentinels])
         pad, end, unknown = _SPECIAL
         return cls(
             PreTrainedTokenizerFast(
