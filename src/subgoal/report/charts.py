@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import length_class
-from subgoal.record import Record
 from subgoal.report.analyses import Curve
 
 WIDTH = 920
@@ -19,54 +19,46 @@ GAP = 13
 """Space between two rows of bars."""
 
 
-class Bar(Record):
-    """One agent's mean on one row."""
+Ticks = tuple[tuple[float, str], ...]
+"""Position and text of the ticks of an axis."""
+
+
+class Bar(NamedTuple):
+    """One agent's mean on one row: the bar ends at `x`, its interval goes from `low` to `high`."""
 
     agent: int
     """The agent's number: its colour."""
     y: float
-    """Top of the bar."""
     x: float
-    """Where the bar ends."""
     low: float
-    """Where its interval begins."""
     high: float
-    """Where its interval ends."""
     text: str
     """What a pointer or a screen reader is told."""
 
 
-class BarRow(Record):
-    """The bars of one task type, length class, or all."""
+class BarRow(NamedTuple):
+    """The bars of one task type, length class, or all; `y` is its middle."""
 
     label: str
-    """Name of the row."""
     y: float
-    """Middle of the row."""
     top: float
-    """Top of the row."""
     strong: bool
     """True for the rows that sum up others."""
     bars: tuple[Bar, ...]
-    """One an agent that played it."""
 
 
-class BarChart(Record):
-    """Mean scores with intervals, a row a task type."""
+class BarChart(NamedTuple):
+    """Mean scores with intervals: all, then each length class followed by its types."""
 
     height: float
-    """Height of the chart."""
-    ticks: tuple[tuple[float, str], ...]
-    """Position and text of the score axis' ticks."""
+    ticks: Ticks
     rows: tuple[BarRow, ...]
-    """All, then each length class followed by its types."""
 
 
-class Line(Record):
+class Line(NamedTuple):
     """One drawn curve."""
 
     name: str
-    """The student's name."""
     number: int
     """The student's number: its colour."""
     kind: str
@@ -74,35 +66,26 @@ class Line(Record):
     points: str
     """The points as SVG's polyline takes them."""
     last: tuple[float, float]
-    """The last point."""
     text: str
     """Name, kind and last value."""
 
 
-class LineChart(Record):
+class LineChart(NamedTuple):
     """Loss, on a logarithmic axis, against tokens."""
 
     height: float
-    """Height of the chart."""
-    x_ticks: tuple[tuple[float, str], ...]
-    """Position and text on the token axis."""
-    y_ticks: tuple[tuple[float, str], ...]
-    """Position and text on the loss axis."""
+    x_ticks: Ticks
+    y_ticks: Ticks
     lines: tuple[Line, ...]
-    """One a student and kind."""
 
 
-class Forest(Record):
-    """A difference and its interval on a common axis, for one row of the comparison table."""
+class Forest(NamedTuple):
+    """A difference and its interval in percent of the width of the axis, and where zero lies."""
 
     zero: float
-    """Where no difference lies, in percent of the width."""
     x: float
-    """Where the difference lies."""
     low: float
-    """Where its interval begins."""
     high: float
-    """Where its interval ends."""
 
 
 def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
@@ -170,10 +153,7 @@ def forests(intervals: Sequence[Interval]) -> list[Forest]:
     def place(value: float) -> float:
         return round(4 + 92 * (value - least) / width, 2)
 
-    return [
-        Forest(zero=place(0), x=place(i.mean), low=place(i.low), high=place(i.high))
-        for i in intervals
-    ]
+    return [Forest(place(0), place(i.mean), place(i.low), place(i.high)) for i in intervals]
 
 
 _Row = tuple[str, bool, list[tuple[int, GroupScores]]]
