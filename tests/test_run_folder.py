@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, StageBusy
 from subgoal.manifest import StageState, differences
-from subgoal.record import Record
+from subgoal.record import Record, removed
 from subgoal.run_folder import RunFolder
 
 
@@ -41,6 +41,26 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
         run(folder, Config(tokens=2))
     folder.remove_stage("train")
     assert run(folder, Config(tokens=2))
+
+
+def test_settings_that_were_removed_and_changed_nothing_are_no_difference(tmp_path):
+    class Before(Config):
+        old: int = 0
+
+    class Now(Config):
+        _removed = removed(old=(0, "leave it out"))
+
+    for number, name in ((0, "idle"), (1, "set")):
+        folder = RunFolder(tmp_path / name)
+        with folder.stage("collect", Before(old=number)):
+            pass
+    with RunFolder(tmp_path / "idle").stage("collect", Now()) as stage:
+        assert not stage.fresh
+    with (
+        pytest.raises(RunFolderInvalid, match=r"old: 1 -> None"),
+        RunFolder(tmp_path / "set").stage("collect", Now()),
+    ):
+        pass
 
 
 def test_a_setting_or_a_name_that_no_file_can_hold_is_refused_and_begins_nothing(tmp_path):

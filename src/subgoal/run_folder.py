@@ -19,8 +19,10 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from subgoal.errors import (
     ClusterFailed,
@@ -241,7 +243,7 @@ class RunFolder:
                 self._set_aside(before, (inputs or {}).values())
                 before = None
             if before is not None:
-                self._check_same(before, asked)
+                self._check_same(before, asked, type(config))
                 if before.state is StageState.LOST:
                     gone = ", ".join(self._missing(before))
                     console.print(f"{name}: {gone} is missing and is written again", markup=False)
@@ -420,8 +422,10 @@ class RunFolder:
     def _write(self, manifest: StageManifest) -> None:
         write_text(self._manifest_file(manifest.stage), manifest.model_dump_json(indent=2) + "\n")
 
-    def _check_same(self, before: StageManifest, asked: StageManifest) -> None:
+    def _check_same(self, before: StageManifest, asked: StageManifest, kind: type[Record]) -> None:
         changed = differences(before.config, asked.config)
+        if changed:  # of an older version perhaps, with settings that are no more
+            changed = differences(_without_removed(before.config, kind), asked.config)
         changed += differences(before.inputs, asked.inputs, "input")
         if changed:
             verb = asked.stage.partition("-")[0]
@@ -455,3 +459,11 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def _without_removed(config: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
+    """Return a configuration of before without removed settings that changed nothing in it."""
+    try:
+        return masked(kind.model_validate(config).model_dump(mode="json", exclude_unset=True))
+    except ValidationError:
+        return config
