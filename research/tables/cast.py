@@ -7,6 +7,7 @@ not make what was trained before worthless.
 from pathlib import Path
 from typing import Any
 
+from research.tables.annotation_budget import BudgetedTraining
 from research.tables.scale import Scale
 from research.tables.table import Row, Table
 from subgoal.agents.config import AgentName
@@ -34,7 +35,7 @@ class Data(Record):
 class Training(Record):
     """The students of one agent, trained with one seed."""
 
-    config: TrainConfig
+    config: BudgetedTraining
     """How; `roles` are those of the one agent."""
     data: Data
     """On what."""
@@ -101,7 +102,7 @@ def play_of(table: Table, row: Row, scale: Scale, seed: int) -> Play:
         return Play(config=config, released=row.released, run=row.run)
     seeded = {"training": {"seed": seed}, "student": {"seed": seed}}
     wanted = merged(_given(scale.train), table.train, row.train, seeded)
-    train = validated(TrainConfig, wanted, f"{source}, train")
+    train = validated(BudgetedTraining, wanted, f"{source}, train")
     training = Training(
         config=train.model_copy(update={"roles": _roles(train, row.agent, source)}),
         data=_data(train, scale, source),

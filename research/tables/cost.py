@@ -7,12 +7,12 @@ names the paths as they were.
 
 from collections.abc import Iterator, Sequence
 
+from research.tables.annotation_budget import thinned
 from research.tables.cast import play_of
 from research.tables.llm_cost import LlmCost, Spread, llm_cost, teacher_tokens
 from research.tables.matrix import Place, Sized, player
 from research.tables.table import Content
 from subgoal.annotation.annotate import journal_at
-from subgoal.datasets.annotation_budget import thinned
 from subgoal.datasets.examples import chosen_types
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.bootstrap import Interval

@@ -1,12 +1,15 @@
 """Does what is missing of a matrix, job by job."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from time import sleep
 from typing import Literal
 
 import tomli_w
 import torch
 
+from research.tables.annotation_budget import Thinning, thinned
 from research.tables.cast import Play, Training
 from research.tables.exact_match import exact_match
 from research.tables.matrix import Job, Place
@@ -128,9 +131,9 @@ class Work:
     def _train(self, training: Training, scale: Scale) -> None:
         if training.data.file is None:
             self._make_data(self._place.data(training), scale)
-        path = self._place.annotations(training, scale)
         folder = self._place.training(training)
-        config = training.config.model_copy(update={"annotations": path})
+        path = _budgeted(training, self._place.annotations(training, scale), folder)
+        config = training.config.plain.model_copy(update={"annotations": path})
         # so that `subgoal play --run` and the other verbs find their options
         kept = {"train": config.model_dump(mode="json", exclude_none=True)}
         kept["evaluate"] = _kept(scale.evaluate)
@@ -189,6 +192,22 @@ class Work:
             file = self._place.match(play)
             write_text(file, found.model_dump_json(indent=1) + "\n")
             stage.finish({str(file.relative_to(folder.path)): file})
+
+
+def _budgeted(training: Training, path: Path, folder: RunFolder) -> Path:
+    """Return the file that a training reads: as if the teacher had annotated fewer paths."""
+    config = training.config
+    if config.teacher == Thinning():
+        return path
+    whole = list(journal_at(path))
+    chosen = chosen_types(whole, config.dataset)  # others lend no annotation, and are left out
+    keys = {one.key for one in chosen}
+    store = journal_at(folder / "thinned.jsonl")
+    store.clear()
+    with closing(store):
+        for one in (*thinned(chosen, config.teacher), *(o for o in whole if o.key not in keys)):
+            store.append(one)
+    return store.seal()
 
 
 def described(job: Job) -> str:

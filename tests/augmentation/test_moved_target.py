@@ -2,14 +2,13 @@
 
 import pytest
 
+from research.tables.annotation_budget import Thinning, thinned
 from subgoal.annotation.annotate import annotate_all
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan, check_spans
 from subgoal.annotation.surroundings import WorldFacts, surroundings
 from subgoal.augmentation.moved_target import SOURCE, elsewhere
 from subgoal.augmentation.shortening import shortened
-from subgoal.datasets.annotation_budget import thinned
-from subgoal.datasets.config import Thinning
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.scienceworld.world import ScienceWorld

@@ -12,6 +12,7 @@ from research.tables.figures import figures
 from research.tables.grids import grids
 from research.tables.matrix import Place, jobs
 from research.tables.work import MatrixIncomplete, Work
+from subgoal.students.folder import read_card
 from tiny_tables import BASE, DISTURBED, HEAD, OVERALL, sized, written
 
 EXACT = {**OVERALL, "title": "Exact", "order": 3, "content": "exact_match"}
@@ -148,3 +149,16 @@ def test_students_of_another_folder_and_agents_that_are_ready_play_too(
     assert (table.done, table.wanted) == (2, 2)
     assert table.rows[0].differences
     assert table.rows[1].students[0].parameters > 100_000
+
+
+def test_a_row_may_have_fewer_of_the_teachers_annotations(tmp_path: Path) -> None:
+    few = {"name": "few", "train": {"teacher": {"per_type": 1}}}
+    catalogue = written(
+        tmp_path / "t", ONE_SEED, {"few": {**HEAD, "title": "Few", "order": 9, "rows": [few]}}
+    )
+    place = Place(tmp_path / "matrix")
+    Work(place, worlds=1).do([job for job in jobs(sized(catalogue)) if job.training])
+    (card,) = (
+        read_card(card.parent) for card in place.folder.glob("runs/*/students/*/student.json")
+    )
+    assert card.teachers["transfer"] >= 6

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from subgoal.datasets.config import Thinning
 from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
 from subgoal.journal import file_digest
@@ -13,7 +12,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.config import PerRole, RoleTraining, Select, TrainConfig
-from subgoal.training.train import prepare, train, training_of
+from subgoal.training.train import train, training_of
 
 
 def changed(tiny, **training):
@@ -127,17 +126,6 @@ def test_a_role_has_its_share_and_what_is_its_own(tiny):
     assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 800)
     assert executor == tiny.training.model_copy(update={"tokens": 800})
     assert flat.tokens == 7
-
-
-def test_fewer_of_the_teachers_annotations_make_another_student(tiny, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    few = tiny.model_copy(update={"teacher": Thinning(per_type=1)})
-    places = {prepare(one, folder)[Role.BOTH] for one in (tiny, few)}
-    assert len(places) == 2
-    card = train(few, folder).cards[Role.BOTH]
-    assert card.teachers["transfer"] >= 6
-    with pytest.raises(RunFolderInvalid, match=r"teacher\.per_type: 1 -> 0"):
-        train(tiny, folder)
 
 
 def test_task_types_can_be_left_out(tiny, tmp_path):

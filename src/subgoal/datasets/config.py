@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from subgoal.record import Rare, Record, removed
+from subgoal.record import Rare, removed
 from subgoal.text.format import TextFormat
 
 
@@ -62,12 +62,3 @@ class DatasetConfig(TextFormat):
     def form(self) -> TextFormat:
         """What of it decides the text of an episode, in play too."""
         return TextFormat(**{name: getattr(self, name) for name in TextFormat.model_fields})
-
-
-class Thinning(Record):
-    """How many of the teacher's annotations are used."""
-
-    per_type: int = Field(default=0, ge=0)
-    """Number of paths per task type that keep the teacher's annotation; 0: all."""
-    transfer: bool = True
-    """Annotate the other paths by transfer from these. False: leave them out."""

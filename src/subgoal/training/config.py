@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from subgoal.datasets.config import DatasetConfig, Thinning
+from subgoal.datasets.config import DatasetConfig
 from subgoal.record import Rare, Record, removed
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
@@ -147,6 +147,9 @@ class PerRole(Record):
     """Of the flat agent."""
 
 
+_ALL_ANNOTATIONS = {"per_type": 0, "transfer": True}
+
+
 class TrainConfig(Record):
     """Which students are trained, on what, for how long."""
 
@@ -155,8 +158,6 @@ class TrainConfig(Record):
     the rendering `window` also `first`, which sets the first sub-goal."""
     dataset: DatasetConfig = DatasetConfig()
     """How annotated trajectories become training texts."""
-    teacher: Rare[Thinning] = Thinning()
-    """Use fewer of the teacher's annotations, to see what one is worth."""
     student: StudentConfig = StudentConfig()
     """Which model."""
     training: TrainingConfig = TrainingConfig()
@@ -169,3 +170,4 @@ class TrainConfig(Record):
     side_by_side: Rare[bool] = True
     """Without a GPU, train all students at the same time, each on its share of the cores. False:
     one after another, each on all cores."""
+    _removed = removed(teacher=(_ALL_ANNOTATIONS, "tables of research/ thin their annotations"))

@@ -21,8 +21,7 @@ from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
-from subgoal.datasets.annotation_budget import thinned
-from subgoal.datasets.config import DatasetConfig, Thinning
+from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import Example, build, chosen_types, corpus, unwritable
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
@@ -62,7 +61,6 @@ class _OneStudent(Record):
 
     role: Role
     dataset: DatasetConfig
-    teacher: Thinning
     student: StudentConfig
     training: TrainingConfig
 
@@ -326,7 +324,6 @@ class _Shelf:
             "annotations": self.digest,
             "role": one.role,
             "dataset": one.dataset.model_dump(mode="json"),
-            "teacher": one.teacher.model_dump(mode="json"),
             "model": one.student.model,
             "architecture": one.student.architecture,
             **{name: file_digest(file) for name, file in _base_files(one.student).items()},
@@ -338,7 +335,6 @@ def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
     return _OneStudent(
         role=role,
         dataset=config.dataset,
-        teacher=config.teacher,
         student=config.student,
         training=training_of(config, role),
     )
@@ -346,8 +342,7 @@ def _one_student(config: TrainConfig, role: Role) -> _OneStudent:
 
 def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     config, student = whole.dataset, whole.student
-    # A type that is left out must not lend its annotations to the others either.
-    known = thinned(chosen_types(list(store.by_key().values()), config), whole.teacher)
+    known = chosen_types(list(store.by_key().values()), config)
     kept = [one for one in known if one.confidence >= config.min_confidence]
     if not kept:
         raise TrainingFailed(

@@ -20,12 +20,37 @@ What was made of a kept path stays as it is.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from pydantic import Field
+
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.transfer.selection import by_type, medoids
 from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.augmentation.moved_target import SOURCE
-from subgoal.datasets.config import Thinning
 from subgoal.errors import TeacherFailed
+from subgoal.record import Record, removed
+from subgoal.training.config import TrainConfig
+
+
+class Thinning(Record):
+    """How many of the teacher's annotations are used."""
+
+    per_type: int = Field(default=0, ge=0)
+    """Paths of each task type that keep the teacher's annotation; 0: all, nothing is changed."""
+    transfer: bool = True
+    """The other paths get their sub-goals by transfer from these; false: they are left out."""
+
+
+class BudgetedTraining(TrainConfig):
+    """How the students of a row are trained."""
+
+    teacher: Thinning = Thinning()
+    """How many of the teacher's annotations are used: what is a teacher call worth?"""
+    _removed = removed()  # training itself knows no teacher any more, a row does
+
+    @property
+    def plain(self) -> TrainConfig:
+        """The same without the budget, as the stage takes it."""
+        return TrainConfig.model_validate(self.model_dump(exclude={"teacher"}))
 
 
 def thinned(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from research.tables.annotation_budget import Thinning, thinned
 from subgoal.annotation.agreement import fidelity
 from subgoal.annotation.annotate import annotate_all
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
@@ -11,8 +12,6 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.surroundings import surroundings
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.shortening import shortened
-from subgoal.datasets.annotation_budget import thinned
-from subgoal.datasets.config import Thinning
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import TeacherFailed
 from subgoal.journal import Journal
