@@ -18,7 +18,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from subgoal.errors import ClusterFailed, SubgoalError, install
+from subgoal.errors import ClusterFailed, SubgoalError, install, said_by
 from subgoal.machine import cores
 
 RETRIES = 3
@@ -133,7 +133,7 @@ class Cluster:
                 raise error.cause from None
             raise
         except errors.RayError as error:
-            said = str(error).strip().partition("\n")[0]
+            said = said_by(error)
             return ClusterFailed(f"its process was lost {RETRIES + 1} times; the last time: {said}")
         return outcomes
 
@@ -161,7 +161,7 @@ class Cluster:
                     **({} if self._address else here),
                 )
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                said = str(error).strip().partition("\n")[0]
+                said = said_by(error)
                 where = f"at {self._address}" if self._address else "on this machine"
                 raise ClusterFailed(f"no Ray cluster {where} can be used ({said})") from error
             self._ours = True

@@ -7,6 +7,8 @@ line prints the message of a `SubgoalError` and exits with code 2; anything else
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pydantic import ValidationError
+
 
 class SubgoalError(Exception):
     """The base of every error that a user can cause or repair."""
@@ -136,7 +138,13 @@ def install(package: str, extra: str) -> str:
 
 
 def said_by(error: BaseException) -> str:
-    """Return the first line of what an error says; its class where it says nothing."""
+    """Return the first line of what an error says; its class where it says nothing.
+
+    Of a record that does not hold it is the first field that is wrong, and why.
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
     return str(error).strip().partition("\n")[0].rstrip() or type(error).__name__
 
 

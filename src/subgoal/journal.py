@@ -26,7 +26,7 @@ import zstandard
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from subgoal.errors import DataCorrupt, DiskFull
+from subgoal.errors import DataCorrupt, DiskFull, said_by
 from subgoal.machine import is_alive
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
@@ -333,13 +333,11 @@ class Journal(Generic[R]):
         try:
             return self._record.model_validate_json(line)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
             repair = (
                 "delete it and run the stage that writes it again"
                 if path == self.sealed_path
                 else "delete the line to lose only that record"
             )
             raise DataCorrupt(
-                f"{path} line {number} is damaged ({where}: {first['msg']}); {repair}"
+                f"{path} line {number} is damaged ({said_by(error)}); {repair}"
             ) from error

@@ -6,9 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ValidationError
-
-from subgoal.errors import ConfigInvalid, RunFolderInvalid
+from subgoal.errors import ConfigInvalid, RunFolderInvalid, said_by
 from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Record
 
@@ -80,9 +78,8 @@ def read_manifest(file: Path) -> StageManifest:
         if manifest.stage != name:
             raise ValueError(f"it is of the stage '{manifest.stage}'")
     except (ValueError, OSError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise RunFolderInvalid(
-            f"{file} is damaged ({said}); delete it and run the stage again"
+            f"{file} is damaged ({said_by(error)}); delete it and run the stage again"
         ) from error
     return manifest
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from subgoal.errors import DataCorrupt, SubgoalError
+from subgoal.errors import DataCorrupt, SubgoalError, said_by
 from subgoal.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -93,7 +93,7 @@ def read_record(path: Path, record: type[R], wrong: type[SubgoalError], remedy: 
     try:
         return record.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise wrong(f"{path} is damaged ({error.errors()[0]['msg']}); {remedy}") from error
+        raise wrong(f"{path} is damaged ({said_by(error)}); {remedy}") from error
     except OSError as error:
         raise wrong(f"{path} cannot be read: {error.strerror or error}; {remedy}") from error
 

@@ -65,9 +65,9 @@ def test_an_agent_without_its_weights_says_so(copy):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"students": ["nobody"]}, r"agent\.json, students\.0"),
-        ({"more": 1}, r"agent\.json, more"),
-        ({"name": "../up"}, r"agent\.json, name"),
+        ({"students": ["nobody"]}, r"agent\.json is damaged \(students\.0"),
+        ({"more": 1}, r"agent\.json is damaged \(more"),
+        ({"name": "../up"}, r"agent\.json is damaged \(name"),
         ({"name": "flat"}, "'flat' is what agents of a run folder are called"),
     ],
 )
@@ -76,7 +76,7 @@ def test_a_damaged_agent_is_named(copy, changed, said):
     with pytest.raises(StudentInvalid, match=said):
         released_agent(copy)
     (copy / AGENT).write_text("{")
-    with pytest.raises(StudentInvalid, match=f"{copy} is damaged"):
+    with pytest.raises(StudentInvalid, match=f"{copy / AGENT} is damaged"):
         released_agent(copy)
 
 

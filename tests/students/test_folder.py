@@ -104,7 +104,7 @@ def test_a_card_of_another_form_is_named(place):
     (place / DIGESTS).unlink()
     card = json.loads((place / "student.json").read_text())
     (place / "student.json").write_text(json.dumps({**card, "role": "cook"}))
-    with pytest.raises(StudentInvalid, match=r"damaged \(student.json, role"):
+    with pytest.raises(StudentInvalid, match=r"student\.json is damaged \(role"):
         load_student(place)
 
 

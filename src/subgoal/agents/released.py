@@ -14,11 +14,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
+from subgoal.plain_text import read_record
 from subgoal.record import Record
 from subgoal.text.format import Role
 
@@ -130,10 +131,4 @@ def _none_there(asked: str | Path, folder: Path, known: Mapping[str, Path]) -> s
 
 def _read(folder: Path) -> AgentCard:
     check_digests(folder, StudentInvalid, "get or write it again", (AGENT,))
-    try:
-        return AgentCard.model_validate_json((folder / AGENT).read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{AGENT}, {where}: {first['msg']}" if where else f"{AGENT}: {first['msg']}"
-        raise StudentInvalid(f"{folder} is damaged ({reason}); get or write it again") from error
+    return read_record(folder / AGENT, AgentCard, StudentInvalid, "get or write it again")

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.annotation.edited_text import corrected
 from subgoal.annotation.failure import AnnotationFailure, FailureKind
@@ -24,7 +22,7 @@ from subgoal.environments.boundary import raised
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
 from subgoal.journal import Journal, write_text
 from subgoal.manifest import StageState
-from subgoal.plain_text import storable
+from subgoal.plain_text import read_record, storable
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -224,13 +222,8 @@ def _retries(folder: RunFolder) -> _Retries:
     place = folder / _RETRIES
     if not place.exists():
         return _Retries()
-    try:
-        return _Retries.model_validate_json(place.read_bytes())
-    except ValidationError as error:
-        raise DataCorrupt(
-            f"{place} is damaged ({error.errors()[0]['msg']}); delete it, and failures that were "
-            "taken up before may get the replies that they had"
-        ) from error
+    remedy = "delete it, and failures that were taken up before may get the replies that they had"
+    return read_record(place, _Retries, DataCorrupt, remedy)
 
 
 def _take_up(folder: RunFolder) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import Precision
-from subgoal.errors import EngineFailed
+from subgoal.errors import EngineFailed, said_by
 
 _WORDS = TypeAdapter(list[str])
 _VOCABULARY = "shared_vocabulary.json"
@@ -60,10 +60,9 @@ class CTranslate2Engine(Engine):
                 inter_threads=1,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().partition("\n")[0]
             raise EngineFailed(
-                f"engine 'ctranslate2' cannot open {model.folder} ({reason}); delete it, it is "
-                "written again"
+                f"engine 'ctranslate2' cannot open {model.folder} ({said_by(error)}); delete it, "
+                "it is written again"
             ) from error
         self._ids = {name: number for number, name in enumerate(self._names)}
         self.vocabulary = len(self._names)

@@ -19,7 +19,7 @@ from typing_extensions import override
 from subgoal.engines.base import Engine, Generated, Generation, Stream, known_ids
 from subgoal.engines.config import ServerAccess
 from subgoal.engines.server_client import StudentClient
-from subgoal.errors import EngineFailed
+from subgoal.errors import EngineFailed, said_by
 
 
 class _Logprobs(BaseModel):
@@ -174,9 +174,7 @@ class OpenAIEngine(Engine):
         try:
             data = _Completion.model_validate(completion)
         except ValidationError as error:
-            first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
-            wrong = EngineFailed(f"{self._where} answers with no completion ({reason})")
+            wrong = EngineFailed(f"{self._where} answers with no completion ({said_by(error)})")
             raise wrong from None
         choice = data.choices[0]
         ids = choice.token_ids

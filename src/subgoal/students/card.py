@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from subgoal.digests import check_digests
 from subgoal.errors import StudentInvalid
+from subgoal.plain_text import read_record
 from subgoal.record import Record, no_longer_told
 from subgoal.students.ending import Ending, TrainingExtent
 from subgoal.text.format import Role, TextFormat
@@ -78,13 +79,7 @@ def read_card(folder: Path, role: Role | None = None) -> StudentCard:
     """
     needed(folder, CARD)
     check_digests(folder, StudentInvalid, REMEDY, (CARD,))
-    try:
-        card = StudentCard.model_validate_json((folder / CARD).read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{CARD}, {where}: {first['msg']}"
-        raise StudentInvalid(f"{folder} is damaged ({reason}); train it again") from error
+    card = read_record(folder / CARD, StudentCard, StudentInvalid, "train it again")
     if role is not None and card.role is not role:
         raise StudentInvalid(f"{folder} holds a student trained as {card.role}, not {role}")
     return card

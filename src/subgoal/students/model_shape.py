@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from subgoal.errors import StudentInvalid
+from subgoal.errors import StudentInvalid, said_by
 from subgoal.students.model_files import check_within, read_json
 
 INDEX = "model.safetensors.index.json"
@@ -63,7 +63,7 @@ def checked_config(folder: Path) -> Any:
         with torch.device("meta"):
             skeleton = auto.from_config(config, trust_remote_code=False)
     except Exception as error:  # the library raises what it likes
-        raise _damaged(folder, _reason(error)) from error
+        raise _damaged(folder, said_by(error)) from error
     needed = 0
     for name, weight in skeleton.named_parameters():
         needed += weight.numel()
@@ -98,7 +98,7 @@ def read_config(folder: Path, tensors: int, **file: Any) -> Any:
         )
         text = config.get_text_config()
     except Exception as error:  # the library raises what it likes
-        raise _damaged(folder, _reason(error)) from error
+        raise _damaged(folder, said_by(error)) from error
     for name in _SIZES:
         value = getattr(text, name, None)
         if type(value) is not int or value < 1:
@@ -133,7 +133,7 @@ def check_sound(folder: Path, model: Any) -> None:
         with torch.inference_mode():
             logits = model(input_ids=ids, **answers).logits
     except Exception as error:  # whatever a wrong value leads to
-        raise _damaged(folder, _reason(error)) from error
+        raise _damaged(folder, said_by(error)) from error
     if not bool(torch.isfinite(logits).all()):
         raise _damaged(folder, "the model computes no finite numbers with it")
 
@@ -171,14 +171,9 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                 }
         except (SafetensorError, OSError, ValueError) as error:
             raise StudentInvalid(
-                f"{folder} is damaged ({file.name}: {_reason(error)}); train it again"
+                f"{folder} is damaged ({file.name}: {said_by(error)}); train it again"
             ) from error
     return found
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 def _damaged(folder: Path, reason: str) -> StudentInvalid:

@@ -8,10 +8,11 @@ students need to learn anything.
 
 from collections.abc import Sequence
 
-from pydantic import Field, PositiveFloat, ValidationError
+from pydantic import Field, PositiveFloat
 from typing_extensions import override
 
 from subgoal.errors import RunFolderInvalid
+from subgoal.plain_text import read_record
 from subgoal.progress import clock
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
@@ -119,13 +120,8 @@ def plan_of(folder: RunFolder) -> TimePlan | None:
     """
     if not (folder / PLAN).exists():
         return None
-    try:
-        return TimePlan.model_validate_json((folder / PLAN).read_bytes())
-    except ValidationError as error:
-        raise RunFolderInvalid(
-            f"{folder / PLAN} is damaged ({error.errors()[0]['msg']}); delete it, and the same "
-            "command measures and chooses again"
-        ) from error
+    remedy = "delete it, and the same command measures and chooses again"
+    return read_record(folder / PLAN, TimePlan, RunFolderInvalid, remedy)
 
 
 def choose(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.task_table import SPLITS
-from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
+from subgoal.errors import ConfigInvalid, TaskUnknown, nearest, said_by
 from subgoal.plain_text import storable
 from subgoal.record import Record
 from subgoal.trajectories.storage import OraclePath, path_lines
@@ -158,9 +158,7 @@ class _Reader:
         try:
             path = OraclePath.model_validate_json(line.strip())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            said = f"{where}: {first['msg']}" if where else first["msg"]
+            said = said_by(error)
             raise _LeftOut(f"no path with task, variation and actions ({said})") from None
         task = self._task(path)
         before = self._seen.setdefault((path.task, path.variation), [])
