@@ -27,7 +27,7 @@ from subgoal.evaluation.summary import played as episodes_of
 from subgoal.journal import file_digest
 from subgoal.manifest import StageState
 from subgoal.run_folder import RunFolder
-from subgoal.students.folder import weights_file
+from subgoal.students.card import weights_file
 from subgoal.training.train import students_folder
 
 

@@ -28,7 +28,7 @@ from subgoal.evaluation.evaluate import evaluate
 from subgoal.journal import write_text
 from subgoal.progress import console
 from subgoal.run_folder import RunFolder
-from subgoal.students.folder import weights_file
+from subgoal.students.card import weights_file
 from subgoal.training.train import students_folder, train
 from subgoal.trajectories.collect import collect
 

@@ -393,7 +393,7 @@ class Run:
         from subgoal.agents.factory import AgentShop
         from subgoal.agents.released import AgentCard, ReleasedAgent
         from subgoal.evaluation.player import Player
-        from subgoal.students.folder import weights_file
+        from subgoal.students.card import weights_file
 
         able = {str(one): one for one in (AgentName.HIERARCHICAL, AgentName.FLAT)}
         place = self.folder / "students"

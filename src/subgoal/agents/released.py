@@ -97,7 +97,7 @@ def released_agent(name_or_folder: str | Path) -> ReleasedAgent:
     Raises:
         StudentInvalid: There is none, it is damaged, or it came without its weights.
     """
-    from subgoal.students.folder import weights_file
+    from subgoal.students.card import weights_file
 
     known = shipped()
     folder = known.get(name_or_folder) if isinstance(name_or_folder, str) else None

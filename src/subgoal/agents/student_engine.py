@@ -17,11 +17,9 @@ from subgoal.errors import EngineFailed, StudentInvalid
 from subgoal.journal import file_digest
 from subgoal.plain_text import read_text
 from subgoal.run_folder import delete
-from subgoal.students.card import CARD, StudentCard, read_card
-from subgoal.students.export.export import Form, export_student
+from subgoal.students.card import CARD, StudentCard, read_card, weights_file
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import load_student, load_tokenizer, weights_file
-from subgoal.students.model_shape import checked_config
+from subgoal.students.folder import load_student, load_tokenizer
 from subgoal.text.format import Role, Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
 
@@ -101,13 +99,16 @@ def open_student(folder: Path, role: Role, engine: EngineConfig, threads: int = 
 
 def _on_transformers(folder: Path, role: Role, engine: EngineConfig) -> OpenStudent:
     half = engine.precision is Precision.BFLOAT16
-    student = load_student(folder, role, torch.bfloat16 if half else torch.float32)
+    dtype = torch.bfloat16 if half else torch.float32
+    student = load_student(folder, role, dtype, to_play=True)
     made = make_engine(student.model, room(student.card), engine.device, engine.compile)
     return OpenStudent(made, student.tokenizer, student.card)
 
 
 def _positions(folder: Path, card: StudentCard) -> int:
     """Return how many tokens a stream may hold; no more than the model has positions."""
+    from subgoal.students.model_shape import checked_config
+
     places = getattr(checked_config(folder), "max_position_embeddings", None)
     return min(room(card), places or room(card))
 
@@ -126,6 +127,8 @@ def converted(student: Path, precision: Precision) -> Path:
         StudentInvalid: The folder is missing or damaged.
         ExportFailed: The student has no such form, or the package is missing.
     """
+    from subgoal.students.export.export import Form, export_student
+
     weights = digest_of(
         [file_digest(weights_file(student)), read_text(student / CARD, StudentInvalid)]
     )

@@ -14,7 +14,8 @@ import torch
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 from typing_extensions import override
 
-from subgoal.engines.llama_weights import LayerWeights, llama_weights
+from subgoal.engines.llama_weights import LayerWeights
+from subgoal.engines.plain_llama import weights_of
 from subgoal.engines.prefix import Forward, PrefixCache
 
 _FIRST_CAPACITY = 256
@@ -92,7 +93,7 @@ class LlamaForward(Forward):
     drafts = True
 
     def __init__(self, model: Any, compiled: bool = False, places: int = 0) -> None:
-        weights = llama_weights(model, places)
+        weights = weights_of(model, places)
         self.heads, self.kv_heads, self.width = weights.heads, weights.kv_heads, weights.width
         self._epsilon = weights.epsilon
         self._embed, self._norm = weights.embed, weights.norm

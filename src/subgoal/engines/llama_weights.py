@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class LlamaWeights:
 
 def supports(model: Any) -> bool:
     """Return whether a model is a plain Llama: no biases, and angles that stay as they are."""
+    from transformers import LlamaForCausalLM
+
     if type(model) is not LlamaForCausalLM:
         return False
     config = model.config

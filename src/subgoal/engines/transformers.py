@@ -15,9 +15,8 @@ from subgoal.engines.base import Engine
 from subgoal.engines.bounds import positions, vocabulary
 from subgoal.engines.llama_forward import LlamaForward
 from subgoal.engines.llama_weights import supports
-from subgoal.engines.module_forward import ModuleForward
+from subgoal.engines.plain_llama import PlainLlama
 from subgoal.engines.prefix import Forward, PrefixEngine
-from subgoal.engines.seq2seq import Seq2SeqEngine
 from subgoal.machine import cores
 
 _PARAMETERS_A_THREAD = 16_000_000
@@ -75,7 +74,9 @@ def fastest_forward(model: Any, places: int, compiled: bool = False) -> Forward:
         places: Most tokens of a stream.
         compiled: Let torch compile it.
     """
-    if not supports(model):
+    if not (isinstance(model, PlainLlama) or supports(model)):
+        from subgoal.engines.module_forward import ModuleForward
+
         if compiled:
             model.compile(dynamic=True)
         return ModuleForward(model)
@@ -91,15 +92,17 @@ def make_engine(model: Any, context: int, device: str = "", compiled: bool = Fal
     """Make the fastest engine that computes what a model computes.
 
     Args:
-        model: A model of transformers, in evaluation mode.
+        model: A model of transformers, in evaluation mode, or a `PlainLlama`.
         context: Most tokens that a stream may hold; never more than the model has positions.
         device: Where the model is put; empty: it stays where it is.
         compiled: Let torch compile the model.
     """
     if device:
         model.to(device)
-    if not model.config.is_encoder_decoder:
+    if isinstance(model, PlainLlama) or not model.config.is_encoder_decoder:
         return TransformersEngine(model, context, compiled)
     if compiled:
         model.compile(dynamic=True)
+    from subgoal.engines.seq2seq import Seq2SeqEngine
+
     return Seq2SeqEngine(model, context)

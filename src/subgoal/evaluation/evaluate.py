@@ -42,8 +42,7 @@ from subgoal.manifest import StageState
 from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
-from subgoal.students.card import CARD, read_card
-from subgoal.students.folder import weights_file
+from subgoal.students.card import CARD, read_card, weights_file
 
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
 """Lets the agent of a name play tasks."""

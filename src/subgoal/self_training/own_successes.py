@@ -33,7 +33,7 @@ from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.self_training.config import ImproveConfig
 from subgoal.self_training.own_path import TEACHER, Worth, own_path, worth
-from subgoal.students.folder import weights_file
+from subgoal.students.card import weights_file
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.trajectory import Trajectory

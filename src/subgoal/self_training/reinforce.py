@@ -45,7 +45,8 @@ from subgoal.self_training.policy import (
     save_checkpoint,
 )
 from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
-from subgoal.students.folder import load_student, save_student, weights_file
+from subgoal.students.card import weights_file
+from subgoal.students.folder import load_student, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig

@@ -10,6 +10,7 @@ from subgoal.errors import StudentInvalid
 from subgoal.plain_text import read_record
 from subgoal.record import Record, no_longer_told
 from subgoal.students.ending import Ending, TrainingExtent
+from subgoal.students.model_files import INDEX, WEIGHTS, weights_files
 from subgoal.text.format import Role, TextFormat
 
 CARD = "student.json"
@@ -94,3 +95,14 @@ def needed(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
         raise StudentInvalid(f"{folder} is no student's folder: {name} is missing; train it")
     return folder / name
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file of a student's weights, or the index of its shards.
+
+    Raises:
+        StudentInvalid: It is missing, or a shard is.
+    """
+    for file in weights_files(folder):
+        needed(folder, str(file.relative_to(folder)))
+    return folder / (INDEX if (folder / INDEX).is_file() else WEIGHTS)

@@ -20,28 +20,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-from transformers.utils import logging as transformers_logging
 
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid, said_by
 from subgoal.journal import writing
-from subgoal.students.card import CARD, REMEDY, StudentCard, needed, read_card
-from subgoal.students.model_card import model_card
+from subgoal.students.card import CARD, REMEDY, StudentCard, needed, read_card, weights_file
 from subgoal.students.model_files import Origin, check_model_folder
-from subgoal.students.model_shape import (
-    INDEX,
-    WEIGHTS,
-    check_sound,
-    checked_config,
-    weights_files,
-)
+from subgoal.students.plain_llama import read_plain_llama
 from subgoal.text.format import Role, Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
-
-transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
-transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
 
 ADAPTER = "adapter"
 """The folder of LoRA's matrices in a student's."""
@@ -61,7 +49,8 @@ class Student:
     """A trained model with all that is needed to play."""
 
     model: Any
-    """A model of transformers, or, after training with LoRA, one of peft around it."""
+    """A model of transformers, after training with LoRA one of peft around it, or, to play, a
+    `PlainLlama`."""
     tokenizer: StudentTokenizer
     card: StudentCard
 
@@ -94,6 +83,7 @@ def save_student(folder: Path, student: Student) -> None:
 
     LoRA's matrices are written apart and then merged into the weights of `student.model`.
     """
+    from subgoal.students.model_card import model_card
 
     def fill(place: Path) -> None:
         model = student.model
@@ -110,19 +100,11 @@ def save_student(folder: Path, student: Student) -> None:
     write_folder(folder, fill)
 
 
-def weights_file(folder: Path) -> Path:
-    """Return the file of a student's weights, or the index of its shards.
-
-    Raises:
-        StudentInvalid: It is missing, or a shard is.
-    """
-    for file in weights_files(folder):
-        needed(folder, str(file.relative_to(folder)))
-    return folder / (INDEX if (folder / INDEX).is_file() else WEIGHTS)
-
-
 def load_student(
-    folder: Path, role: Role | None = None, dtype: torch.dtype = torch.float32
+    folder: Path,
+    role: Role | None = None,
+    dtype: torch.dtype = torch.float32,
+    to_play: bool = False,
 ) -> Student:
     """Load a student.
 
@@ -130,6 +112,7 @@ def load_student(
         folder: Where `save_student` wrote it.
         role: What it must have been trained for; None: anything.
         dtype: What its weights are held in.
+        to_play: Without transformers where that can be: the model is then a `PlainLlama`.
 
     Raises:
         StudentInvalid: The folder is missing or damaged, its parts do not fit each other, or it
@@ -140,9 +123,11 @@ def load_student(
         needed(folder, name)
     weights_file(folder)
     check_digests(folder, StudentInvalid, REMEDY)
-    model = _load_model(folder, card, dtype)
+    check_model_folder(folder, Origin.OURS)
+    plain = read_plain_llama(folder, card.form, dtype) if to_play else None
+    model = plain or _load_model(folder, card, dtype)
     tokenizer = load_tokenizer(folder, card.form.turns)
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = plain.config.vocab_size if plain else model.get_input_embeddings().weight.shape[0]
     if tokenizer.size != (card.vocabulary or rows) or tokenizer.size > rows:
         raise StudentInvalid(
             f"{folder}: the tokenizer has {tokenizer.size} tokens but the model "
@@ -189,7 +174,10 @@ def _tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
 
 
 def _load_model(folder: Path, card: StudentCard, dtype: torch.dtype) -> Any:
-    check_model_folder(folder, Origin.OURS)
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    from subgoal.students.model_shape import check_sound, checked_config
+
     config = checked_config(folder)
     if config.is_encoder_decoder != (card.form.turns is Turns.WORDS):
         raise StudentInvalid(

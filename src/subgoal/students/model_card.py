@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from transformers import PretrainedConfig
-
 from subgoal.text.format import RenderingName, Role
 
 if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
     from subgoal.students.card import StudentCard
 
 _DOES = {
@@ -59,7 +59,7 @@ _LONGEST = 100
 """Characters of a text from data that are shown."""
 
 
-def model_card(card: "StudentCard", config: PretrainedConfig) -> str:
+def model_card(card: "StudentCard", config: "PretrainedConfig") -> str:
     """Return a student's model card, in the form that the Hugging Face hub reads.
 
     Args:
@@ -98,7 +98,7 @@ def shown(text: str, longest: int = _LONGEST) -> str:
     return _MARKUP.sub(r"\\\1", cut)
 
 
-def _facts(card: "StudentCard", config: PretrainedConfig) -> dict[str, str]:
+def _facts(card: "StudentCard", config: "PretrainedConfig") -> dict[str, str]:
     architecture = (config.architectures or [config.model_type])[0]
     form = card.form
     before = f", after {card.base_tokens:,} in parts before" if card.base_tokens else ""

@@ -16,6 +16,10 @@ from pydantic_core import from_json
 
 from subgoal.errors import StudentInvalid
 
+INDEX = "model.safetensors.index.json"
+"""The file that names the shards of large weights."""
+WEIGHTS = "model.safetensors"
+"""The weights, where they are one file."""
 _MOST_JSON = 2**28
 """Bytes of a JSON file; the largest tokenizers have about 2**25."""
 _PICKLED = re.compile(r"\.(bin|pt|pth|ckpt|pkl|pickle|joblib)$")
@@ -127,3 +131,23 @@ def _check_setting(folder: Path, name: str, key: str, held: Any, origin: Origin)
 
 def _refused(folder: Path, reason: str) -> StudentInvalid:
     return StudentInvalid(f"{folder} is not loaded: {reason}; take it from whom you trust")
+
+
+def weights_files(folder: Path) -> list[Path]:
+    """Return the files of a model's weights.
+
+    Raises:
+        StudentInvalid: The index is damaged, or names a file elsewhere.
+    """
+    if not (folder / INDEX).is_file():
+        return [folder / WEIGHTS]
+    table = read_json(folder / INDEX)
+    named = cast("Any", table).get("weight_map") if isinstance(table, dict) else None
+    if not isinstance(named, dict) or not all(
+        isinstance(one, str) for one in cast("dict[str, Any]", named).values()
+    ):
+        raise StudentInvalid(f"{folder} is damaged ({INDEX}); train it again")
+    shards = sorted(set(cast("dict[str, str]", named).values()))
+    for shard in shards:
+        check_within(folder, shard)
+    return [folder / shard for shard in shards]

@@ -13,14 +13,14 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers.utils import logging as transformers_logging
 
 from subgoal.errors import StudentInvalid, said_by
-from subgoal.students.model_files import check_within, read_json
+from subgoal.students.model_files import read_json, weights_files
 
-INDEX = "model.safetensors.index.json"
-"""The file that names the shards of large weights."""
-WEIGHTS = "model.safetensors"
-"""The weights, where they are one file."""
+transformers_logging.disable_progress_bar()  # a bar for one small file says nothing
+transformers_logging.set_verbosity_error()  # what matters is checked here, and said in one sentence
+
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 _COUNTS = re.compile(r"layers|experts|blocks|stages|depth|groups")
 """Keys that say how often a part is built."""
@@ -28,26 +28,6 @@ _PARTS = 1024
 """So many parts may be built of any model; more have a tensor each at least."""
 _TRIED = 3
 """Tokens that a model is tried on; places from the second on are turned."""
-
-
-def weights_files(folder: Path) -> list[Path]:
-    """Return the files of a model's weights.
-
-    Raises:
-        StudentInvalid: The index is damaged, or names a file elsewhere.
-    """
-    if not (folder / INDEX).is_file():
-        return [folder / WEIGHTS]
-    table = read_json(folder / INDEX)
-    named = cast("Any", table).get("weight_map") if isinstance(table, dict) else None
-    if not isinstance(named, dict) or not all(
-        isinstance(one, str) for one in cast("dict[str, Any]", named).values()
-    ):
-        raise StudentInvalid(f"{folder} is damaged ({INDEX}); train it again")
-    shards = sorted(set(cast("dict[str, str]", named).values()))
-    for shard in shards:
-        check_within(folder, shard)
-    return [folder / shard for shard in shards]
 
 
 def checked_config(folder: Path) -> Any:

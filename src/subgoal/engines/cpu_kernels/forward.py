@@ -18,7 +18,8 @@ from typing_extensions import override
 
 from subgoal.engines.cpu_kernels import kernels
 from subgoal.engines.llama_forward import KeyValueCache, cache_bytes
-from subgoal.engines.llama_weights import LayerWeights, llama_weights
+from subgoal.engines.llama_weights import LayerWeights
+from subgoal.engines.plain_llama import weights_of
 from subgoal.engines.prefix import Forward, PrefixCache
 
 _FEW = 8
@@ -73,7 +74,7 @@ class FusedForward(Forward):
     drafts = True
 
     def __init__(self, model: Any, places: int = 0) -> None:
-        weights = llama_weights(model, places)
+        weights = weights_of(model, places)
         self._heads, self._kv_heads = weights.heads, weights.kv_heads
         self._width, self._epsilon = weights.width, weights.epsilon
         self._embed, self._norm = weights.embed.numpy(), weights.norm.numpy()
