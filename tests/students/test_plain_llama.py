@@ -39,6 +39,7 @@ def test_weights_and_angles_are_those_of_transformers(tmp_path, tied, dtype):
     config = LlamaConfig(**SHAPE, tie_word_embeddings=tied, head_dim=8)
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     model = read_plain_llama(tmp_path, FORM, dtype)
+    assert model is not None
     reference = LlamaForCausalLM.from_pretrained(tmp_path, dtype=dtype)
     ours, theirs = list(tensors(model.weights())), list(tensors(llama_weights(reference)))
     assert len(ours) == len(theirs) == 2 * 6 + 9

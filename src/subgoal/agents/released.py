@@ -21,6 +21,7 @@ from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
 from subgoal.plain_text import read_record
 from subgoal.record import Record
+from subgoal.students.card import weights_file
 from subgoal.text.format import Role
 
 AGENT = "agent.json"
@@ -97,8 +98,6 @@ def released_agent(name_or_folder: str | Path) -> ReleasedAgent:
     Raises:
         StudentInvalid: There is none, it is damaged, or it came without its weights.
     """
-    from subgoal.students.card import weights_file
-
     known = shipped()
     folder = known.get(name_or_folder) if isinstance(name_or_folder, str) else None
     if folder is None:

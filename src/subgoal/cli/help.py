@@ -137,8 +137,9 @@ def _flat(text: str) -> str:
 
 
 def _text(text: str, width: int) -> Iterator[str]:
-    """Yield paragraphs, wrapped."""
+    """Yield paragraphs, wrapped; an example has a line of its own."""
     for number, paragraph in enumerate(text.split("\n\n")):
         if number:
             yield ""
-        yield from _wrapped(_flat(paragraph), width)
+        for part in re.split(r"\n(?=Example)", paragraph):
+            yield from _wrapped(_flat(part), width)

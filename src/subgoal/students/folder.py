@@ -125,7 +125,7 @@ def load_student(
     check_digests(folder, StudentInvalid, REMEDY)
     check_model_folder(folder, Origin.OURS)
     plain = read_plain_llama(folder, card.form, dtype) if to_play else None
-    model = plain or _load_model(folder, card, dtype)
+    model: Any = plain or _load_model(folder, card, dtype)
     tokenizer = load_tokenizer(folder, card.form.turns)
     rows = plain.config.vocab_size if plain else model.get_input_embeddings().weight.shape[0]
     if tokenizer.size != (card.vocabulary or rows) or tokenizer.size > rows:

@@ -8,7 +8,10 @@ from subgoal.run_folder import RunFolder
 
 
 class AnnotateOptions(ClusterOptions):
-    """Set sub-goals on the trajectories with a teacher, and carry them over to the rest."""
+    """Let a teacher set sub-goals on the trajectories, and carry them over to the rest.
+
+    Example: subgoal annotate --run runs/mine --annotate.teacher openai --dry-run
+    """
 
     dry_run: bool = False
     """Count the calls, tokens and money of the teacher `openai`, and send nothing."""

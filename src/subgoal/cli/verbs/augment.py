@@ -8,10 +8,11 @@ from subgoal.errors import ConfigInvalid
 
 
 class AugmentOptions(WorldOptions):
-    """Rewrite annotated paths in the world: students learn from what comes out.
+    """Rewrite annotated paths in the world, so that students learn from better or more paths.
 
-    An agent that imitates a path is at best as fast as the path. Each rewritten path is replayed,
-    and kept only if it solves its task in fewer steps. It works on this machine alone.
+    Each rewritten path is replayed, and kept only if it solves its task. Without options paths are
+    shortened. It works on this machine alone.
+    Example: subgoal augment --run runs/mine
     """
 
     augment: AugmentConfig = AugmentConfig(shorten=True)

@@ -8,8 +8,9 @@ from subgoal.trajectories.config import CollectConfig
 class CollectOptions(WorldOptions):
     """Replay oracle paths in the world and store them as trajectories.
 
-    Known paths come first (your own, those a teacher annotated, those that ship with the
-    package), then the world's own oracle. A second call does only what is missing.
+    Known paths come first: your own, those that a teacher annotated, those that ship with the
+    package. The world's own oracle makes the rest. A second call collects only what is missing.
+    Example: subgoal collect --run runs/mine --collect.types find-plant boil
     """
 
     collect: CollectConfig = CollectConfig()

@@ -28,8 +28,7 @@ class Shell(StrEnum):
 class CompletionOptions(Record):
     """Print the script that completes verbs, options and their values in a shell.
 
-    In bash: subgoal completion >> ~/.bash_completion. In zsh: subgoal completion --shell zsh
-    > _subgoal, in a folder of $fpath.
+    Example, for bash: subgoal completion >> ~/.bash_completion
     """
 
     shell: Shell = Shell.BASH

@@ -8,9 +8,9 @@ from subgoal.run_folder import RunFolder
 
 
 class DoctorOptions(RunOptions):
-    """Check Java, the worlds, torch, threads, memory, a GPU, engines and the teacher.
+    """Check what the main job needs: Java, the worlds, torch, memory, engines and the teacher.
 
-    It ends with exit code 1 where something that is needed is missing.
+    Exit code 1 says that something is missing, and the line about it says how to get it.
     """
 
     quick: bool = False

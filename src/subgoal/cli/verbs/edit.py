@@ -12,7 +12,10 @@ from subgoal.run_folder import RunFolder
 
 
 class EditOptions(Record):
-    """Write annotated paths as a text file to edit (--out), and take it back in (--in)."""
+    """Correct sub-goals by hand: write them as a text file (--out), and read it back (--in).
+
+    Example: subgoal edit --run runs/mine --out sub-goals.md --below 0.8
+    """
 
     run: Path = DEFAULT_RUN
     """The run folder."""

@@ -11,9 +11,10 @@ from subgoal.summary import files
 
 
 class EvaluateOptions(WorldOptions):
-    """Play a protocol's tasks with the agents; every finished episode is kept.
+    """Let agents play the tasks of a protocol; every finished episode is kept.
 
     Tune on `dev`; `paper`, `plain`, `swiftsage` and `unseen` are test protocols.
+    Example: subgoal evaluate --run runs/mine --evaluate.protocol dev
     """
 
     agent: str = ""

@@ -34,9 +34,10 @@ class To(StrEnum):
 
 
 class ExportOptions(RunOptions):
-    """Write an agent that is ready, a student for other programs, or texts for other trainers.
+    """Write an agent that is ready, a student for other programs, or the training texts.
 
-    The hub's token is read from the environment (HF_TOKEN).
+    The token of the Hugging Face hub is read from the environment (HF_TOKEN).
+    Example: subgoal export --run runs/mine --to agent --out my-agent
     """
 
     to: To = To.FOLDER

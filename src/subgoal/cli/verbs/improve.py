@@ -8,12 +8,12 @@ from subgoal.self_training.config import ImproveConfig
 
 
 class ImproveOptions(WorldOptions):
-    """Let the agent play train variations, and keep what it does well as paths to learn from.
+    """Let an agent play train variations, and keep its successes as paths to learn from.
 
-    Kept is what solves its task where no path was known, in fewer moves than the path that was, or
-    after a mistake, each replayed and under the agent's own sub-goals. What is written holds the
-    old paths too: train the next round on it with --train.annotations. It works on this machine
-    alone.
+    A success is kept where no path was known, where it is shorter than the known one, or where it
+    recovers from a mistake. What is written holds the old paths too: train the next round on it
+    with --train.annotations. It works on this machine alone.
+    Example: subgoal improve --run runs/mine
     """
 
     improve: ImproveConfig = ImproveConfig()

@@ -9,16 +9,19 @@ from subgoal.run_folder import RunFolder
 
 
 class PlayOptions(RunOptions):
-    """Watch one episode in the terminal, sub-goals and actions coloured, or play it yourself."""
+    """Watch an agent play one episode in the terminal, or play it yourself.
+
+    Example: subgoal play --agent scienceworld --task find-plant
+    """
 
     task: str = ""
     """Task type; empty: the first one of the protocol."""
     variation: int = 0
     """Number of the task variation within the protocol's split, from 0."""
     agent: str = AgentName.HIERARCHICAL
-    """Who plays. With the run folder's students: `hierarchical`, `flat`, `random_subgoals`,
-    `semi_random_subgoals`, `random_action` or `oracle`. Without a run folder: the name of an agent
-    that ships with subgoal (`scienceworld`), or an agent's folder."""
+    """Who plays: an agent of the run folder, or a ready one, by name (`scienceworld`) or folder. Of
+    the run folder: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
+    `random_action` or `oracle`."""
     by_hand: bool = False
     """Play yourself, on the keyboard."""
     delay: float = 0.0

@@ -9,12 +9,13 @@ from subgoal.training.config import TrainConfig
 
 
 class ReinforceOptions(WorldOptions):
-    """Let students play train variations, and make what scores better more probable.
+    """Reinforce students: what scores better in the world becomes more probable.
 
-    Each round plays train variations several times and learns from how their scores differ, beside
-    annotated paths ([train.dataset], train.annotations) that keep what was known. The average of
-    the weights that plays best on dev is written into the run folder's `students`. A run that was
-    stopped goes on after its last whole round.
+    Each round plays train variations several times and learns from the differences of their
+    scores, beside annotated paths ([train.dataset], train.annotations) that keep what was known.
+    The average of the weights that plays best on dev is written into the run folder's `students`.
+    An interrupted run goes on after its last complete round.
+    Example: subgoal reinforce --run runs/better --reinforce.students runs/mine/students
     """
 
     reinforce: ReinforceConfig = ReinforceConfig()

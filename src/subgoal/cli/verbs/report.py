@@ -1,16 +1,17 @@
 """`subgoal report`: write the comparison, or the page of annotated paths."""
 
-from subgoal.cli.options import StageOptions
+from subgoal.cli.options import RunOptions
 from subgoal.cli.output import show
 from subgoal.errors import ConfigInvalid
 from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
 
 
-class ReportOptions(StageOptions):
-    """Print the comparison and write it as one HTML file that needs no network.
+class ReportOptions(RunOptions):
+    """Print the comparison of the agents, and write it as one HTML file.
 
     With --annotations, write a page to read the annotated paths instead.
+    Example: subgoal report --run runs/mine
     """
 
     annotations: bool = False

@@ -16,13 +16,14 @@ from subgoal.summary import Summary
 
 
 class JobOptions(WorldOptions, Config):
-    """The main job: collect, annotate, train, evaluate, report.
+    """Run the main job: collect, annotate, train, evaluate, report.
 
     An interrupted run goes on where it stopped; a complete stage is not run again.
+    Example: subgoal run --config configs/demo.toml --run runs/demo
     """
 
     restart: bool = False
-    """Delete the whole run folder and begin again, if the configuration is able to begin."""
+    """Delete the whole run folder and begin again. First it is checked that the run can begin."""
     augment: Rare[AugmentConfig] = AugmentConfig()
     """How annotated paths are rewritten before students learn from them."""
     report: Rare[ReportConfig] = ReportConfig()

@@ -11,10 +11,11 @@ from subgoal.errors import ConfigInvalid
 
 
 class TeacherServerOptions(ServerConfig):
-    """Serve the chat-completions protocol on 127.0.0.1, with faults at given rates.
+    """Serve a faulty teacher on 127.0.0.1, to rehearse a costly annotation on.
 
-    It answers from recorded annotations where it knows the path, else by the scripted teacher; an
-    interrupt (Ctrl-C) ends it, and it says how many replies it delivered whole.
+    It speaks the chat-completions protocol. It answers from recorded annotations where it knows the
+    path, else by rules. Ctrl-C ends it; then it says how many replies it delivered whole.
+    Example: subgoal teacher-server --fault-rate 0.1
     """
 
     environment: str = "scienceworld"

@@ -10,9 +10,9 @@ from subgoal.training.config import TrainConfig
 class TrainOptions(StageOptions):
     """Train the students on the annotated trajectories.
 
-    It needs no world, but where `rollout` asks for one.
-
-    A killed training goes on from its last checkpoint.
+    No world is needed, unless `rollout` asks for one. A killed training goes on from its last
+    checkpoint.
+    Example: subgoal train --run runs/mine --train.training.minutes 30
     """
 
     train: TrainConfig = TrainConfig()
