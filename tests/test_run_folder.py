@@ -276,6 +276,14 @@ def test_an_output_that_is_no_name_of_a_file_deletes_nothing(tmp_path, name):
     assert (folder.path / "mine").exists()
 
 
+def test_an_output_that_is_a_link_to_itself_is_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    doctored(folder, outputs={"loop": ""})
+    (folder.path / "loop").symlink_to("loop")
+    with pytest.raises(RunFolderInvalid, match="loop"):
+        folder.manifests()
+
+
 def test_a_link_to_a_run_folder_is_not_deleted_for_it(tmp_path):
     folder = RunFolder(tmp_path / "run")
     run(folder, Config())

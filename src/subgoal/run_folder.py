@@ -128,7 +128,7 @@ class RunFolder:
             root, found = self.path.resolve(), place.resolve()
             with suppress(FileNotFoundError, NotADirectoryError):
                 place.lstat()  # a name that is too long is resolved all the same
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # the last of a link to itself
             reason = getattr(error, "strerror", None) or error
             raise RunFolderInvalid(
                 f"{self.path}: no file can be called {name[:80]!r} ({reason}); move the run folder "

@@ -9,6 +9,8 @@ from filelock import FileLock
 
 from subgoal.cli.main import main
 from subgoal.cli.output import out
+from subgoal.config import load_config
+from subgoal.errors import ConfigInvalid
 from subgoal.journal import Journal
 from subgoal.report.runs import run_folders
 from subgoal.trajectories import collect
@@ -271,3 +273,25 @@ def test_a_damaged_list_of_paths_in_gzip(tmp_path, said):
 def test_augment_shortens_unless_told_otherwise(run, capfd):
     main(["augment", "--run", str(run)])
     assert '"shorten": true' in (run / "augment.stage.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("report.seed", -1),
+        ("train.student.seed", -1),
+        ("train.student.seed", 2**32),
+        ("train.dataset.vocabulary", -1),
+        ("train.dataset.vocabulary", 2**31),
+        ("train.dataset.dev_share", -1),
+        ("train.training.learning_rate", -1),
+        ("train.training.learning_rate", 1e300),
+        ("train.training.threads", -1),
+        ("train.per_role.both.learning_rate", -1),
+    ],
+)
+def test_a_number_that_a_stage_could_not_use_is_named(tmp_path, key, value):
+    section, _, name = key.rpartition(".")
+    (tmp_path / "c.toml").write_text(f"[{section}]\n{name} = {value!r}\n")
+    with pytest.raises(ConfigInvalid, match=key):
+        load_config(tmp_path / "c.toml")

@@ -172,7 +172,8 @@ def test_weights_that_give_no_number_are_said(temperature):
         engine.generate([asked(engine, temperature=temperature)])
 
 
-def test_a_tiny_temperature_is_greedy(engines):
+@pytest.mark.parametrize("temperature", [1e-30, 1e-300, 5e-324])
+def test_a_tiny_temperature_is_greedy(engines, temperature):
     engine = engines["fused"]
-    one, two = engine.generate([asked(engine), asked(engine, temperature=1e-30)])
+    one, two = engine.generate([asked(engine), asked(engine, temperature=temperature)])
     assert one.ids == two.ids

@@ -11,11 +11,11 @@ from subgoal.text.format import TextFormat
 class DatasetConfig(TextFormat):
     """How annotated trajectories become examples."""
 
-    vocabulary: Rare[int] = 2048
+    vocabulary: Rare[int] = Field(default=2048, ge=1, le=2**20)
     """Largest vocabulary of the tokenizer."""
     min_confidence: Rare[float] = 0.0
     """Leave out annotations below this confidence (0 to 1)."""
-    dev_share: Rare[float] = 0.05
+    dev_share: Rare[float] = Field(default=0.05, ge=0.0, le=1.0)
     """Share of each task type's variations that is held out for validation."""
     renamed: int = 0
     """Number of copies per training path with other names. Names of things change places, so

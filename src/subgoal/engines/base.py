@@ -20,6 +20,8 @@ from typing_extensions import override
 from subgoal.engines.constraint import Constraint
 from subgoal.errors import EngineFailed, RequestInvalid, TextTooLong, TokenUnknown
 
+_COLDEST = 1e-30
+"""What is colder is greedy: float32 could not divide by it."""
 _SEEDS = range(-(2**63), 2**63)
 """What random generators and servers take as a seed."""
 
@@ -215,6 +217,7 @@ class Engine(ABC):
         return replace(
             request,
             limit=min(request.limit, room),
+            temperature=request.temperature if request.temperature >= _COLDEST else 0.0,
             constraint=None if kept is None else _KnownIds(kept, self.vocabulary),
         )
 

@@ -1,5 +1,7 @@
 """What the report shows: the section `[report]`."""
 
+from pydantic import Field
+
 from subgoal.record import Rare, Record
 
 
@@ -11,5 +13,5 @@ class ReportConfig(Record):
     first."""
     max_megabytes: Rare[float] = 5.0
     """Largest size of the page. Fewer episodes are shown where they would not fit."""
-    seed: Rare[int] = 0
+    seed: Rare[int] = Field(default=0, ge=0)
     """Seed of the bootstrap intervals."""

@@ -67,5 +67,5 @@ class StudentConfig(Record):
     """LoRA: train small matrices beside the weights of a pretrained model."""
     weights: Rare[Weights] = Weights.FLOAT32
     """Number format of a pretrained model's weights: `float32`, or `bfloat16` under LoRA."""
-    seed: Rare[int] = 0
+    seed: Rare[int] = Field(default=0, ge=0, lt=2**32)
     """Seed of the initial weights."""

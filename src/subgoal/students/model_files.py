@@ -72,7 +72,7 @@ def check_within(folder: Path, name: str) -> None:
         root, target = folder.resolve(), (folder / name).resolve()
         with suppress(FileNotFoundError, NotADirectoryError):
             target.lstat()  # a name that is too long is resolved all the same
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last of a link to itself
         raise _refused(folder, f"no file can be called {name[:80]!r}") from error
     blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
     if not (target.is_relative_to(root) or target.is_relative_to(blobs)):

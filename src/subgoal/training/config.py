@@ -76,7 +76,7 @@ class TrainingConfig(Record):
     """Number of texts per batch; 0: as many as `batch_tokens` allows."""
     accumulation: Rare[int] = Field(default=1, ge=1)
     """Number of batches per step and process, whose gradients are added (gradient accumulation)."""
-    learning_rate: float = 3e-3
+    learning_rate: float = Field(default=3e-3, ge=0.0, le=1e30)
     """Peak learning rate."""
     warmup: Rare[float] = 0.05
     """Share of the budget in which the learning rate rises (warm-up). Then it falls as a cosine."""
@@ -99,7 +99,7 @@ class TrainingConfig(Record):
     """Compute each layer twice to save memory (gradient checkpointing). About a third slower."""
     compile: Rare[bool] = False
     """Compile the model with torch.compile. It takes minutes at first and is faster on a GPU."""
-    threads: Rare[int] = 0
+    threads: Rare[int] = Field(default=0, ge=0)
     """Largest number of CPU threads; 0: all cores."""
     looks: Rare[int] = 4
     """Number of validations, evenly over the budget."""
@@ -122,7 +122,7 @@ class TrainingConfig(Record):
 class RoleTraining(Record):
     """What is another for one role than `[train.training]` says; left out: the same."""
 
-    learning_rate: float | None = None
+    learning_rate: float | None = Field(default=None, ge=0.0, le=1e30)
     """Peak learning rate."""
     tokens: int | None = None
     """Budget in tokens, for this role alone; 0: no limit."""
