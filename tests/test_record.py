@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from subgoal.annotation.subgoal import SubgoalSpan
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.environments.base import Task
-from subgoal.record import Record, no_longer_told, removed
+from subgoal.record import Record, removed
 from subgoal.trajectories.storage import OraclePath
 
 SPAN = '{{"subgoal": {{"name": "a"}}, "first": 1, "last": {}}}'
@@ -59,11 +59,10 @@ def test_a_number_is_finite(number):
 
 class Grown(Record):
     kept: int = 1
-    _removed = removed(gone=(False, "use kept"))
-    _no_longer_told = no_longer_told("heard")
+    _removed = removed(gone=(False, "use kept"), heard=None)
 
 
-def test_what_is_no_longer_told_is_left_out():
+def test_a_removed_field_that_decided_nothing_is_left_out():
     assert Grown.model_validate_json('{"heard": ["a"], "kept": 2}') == Grown(kept=2)
 
 

@@ -52,14 +52,15 @@ def _number(value: Any) -> Any:
     return value
 
 
-def removed(**keys: tuple[object, str]) -> Any:
+def removed(**keys: tuple[object, str] | None) -> Any:
     """Return a validator of a record that had other fields before.
 
     A value with which such a field changed nothing is left out, so that files of before are read;
     any other is an error.
 
     Args:
-        keys: For each field the value with which it changed nothing, and what to do instead.
+        keys: For each field the value with which it changed nothing, and what to do instead; None
+            where it decided nothing, whatever it held.
 
     Returns:
         What the record's class holds, under a name of its own.
@@ -70,27 +71,11 @@ def removed(**keys: tuple[object, str]) -> Any:
             return given
         table = cast("dict[str, Any]", given)
         for name in keys.keys() & table.keys():
-            idle, instead = keys[name]
-            if table[name] != idle:
-                said = {"name": name, "instead": instead}
+            gone = keys[name]
+            if gone is not None and table[name] != gone[0]:
+                said = {"name": name, "instead": gone[1]}
                 raise PydanticCustomError("removed", "'{name}' was removed: {instead}", said)
         return {name: value for name, value in table.items() if name not in keys}
-
-    return model_validator(mode="before")(read)
-
-
-def no_longer_told(*names: str) -> Any:
-    """Return a validator of a record that told more before: what these fields say is left out.
-
-    Returns:
-        What the record's class holds, under a name of its own.
-    """
-
-    def read(given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        table = cast("dict[str, Any]", given)
-        return {name: value for name, value in table.items() if name not in names}
 
     return model_validator(mode="before")(read)
 

@@ -22,7 +22,7 @@ from safetensors.numpy import load, save
 from subgoal.datasets.examples import Example
 from subgoal.digests import check_digests, write_digests
 from subgoal.errors import DataCorrupt, said_by
-from subgoal.record import Record, no_longer_told
+from subgoal.record import Record, removed
 from subgoal.students.folder import load_tokenizer, write_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
@@ -41,7 +41,7 @@ class _About(Record):
     trained_on: tuple[str, ...]
     teachers: dict[str, int]
     unwritable: tuple[str, ...] = ()
-    _no_longer_told = no_longer_told("lexicon")
+    _removed = removed(lexicon=None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic import Field
 from subgoal.digests import check_digests
 from subgoal.errors import StudentInvalid
 from subgoal.plain_text import read_record
-from subgoal.record import Record, no_longer_told
+from subgoal.record import Record, removed
 from subgoal.students.ending import Ending, TrainingExtent
 from subgoal.students.model_files import INDEX, WEIGHTS, weights_files
 from subgoal.text.format import Role, TextFormat
@@ -58,7 +58,7 @@ class StudentCard(Record):
     """Number of tokens of its tokenizer; 0: as many as its model has rows."""
     config: dict[str, Any] = {}
     """The configuration that it was made by, for people to read."""
-    _no_longer_told = no_longer_told("lexicon")
+    _removed = removed(lexicon=None)
 
     @property
     def extent(self) -> TrainingExtent:
