@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from subgoal.errors import TrainingFailed
-from subgoal.record import Record
+from subgoal.record import Record, removed
 from subgoal.run_folder import delete
 from subgoal.students.folder import Student, write_folder
 from subgoal.text.format import Role
@@ -37,14 +37,11 @@ class ReinforceState(Record):
     """Rounds done."""
     updates: int = 0
     """Updates done."""
-    episodes: int = 0
-    """Episodes played."""
     drawn: dict[str, int] = {}
     """How many tasks of each type were drawn."""
     spreads: dict[str, float] = {}
     """The spread of each type's last scores, 0..1."""
-    seconds: float = 0.0
-    """Wall-clock seconds, over all attempts."""
+    _removed = removed(episodes=None, seconds=None)
 
 
 class Policy:

@@ -243,8 +243,7 @@ def _rules(config: ReinforceConfig) -> Protocol:
 def _all_rounds(
     run: _Run, state: ReinforceState, folder: RunFolder, curve: Journal[RoundLine]
 ) -> None:
-    config, before = run.config, state.seconds
-    begun = time.monotonic()
+    config = run.config
     best = folder / "reinforce/best"
     with Progress("reinforce", config.rounds, "rounds", state.rounds) as progress:
         while state.rounds < config.rounds:
@@ -254,8 +253,6 @@ def _all_rounds(
             curve.append(line)
             if line.dev is not None and _best([*curve.by_key().values()]) == line.round:
                 save_checkpoint(best, run.policies, state)
-            seconds = before + time.monotonic() - begun
-            state = state.model_copy(update={"seconds": round(seconds, 1)})
             save_checkpoint(folder / "reinforce/checkpoints", run.policies, state)
             dev = "" if line.dev is None else f", dev {line.dev:.1f}"
             progress.advance(note=f"score {line.score:.1f}, solved {line.solved:.0%}{dev}")
@@ -313,7 +310,6 @@ def _round(run: _Run, state: ReinforceState) -> tuple[RoundLine, ReinforceState]
     return line, ReinforceState(
         rounds=number,
         updates=state.updates + updates,
-        episodes=state.episodes + len(every),
         drawn=counted(state.drawn, tasks),
         spreads=renewed(state.spreads, spreads),
     )
