@@ -37,6 +37,7 @@ from subgoal.students.build import make_student
 from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import RenderingName, Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
+from subgoal.training.batches import Batches, Layout
 from subgoal.training.config import TrainingConfig
 from subgoal.training.loop import finetune
 from subgoal.trajectories.collect import collect
@@ -115,7 +116,11 @@ def measure(recipe: str, size: Size, seconds: float, folder: RunFolder) -> dict[
             tokens=0, minutes=seconds / 60, threads=1, checkpoint_tokens=0, looks=0
         )
         outcome = finetune(model, examples, [], training, folder / "work", recipe)
-        tokens, took, padding = outcome.at.tokens, outcome.at.seconds, outcome.padding
+        tokens, took = outcome.at.tokens, outcome.at.seconds
+        planned = Batches(examples, Layout.PADDED, training.batch_tokens)
+        made = [planned.make(numbers).inputs(torch.device("cpu")) for numbers in planned.plan(0)]
+        cells = sum(one["ids"].numel() for one in made)
+        padding = 1 - sum(len(example.ids) for example in examples) / cells
         rate = tokens * steps_of(annotated, examples) / took
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {

@@ -44,4 +44,3 @@ def test_a_batch_pads_on_the_right():
     batch = PaddedBatch([text(4, 6), text(1, 2, 7)], pad=9)
     assert batch.ids.tolist() == [[4, 6, 9], [1, 2, 7]]
     assert batch.learned.tolist() == [[False, True, False], [False, False, True]]
-    assert batch.tokens == 5

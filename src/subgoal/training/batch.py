@@ -23,23 +23,12 @@ def split_point(text: Example) -> int:
 
 
 class Batch(ABC):
-    """Texts that are learned from together.
-
-    Attributes:
-        tokens: Tokens that are no padding.
-    """
-
-    tokens: int
+    """Texts that are learned from together."""
 
     @property
     @abstractmethod
     def shape(self) -> str:
         """How large it is, such as `8 x 512 tokens`."""
-
-    @property
-    @abstractmethod
-    def cells(self) -> int:
-        """Tokens, padding counted."""
 
     @abstractmethod
     def inputs(self, device: torch.device, reading: bool = False) -> dict[str, torch.Tensor]:
@@ -74,17 +63,11 @@ class PaddedBatch(Batch):
             real[row, : len(example.ids)] = True
         self.ids = torch.from_numpy(ids)
         self.learned, self.real = torch.from_numpy(learned), torch.from_numpy(real)
-        self.tokens = sum(len(example.ids) for example in examples)
 
     @property
     def shape(self) -> str:
         """How large it is, such as `8 x 512 tokens`."""
         return f"{self.ids.shape[0]} x {self.ids.shape[1]} tokens"
-
-    @property
-    def cells(self) -> int:
-        """Tokens, padding counted."""
-        return self.ids.numel()
 
     def inputs(self, device: torch.device, reading: bool = False) -> dict[str, torch.Tensor]:
         """Return what the loss takes, on a device."""
@@ -107,7 +90,6 @@ class PairBatch(Batch):
 
     def __init__(self, examples: Sequence[Example], pad: int) -> None:
         splits = [split_point(text) for text in examples]
-        self.tokens = sum(len(text.ids) for text in examples)
         halves = [(text.ids[:at], text.ids[at:]) for text, at in zip(examples, splits, strict=True)]
         self.source = _stacked([source for source, _ in halves], pad)
         self.mask = _stacked([np.ones(at, np.int32) for at in splits], 0)
@@ -123,11 +105,6 @@ class PairBatch(Batch):
     def shape(self) -> str:
         """How large it is, such as `8 x (512 + 16) tokens`."""
         return f"{len(self.source)} x ({self.source.shape[1]} + {self.labels.shape[1]}) tokens"
-
-    @property
-    def cells(self) -> int:
-        """Tokens, padding counted."""
-        return self.source.numel() + self.labels.numel()
 
     def inputs(
         self,

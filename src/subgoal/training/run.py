@@ -65,8 +65,6 @@ class Outcome(Record):
     """Mean loss over the last log interval, nats a learned token."""
     dev_loss: float | None
     """Loss of the kept weights on held-out texts; None where there are none."""
-    padding: float
-    """Share of padding in the batches."""
     score: float | None = None
     """Rollout score of the kept weights, points; None where it was not taken."""
     step: int = 0
@@ -144,7 +142,6 @@ class TrainingRun:
         self._open_log(task.work / "log.jsonl")
         self._losses: list[float] = []
         self._dev_loss: float | None = None
-        self._cells = self._real = 0
 
     def _settled(self, begun: TrainingPrecision) -> TrainingPrecision:
         """Return what matrices multiply in, in all processes; say where the bits will be others."""
@@ -196,7 +193,6 @@ class TrainingRun:
 
     def finish(self) -> Outcome:
         """Put the weights that are kept into the model; say how the run ended."""
-        padding = 1 - self._real / max(1, self._cells)
         self.processes.wait()  # the main one may still be writing the best weights
         best = self._selection.restore(self._student)
         self._average()
@@ -208,7 +204,6 @@ class TrainingRun:
             at=self.at,
             loss=self.recent_loss,
             dev_loss=best.dev_loss if best and not self._base else self._dev_loss,
-            padding=padding,
             score=best.score if best else self._last.score if self._last else None,
             step=best.step if best else self.at.step,
             setup=self._setup,
@@ -299,8 +294,6 @@ class TrainingRun:
                 loss = self._loss(**inputs, count=math.inf if spare else count)
                 loss.backward()
             total += loss.detach()
-            self._cells += batch.cells
-            self._real += batch.tokens
         norm = self.processes.clip(self._student, self._config.clip)
         seconds = time.monotonic() - self._start if self.processes.main else 0.0
         loss_sum, seconds = self.processes.total(total.item(), seconds)
