@@ -18,6 +18,7 @@ Place = tuple[str, ...]
 _SHOWN = 200
 """Characters of a wrong value that are shown."""
 _WHOLE, _NUMBER = "it must be a whole number", "it must be a number"
+_TOO_FEW = "it has too few values"
 _LIST, _TABLE = "it must be a list", "it must be a table"
 _WANTED = {
     "int_type": _WHOLE,
@@ -77,7 +78,11 @@ def _sentence(
         within = kind_at(model, place[:-1])
         known = keys(within) if is_record(within) else ()
         return f"unknown key {named(place)}{nearest(place[-1], known)}"
-    same = [_wanted(one) for one in found if _place(model, one["loc"]) == place]
+    same = [
+        _TOO_FEW if one["type"] == "missing" and len(one["loc"]) > len(place) else _wanted(one)
+        for one in found
+        if _place(model, one["loc"]) == place
+    ]
     shown = "" if _is_hidden(model, place) else f" = {repr(first['input'])[:_SHOWN]}"
     return f"{named(place)}{shown} is wrong: {', or '.join(dict.fromkeys(same))}"
 

@@ -13,19 +13,21 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import NoneType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
-from subgoal.errors import ConfigInvalid, nearest
+from subgoal.errors import ConfigInvalid
 from subgoal.record import RARE
 from subgoal.toml_file import merged
 from subgoal.validation import Place, is_record, key_of, kind
 
 ANY = "NAME"
 """Stands in a place for each name of an open table of records."""
+_HELP = ("--help", "--help-all")
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,13 @@ def _table(known: Sequence[Option], name: str, values: list[str]) -> dict[str, A
 
 
 def _guess(known: Sequence[Option], name: str) -> str:
-    """Return which option may be meant: one with the same last key, else one that looks alike."""
+    """Return which option may be meant: one with the same last key, or one that looks alike."""
     last = name.rpartition(".")[2].strip("-").replace("-", "_")
     same = [option.name for option in known if option.place[-1] == last]
-    guess = nearest(name, same or [option.name for option in known])
-    return guess or (f", did you mean '{same[0]}'?" if same else "")
+    alike = get_close_matches(name, same or [*_HELP, *(option.name for option in known)], n=1)
+    if not (alike or same):
+        return "; --help-all lists all that there are"
+    return f", did you mean '{(alike or same)[0]}'?"
 
 
 def _value(option: Option, name: str, words: list[str]) -> Any:
