@@ -69,7 +69,6 @@ def test_on_a_gpu_auto_is_transformers_in_bfloat16(pairs):
         ({"device": "cuda"}, "'cuda' is not there: torch finds 0"),
         ({"device": "cpu:3"}, "'cpu:3' is not there: torch finds 1"),
         ({"engine": "ctranslate2", "precision": "bfloat16"}, "has no bfloat16 on this cpu"),
-        ({"engine": "ctranslate2", "compile": True}, "leave out compile"),
         ({"engine": "transformers", "precision": "int8"}, "'transformers' has no int8"),
     ],
 )

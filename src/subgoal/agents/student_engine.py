@@ -101,7 +101,7 @@ def _on_transformers(folder: Path, role: Role, engine: EngineConfig) -> OpenStud
     half = engine.precision is Precision.BFLOAT16
     dtype = torch.bfloat16 if half else torch.float32
     student = load_student(folder, role, dtype, to_play=True)
-    made = make_engine(student.model, room(student.card), engine.device, engine.compile)
+    made = make_engine(student.model, room(student.card), engine.device)
     return OpenStudent(made, student.tokenizer, student.card)
 
 

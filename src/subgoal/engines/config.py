@@ -10,7 +10,7 @@ from importlib import util
 from pydantic import Field
 
 from subgoal.errors import EngineFailed, install
-from subgoal.record import Rare, Record
+from subgoal.record import Rare, Record, removed
 
 
 class EngineName(StrEnum):
@@ -68,14 +68,14 @@ class ServerAccess(Record):
 class EngineConfig(Record):
     """What students play on."""
 
+    _removed = removed(compile=(False, "students were slower at play compiled; leave it out"))
+
     engine: EngineName = EngineName.AUTO
     """What computes: `auto`, `transformers`, `ctranslate2`, or `openai` (a server)."""
     device: str = "auto"
     """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`."""
     precision: Rare[Precision] = Precision.AUTO
     """Number format of the weights: `auto`, `float32`, `bfloat16`, or `int8` (on `ctranslate2`)."""
-    compile: Rare[bool] = False
-    """Let torch compile the model: the first steps take a minute longer. On `transformers`."""
     server: Rare[ServerAccess] = ServerAccess()
     """The server, for the engine `openai`."""
 
@@ -116,17 +116,15 @@ def resolved(config: EngineConfig, encoder_decoder: bool) -> EngineConfig:
         precision = Precision.BFLOAT16 if half else Precision.FLOAT32
     engine = config.engine
     if engine is EngineName.AUTO:
-        engine = _engine(config, precision, on_gpu, encoder_decoder)
+        engine = _engine(precision, on_gpu, encoder_decoder)
     found = config.model_copy(update={"engine": engine, "device": device, "precision": precision})
     _check(found, encoder_decoder)
     return found
 
 
-def _engine(
-    config: EngineConfig, precision: Precision, on_gpu: bool, encoder_decoder: bool
-) -> EngineName:
+def _engine(precision: Precision, on_gpu: bool, encoder_decoder: bool) -> EngineName:
     """Choose by what `research/benchmarks/engines.py` measured; int8 is CTranslate2's alone."""
-    fits = precision is Precision.FLOAT32 and not (on_gpu or config.compile)
+    fits = precision is Precision.FLOAT32 and not on_gpu
     if encoder_decoder and (precision is Precision.INT8 or (fits and _has("ctranslate2"))):
         return EngineName.CTRANSLATE2
     return EngineName.TRANSFORMERS
@@ -172,8 +170,6 @@ def _check_ctranslate2(config: EngineConfig, encoder_decoder: bool) -> None:
         )
     if not _has("ctranslate2"):
         raise EngineFailed(f"engine 'ctranslate2': {install('ctranslate2', 'engines')}")
-    if config.compile:
-        raise EngineFailed("engine 'ctranslate2' is compiled already; leave out compile")
     import ctranslate2
 
     kind = config.device.partition(":")[0]

@@ -86,23 +86,18 @@ class LlamaForward(Forward):
 
     Args:
         model: A model that `supports` accepts.
-        compiled: Let torch compile what lies between two attentions.
         places: Most tokens of a stream; 0: as many as the model has positions.
     """
 
     drafts = True
 
-    def __init__(self, model: Any, compiled: bool = False, places: int = 0) -> None:
+    def __init__(self, model: Any, places: int = 0) -> None:
         weights = weights_of(model, places)
         self.heads, self.kv_heads, self.width = weights.heads, weights.kv_heads, weights.width
         self._epsilon = weights.epsilon
         self._embed, self._norm = weights.embed, weights.norm
         self._head, self.layers = weights.head, weights.layers
         self._cos, self._sin = weights.cos, weights.sin
-        self._enter, self._leave = self._before_attention, self._after_attention
-        if compiled:
-            self._enter = torch.compile(self._enter, dynamic=True)
-            self._leave = torch.compile(self._leave, dynamic=True)
 
     @override
     def cache(self) -> KeyValueCache:
@@ -141,8 +136,8 @@ class LlamaForward(Forward):
         spans = [_Span(cache, count) for count, cache in zip(counts, caches, strict=True)]
         x = self._embed[ids]
         for number, layer in enumerate(self.layers):
-            q, k, v = self._enter(x, layer, cos, sin)
-            x = self._leave(x, self._attend(q, k, v, number, counts, spans), layer)
+            q, k, v = self._before_attention(x, layer, cos, sin)
+            x = self._after_attention(x, self._attend(q, k, v, number, counts, spans), layer)
         lasts = [
             np.arange(end - last, end) for end, last in zip(np.cumsum(counts), wanted, strict=True)
         ]

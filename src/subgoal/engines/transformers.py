@@ -58,51 +58,44 @@ class TransformersEngine(PrefixEngine):
     Args:
         model: The model, in evaluation mode, on its device.
         context: Most tokens that a stream may hold; never more than the model has positions.
-        compiled: Let torch compile the forward pass.
     """
 
-    def __init__(self, model: Any, context: int, compiled: bool = False) -> None:
+    def __init__(self, model: Any, context: int) -> None:
         places = positions(model, context)
-        super().__init__(fastest_forward(model, places, compiled), places, vocabulary(model))
+        super().__init__(fastest_forward(model, places), places, vocabulary(model))
 
 
-def fastest_forward(model: Any, places: int, compiled: bool = False) -> Forward:
+def fastest_forward(model: Any, places: int) -> Forward:
     """Return the fastest forward pass that computes what a causal model computes.
 
     Args:
         model: A model of transformers, in evaluation mode, on its device.
         places: Most tokens of a stream.
-        compiled: Let torch compile it.
     """
     if not (isinstance(model, PlainLlama) or supports(model)):
         from subgoal.engines.module_forward import ModuleForward
 
-        if compiled:
-            model.compile(dynamic=True)
         return ModuleForward(model)
-    if model.dtype == torch.float32 and model.device.type == "cpu" and not compiled:
+    if model.dtype == torch.float32 and model.device.type == "cpu":
         with suppress(ImportError):  # numba is not installed, or not for this numpy
             from subgoal.engines.cpu_kernels.forward import FusedForward
 
             return FusedForward(model, places)
-    return LlamaForward(model, compiled, places)
+    return LlamaForward(model, places)
 
 
-def make_engine(model: Any, context: int, device: str = "", compiled: bool = False) -> Engine:
+def make_engine(model: Any, context: int, device: str = "") -> Engine:
     """Make the fastest engine that computes what a model computes.
 
     Args:
         model: A model of transformers, in evaluation mode, or a `PlainLlama`.
         context: Most tokens that a stream may hold; never more than the model has positions.
         device: Where the model is put; empty: it stays where it is.
-        compiled: Let torch compile the model.
     """
     if device:
         model.to(device)
     if isinstance(model, PlainLlama) or not model.config.is_encoder_decoder:
-        return TransformersEngine(model, context, compiled)
-    if compiled:
-        model.compile(dynamic=True)
+        return TransformersEngine(model, context)
     from subgoal.engines.seq2seq import Seq2SeqEngine
 
     return Seq2SeqEngine(model, context)
