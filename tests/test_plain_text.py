@@ -126,3 +126,5 @@ def test_a_toml_file_that_cannot_be_read_is_named(tmp_path, data):
 def test_what_an_error_says_is_one_line_even_where_it_says_nothing():
     assert said_by(ValueError("\n a \nb")) == "a"
     assert said_by(ValueError()) == said_by(ValueError(" \n")) == "ValueError"
+    speechless = type("Speechless", (Exception,), {"__str__": lambda _: 1 / 0})
+    assert said_by(speechless()) == "Speechless"

@@ -16,6 +16,7 @@ from subgoal.augmentation.config import AugmentConfig
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
 from subgoal.journal import write_text
+from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Record
 from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
@@ -71,9 +72,19 @@ def load_config(path: Path) -> Config:
 
 
 def save_config(config: Config, folder: RunFolder) -> None:
-    """Write the resolved configuration into the run folder, without None and without secrets."""
-    table = masked(config.model_dump(mode="json", exclude_none=True))
-    write_text(folder / "config.toml", tomli_w.dumps(table))
+    """Write the resolved configuration into the run folder, without None and without secrets.
+
+    Raises:
+        ConfigInvalid: A setting, or the name of a file in it, holds text that no file can hold.
+    """
+    text = tomli_w.dumps(masked(config.model_dump(mode="json", exclude_none=True)))
+    odd = next((line for line in text.split("\n") if storable(line) != line), None)
+    if odd is not None:
+        raise ConfigInvalid(
+            f"'{storable(odd).strip()}' is no UTF-8 where it has {REPLACEMENT}; rename the file, "
+            "or write the setting anew"
+        )
+    write_text(folder / "config.toml", text)
 
 
 def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: RunFolder) -> Config:

@@ -145,7 +145,11 @@ def said_by(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
-    return str(error).strip().partition("\n")[0].rstrip() or type(error).__name__
+    try:
+        said = str(error).strip().partition("\n")[0].rstrip()
+    except Exception:  # noqa: BLE001 - an exception that cannot even say what it is
+        said = ""
+    return said or type(error).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

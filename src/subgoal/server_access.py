@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from subgoal.errors import ConfigInvalid
+from subgoal.plain_text import storable
 from subgoal.secret import Secrets, decoded, is_secret, resolved, sendable
 
 _PORTS = {"http": 80, "https": 443}
@@ -172,7 +173,8 @@ def proxy_for(url: str) -> Proxy | None:
 
 def _split(base_url: str, at: str) -> SplitResult:
     wrong = ConfigInvalid(f"{at} is no address; write it as http://host:port/v1")
-    if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in base_url):
+    odd = any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in base_url)
+    if odd or storable(base_url) != base_url:
         raise wrong
     try:
         parts = urlsplit(base_url)

@@ -86,6 +86,14 @@ def test_a_session_needs_no_world_and_keeps_what_it_was_told(released: Path) -> 
         assert first.replaced is None
 
 
+def test_half_a_letter_is_read_all_the_same(released: Path) -> None:
+    half = "\ud83d"
+    with subgoal.load_agent(released) as agent, agent.session(half) as session:
+        assert session.act(half).action
+        told = {"look": half, "inventory": half, "valid_actions": [half], "accepted": False}
+        assert session.act(half, **told).action  # pyright: ignore[reportArgumentType]
+
+
 def test_what_is_not_known_is_replaced_by_what_says_the_same(students: Path) -> None:
     make = AgentShop(students).factory(AgentName.FLAT)
     with ErrandWorld() as world:

@@ -295,3 +295,35 @@ def test_a_number_that_a_stage_could_not_use_is_named(tmp_path, key, value):
     (tmp_path / "c.toml").write_text(f"[{section}]\n{name} = {value!r}\n")
     with pytest.raises(ConfigInvalid, match=key):
         load_config(tmp_path / "c.toml")
+
+
+HALF = "\udcff"
+"""What a byte of a command line that is no UTF-8 is read as."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("annotate", "--annotate.teacher", HALF),
+        ("annotate", "--annotate.teacher", f"{HALF}:x"),
+        ("annotate", "--annotate.teacher", "openai", "--annotate.openai.model", "m",
+         "--annotate.openai.endpoint.base-url", f"http://127.0.0.1:9/{HALF}"),
+        ("run", *ERRAND, *SCRIPTED[:2], "--train.dataset.kept", HALF),
+    ],
+    ids=["teacher", "module", "address", "kept"],
+)  # fmt: skip
+def test_a_setting_that_is_no_utf_8_is_one_sentence(run, said, words):
+    code, text = said(*words, "--run", run)
+    assert code == 2
+    assert text
+
+
+def test_a_run_folder_may_have_any_name(tmp_path, said):
+    run = tmp_path / f"run{HALF}"
+    playing = ("--evaluate.environment", "errand", "--evaluate.protocol", "plain")
+    assert said("collect", "--run", run, *ERRAND)[0] == 0
+    assert said("annotate", "--run", run, *SCRIPTED)[0] == 0
+    assert said("evaluate", "--run", run, *playing, "--evaluate.agents", "oracle")[0] == 0
+    assert said("report", "--run", run)[0] == 0
+    assert said("report", "--run", run, "--annotations")[0] == 0
+    assert said("export", "--run", run, "--to", "parquet", "--out", run / "data")[0] == 0

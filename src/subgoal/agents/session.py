@@ -12,6 +12,7 @@ from subgoal.agents.dialogue import Dialogue, Replacement, Sent
 from subgoal.engines.base import Generated
 from subgoal.environments.base import Observation, StepResult, Task
 from subgoal.environments.language import NO_WORDS, WorldLanguage
+from subgoal.plain_text import storable
 from subgoal.record import Record
 
 
@@ -69,7 +70,9 @@ class Session:
         language: WorldLanguage = NO_WORDS,
         computing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._agent, self._task, self._computing = agent, task, computing
+        said = storable(task.description)
+        self._task = task.model_copy(update={"description": said})
+        self._agent, self._computing = agent, computing
         self._told = _Told(language)
         self._dialogue: Dialogue | None = None
         self._certainty: float | None = None
@@ -106,8 +109,10 @@ class Session:
             EngineFailed: The student cannot compute, or its server does not answer.
         """
         told = self._told
-        told.room, told.carried = look or told.room, inventory or told.carried
-        told.known = valid_actions
+        observation = storable(observation)
+        told.room = storable(look) or told.room
+        told.carried = storable(inventory) or told.carried
+        told.known = tuple(map(storable, valid_actions))
         if self._dialogue is None:
             self._dialogue = self._begun(observation)
             return self._decided(self._dialogue)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.errors import nearest
+from subgoal.plain_text import storable
 from subgoal.record import Rare, Record, removed
 
 
@@ -43,7 +44,7 @@ def _known_teacher(name: str) -> TeacherKind | str:
     if not (module and place):
         kinds = ", ".join(TeacherKind)
         hint = nearest(name, TeacherKind) or f"; there are: {kinds}; or your own, as module:Class"
-        raise ValueError(f"there is no teacher '{name}'{hint}")
+        raise ValueError(f"there is no teacher '{storable(name)}'{hint}")
     return name
 
 

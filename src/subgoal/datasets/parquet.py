@@ -147,7 +147,7 @@ def _write(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     first = next(rows)
     names = [(name, said if name == "messages" else text) for name in first]
     schema, count, held = pyarrow.schema(names), 0, [first]
-    with parquet.ParquetWriter(path, schema, compression="zstd") as file:
+    with path.open("wb") as raw, parquet.ParquetWriter(raw, schema, compression="zstd") as file:
         while held:
             file.write_table(pyarrow.Table.from_pylist(held, schema))
             count += len(held)

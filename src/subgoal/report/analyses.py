@@ -9,6 +9,7 @@ from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
 from subgoal.evaluation.tables import label
 from subgoal.manifest import StageManifest, StageState
+from subgoal.plain_text import storable
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 from subgoal.time_plan.plan import TimePlan, plan_of
@@ -83,7 +84,7 @@ def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
         for scores in result.agents
     ]
     return ReportData(
-        run=folder.path.resolve().name,
+        run=storable(folder.path.resolve().name),
         headline=" ".join(headline(result) for result in results),
         cautions=tuple(_cautions(folder, results)),
         results=tuple(results),

@@ -17,6 +17,7 @@ from subgoal.annotation.config import TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.journal import write_text
+from subgoal.plain_text import storable
 from subgoal.report.html import as_it_is, part, template
 from subgoal.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
@@ -166,8 +167,8 @@ def annotations_page(
         for name, paths in shown.items()
     ]
     return template("annotations.html.j2").render(
-        title=title,
-        beside=beside,
+        title=storable(title),
+        beside=storable(beside),
         types=types,
         paths=len(ours),
         shown=sum(len(one.paths) for one in types),
