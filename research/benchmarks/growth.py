@@ -31,6 +31,7 @@ from subgoal.datasets.examples import corpus
 from subgoal.engines.base import Generated
 from subgoal.engines.transformers import TransformersEngine, cpu_threads
 from subgoal.environments.base import Environment, Observation, StepResult, Task
+from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.students.build import make_student
 from subgoal.students.config import Size, StudentConfig
@@ -130,7 +131,7 @@ def along(
 ) -> list[float]:
     """Lead an agent along a path; return the student's seconds for each step."""
     engine = TransformersEngine(model, 2 * WHOLE)  # one that has said nothing yet
-    seat = StudentSeat(engine, tokenizer, kind.form, kind.role, Decoding())
+    seat = StudentSeat(engine, tokenizer, kind.form, kind.role, Decoding(), LANGUAGE)
     agent = FlatAgent(seat) if kind.role is Role.FLAT else HierarchicalAgent(seat, seat)
     steps = one.trajectory.steps
     views = [Seen(step.look, step.inventory) for step in (*steps, steps[-1])]

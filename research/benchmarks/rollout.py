@@ -61,6 +61,7 @@ from subgoal.environments import registry
 from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.java import Answer, Call
 from subgoal.environments.pool import Pool
+from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
@@ -249,7 +250,7 @@ class ClassWorld(Environment):
             score=info["score"],
             moves=info["moves"],
             accepted=True,
-            entered=room_name(before) != room_name(self._now.room),
+            entered=room_name(before, LANGUAGE) != room_name(self._now.room, LANGUAGE),
             stop_reason=StopReason.SOLVED if done else None,
         )
 

@@ -24,6 +24,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.splits import unseen
 from subgoal.engines.base import Generated
 from subgoal.engines.config import EngineConfig
+from subgoal.environments.registry import language
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.evaluation.bootstrap import Interval, bootstrap
 from subgoal.evaluation.protocol import LengthClass, Mean, length_class
@@ -32,8 +33,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.text.conditions import with_reasons
 from subgoal.text.events import Event, EventKind, course, drive
-from subgoal.text.format import ActionForm, Asked, Role, functional
-from subgoal.text.functional_actions import elementary_action, functional_action
+from subgoal.text.format import Asked, Role, functional
 from subgoal.text.tokenizers.marks import Mark
 
 AT_ONCE = 32
@@ -144,7 +144,11 @@ def exact_match(
         )
     told = dataset or DatasetConfig()
     with shop.threads(name):
-        readings = list(_read(held_out, lambda: _Crew(shop.seats(name)), told, at_once))
+
+        def seated(path: AnnotatedTrajectory) -> _Crew:
+            return _Crew(shop.seats(name, language(path.trajectory.task.environment)))
+
+        readings = list(_read(held_out, seated, told, at_once))
     return ExactMatch(
         agent=name,
         overall=_group("all", readings, seed),
@@ -189,7 +193,7 @@ class _Crew:
         mark, text = yield from self.executor.write((Mark.ACT, Mark.DONE) if may_end else _ACT)
         if event.kind is EventKind.DONE:
             return mark is Mark.DONE
-        return mark is Mark.ACT and text == _as_read(event.text, self.executor.form.actions)
+        return mark is Mark.ACT and text == event.text
 
     def take(self, event: Event) -> None:
         """Let all students know what truly came."""
@@ -208,12 +212,6 @@ class _Crew:
 
 
 _ACT = (Mark.ACT,)
-
-
-def _as_read(action: str, form: ActionForm) -> str:
-    """Return an action as it is read where a student writes it without a fault."""
-    functional_form = form is ActionForm.FUNCTIONAL
-    return elementary_action(functional_action(action)) if functional_form else action
 
 
 @dataclass
@@ -277,12 +275,12 @@ class _Reading:
 
 def _read(
     paths: Sequence[AnnotatedTrajectory],
-    seated: Callable[[], _Crew],
+    seated: Callable[[AnnotatedTrajectory], _Crew],
     told: DatasetConfig,
     at_once: int,
 ) -> Iterator[_Reading]:
     """Read paths side by side, their asks answered in batches; yield them in their order."""
-    readings = [_Reading(path, seated()) for path in paths]
+    readings = [_Reading(path, seated(path)) for path in paths]
     waiting = iter(readings)
     live: list[_Reading] = []
     with Progress("exact match", len(paths), "paths") as progress:

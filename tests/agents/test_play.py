@@ -13,7 +13,7 @@ from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generated
 from subgoal.engines.transformers import TransformersEngine
 from subgoal.environments.base import StepResult, StopReason
-from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.students.build import make_student
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import LEARNED, RenderingName, Role, TextFormat
@@ -33,7 +33,7 @@ def engine(tokenizer):
 
 def seat(engine, tokenizer, role, rendering=RenderingName.FOLDED, limit=512):
     form = TextFormat(rendering=rendering, context=limit)
-    return StudentSeat(engine, tokenizer, form, role, Decoding())
+    return StudentSeat(engine, tokenizer, form, role, Decoding(), LANGUAGE)
 
 
 def follow(agent, one, tokenizer, world, compute=False):

@@ -9,7 +9,7 @@ from subgoal.agents.student_seat import StudentSeat
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Engine, Generated
-from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.text.format import ActionForm, Asked, RenderingName, Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from subgoal.text.tokenizers.words import WordTokenizer
@@ -44,7 +44,7 @@ def tokenizer(request, annotated):
 def team(tokenizer, form, roles):
     """The agent of some roles, and its seats by role."""
     seats = {
-        role: StudentSeat(Listener(), tokenizer, form, role, Decoding(seed=number))
+        role: StudentSeat(Listener(), tokenizer, form, role, Decoding(seed=number), LANGUAGE)
         for number, role in enumerate(roles)
     }
     if roles == (Role.FLAT,):

@@ -104,7 +104,7 @@ MELTED = {
 
 
 def test_what_is_melted_is_found_in_the_real_world():
-    around = WorldFacts(PLACES, "navigate_to", ())
+    around = WorldFacts(PLACES, "navigate_to", (), ScienceWorld.language)
     actions = [action for several in MELTED.values() for action in several]
     with ScienceWorld() as world:
         tasks = world.tasks("train", "easy")

@@ -14,7 +14,7 @@ from subgoal.agents.hierarchical import HierarchicalAgent
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.engines.base import FULL, Engine, Generated, Generation, Stream
 from subgoal.environments.base import Environment, StopReason, Task
-from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
@@ -65,8 +65,8 @@ def _play(rendering: RenderingName, flat: bool, silent: float = 0.0) -> list[Sto
     def make(task: Task, _: Environment) -> Agent:
         engine = _Babbler(tokenizer.size, task.variation, silent)
         if flat:
-            return FlatAgent(StudentSeat(engine, tokenizer, form, Role.FLAT, Decoding()))
-        seat = StudentSeat(engine, tokenizer, form, Role.BOTH, Decoding())
+            return FlatAgent(StudentSeat(engine, tokenizer, form, Role.FLAT, Decoding(), LANGUAGE))
+        seat = StudentSeat(engine, tokenizer, form, Role.BOTH, Decoding(), LANGUAGE)
         return HierarchicalAgent(seat, seat, None)
 
     with Pool("errand", 1) as pool:

@@ -16,7 +16,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generated
 from subgoal.engines.transformers import make_engine
-from subgoal.environments.errand import TASK_TYPES, ErrandWorld
+from subgoal.environments.errand import LANGUAGE, TASK_TYPES, ErrandWorld
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.journal import Journal
 from subgoal.run_folder import RunFolder
@@ -110,7 +110,9 @@ def test_who_writes_what_texts_of_training_have_is_exact_everywhere(paths, token
     for one in paths:
         texts = [t for role in team for t in build([one], role, config, tokenizer)]
         knowing = Knowing(texts, tokenizer.stops)
-        seats = {r: StudentSeat(engine, tokenizer, config.form, r, Decoding()) for r in team}
+        seats = {
+            r: StudentSeat(engine, tokenizer, config.form, r, Decoding(), LANGUAGE) for r in team
+        }
         reading = _Reading(one, _Crew(seats))
         reading.begin(config)
         while reading.ask is not None:

@@ -11,7 +11,7 @@ from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.factory import AgentShop
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StopReason
-from subgoal.environments.errand import ErrandWorld
+from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.protocol import protocol
 from subgoal.self_training.attempts import Attempt, attempts
@@ -95,7 +95,7 @@ def test_what_is_weighed_is_what_the_students_wrote(
     untrained_students(tmp_path, annotated)
     shop = AgentShop(tmp_path)
     shop.load(AgentName.HIERARCHICAL)
-    tokenizer = shop.seats(AgentName.HIERARCHICAL)[Role.BOTH]._tokenizer
+    tokenizer = shop.seats(AgentName.HIERARCHICAL, LANGUAGE)[Role.BOTH]._tokenizer
     assert isinstance(tokenizer, MarkTokenizer)
     assert played[0].episode.steps != played[1].episode.steps  # seeds of their own
     learned = LEARNED[Role.BOTH]

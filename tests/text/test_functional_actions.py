@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from subgoal.annotation.teachers.recorded import recorded_annotations
+from subgoal.environments.language import NO_WORDS
+from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.text.functional_actions import elementary_action, functional_action
 
 FORMS = {
@@ -28,8 +30,8 @@ FORMS = {
 
 @pytest.mark.parametrize(("action", "form"), FORMS.items())
 def test_actions_and_their_forms(action, form):
-    assert functional_action(action) == form
-    assert elementary_action(form) == action
+    assert functional_action(action, LANGUAGE) == form
+    assert elementary_action(form, LANGUAGE) == action
 
 
 def test_every_action_of_the_shipped_paths_comes_back():
@@ -43,9 +45,10 @@ def test_every_action_of_the_shipped_paths_comes_back():
     recorded = recorded_annotations("scienceworld")
     actions |= {action for one in recorded for action in one.trajectory.actions}
     assert len(actions) > 1600
-    assert all(elementary_action(functional_action(action)) == action for action in actions)
-    assert all("(" in functional_action(action) for action in actions)
-    assert len({functional_action(action) for action in actions}) == len(actions)
+    forms = {action: functional_action(action, LANGUAGE) for action in actions}
+    assert all(elementary_action(form, LANGUAGE) == action for action, form in forms.items())
+    assert all("(" in form for form in forms.values())
+    assert len(set(forms.values())) == len(actions)
 
 
 @given(st.one_of(st.text(), st.from_regex(r"(DO|USE|PICK|LOOK|WAIT|move a )\(.*\)")))
@@ -56,4 +59,9 @@ def test_every_action_of_the_shipped_paths_comes_back():
 @example("pick up ")
 @example("LOOK_IN()")
 def test_any_text_comes_back(text):
-    assert elementary_action(functional_action(text)) == text
+    for language in (LANGUAGE, NO_WORDS):
+        assert elementary_action(functional_action(text, language), language) == text
+
+
+def test_a_world_without_forms_keeps_its_actions():
+    assert functional_action("pick up cup", NO_WORDS) == "pick up cup"

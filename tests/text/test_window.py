@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.environments.base import StepResult
+from subgoal.environments.errand import LANGUAGE
+from subgoal.environments.language import NO_WORDS
 from subgoal.errors import ConfigInvalid
 from subgoal.text.format import (
     KEPT_STEPS,
@@ -39,7 +41,7 @@ def tokenizer(annotated):
 def played(tokenizer, role, **options):
     form = TextFormat(rendering=WINDOW, **options)
     every = form.planner_asked is Asked.EVERY_STEP
-    context = Window(tokenizer, form, role)
+    context = Window(tokenizer, form, role, LANGUAGE)
     context.open("Find the ball.", Seen(called("hall"), "nothing"))
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
@@ -151,7 +153,7 @@ def test_a_causal_student_reads_a_window_too_and_writes_after_its_mark(annotated
 
 
 def test_the_history_holds_the_last_ten_steps(tokenizer):
-    context = Window(tokenizer, TextFormat(rendering=WINDOW), Role.FLAT)
+    context = Window(tokenizer, TextFormat(rendering=WINDOW), Role.FLAT, LANGUAGE)
     now = Seen(called("hall"), "nothing")
     context.open("Wait.", now)
     for number in range(KEPT_STEPS + 3):
@@ -171,7 +173,8 @@ def test_the_history_holds_the_last_ten_steps(tokenizer):
 )
 @settings(max_examples=40, deadline=None)
 def test_a_source_is_shortened_to_fit_oldest_first(tokenizer, goals, answers, room, limit):
-    context = Window(tokenizer, TextFormat(rendering=WINDOW, context=limit), Role.EXECUTOR)
+    form = TextFormat(rendering=WINDOW, context=limit)
+    context = Window(tokenizer, form, Role.EXECUTOR, LANGUAGE)
     context.open("Find the ball.", Seen(room, "nothing"))
     for goal in goals:
         context.goal(goal)
@@ -187,17 +190,18 @@ def test_a_source_is_shortened_to_fit_oldest_first(tokenizer, goals, answers, ro
     steps = [text.split(" (+")[0].split(">")[-1] for text in source.split(" |")[:-1]]
     shown = [int(step.removeprefix("wait ")) for step in steps if step.startswith("wait ")]
     assert shown == list(range(len(answers) - len(shown), len(answers)))
-    whole = window_line(room)
+    whole = window_line(room, LANGUAGE)
     if whole not in source:  # the room is cut last
         assert not shown
         assert "END_SG" not in source
 
 
 def test_rooms_are_called_what_they_say():
-    assert room_name(called("art studio")) == "art studio"
-    assert room_name("This outside location is called the outside. Here") == "outside"
-    assert room_name("Hallway\nYou are here") == "Hallway"
-    assert room_name("A dark cave. It is cold.") == "A dark cave"
+    assert room_name(called("art studio"), LANGUAGE) == "art studio"
+    assert room_name("This place is called the outside. Here", LANGUAGE) == "outside"
+    for language in (LANGUAGE, NO_WORDS):
+        assert room_name("Hallway\nYou are here", language) == "Hallway"
+        assert room_name("A dark cave. It is cold.", language) == "A dark cave"
 
 
 def test_a_turn_that_is_too_short_is_said(annotated, tokenizer):

@@ -10,7 +10,7 @@ from subgoal.environments.base import Observation
 
 
 class OracleAgent(Agent):
-    """Replays given actions; after the last one it waits by looking around.
+    """Replays given actions; after the last one it waits by looking around, or by repeating it.
 
     Args:
         path: The elementary actions.
@@ -20,10 +20,15 @@ class OracleAgent(Agent):
 
     def __init__(self, path: Sequence[str]) -> None:
         self._path: Iterator[str] = iter(path)
+        self._waiting = path[-1] if path else ""
+
+    @override
+    def begin(self, opening: Observation, world: Surroundings) -> None:
+        self._waiting = world.language.looking or self._waiting
 
     @override
     def act(self) -> Turn:
-        return Action(text=next(self._path, "look around"))
+        return Action(text=next(self._path, self._waiting))
         yield
 
 
@@ -36,7 +41,6 @@ class RandomActionAgent(Agent):
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
-        self._world: Surroundings | None = None
 
     @override
     def begin(self, opening: Observation, world: Surroundings) -> None:
@@ -44,6 +48,8 @@ class RandomActionAgent(Agent):
 
     @override
     def act(self) -> Turn:
-        actions = self._world.valid_actions() if self._world else ()
-        return Action(text=self._chance.choice(actions) if actions else "look around")
+        actions = self._world.valid_actions()
+        return Action(
+            text=self._chance.choice(actions) if actions else self._world.language.looking
+        )
         yield

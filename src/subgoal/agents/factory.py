@@ -21,6 +21,7 @@ from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Ability, Environment, Task, need
+from subgoal.environments.language import WorldLanguage
 from subgoal.students.card import StudentCard
 from subgoal.text.format import Role
 
@@ -138,9 +139,14 @@ class AgentShop:
         for role in self.roles(name):
             self._load(role)
 
-    def seats(self, name: AgentName) -> dict[Role, StudentSeat]:
-        """Return a new seat of each student of an agent, which is loaded, for one episode."""
-        return {role: self._seat(role) for role in self.roles(name)}
+    def seats(self, name: AgentName, language: WorldLanguage) -> dict[Role, StudentSeat]:
+        """Return a new seat of each student of an agent, which is loaded, for one episode.
+
+        Args:
+            name: The agent.
+            language: The words of the world that it plays in.
+        """
+        return {role: self._seat(role, language) for role in self.roles(name)}
 
     def factory(self, name: AgentName) -> AgentFactory:
         """Return the factory of an agent, its students loaded.
@@ -159,9 +165,9 @@ class AgentShop:
                 case AgentName.RANDOM_ACTION:
                     return RandomActionAgent(task.variation)
                 case AgentName.FLAT:
-                    return FlatAgent(self._seat(Role.FLAT))
+                    return FlatAgent(self._seat(Role.FLAT, world.language))
                 case _:
-                    return self._hierarchical(name, task)
+                    return self._hierarchical(name, task, world)
 
         return make
 
@@ -175,8 +181,8 @@ class AgentShop:
         elif self._decoding.choose:
             need(world, Ability.VALID_ACTIONS, "set decoding.choose = false")
 
-    def _hierarchical(self, name: AgentName, task: Task) -> Agent:
-        seats = self.seats(name)
+    def _hierarchical(self, name: AgentName, task: Task, world: Environment) -> Agent:
+        seats = self.seats(name, world.language)
         both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)
         planner, executor = both or seats[Role.PLANNER], both or seats[Role.EXECUTOR]
         return HierarchicalAgent(planner, executor, self._disturbance(name, task), first)
@@ -200,7 +206,8 @@ class AgentShop:
         check_student(self._decoding, opened.engine, opened.tokenizer)
         self._loaded[role] = opened
 
-    def _seat(self, role: Role) -> StudentSeat:
+    def _seat(self, role: Role, language: WorldLanguage) -> StudentSeat:
         held = self._loaded[role]
         check_student(self._decoding, held.engine, held.tokenizer)
-        return StudentSeat(held.engine, held.tokenizer, held.card.form, role, self._decoding)
+        form = held.card.form
+        return StudentSeat(held.engine, held.tokenizer, form, role, self._decoding, language)

@@ -30,7 +30,6 @@ from subgoal.trajectories.action_grammar import take_apart
 EMPTY_ENDS = 3
 """So often in a row a sub-goal may end without a step since the last end; then `END_SG()` is sent
 to the world, which does not know it: a streak of that ends the episode (`endings.py`)."""
-_DOOR = re.compile(r"door to the ([a-z ]+?) \(")
 
 
 class Disturbance(ABC):
@@ -72,9 +71,11 @@ class SemiRandomSubgoals(Disturbance):
             subgoal = Subgoal.parse(planned)
         except AnnotationInvalid:
             return planned
-        actions = map(take_apart, world.valid_actions())
+        spoken = world.language
+        actions = [take_apart(action, spoken) for action in world.valid_actions()]
         names = {name for action in actions for name in action.arguments}
-        names |= set(_DOOR.findall(world.look()))
+        if spoken.door:
+            names |= {match[1] for match in re.finditer(spoken.door, world.look())}
         if not names:
             return planned
         drawn = tuple(self._chance.choice(sorted(names)) for _ in subgoal.arguments)

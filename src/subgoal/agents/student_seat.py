@@ -7,6 +7,7 @@ from subgoal.agents.config import Decoding
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import EngineConfig, EngineName
 from subgoal.engines.constraint import OneOf
+from subgoal.environments.language import WorldLanguage
 from subgoal.errors import EngineFailed, TextTooLong
 from subgoal.text.context import make_context
 from subgoal.text.format import ActionForm, Role, Text, TextFormat
@@ -56,6 +57,7 @@ class StudentSeat:
         form: The text format it was trained on.
         role: What it was trained for.
         decoding: How it writes.
+        language: The world's words.
 
     Attributes:
         context: Its text of the episode.
@@ -70,8 +72,10 @@ class StudentSeat:
         form: TextFormat,
         role: Role,
         decoding: Decoding,
+        language: WorldLanguage,
     ) -> None:
-        self.context = make_context(tokenizer, form, role)
+        self.context = make_context(tokenizer, form, role, language)
+        self._language = language
         self.form, self.role = form, role
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
         self._stream: Stream | None = None
@@ -104,7 +108,8 @@ class StudentSeat:
             The action.
         """
         functional = self.form.actions is ActionForm.FUNCTIONAL
-        shown = [functional_action(action) if functional else action for action in valid]
+        spoken = self._language
+        shown = [functional_action(action, spoken) if functional else action for action in valid]
         answers = [self._tokenizer.segment(Mark.ACT, text, ended=True) for text in shown]
         ids = (yield from self._ask((Mark.ACT,), OneOf(answers))).ids
         return next(
@@ -121,7 +126,7 @@ class StudentSeat:
         answer = yield from self._ask(first)
         mark, text = self._tokenizer.read(answer.ids, first)
         if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
-            text = elementary_action(text)
+            text = elementary_action(text, self._language)
         return mark, text
 
     def _ask(

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
-from subgoal.augmentation.shortening import LOOK_AROUND, Replay
+from subgoal.augmentation.shortening import Replay
+from subgoal.environments.registry import language
 from subgoal.trajectories.action_grammar import take_apart
 from subgoal.trajectories.trajectory import Step
 
@@ -22,7 +23,6 @@ _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _PAIR = re.compile(r"([a-z]+) and ([a-z]+)")
 _THREE = 3
 """So many ingredients are exchanged in all ways."""
-_POUR, _MIX, _FOCUS = "pour", "mix", "focus on"
 
 
 def ingredients(annotated: Iterable[AnnotatedTrajectory]) -> dict[str, tuple[str, ...]]:
@@ -34,11 +34,12 @@ def ingredients(annotated: Iterable[AnnotatedTrajectory]) -> dict[str, tuple[str
     found: dict[str, set[str]] = {}
     for one in annotated:
         poured: set[str] = set()
+        spoken = language(one.trajectory.task.environment)
         for step in one.trajectory.steps:
-            verb = take_apart(step.action).verb
-            if verb == _POUR:
+            verb = take_apart(step.action, spoken).verb
+            if verb == spoken.pour:
                 poured.update(_WORD.findall(step.action))
-            elif verb == _MIX:
+            elif verb == spoken.mix:
                 named = _PAIR.search(step.observation.lower())
                 if named is not None and poured.issuperset(named.groups()):
                     found.setdefault(one.trajectory.task.name, set()).update(named.groups())
@@ -73,14 +74,16 @@ def _relabelled(
 ) -> AnnotatedTrajectory | None:
     """Walk a path with ingredients exchanged; None where it cannot be walked."""
     path, exchange = one.trajectory, dict(exchange)
-    walked = [i for i, step in enumerate(path.steps) if take_apart(step.action).verb != _FOCUS]
-    mixes = [i for i in walked if take_apart(path.steps[i].action).verb == _MIX]
+    spoken = language(path.task.environment)
+    verbs = [take_apart(step.action, spoken).verb for step in path.steps]
+    walked = [i for i, verb in enumerate(verbs) if verb != spoken.focus]
+    mixes = [i for i in walked if verbs[i] == spoken.mix]
     if not mixes or mixes[-1] + 1 >= len(path.steps):
         return None
 
     def walk(last: int) -> tuple[Step, ...]:
         actions = [_exchanged(path.steps[i].action, exchange) for i in walked if i <= last]
-        return replay([*actions, LOOK_AROUND]).steps
+        return replay([*actions, spoken.looking]).steps
 
     for mix in mixes:
         steps = walk(mix)

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import WorldFacts
-from subgoal.augmentation.part import Move, Part, going, spans_of
-from subgoal.augmentation.shortening import LOOK_AROUND, TELEPORT, Replay
+from subgoal.augmentation.part import Move, Part, going, spans_of, teleport
+from subgoal.augmentation.shortening import Replay
 from subgoal.environments.base import StopReason
-from subgoal.trajectories.action_grammar import GO, take_apart
+from subgoal.trajectories.action_grammar import take_apart
 from subgoal.trajectories.trajectory import Step
 
 _CHANCE = 0.12
@@ -26,8 +26,6 @@ _TRIES = 3
 """How often other noise is tried where the path no longer solves its task."""
 _LONGEST = 100
 """Steps of a path that gets noise, at most: a longer one costs much and is rarely solved again."""
-_PAUSES = (LOOK_AROUND, "inventory")
-"""Actions that change nothing."""
 
 
 class Mistake(StrEnum):
@@ -88,7 +86,8 @@ def _refused(steps: Iterable[Step]) -> int:
 def _disturbed(one: AnnotatedTrajectory, around: WorldFacts, chance: random.Random) -> list[Part]:
     """Put mistakes into a path."""
     actions = one.trajectory.actions
-    teleports = any(action.startswith(TELEPORT.format("")) for action in actions)
+    spoken = around.language
+    teleports = any(spoken.teleport == take_apart(action, spoken).verb for action in actions)
     parts: list[Part] = []
     here, left = "", _MOST
     for span in one.spans:
@@ -96,7 +95,7 @@ def _disturbed(one: AnnotatedTrajectory, around: WorldFacts, chance: random.Rand
         if teleports and around.going and here and left and chance.random() < _CHANCE:
             wrong = chance.choice([p for p in around.places if p != here] or [here])
             parts.append(going(around, wrong, injected=True))
-            if take_apart(first).verb not in GO:
+            if take_apart(first, spoken).verb not in spoken.movement:
                 parts.append(going(around, here))
             left -= 1
         moves: list[Move] = []
@@ -108,8 +107,9 @@ def _disturbed(one: AnnotatedTrajectory, around: WorldFacts, chance: random.Rand
                 moves += put_in
                 left -= bool(put_in)
             moves.append(Move(action))
-            phrase = take_apart(action)
-            if phrase.verb in GO and phrase.arguments and one.trajectory.steps[number].entered:
+            phrase = take_apart(action, spoken)
+            went = phrase.verb in spoken.movement and phrase.arguments
+            if went and one.trajectory.steps[number].entered:
                 here = phrase.arguments[0]
         parts.append(Part(span, tuple(moves)))
     return parts
@@ -117,14 +117,16 @@ def _disturbed(one: AnnotatedTrajectory, around: WorldFacts, chance: random.Rand
 
 def _put_in(action: str, here: str, around: WorldFacts, chance: random.Random) -> list[Move]:
     """Return a mistake before an action, and the way back where one is needed."""
-    kinds = [Mistake.SLIP, Mistake.PAUSE, *([Mistake.WRONG_TURN] if here else [])]
-    kind = chance.choice(kinds)
+    spoken = around.language
+    possible = {Mistake.SLIP: True, Mistake.PAUSE: spoken.idle, Mistake.WRONG_TURN: here}
+    kind = chance.choice([kind for kind, may in possible.items() if may])
     if kind is Mistake.PAUSE:
-        return [Move(chance.choice(_PAUSES), injected=True)]
+        return [Move(chance.choice(spoken.idle), injected=True)]
     if kind is Mistake.WRONG_TURN:
         wrong = chance.choice([place for place in around.places if place != here] or [here])
-        back = [] if take_apart(action).verb in GO else [Move(TELEPORT.format(here))]
-        return [Move(TELEPORT.format(wrong), injected=True), *back]
+        leaves = take_apart(action, spoken).verb in spoken.movement
+        back = [] if leaves else [teleport(around, here)]
+        return [teleport(around, wrong, injected=True), *back]
     slipped = _slipped(action, around, chance)
     return [Move(slipped, injected=True)] if slipped != action else []
 

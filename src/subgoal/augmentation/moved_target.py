@@ -16,18 +16,15 @@ from typing import NamedTuple
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import WorldFacts
-from subgoal.augmentation.part import Move, Part, going, spans_of
-from subgoal.augmentation.shortening import TELEPORT, Replay
+from subgoal.augmentation.part import Move, Part, going, spans_of, teleport
+from subgoal.augmentation.shortening import Replay
 from subgoal.environments.base import StopReason
-from subgoal.trajectories.action_grammar import GO, take_apart
+from subgoal.environments.language import WorldLanguage
+from subgoal.trajectories.action_grammar import take_apart
 from subgoal.trajectories.trajectory import Step
 
 SOURCE = "elsewhere"
 """The `source` of such trajectories."""
-_MEET = frozenset({"focus on", "pick up"})
-"""How a path first deals with the thing that its task asks for."""
-_TAKE, _DROP, _OPEN, _CLOSE, _POUR = "pick up", "put down", "open", "close", "pour"
-_CARRY = frozenset({_TAKE, _DROP})
 _LONGEST = 100
 """Steps of a path that is rewritten so, at most."""
 
@@ -56,9 +53,13 @@ def elsewhere(
         around: What is known of the world.
         copy: Which copy, from 1; another number takes the thing to another place.
     """
-    path = one.trajectory
-    met = _meeting(one, around.places)
-    if met is None or not around.going or path.stop_reason is not StopReason.SOLVED:
+    path, spoken = one.trajectory, around.language
+    met = _meeting(one, around)
+    if (
+        met is None
+        or not (around.going and spoken.teleport)
+        or path.stop_reason is not StopReason.SOLVED
+    ):
         return None
     if len(path.steps) > _LONGEST:
         return None
@@ -67,14 +68,15 @@ def elsewhere(
     if copy > len(targets):
         return None
     tour = tour[: tour.index(targets[copy - 1]) + 1]
-    before = _carried(one, met, tour[-1])
+    before = _carried(one, met, tour[-1], around)
     parts = _searched(one, met, tour, around)
     walked = [move.action for part in parts for move in part.moves]
     new = replay([*before, *walked])
     steps = new.steps[len(before) :]
     if len(steps) != len(walked) or new.stop_reason is not StopReason.SOLVED:
         return None
-    moved = [step for step in new.steps[: len(before)] if take_apart(step.action).verb in _CARRY]
+    carry = {spoken.take, spoken.drop}
+    moved = [s for s in new.steps[: len(before)] if take_apart(s.action, spoken).verb in carry]
     if not all(step.accepted for step in moved) or _refused(steps) > _refused(path.steps):
         return None
     spent = new.steps[len(before) - 1].moves
@@ -84,46 +86,48 @@ def elsewhere(
     return one.model_copy(update=update)
 
 
-def _meeting(one: AnnotatedTrajectory, places: Sequence[str]) -> _Meeting | None:
+def _meeting(one: AnnotatedTrajectory, around: WorldFacts) -> _Meeting | None:
     """Find the thing of a task that says what to find, and not where."""
+    places, spoken = around.places, around.language
     asked = one.trajectory.task.description.lower()
     if any(_named(place, asked) for place in places):
         return None
     starts = {span.first - 1: number for number, span in enumerate(one.spans)}
     been = [_place(one.trajectory.steps[0].look, places)]
     for number, step in enumerate(one.trajectory.steps):
-        verb, arguments = take_apart(step.action)
-        if verb in GO and step.entered and arguments:
+        verb, arguments = take_apart(step.action, spoken)
+        if verb in spoken.movement and step.entered and arguments:
             been.append(arguments[0])
-        if verb in _MEET and arguments and _named(arguments[0], asked):
+        if verb in {spoken.focus, spoken.take} and arguments and _named(arguments[0], asked):
             if number not in starts or not been[0]:
                 return None
             return _Meeting(arguments[0], starts[number], number, tuple(been))
     return None
 
 
-def _carried(one: AnnotatedTrajectory, met: _Meeting, target: str) -> list[str]:
+def _carried(one: AnnotatedTrajectory, met: _Meeting, target: str, around: WorldFacts) -> list[str]:
     """Return what comes before the path: the thing is taken away, and all else put back."""
-    actions = one.trajectory.actions
-    way = [a for a in actions[: met.step] if take_apart(a).verb in {*GO, _OPEN}]
-    last = max((i for i, a in enumerate(way) if take_apart(a).verb in GO), default=-1)
-    opened = [a.removeprefix(_OPEN) for a in way[last + 1 :]]
-    held = _holder(actions[met.step :], met.thing)
+    actions, spoken = one.trajectory.actions, around.language
+    verbs = [(action, take_apart(action, spoken).verb) for action in actions[: met.step]]
+    way = [(a, verb) for a, verb in verbs if verb in {*spoken.movement, spoken.open}]
+    last = max((i for i, (_, verb) in enumerate(way) if verb in spoken.movement), default=-1)
+    opened = [action.removeprefix(spoken.open) for action, _ in way[last + 1 :]]
+    held = _holder(actions[met.step :], met.thing, spoken)
     return [
-        *way,
-        f"{_TAKE} {held}",
-        *(f"{_CLOSE}{name}" for name in opened),
-        TELEPORT.format(target),
-        f"{_DROP} {held}",
-        TELEPORT.format(met.places[0]),
+        *(action for action, _ in way),
+        f"{spoken.take} {held}",
+        *(f"{spoken.close}{name}" for name in opened),
+        teleport(around, target).action,
+        f"{spoken.drop} {held}",
+        teleport(around, met.places[0]).action,
     ]
 
 
-def _holder(actions: Sequence[str], thing: str) -> str:
+def _holder(actions: Sequence[str], thing: str, spoken: WorldLanguage) -> str:
     """Return what is carried: the thing, or what the path pours it from."""
     for action in actions:
-        verb, arguments = take_apart(action)
-        if verb == _POUR and _named(thing, arguments[0]):
+        verb, arguments = take_apart(action, spoken)
+        if verb == spoken.pour and _named(thing, arguments[0]):
             return arguments[0]
     return thing
 
@@ -132,16 +136,16 @@ def _searched(
     one: AnnotatedTrajectory, met: _Meeting, tour: Sequence[str], around: WorldFacts
 ) -> list[Part]:
     """Put the search for the thing into a path."""
-    actions = one.trajectory.actions
+    actions, spoken = one.trajectory.actions, around.language
     parts = [
         Part(span, tuple(map(Move, actions[span.first - 1 : span.last]))) for span in one.spans
     ]
     search = [going(around, place) for place in tour]
     with_it = met.span + 1
-    while with_it < len(parts) and _deals(parts[with_it], met.thing):
+    while with_it < len(parts) and _deals(parts[with_it], met.thing, spoken):
         with_it += 1
     rest = parts[with_it:]
-    leaves = rest and take_apart(rest[0].moves[0].action).verb in GO
+    leaves = rest and take_apart(rest[0].moves[0].action, spoken).verb in spoken.movement
     back = [] if leaves or not rest else [going(around, met.places[-1])]
     return [*parts[: met.span], *search, *parts[met.span : with_it], *back, *rest]
 
@@ -152,10 +156,11 @@ def _tour(places: Sequence[str], been: Sequence[str]) -> list[str]:
     return [place for place in (*places[at:], *places[:at]) if place not in been]
 
 
-def _deals(part: Part, thing: str) -> bool:
+def _deals(part: Part, thing: str, spoken: WorldLanguage) -> bool:
     """Return whether each action of a sub-goal names the thing and moves it."""
+    moving = {spoken.carry, spoken.pour, spoken.take}
     return all(
-        take_apart(move.action).verb in {"move", _POUR, _TAKE} and _named(thing, move.action)
+        take_apart(move.action, spoken).verb in moving and _named(thing, move.action)
         for move in part.moves
     )
 

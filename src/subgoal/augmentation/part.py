@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
 from subgoal.annotation.surroundings import WorldFacts
-from subgoal.augmentation.shortening import TELEPORT
 
 
 class Move(NamedTuple):
@@ -15,6 +14,17 @@ class Move(NamedTuple):
     """What is done."""
     injected: bool = False
     """Whether it is a mistake that was put in: read, and never learned."""
+
+
+def teleport(around: WorldFacts, place: str, injected: bool = False) -> Move:
+    """Return the step that goes to a place at once.
+
+    Args:
+        around: What is known of the world.
+        place: Where to.
+        injected: Whether it is a mistake.
+    """
+    return Move(f"{around.language.teleport} {place}", injected)
 
 
 class Part(NamedTuple):
@@ -36,7 +46,7 @@ def going(around: WorldFacts, place: str, injected: bool = False) -> Part:
     """
     goal = Subgoal(name=around.going, arguments=(place,))
     span = SubgoalSpan(subgoal=goal, first=1, last=1, injected=injected)
-    return Part(span, (Move(TELEPORT.format(place)),))
+    return Part(span, (teleport(around, place),))
 
 
 def spans_of(parts: Sequence[Part]) -> tuple[SubgoalSpan, ...]:

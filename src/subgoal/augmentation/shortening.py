@@ -17,18 +17,15 @@ from typing import NamedTuple
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.environments.base import StopReason
-from subgoal.trajectories.action_grammar import GO, WALK, fold, take_apart
+from subgoal.environments.language import WorldLanguage
+from subgoal.environments.registry import language
+from subgoal.trajectories.action_grammar import WALK, fold, take_apart
 from subgoal.trajectories.trajectory import Step, Trajectory
 
-TELEPORT = "teleport to {}"
 LOOKS = 8
 """So many looks in a row at one thing tell what more would."""
 WORTH = 0.9
 """A rewriting that keeps a larger share of the steps is not worth its replay."""
-LOOK_AROUND = "look around"
-_DOORS = frozenset({"open door to", "close door to"})
-_ALREADY = " already "
-_LOOKING = frozenset({"look at", "examine"})
 
 
 class NewStep(NamedTuple):
@@ -72,9 +69,12 @@ def rewrites(path: Trajectory, ends: Sequence[int] = ()) -> list[list[NewStep]]:
         ends: The last step of each sub-goal, from 0.
     """
     tried: list[list[NewStep]] = []
-    evidence = _evidence(path.steps, ends)
+    spoken = language(path.task.environment)
+    evidence = _evidence(path.steps, ends, spoken)
     for teleports, looks in ((True, LOOKS), (False, LOOKS), (True, None), (False, None)):
-        steps = _rewritten(path.steps, teleports, looks, ends, evidence)
+        if teleports and not spoken.teleport:
+            continue
+        steps = _rewritten(path.steps, teleports, looks, ends, evidence, spoken)
         if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
@@ -108,12 +108,12 @@ def _better(new: Trajectory, old: Trajectory) -> bool:
     )
 
 
-def _evidence(steps: Sequence[Step], ends: Sequence[int]) -> frozenset[int]:
+def _evidence(steps: Sequence[Step], ends: Sequence[int], spoken: WorldLanguage) -> frozenset[int]:
     """Return which looks around end the steps of a sub-goal, or show what was not shown before."""
     found = set[int]()
     shown = steps[0].look
     for number, step in enumerate(steps):
-        if step.action == LOOK_AROUND:
+        if step.action == spoken.looking:
             alone = number == 0 or number - 1 in ends
             if number in ends and not (alone and step.observation == shown):
                 found.add(number)
@@ -129,23 +129,25 @@ def _rewritten(
     looks: int | None,
     ends: Sequence[int],
     evidence: Set[int],
+    spoken: WorldLanguage,
 ) -> list[NewStep]:
     kept: list[NewStep] = []
     later: list[NewStep] = []
-    for unit in fold([step.action for step in steps]):
+    for unit in fold([step.action for step in steps], spoken):
         numbers = range(unit.first - 1, unit.last)
         while later and later[0].origin < numbers[0]:
             kept.append(later.pop(0))
         if unit.phrase.verb == WALK and teleports:
-            arrived = [i for i in numbers if take_apart(steps[i].action).verb in GO][-1]
-            kept.append(NewStep(TELEPORT.format(unit.phrase.arguments[0]), arrived))
+            verbs = {i: take_apart(steps[i].action, spoken).verb for i in numbers}
+            arrived = [i for i, verb in verbs.items() if verb in spoken.movement][-1]
+            kept.append(NewStep(f"{spoken.teleport} {unit.phrase.arguments[0]}", arrived))
             continue
         useful = [
             NewStep(steps[i].action, i)
             for i in numbers
-            if i in evidence or not _useless(steps, i, teleports)
+            if i in evidence or not _useless(steps, i, teleports, spoken)
         ]
-        if unit.phrase.verb not in _LOOKING or looks is None or len(useful) <= looks:
+        if unit.phrase.verb not in spoken.examining or looks is None or len(useful) <= looks:
             kept += useful
             continue
         kept += useful[: looks - 1]
@@ -154,12 +156,14 @@ def _rewritten(
     return [*kept, *later]
 
 
-def _useless(steps: Sequence[Step], number: int, teleports: bool) -> bool:
+def _useless(steps: Sequence[Step], number: int, teleports: bool, spoken: WorldLanguage) -> bool:
     """Return whether a step changes nothing, or is not needed to get somewhere."""
     step, action = steps[number], steps[number].action
     before = steps[number - 1].score if number else 0
     answered = number + 1 < len(steps) and steps[number + 1].action.isdigit()
     if step.score != before or answered or action.isdigit():
         return False
-    at_doors = teleports and take_apart(action).verb in _DOORS
-    return at_doors or not step.accepted or action == LOOK_AROUND or _ALREADY in step.observation
+    doors = (spoken.open_door, spoken.close_door)
+    at_doors = teleports and take_apart(action, spoken).verb in doors
+    in_vain = bool(spoken.in_vain) and spoken.in_vain in step.observation
+    return at_doors or not step.accepted or action == spoken.looking or in_vain

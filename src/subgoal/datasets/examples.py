@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
+from subgoal.environments.registry import language
 from subgoal.errors import ConfigInvalid
 from subgoal.text.conditions import with_reasons
 from subgoal.text.context import make_context
@@ -98,15 +100,16 @@ def corpus(
         form: The text format; None: a transcript's.
     """
     windows = form is not None and form.rendering is RenderingName.WINDOW
-    shown = window_line if windows else plain
     functional = form is not None and form.actions is ActionForm.FUNCTIONAL
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
+        spoken = language(task.environment)
+        shown = partial(window_line, language=spoken) if windows else plain
         yield task.description
         yield shown(steps[0].inventory)
         yield shown(steps[0].look)
         for step, before in zip(steps, (None, *steps[:-1]), strict=True):
-            yield functional_action(step.action) if functional else step.action
+            yield functional_action(step.action, spoken) if functional else step.action
             yield shown(step.observation)
             if before is not None and before.entered:
                 yield shown(step.look)
@@ -145,7 +148,8 @@ def _written(annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None) 
     for one in annotated:
         actions = [step.action for step in one.trajectory.steps if not step.injected]
         goals = [str(span.subgoal) for span in one.spans if not span.injected]
-        written.update(map(functional_action, actions) if functional else actions)
+        spoken = language(one.trajectory.task.environment)
+        written.update(functional_action(a, spoken) if functional else a for a in actions)
         written.update(goals if windows else map(spelled, goals))
     return written
 
@@ -170,7 +174,7 @@ def build(
             reopened=text.reopened,
         )
         for one in annotated
-        for text in _texts(one, make_context(tokenizer, config.form, role), config)
+        for text in _texts(one, _context(one, role, config, tokenizer), config)
         if any(target in LEARNED[role] for target in text.targets)
     ]
     longest = max(examples, key=lambda example: len(example.ids), default=None)
@@ -182,6 +186,13 @@ def build(
     if config.rendering is RenderingName.WINDOW:
         _check_turns(examples, config)
     return examples
+
+
+def _context(
+    one: AnnotatedTrajectory, role: Role, config: DatasetConfig, tokenizer: StudentTokenizer
+) -> Context:
+    spoken = language(one.trajectory.task.environment)
+    return make_context(tokenizer, config.form, role, spoken)
 
 
 def _check_turns(examples: Sequence[Example], config: DatasetConfig) -> None:

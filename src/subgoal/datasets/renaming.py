@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
-from subgoal.augmentation.shortening import LOOK_AROUND
+from subgoal.environments.registry import language
 from subgoal.trajectories.trajectory import Step
 
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
@@ -194,12 +194,13 @@ def _told(one: AnnotatedTrajectory, pool: tuple[Name, ...]) -> list[Name]:
     """
     free, planned, told = frozenset(pool), set[Name](), dict[Name, None]()
     heard: set[Name] = set()
+    looking = language(one.trajectory.task.environment).looking
     for span in one.spans:
         wanted = [_words(text) for text in span.subgoal.arguments]
         told.update(dict.fromkeys(n for n in wanted if n in free & heard - planned))
         planned.update(wanted)
         for step in one.trajectory.steps[span.first - 1 : span.last]:
-            if not (step.entered or step.action == LOOK_AROUND):
+            if not (step.entered or step.action == looking):
                 heard.update(_said(step.observation, pool))
     return list(told)
 

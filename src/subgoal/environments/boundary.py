@@ -66,15 +66,25 @@ def checked_world(world: object, name: str) -> Environment:
         raise EnvironmentFailed(
             f"world '{name}': {kind} calls itself {_shown(called)}; write name = '{name}' there"
         )
-    language = cast("object", world.language)
-    if not isinstance(language, WorldLanguage):
-        wrong = _kind(language, "a WorldLanguage")
-        raise EnvironmentFailed(f"world '{name}': {kind}.language is {wrong}")
+    checked_language(type(world), name)
     for method in CHECKS.keys() & vars(world).keys():  # past the checks around the class's
         raise EnvironmentFailed(
             f"world '{name}': {kind} sets {method} on the object; define it in the class"
         )
     return world
+
+
+def checked_language(kind: type[Environment], name: str) -> WorldLanguage:
+    """Return the language of a world's class.
+
+    Raises:
+        EnvironmentFailed: It is none.
+    """
+    language = cast("object", kind.language)
+    if not isinstance(language, WorldLanguage):
+        wrong = _kind(language, "a WorldLanguage")
+        raise EnvironmentFailed(f"world '{name}': {kind.__name__}.language is {wrong}")
+    return language
 
 
 def raised(error: BaseException) -> str:

@@ -23,7 +23,54 @@ ORACLE_LENGTHS = range(6, 21)
 """Numbers of actions that an oracle path of a plain (closed doors) task may have."""
 UNKNOWN_ACTION = "No known action matches that input."
 
-LANGUAGE = WorldLanguage(never_replaced=("focus",))
+LANGUAGE = WorldLanguage(
+    actions=(
+        "go to {}",
+        "teleport to {}",
+        "open door to {}",
+        "close door to {}",
+        "pick up {}",
+        "put down {}",
+        "look around",
+        "look at {}",
+        "focus on {}",
+        "move {} to {}",
+    ),
+    never_replaced=("focus",),
+    movement=("go to", "teleport to"),
+    teleport="teleport to",
+    open_door="open door to",
+    close_door="close door to",
+    looking="look around",
+    idle=("look around", "inventory"),
+    watching=("wait", "wait1", "look at"),
+    examining=("look at",),
+    leading=("look around", "inventory"),
+    focus="focus on",
+    take="pick up",
+    drop="put down",
+    carry="move",
+    subgoals={"move": "place", "wait": "wait_for", "wait1": "wait_for"},
+    forms={
+        "look around": "LOOK()",
+        "inventory": "INVENTORY()",
+        "wait": "WAIT()",
+        "wait1": "WAIT(1)",
+        "move {} to {}": "MOVE",
+        "pick up {}": "PICK",
+        "put down {}": "PUT",
+        "go to {}": "GO",
+        "teleport to {}": "TELEPORT",
+        "focus on {}": "FOCUS",
+        "look at {}": "LOOK",
+        "open {}": "OPEN",
+        "close {}": "CLOSE",
+    },
+    in_vain=" already ",
+    room=r"called the (.+?)\.",
+    door=r"door to the ([a-z ]+?) \(",
+    unsaid=r" ?\((?:that is open|containing nothing)\)",
+)
 """How its actions are built, and how its answers are read."""
 
 Goal = tuple[str, str]

@@ -3,11 +3,13 @@
 A world of your own needs no entry: its name is where its class lies, such as `my_worlds:Garden`.
 """
 
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from subgoal.environments.base import Environment
-from subgoal.environments.boundary import checked_world, raised
+from subgoal.environments.boundary import checked_language, checked_world, raised
+from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 from subgoal.own_class import own_class
 
@@ -16,6 +18,11 @@ WORLDS: dict[str, tuple[str, str, str]] = {
     "scienceworld": ("subgoal.environments.scienceworld.world", "ScienceWorld", "scienceworld"),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
+LANGUAGES = {
+    "errand": "subgoal.environments.errand",
+    "scienceworld": "subgoal.environments.scienceworld.language",
+}
+"""Name -> the module whose `LANGUAGE` is the world's; it needs no extra."""
 
 
 def make(name: str, **options: Any) -> Environment:
@@ -49,6 +56,22 @@ def make(name: str, **options: Any) -> Environment:
         if options and "unexpected keyword argument" in str(error):
             raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
         raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
+
+
+@lru_cache
+def language(name: str) -> WorldLanguage:
+    """Return the words of a world, without starting it.
+
+    Args:
+        name: A world's name; of one that is not known here, as logs name them, there are none.
+
+    Raises:
+        ConfigInvalid: A class of your own cannot be had.
+        EnvironmentFailed: What it calls its language is none.
+    """
+    if name in LANGUAGES:
+        return import_module(LANGUAGES[name]).LANGUAGE
+    return checked_language(_class(name), name) if ":" in name else NO_WORDS
 
 
 def _class(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Which context builds a student's text."""
 
+from subgoal.environments.language import WorldLanguage
 from subgoal.errors import ConfigInvalid
 from subgoal.text.format import (
     ActionForm,
@@ -14,19 +15,22 @@ from subgoal.text.transcript import Transcript
 from subgoal.text.window import Window
 
 
-def make_context(tokenizer: StudentTokenizer, form: TextFormat, role: Role) -> Context:
+def make_context(
+    tokenizer: StudentTokenizer, form: TextFormat, role: Role, language: WorldLanguage
+) -> Context:
     """Make the empty context of one student in one episode.
 
     Args:
         tokenizer: Gives ids to segments.
         form: How the episode becomes text.
         role: Whose text it is.
+        language: The words of the episode's world.
 
     Raises:
         ConfigInvalid: The role needs another rendering.
     """
     if form.rendering is RenderingName.WINDOW:
-        return Window(tokenizer, form, role)
+        return Window(tokenizer, form, role, language)
     wanted = {
         "the role 'first'": role is Role.FIRST,
         f"train.dataset.planner_asked = '{Asked.EVERY_STEP}'": form.planner_asked

@@ -30,6 +30,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
+from subgoal.environments.language import WorldLanguage
 from subgoal.text.format import (
     ANSWER_LIMIT,
     KEPT_STEPS,
@@ -52,9 +53,7 @@ END_SUBGOAL = "END_SG()"
 COMPLETE_TASK = "complete_task()"
 """What the planner writes after the last sub-goal, in words."""
 
-_NAMED = re.compile(r"called the (.+?)\.")
 _BREAKS = re.compile(r"\s*[\n\t]\s*")
-_UNSAID = re.compile(r" ?\((?:that is open|containing nothing)\)")
 _QUESTIONS = {
     Role.PLANNER: "What subtask should you do next?",
     Role.EXECUTOR: "What action should you do next?",
@@ -76,19 +75,27 @@ PHRASES = (
 """What every window says, for tokenizers to know."""
 
 
-def window_line(text: str) -> str:
+def window_line(text: str, language: WorldLanguage) -> str:
     """Put what the world said on one line as windows have it: breaks become ` | `.
 
-    That a door is open, or a box empty, goes without saying.
+    Args:
+        text: What the world said.
+        language: The world's words; what goes without saying in them is left out.
     """
-    line = _UNSAID.sub("", _BREAKS.sub(" | ", text.strip()))
+    line = _BREAKS.sub(" | ", text.strip())
+    line = re.sub(language.unsaid, "", line) if language.unsaid else line
     half = ANSWER_LIMIT // 2
     return line if len(line) <= ANSWER_LIMIT else f"{line[:half]} ... {line[-half:]}"
 
 
-def room_name(look: str) -> str:
-    """Return a room's name: what it says it is called, else what stands before its first stop."""
-    named = _NAMED.search(look)
+def room_name(look: str, language: WorldLanguage) -> str:
+    """Return a room's name: what it says it is called, else what stands before its first stop.
+
+    Args:
+        look: The room, as the world describes it.
+        language: The world's words.
+    """
+    named = re.search(language.room, look) if language.room else None
     return named[1] if named else re.split(r"[.\n]", look.strip(), maxsplit=1)[0]
 
 
@@ -99,10 +106,14 @@ class Window(Context):
         tokenizer: Gives ids to words.
         form: How the episode becomes text.
         role: Who is asked.
+        language: The world's words.
     """
 
-    def __init__(self, tokenizer: StudentTokenizer, form: TextFormat, role: Role) -> None:
+    def __init__(
+        self, tokenizer: StudentTokenizer, form: TextFormat, role: Role, language: WorldLanguage
+    ) -> None:
         self._tokenizer, self._form, self._role = tokenizer, form, role
+        self._language = language
         self.has_goals = role is not Role.FLAT
         self.finished: list[Text] = []
         self._sources: dict[Role, list[int]] = {}
@@ -137,14 +148,14 @@ class Window(Context):
     @override
     def act(self, action: str, learned: bool = True) -> None:
         functional = self._form.actions is ActionForm.FUNCTIONAL
-        self._action = functional_action(action) if functional else action
+        self._action = functional_action(action, self._language) if functional else action
         if learned:
             self._write(Mark.ACT, self._action, Target.ACT)
 
     @override
     def observe(self, answer: GivenAnswer, now: View) -> None:
         reward = answer.score - self._score
-        self._remember(f"{self._action} ({reward:+d}) --> {window_line(answer.observation)} |")
+        self._remember(f"{self._action} ({reward:+d}) --> {self._line(answer.observation)} |")
         self._time, self._score = self._time + 1, answer.score
         self._see(now)
         if answer.entered:
@@ -166,12 +177,15 @@ class Window(Context):
     def close(self) -> None:
         """Every text is closed as it is written."""
 
+    def _line(self, text: str) -> str:
+        return window_line(text, self._language)
+
     def _see(self, now: View) -> None:
         self._now = now
         self._sources.clear()
 
     def _visit(self) -> None:
-        name = room_name(self._now.look())
+        name = room_name(self._now.look(), self._language)
         if name not in self._visited:
             self._visited.append(name)
 
@@ -203,8 +217,8 @@ class Window(Context):
         head = [*opening, *words(self._description), *divider()]
         head += [*words(f"Time: {self._time}; Score: {self._score};"), *divider()]
         label = words("Current environment:")
-        room = words(window_line(self._now.look()))
-        tail = [*divider(), *words(f"Current inventory: {window_line(self._now.inventory())}")]
+        room = words(self._line(self._now.look()))
+        tail = [*divider(), *words(f"Current inventory: {self._line(self._now.inventory())}")]
         tail += [*divider(), *words(f"Visited rooms: {', '.join(self._visited)}"), *divider()]
         tail += [*words(_QUESTIONS[asked]), *divider(), *to_student]
         free = self._form.context - self._form.turn - sum(map(len, (head, label, tail)))

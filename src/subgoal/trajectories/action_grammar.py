@@ -11,44 +11,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-_TWO_WORDS = frozenset(
-    {
-        ("go", "to"),
-        ("teleport", "to"),
-        ("pick", "up"),
-        ("put", "down"),
-        ("put", "on"),
-        ("look", "at"),
-        ("look", "in"),
-        ("look", "around"),
-        ("focus", "on"),
-        ("switch", "on"),
-        ("switch", "off"),
-        ("turn", "on"),
-        ("turn", "off"),
-    }
-)
-_THREE_WORDS = frozenset({("open", "door", "to"), ("close", "door", "to")})
-_BETWEEN: dict[str, tuple[str, ...]] = {
-    "move": (" to ",),
-    "pour": (" into ", " in "),
-    "dunk": (" into ",),
-    "use": (" on ",),
-    "connect": (" to ",),
-    "put": (" into ", " in ", " on "),
-    "insert": (" into ",),
-    "place": (" into ", " in ", " on "),
-    "take": (" from ",),
-    "give": (" to ",),
-    "unlock": (" with ",),
-    "cook": (" with ",),
-}
-"""Prepositions that part a verb's two arguments, the likelier first."""
+from subgoal.environments.language import WorldLanguage
+
+_PARTICLES = frozenset({"up", "down", "on", "off", "at", "in", "to", "around"})
+"""What belongs to the verb before it, in a world that does not say how its actions are built."""
+_PREPOSITIONS = (" into ", " onto ", " in ", " on ", " from ", " to ", " with ")
+"""What parts two arguments there, the likelier first."""
 _DETAIL = re.compile(r" (?:in|on|containing) .*$")
 _ANSWER = re.compile(r"You (.+?)\.(?:\s|$)")
 
-GO = frozenset({"go to", "go", "teleport to"})
-"""Verbs that bring the agent into another place."""
 WALK = "walk"
 """The verb of a unit that walks through rooms; its one argument is the room that is reached."""
 
@@ -71,16 +42,51 @@ class Unit(NamedTuple):
     """The action; of a walk, the room that is reached."""
 
 
+class _Grammar(NamedTuple):
+    """How the actions of a world are taken apart."""
+
+    verbs: frozenset[tuple[str, ...]]
+    """Verbs of several words."""
+    between: dict[str, tuple[str, ...]]
+    """By verb, what parts its two arguments, the likelier first."""
+
+    def size(self, words: Sequence[str]) -> int:
+        """Return how many words of an action are its verb."""
+        longest = max(map(len, self.verbs), default=1)
+        return next((n for n in range(longest, 1, -1) if tuple(words[:n]) in self.verbs), 1)
+
+
+@lru_cache
+def _grammar(language: WorldLanguage) -> _Grammar:
+    verbs: set[tuple[str, ...]] = set()
+    between: dict[str, tuple[str, ...]] = {}
+    for built in language.actions:
+        verb, *rest = (part.strip() for part in built.lower().split("{}"))
+        if " " in verb:
+            verbs.add(tuple(verb.split()))
+        if len(rest) > 1:
+            between[verb] = (*between.get(verb, ()), f" {rest[0]} ")
+    return _Grammar(frozenset(verbs), between)
+
+
 @lru_cache(100_000)
-def take_apart(action: str) -> Phrase:
+def take_apart(action: str, language: WorldLanguage) -> Phrase:
     """Split `pour cup into bowl` into `pour` and `cup`, `bowl`.
 
     A verb that is not known is the first word; what follows is its argument.
+
+    Args:
+        action: An elementary action, or what an answer says was done.
+        language: The world's words.
     """
     words = action.lower().split()
-    size = 3 if tuple(words[:3]) in _THREE_WORDS else 2 if tuple(words[:2]) in _TWO_WORDS else 1
+    if language.actions:
+        grammar = _grammar(language)
+        size = grammar.size(words)
+    else:
+        grammar, size = None, 2 if words[1:] and words[1] in _PARTICLES else 1
     verb, rest = " ".join(words[:size]), " ".join(words[size:])
-    for between in _BETWEEN.get(verb, ()):
+    for between in _PREPOSITIONS if grammar is None else grammar.between.get(verb, ()):
         if between in rest:
             # What is poured may itself be `in` something: `pour cup in table in bowl`.
             parts = rest.rpartition(between) if between == " in " else rest.partition(between)
@@ -89,10 +95,10 @@ def take_apart(action: str) -> Phrase:
 
 
 @lru_cache(100_000)
-def answered(observation: str) -> Phrase | None:
+def answered(observation: str, language: WorldLanguage) -> Phrase | None:
     """Take an answer such as `You focus on the water.` apart, or return None for any other."""
     match = _ANSWER.match(observation)
-    return take_apart(re.sub(r"\bthe ", "", match[1])) if match else None
+    return take_apart(re.sub(r"\bthe ", "", match[1]), language) if match else None
 
 
 @lru_cache(100_000)
@@ -113,13 +119,13 @@ def head(name: str) -> str:
     return words[-1] if words else name
 
 
-def fold(actions: Sequence[str]) -> list[Unit]:
+def fold(actions: Sequence[str], language: WorldLanguage) -> list[Unit]:
     """Fold a path into units, in order and covering it."""
-    phrases = [take_apart(action) for action in actions]
+    phrases = [take_apart(action, language) for action in actions]
     units: list[Unit] = []
     first = 0
     while first < len(phrases):
-        last, phrase = _walk(phrases, first)
+        last, phrase = _walk(phrases, first, language)
         if last < first:
             last, phrase = first, phrases[first]
             while last + 1 < len(phrases) and phrases[last + 1] == phrase:
@@ -131,14 +137,14 @@ def fold(actions: Sequence[str]) -> list[Unit]:
     return units
 
 
-def _walk(phrases: Sequence[Phrase], first: int) -> tuple[int, Phrase]:
+def _walk(phrases: Sequence[Phrase], first: int, language: WorldLanguage) -> tuple[int, Phrase]:
     """Return the last step of the walk that begins at `first` (before it, if none) and its room."""
     last, room = first - 1, ""
     for step in range(first, len(phrases)):
         verb, arguments = phrases[step]
-        if verb in GO and arguments:
+        if verb in language.movement and arguments:
             last, room = step, arguments[0]
-        elif verb != "open door to":
+        elif verb != language.open_door:
             break
         else:
             last = step

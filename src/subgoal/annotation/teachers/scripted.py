@@ -7,23 +7,14 @@ from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teachers.base import Teacher
+from subgoal.environments.language import WorldLanguage
+from subgoal.environments.registry import language
 from subgoal.errors import TeacherFailed
 from subgoal.trajectories.action_grammar import WALK, Phrase, Unit, fold
 from subgoal.trajectories.trajectory import Trajectory
 
-_NAMES = {
-    WALK: "navigate_to",
-    "move": "place",
-    "put": "place",
-    "take": "pick_up",
-    "drop": "put_down",
-    "wait": "wait_for",
-    "wait1": "wait_for",
-}
-_LEADING = frozenset({"look around", "open", "look in", "inventory", "task"})
-"""What prepares the action that follows."""
-_WATCHING = frozenset({"wait", "wait1", "look at", "examine", "use"})
-"""What is done again and again until something happens."""
+_WALKING = "navigate_to"
+"""What a sub-goal that walks is called."""
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 _NO_NAME = re.compile(r"[(),\s]+")
 
@@ -31,8 +22,9 @@ _NO_NAME = re.compile(r"[(),\s]+")
 class ScriptedTeacher(Teacher):
     """A walk is one sub-goal, named after where it ends; any other action is one, named after it.
 
-    What only prepares something (`look around`, opening a container) belongs to the sub-goal
-    that follows; watching and measuring is one sub-goal however often it is done.
+    What only prepares something (looking around, opening a container) belongs to the sub-goal
+    that follows; watching and measuring is one sub-goal however often it is done. Which verbs do
+    that, and how sub-goals are called after them, says the world's language.
     """
 
     name = "scripted"
@@ -41,32 +33,34 @@ class ScriptedTeacher(Teacher):
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         if not trajectory.steps:
             raise TeacherFailed(f"{trajectory.task.key}: a path without steps has no sub-goals")
-        units = fold(trajectory.actions)
+        spoken = language(trajectory.task.environment)
+        units = fold(trajectory.actions, spoken)
         spans: list[SubgoalSpan] = []
         first = 0
         for index, unit in enumerate(units):
             after = units[index + 1] if index + 1 < len(units) else None
-            if after is None or not _goes_on(unit.phrase, after.phrase):
-                spans.append(_span(units[first : index + 1]))
+            if after is None or not _goes_on(unit.phrase, after.phrase, spoken):
+                spans.append(_span(units[first : index + 1], spoken))
                 first = index + 1
         return AnnotatedTrajectory(trajectory=trajectory, spans=tuple(spans), teacher=self.name)
 
 
-def _goes_on(phrase: Phrase, after: Phrase) -> bool:
-    if phrase.verb in _LEADING:
+def _goes_on(phrase: Phrase, after: Phrase, spoken: WorldLanguage) -> bool:
+    if phrase.verb in spoken.leading:
         # A walk begins a sub-goal of its own; any other action was prepared.
         return after.verb != WALK
-    return phrase.verb in _WATCHING and after.verb in _WATCHING
+    return phrase.verb in spoken.watching and after.verb in spoken.watching
 
 
-def _span(units: Sequence[Unit]) -> SubgoalSpan:
+def _span(units: Sequence[Unit], spoken: WorldLanguage) -> SubgoalSpan:
     """Name a span after its last action."""
     phrase = units[-1].phrase
-    name = _NO_LETTER.sub("_", _NAMES.get(phrase.verb, phrase.verb)).strip("_")
+    verb = _WALKING if phrase.verb == WALK else spoken.subgoals.get(phrase.verb, phrase.verb)
+    name = _NO_LETTER.sub("_", verb).strip("_")
     if not name or name[0].isdigit():
         name = "answer"
     arguments = (
-        " ".join(_NO_NAME.split(argument.removesuffix(" in inventory"))).strip()
+        " ".join(_NO_NAME.split(argument.removesuffix(spoken.carried))).strip()
         for argument in phrase.arguments
     )
     return SubgoalSpan(

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from subgoal.annotation.subgoal import Subgoal
-from subgoal.trajectories.action_grammar import GO, answered, short, take_apart
+from subgoal.environments.registry import language
+from subgoal.trajectories.action_grammar import answered, short, take_apart
 from subgoal.trajectories.trajectory import Trajectory
 
-_ROOM = re.compile(r"(?:called|in) the ([a-z ]+?)[.,]|-= ([a-z ]+) =-")
+_ROOM = r"(?:\bin the |-= )([a-z ]+?)(?:[.,]| =-)"
+"""How rooms are named in a world that does not say how."""
 _WORDS = re.compile(r"[\w()\-]+|[^\w\s]")
 _FEW = 4
 _NEAR = 3
@@ -46,14 +48,19 @@ class Path:
 
     def __init__(self, trajectory: Trajectory) -> None:
         self.words: list[str] = _WORDS.findall(trajectory.task.description.lower())
-        self.phrases = [take_apart(step.action) for step in trajectory.steps]
-        self.answers = [answered(step.observation) for step in trajectory.steps]
+        spoken = language(trajectory.task.environment)
+        self.phrases = [take_apart(step.action, spoken) for step in trajectory.steps]
+        self.answers = [answered(step.observation, spoken) for step in trajectory.steps]
         self.rooms = [""]
         for step, phrase in zip(trajectory.steps, self.phrases, strict=True):
-            seen = _ROOM.search(step.look.lower())
+            seen = re.search(spoken.room or _ROOM, step.look, re.IGNORECASE)
             if seen:
-                self.rooms[-1] = str(seen[1] or seen[2])
-            went = phrase.verb in GO and phrase.arguments and (step.entered or not step.look)
+                self.rooms[-1] = seen[1].lower()
+            went = (
+                phrase.verb in spoken.movement
+                and phrase.arguments
+                and (step.entered or not step.look)
+            )
             self.rooms.append(phrase.arguments[0] if went else self.rooms[-1])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from subgoal.environments.registry import language
 from subgoal.trajectories.action_grammar import WALK, Unit, content_words, fold, head, short
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -43,7 +44,7 @@ class Template(NamedTuple):
 
 def templates(trajectory: Trajectory) -> tuple[list[Unit], list[Template]]:
     """Fold a path into units and return them with their templates."""
-    units = fold(trajectory.actions)
+    units = fold(trajectory.actions, language(trajectory.task.environment))
     description = trajectory.task.description.lower()
     return units, [
         Template(

@@ -18,8 +18,6 @@ class TeacherServerOptions(ServerConfig):
     Example: subgoal teacher-server --fault-rate 0.1
     """
 
-    environment: str = "scienceworld"
-    """The world whose recorded annotations it knows."""
     fault_rate: float = 0.0
     """Share of requests that meet a fault, spread evenly over all kinds. Instead of --faults."""
 

@@ -114,7 +114,6 @@ first is that of random numbers."""
 _UNKNOWN_ACTION = ("No known action matches that input.", "Unknown action.")
 """How the engine's answers to what it does not know begin: to an action, and to an answer to its
 own question which of several things was meant (that one costs a move)."""
-_PLACE = re.compile(r"called the (.+?)\.")
 _ENTERED = re.compile(r"You (?:move|teleport)(?: through the .+?)? to the (.+)\.")
 _ORACLE_PATIENCE = 10
 _SEED_SCRAMBLE = 0x5DEECE66D
@@ -363,5 +362,5 @@ def _impossible(task: Task) -> bool:
 
 def _place(look: str) -> str:
     """Return the name of the room that a `look` describes."""
-    found = _PLACE.search(look)
+    found = re.search(LANGUAGE.room, look)
     return found[1] if found else ""

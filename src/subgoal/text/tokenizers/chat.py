@@ -111,9 +111,9 @@ def pieces_of(render: Render, pad: int) -> ChatPieces:
     pieces = ChatPieces(opening=found[0], to_student=found[1], to_world=found[2], pad=pad)
     talk = [
         "Task: Find the ball.\nInventory: an apple\nRoom: the hall",
-        "Sub-goal: navigate_to( kitchen)\nAction: go to kitchen",
-        "Observation: You move to the kitchen.\nRoom: the kitchen",
-        "END_SG()\nSub-goal: pick_up( ball)\nAction: pick up ball",
+        "Sub-goal: navigate_to( kitchen)\nAction: enter kitchen",
+        "Observation: You are in the kitchen.\nRoom: the kitchen",
+        "END_SG()\nSub-goal: pick_up( ball)\nAction: get ball",
         "Observation: You have it.",
     ]
     for contents in (probe, talk):

@@ -90,19 +90,7 @@ class FaultRates(Record):
         return None
 
 
-_REWORDED = {
-    "pick up": "take",
-    "open door to": "open the door to",
-    "go to": "walk to",
-    "move": "put",
-    "focus on": "concentrate on",
-    "look around": "look about",
-    "use": "apply",
-    "activate": "turn on",
-    "examine": "inspect",
-    "look at": "watch",
-}
-_EXTRA = ("look around", "wait", "think about the task")
+_EXTRA = ("think about the task", "do it once more", "be done")
 _RATE = 0.15
 
 
@@ -192,5 +180,5 @@ def _listed(action: str, chance: random.Random) -> list[str]:
         return [action, chance.choice(_EXTRA)]
     if fault == "repeated":
         return [action, action]
-    verb = next((verb for verb in _REWORDED if action.startswith(verb)), "")
-    return [_REWORDED[verb] + action[len(verb) :] if verb else f"{action} now"]
+    *before, last = action.split() or [""]
+    return [" ".join(["then", *before, "the", last]) if before else f"{action} now"]

@@ -48,9 +48,11 @@ class KnownAnswers:
 
     Args:
         annotations: Annotated paths.
+        environment: The world whose paths are asked about, for the scripted teacher.
     """
 
-    def __init__(self, annotations: Iterable[AnnotatedTrajectory] = ()) -> None:
+    def __init__(self, annotations: Iterable[AnnotatedTrajectory], environment: str) -> None:
+        self._environment = environment
         self._known: dict[str, list[AnnotatedTrajectory]] = {}
         for one in annotations:
             description = " ".join(one.trajectory.task.description.split())
@@ -70,15 +72,21 @@ class KnownAnswers:
         for one in self._known.get(" ".join(asked.description.split()), ()):
             if one.trajectory.actions[start : start + len(asked.actions)] == asked.actions:
                 return list(one.spans)
-        annotated = ScriptedTeacher().annotate(_path(asked))
+        annotated = ScriptedTeacher().annotate(_path(asked, self._environment))
         return [
             span.model_copy(update={"first": span.first + start, "last": span.last + start})
             for span in annotated.spans
         ]
 
 
-def _path(asked: KnownQuestion) -> Trajectory:
-    task = Task(environment="", name="", variation=0, split="train", description=asked.description)
+def _path(asked: KnownQuestion, environment: str) -> Trajectory:
+    task = Task(
+        environment=environment,
+        name="",
+        variation=0,
+        split="train",
+        description=asked.description,
+    )
     steps = tuple(
         Step(action=action, observation="", score=0, moves=0, look="", inventory="")
         for action in asked.actions

@@ -42,6 +42,8 @@ class ServerConfig(Record):
 
     port: int = Field(default=8089, ge=0, le=65535)
     """Port on 127.0.0.1; 0: any free port."""
+    environment: str = "scienceworld"
+    """World whose paths it is asked about; its recorded annotations are what the verb knows."""
     faults: FaultRates = FaultRates()
     """How often each fault occurs."""
     seed: int = 0
@@ -127,7 +129,7 @@ class TeacherServer(ThreadingHTTPServer):
         self, config: ServerConfig, annotations: Iterable[AnnotatedTrajectory] = ()
     ) -> None:
         self.config = config
-        self._known = KnownAnswers(annotations)
+        self._known = KnownAnswers(annotations, config.environment)
         self._chance = random.Random(config.seed)
         self._lock = threading.Lock()
         self._delivered = Delivered()
