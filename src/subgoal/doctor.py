@@ -27,7 +27,7 @@ class Finding(Record):
 def _java() -> Finding:
     if util.find_spec("py4j") is None:
         return Finding(fine=False, text="missing; pip install 'subgoal[scienceworld]' brings one")
-    from subgoal.environments.java import find_java, java_environment
+    from subgoal.environments.java_program import find_java, java_environment
 
     try:
         java, around = find_java(), java_environment(os.environ)

@@ -8,7 +8,8 @@ import pytest
 
 from subgoal.environments import java
 from subgoal.environments.base import Task
-from subgoal.environments.java import JAVA_READS, JavaProcess, find_java, java_environment
+from subgoal.environments.java import JavaProcess
+from subgoal.environments.java_program import JAVA_READS, find_java, java_environment
 from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
 from subgoal.errors import EnvironmentFailed
 

