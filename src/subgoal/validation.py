@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from subgoal.errors import ConfigInvalid, nearest
+from subgoal.errors import ConfigInvalid, SubgoalError, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str, ...]
@@ -67,6 +67,23 @@ def validated(
         sentence = _sentence(model, error.errors(), named)
         wrong = ConfigInvalid(f"{source}: {sentence}" if source else sentence)
     raise wrong  # apart from pydantic's error, which shows what was given
+
+
+def checked_by(check: Callable[[str], object]) -> AfterValidator:
+    """Return a validator of names: what a check of a name says is what is wrong with the value.
+
+    Args:
+        check: Raises a `SubgoalError` where there is nothing of that name.
+    """
+
+    def checked(name: str) -> str:
+        try:
+            check(name)
+        except SubgoalError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    return AfterValidator(checked)
 
 
 def _sentence(

@@ -44,6 +44,9 @@ def test_a_mistake_in_a_command_line_is_told_lightly():
         ["run", "--worlds", "many"],
         ["play", "--agent", "nobody"],
         ["evaluate", "--agent", "nobody"],
+        ["evaluate", "--evaluate.protocol", "pape"],
+        ["evaluate", "--evaluate.environment", "erand"],
+        ["play", "--by-hand", "--task", "nothing", "--evaluate.environment", "errand"],
     )
 
 

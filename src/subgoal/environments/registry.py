@@ -5,13 +5,14 @@ A world of your own needs no entry: its name is where its class lies, such as `m
 
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 from subgoal.environments.base import Environment
 from subgoal.environments.boundary import checked_language, checked_world, raised
 from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 from subgoal.own_class import own_class
+from subgoal.validation import checked_by
 
 WORLDS: dict[str, tuple[str, str, str]] = {
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
@@ -23,6 +24,21 @@ LANGUAGES = {
     "scienceworld": "subgoal.environments.scienceworld.language",
 }
 """Name -> the module whose `LANGUAGE` is the world's; it needs no extra."""
+
+
+def check_name(name: str) -> None:
+    """Check the name of a world; a class of your own is not imported yet.
+
+    Raises:
+        ConfigInvalid: There is none.
+    """
+    if ":" not in name and name not in WORLDS:
+        known = f"; there are: {', '.join(WORLDS)}, and module:Class of your own"
+        raise ConfigInvalid(f"there is no world '{name}'{nearest(name, WORLDS) or known}")
+
+
+WorldName = Annotated[str, checked_by(check_name)]
+"""The name of a world that there is, or where the class of one of your own lies."""
 
 
 def make(name: str, **options: Any) -> Environment:
@@ -37,9 +53,7 @@ def make(name: str, **options: Any) -> Environment:
         EnvironmentFailed: A package that the world needs is not installed, or its class is no
             world, or raised.
     """
-    if ":" not in name and name not in WORLDS:
-        known = f"; there are: {', '.join(WORLDS)}, and module:Class of your own"
-        raise ConfigInvalid(f"there is no world '{name}'{nearest(name, WORLDS) or known}")
+    check_name(name)
     try:
         return checked_world(_class(name)(**options), name)
     except ModuleNotFoundError as error:

@@ -6,15 +6,17 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
+from subgoal.environments.registry import WorldName
+from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import Rare, Record
 
 
 class EvaluateConfig(Record):
     """Which agents play which tasks."""
 
-    environment: str = "scienceworld"
+    environment: WorldName = "scienceworld"
     """The world."""
-    protocol: str = "dev"
+    protocol: ProtocolName = "dev"
     """Which tasks, limits and score: `paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or
     `dev-quick`."""
     types: tuple[str, ...] = ()
@@ -44,9 +46,9 @@ class RolloutConfig(Record):
     per_type: int = 0
     """Number of variations per task type that students play at each validation; 0: none, and
     training needs no world."""
-    environment: Rare[str] = "scienceworld"
+    environment: Rare[WorldName] = "scienceworld"
     """The world."""
-    protocol: Rare[str] = "dev"
+    protocol: Rare[ProtocolName] = "dev"
     """`dev` or `dev-easy`."""
     types: Rare[tuple[str, ...]] = ()
     """Task types; empty: all of the protocol."""

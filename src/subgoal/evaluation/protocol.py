@@ -7,10 +7,12 @@ limits are those of the ScienceWorld literature (paper, section 4; SwiftSage; th
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Annotated
 
 from subgoal.environments.base import Task
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.record import Record
+from subgoal.validation import checked_by
 
 
 class LengthClass(StrEnum):
@@ -247,3 +249,7 @@ def protocol(name: str) -> Protocol:
         hint = nearest(name, PROTOCOLS) or f"; there are: {', '.join(PROTOCOLS)}"
         raise ConfigInvalid(f"there is no protocol '{name}'{hint}")
     return PROTOCOLS[name]
+
+
+ProtocolName = Annotated[str, checked_by(protocol)]
+"""The name of a protocol that there is."""

@@ -6,13 +6,15 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
+from subgoal.environments.registry import WorldName
+from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import Rare, Record, removed
 
 
 class ImproveConfig(Record):
     """What an agent plays to learn from."""
 
-    environment: str = "scienceworld"
+    environment: WorldName = "scienceworld"
     """The world."""
     simplifications: Rare[str] = "easy"
     """Simplifications of the world; empty: the plain world."""
@@ -39,7 +41,7 @@ class ImproveConfig(Record):
 class ReinforceConfig(Record):
     """How students are reinforced."""
 
-    environment: str = "scienceworld"
+    environment: WorldName = "scienceworld"
     """The world."""
     simplifications: Rare[str] = "easy"
     """Simplifications of the world; empty: the plain world."""
@@ -71,7 +73,7 @@ class ReinforceConfig(Record):
     dev_every: Rare[int] = Field(default=5, ge=0)
     """Number of rounds between two evaluations on dev, where the average plays greedily; 0: none,
     and the last average is kept."""
-    dev_protocol: Rare[str] = "dev-easy"
+    dev_protocol: Rare[ProtocolName] = "dev-easy"
     """The protocol of these evaluations."""
     dev_per_type: Rare[int] = Field(default=0, ge=0)
     """Its number of variations per task type; 0: as the protocol says."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeInt
 
+from subgoal.environments.registry import WorldName
 from subgoal.record import Rare, Record
 
 
@@ -20,7 +21,7 @@ class PathSource(StrEnum):
 class CollectConfig(Record):
     """Which oracle paths are collected."""
 
-    environment: str = "scienceworld"
+    environment: WorldName = "scienceworld"
     """The world."""
     types: tuple[str, ...] = ()
     """Task types; empty: all."""
