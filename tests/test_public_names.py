@@ -1,10 +1,11 @@
 """What `import subgoal` offers: light to import, and every example in its docstrings runs."""
 
 import doctest
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,17 @@ def test_every_public_name_is_there():
     for name in subgoal.__all__:
         assert getattr(subgoal, name) is not None
     assert set(subgoal.__all__) <= set(dir(subgoal))
-    assert subgoal.__version__ == version("subgoal")
     with pytest.raises(AttributeError):
         _ = subgoal.nothing
     assert (ROOT / "src/subgoal/py.typed").exists()
+
+
+def test_the_version_stands_in_one_place():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert settings["project"]["dynamic"] == ["version"]
+    assert ROOT / settings["tool"]["hatch"]["version"]["path"] == Path(subgoal.__file__)
+    released = re.findall(r"^## \[(\d\S+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert subgoal.__version__ == released[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from subgoal.pipeline import Run
     from subgoal.trajectories.trajectory import Trajectory
 
-    __version__: str
+__version__ = "0.2.0"
+"""The version; the package's metadata are made of it."""
 
 __all__ = [
     "AnnotatedTrajectory",
@@ -42,10 +43,6 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("subgoal")
     if name not in _PLACES:
         raise AttributeError(f"module 'subgoal' has no attribute '{name}'")
     return getattr(import_module(f"subgoal.{_PLACES[name]}"), name)
