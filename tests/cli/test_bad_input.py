@@ -318,7 +318,7 @@ def test_a_setting_that_is_no_utf_8_is_one_sentence(run, said, words):
     assert text
 
 
-def test_a_run_folder_may_have_any_name(tmp_path, said):
+def test_a_run_folder_may_have_any_name_where_nothing_is_trained(tmp_path, said):
     run = tmp_path / f"run{HALF}"
     playing = ("--evaluate.environment", "errand", "--evaluate.protocol", "plain")
     assert said("collect", "--run", run, *ERRAND)[0] == 0
@@ -327,3 +327,9 @@ def test_a_run_folder_may_have_any_name(tmp_path, said):
     assert said("report", "--run", run)[0] == 0
     assert said("report", "--run", run, "--annotations")[0] == 0
     assert said("export", "--run", run, "--to", "parquet", "--out", run / "data")[0] == 0
+    code, text = said("train", "--run", run, "--train.training.tokens", "300")
+    assert (code, "rename" in text) == (
+        2,
+        True,
+    )  # before it is trained: weights cannot be read there
+    assert not (run / "students").exists()

@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from subgoal.errors import StudentInvalid
+from subgoal.plain_text import REPLACEMENT, storable
 
 INDEX = "model.safetensors.index.json"
 """The file that names the shards of large weights."""
@@ -36,6 +37,20 @@ class Origin(StrEnum):
     """A base model's: may hold the same weights in other forms, which are not read."""
 
 
+def check_name(folder: Path) -> None:
+    """Check that a folder can hold a model: safetensors opens no path that is no UTF-8.
+
+    Raises:
+        StudentInvalid: It is called so.
+    """
+    named = storable(str(folder))
+    if named != str(folder):
+        raise StudentInvalid(
+            f"{named} is no UTF-8 where it has {REPLACEMENT}, and weights cannot be read there; "
+            "rename it"
+        )
+
+
 def check_model_folder(folder: Path, origin: Origin) -> None:
     """Check a folder before anything in it is loaded.
 
@@ -45,8 +60,9 @@ def check_model_folder(folder: Path, origin: Origin) -> None:
 
     Raises:
         StudentInvalid: It holds code, or what makes a loader fetch or run some, or a file of it
-            lies elsewhere.
+            lies elsewhere; or it is called as none can be.
     """
+    check_name(folder)
     files = [file for file in sorted(folder.rglob("*")) if not file.is_dir() or file.is_symlink()]
     for file in files:
         check_within(folder, str(file.relative_to(folder)))

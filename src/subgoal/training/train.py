@@ -38,6 +38,7 @@ from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.config import StudentConfig
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.students.folder import Student, save_student
+from subgoal.students.model_files import check_name
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
@@ -126,8 +127,14 @@ class _Data:
 
 
 def students_folder(folder: RunFolder, role: Role) -> Path:
-    """Return where a role's student lies in a run folder."""
-    return folder / f"students/{role}"
+    """Return where a role's student lies in a run folder.
+
+    Raises:
+        StudentInvalid: No student can be read in a folder of that name.
+    """
+    place = folder / f"students/{role}"
+    check_name(place)
+    return place
 
 
 def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) -> TrainSummary:
