@@ -206,7 +206,7 @@ def test_a_student_is_exported(folder, tmp_path, capfd):
     main(["export", "--student", student, "--to", "hub", "--out", "me/flat", "--dry-run"])
     said = capfd.readouterr().out
     assert "model.safetensors" in said
-    assert "would go to me/flat" in said
+    assert "would be uploaded to me/flat" in said
 
 
 def test_the_texts_are_exported(folder, tmp_path, capfd):

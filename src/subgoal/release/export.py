@@ -150,7 +150,7 @@ def export_to_hub(
         export_student(student, Form.FOLDER, plain, numbers or Quantization.FLOAT32)
         parts = {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(plain.iterdir())}
         size = _size(plain)
-        what = f"{student} would go to {repository}" if dry_run else str(student)
+        what = f"{student} would be uploaded to {repository}" if dry_run else str(student)
         where = "" if dry_run else upload(plain, repository, private, HfApi())
     return ExportSummary(what=what, where=where, size=size, files=parts)
 

@@ -52,8 +52,8 @@ _LIMITS = """\
 - It knows the worlds and task types of the table. What it scores on the variations that it was
   trained on (`student.json` lists them) says nothing about it.
 - Its texts have at most {context:,} tokens; what is older is {older}.
-- An action that it writes may be one that the world does not know, and some actions (a wrong
-  `focus on` in ScienceWorld) end an episode."""
+- An action that it writes may be one that the world does not know, and some actions end
+  an episode."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 _LONGEST = 100
 """Characters of a text from data that are shown."""
