@@ -19,7 +19,7 @@ from subgoal.record import Record
 from subgoal.text.format import Role
 from subgoal.toml_file import merged
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import training_of
+from subgoal.training.texts import training_of
 from subgoal.validation import validated
 
 

@@ -19,7 +19,8 @@ from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import Mark
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import texts_by_role, train
+from subgoal.training.texts import texts_by_role
+from subgoal.training.train import train
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.replay import replay

@@ -11,8 +11,9 @@ from subgoal.errors import DataCorrupt
 from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
-from subgoal.training import train as stage
-from subgoal.training.train import prepare, texts_by_role, train
+from subgoal.training import texts
+from subgoal.training.texts import prepare, texts_by_role
+from subgoal.training.train import train
 
 
 def test_a_training_from_prepared_texts_is_the_same(tiny, tmp_path, monkeypatch):
@@ -22,7 +23,7 @@ def test_a_training_from_prepared_texts_is_the_same(tiny, tmp_path, monkeypatch)
     train(tiny, plain)
     places = prepare(tiny, ahead)
     assert set(places) == set(roles)
-    monkeypatch.setattr(stage, "_read", None)  # from here on no path is read
+    monkeypatch.setattr(texts, "_read", None)  # from here on no path is read
     assert prepare(tiny, ahead) == places
     train(tiny, ahead)
     for role in roles:
@@ -38,8 +39,8 @@ def test_what_is_kept_is_what_was_made(tiny, tmp_path):
     folder = RunFolder(tmp_path / "run")
     kept = load_prepared(prepare(tiny, folder)[Role.BOTH], tiny.dataset.turns)
     _, made = texts_by_role(tiny, folder)
-    for split, texts in (("train", kept.train), ("dev", kept.dev)):
-        for old, new in zip(made[Role.BOTH][split], texts, strict=True):
+    for split, again in (("train", kept.train), ("dev", kept.dev)):
+        for old, new in zip(made[Role.BOTH][split], again, strict=True):
             assert np.array_equal(old.ids, new.ids)
             assert np.array_equal(old.learned, new.learned)
             assert (old.key, old.reopened) == (new.key, new.reopened)

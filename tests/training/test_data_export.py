@@ -14,7 +14,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.text.format import RenderingName, Role, Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.training.data_export import export_data
-from subgoal.training.train import texts_by_role
+from subgoal.training.texts import texts_by_role
 
 
 def written(tiny, tmp_path, name, split="train"):

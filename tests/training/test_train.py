@@ -12,7 +12,8 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.config import PerRole, RoleTraining, Select, TrainConfig
-from subgoal.training.train import train, training_of
+from subgoal.training.texts import training_of
+from subgoal.training.train import train
 
 
 def changed(tiny, **training):

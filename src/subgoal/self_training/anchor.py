@@ -10,7 +10,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.batches import Batches, Layout
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import prepare
+from subgoal.training.texts import prepare
 
 _TOKENS = 6_000
 """Tokens of annotated paths in each update."""

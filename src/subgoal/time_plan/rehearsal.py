@@ -19,7 +19,8 @@ from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan.plan import Speed
 from subgoal.training.config import PerRole, Select, TrainConfig
-from subgoal.training.train import in_turn, train, training_of
+from subgoal.training.texts import training_of
+from subgoal.training.train import in_turn, train
 
 _SECONDS = 12.0
 """For so long each student is trained."""

@@ -7,7 +7,7 @@ from subgoal.run_folder import RunFolder
 from subgoal.students.export.export import check_free
 from subgoal.students.folder import write_folder
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import texts_by_role
+from subgoal.training.texts import texts_by_role
 
 
 def export_data(config: TrainConfig, folder: RunFolder, out: Path) -> dict[str, int]:

@@ -12,7 +12,7 @@ from subgoal.text.format import RenderingName, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, read_tokenizer, unknown_id
 from subgoal.text.tokenizers.words import WordTokenizer
 from subgoal.training.config import TrainConfig
-from subgoal.training.train import _unwritable
+from subgoal.training.texts import check_writable
 
 
 @pytest.fixture(scope="module")
@@ -133,4 +133,4 @@ def test_a_student_that_cannot_write_much_is_not_trained(annotated, tmp_path):
     assert unknown_id(read_tokenizer(base)) == 2
     config = TrainConfig(student=StudentConfig(model=str(base)), dataset=WINDOWS)
     with pytest.raises(StudentInvalid, match=r"has no tokens for .*'\('"):
-        _unwritable(annotated, WordTokenizer.load(base), config)
+        check_writable(annotated, WordTokenizer.load(base), config)

@@ -30,7 +30,7 @@ OPTIONS = TrainOptions
 def command(options: TrainOptions) -> None:
     """Run the verb."""
     if options.prepare:
-        from subgoal.training.train import prepare
+        from subgoal.training.texts import prepare
 
         folder = RunFolder(options.run, options.restart)
         for role, place in prepare(options.train, folder).items():
