@@ -89,7 +89,7 @@ def test_the_help_shows_no_secret(tmp_path, capfd):
     (tmp_path / "c.toml").write_text(TOML)
     for verb in ("annotate", "evaluate"):
         with pytest.raises(SystemExit):
-            main([verb, "--config", str(tmp_path / "c.toml"), "--help"])
+            main([verb, "--config", str(tmp_path / "c.toml"), "--help-all"])
     out = capfd.readouterr().out
     assert "max-reply-bytes" in out
     assert "-secret" not in "".join(out.split())
@@ -97,9 +97,10 @@ def test_the_help_shows_no_secret(tmp_path, capfd):
 
 def test_the_command_line_takes_parameters_by_name(tmp_path, capfd):
     words = ["--annotate.openai.parameters", "seed", "3", "temperature"]
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stopped:
         main(["annotate", "--run", str(tmp_path / "run"), *words])
-    assert "every name needs a value" in capfd.readouterr().err
+    assert stopped.value.code == 2
+    assert words[0] in capfd.readouterr().err
 
 
 def test_repr_shows_no_secret():
