@@ -99,7 +99,11 @@ def tiny(source):
         dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
         student=StudentConfig(layers=1),
         training=TrainingConfig(
-            tokens=1_600, batch_tokens=512, checkpoint_tokens=500, looks=1, look_tokens=500
+            tokens=1_600,
+            batch_tokens=512,
+            checkpoint_tokens=500,
+            validations=1,
+            validation_tokens=500,
         ),
         annotations=source,
     )

@@ -66,7 +66,7 @@ def test_episodes_that_were_written_are_kept_and_the_rest_is_played_later(tmp_pa
 def test_a_stage_that_found_no_room_ends_in_the_same_bytes_later(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["collect", "--collect.environment", "errand", "--collect.per-type", "4", "--run"]
+    words = ["collect", "--world.environment", "errand", "--collect.per-type", "4", "--run"]
     whole, full = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "full")
     main([*words, str(whole.path)])
     with room(20_000), pytest.raises(SystemExit) as stopped:

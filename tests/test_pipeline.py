@@ -1,14 +1,20 @@
 """The main job from Python, on the tiny world."""
 
+from collections import defaultdict
+
 import pytest
 
-from subgoal.config import Config, changed
+from subgoal.config import Config, _at_home, _keys, _kind, changed, load_config, save_config
 from subgoal.errors import ConfigInvalid
 from subgoal.pipeline import Run
+from subgoal.run_folder import RunFolder
+from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
+from subgoal.validation import validated
 
 CONFIG = {
-    "collect": {"environment": "errand", "per_type": 3},
+    "world": {"environment": "errand"},
+    "collect": {"per_type": 3},
     "annotate": {"teacher": "scripted"},
     "train": {
         "roles": ["both"],
@@ -16,7 +22,7 @@ CONFIG = {
         "student": {"layers": 1},
         "training": {"tokens": 2000, "batch_tokens": 1024},
     },
-    "evaluate": {"environment": "errand", "protocol": "plain", "agents": ["hierarchical"]},
+    "evaluate": {"protocol": "plain", "agents": ["hierarchical"]},
 }
 
 
@@ -55,16 +61,85 @@ def test_the_students_of_a_run_are_an_agent(run):
 
 
 def test_a_key_alone_is_that_of_the_nearest_table():
-    config = TrainConfig()
-    assert changed(config, {"minutes": 5}, "x").training.minutes == 5
-    assert changed(config, {"training": {"minutes": 5}}, "x").training.minutes == 5
+    def trained(**changes: object) -> TrainConfig:
+        return changed(Config(), "train", changes, "x").train
+
+    assert trained(minutes=5).training.minutes == 5
+    assert trained(training={"minutes": 5}).training.minutes == 5
     for wrong in ("minuets", "rolse"):
         with pytest.raises(ConfigInvalid, match="did you mean"):
-            changed(config, {wrong: 5}, "x")
-    with pytest.raises(ConfigInvalid, match=r"training\.seed"):
-        changed(config, {"seed": 5}, "x")
+            trained(**{wrong: 5})
     with pytest.raises(ConfigInvalid, match="minutes"):
-        changed(config, {"minutes": "long"}, "x")
+        trained(minutes="long")
+
+
+def test_no_key_stands_in_two_tables_of_a_section_at_one_depth():
+    for section in Config.model_fields.keys() - {"seed", "world", "decoding", "engine"}:
+        homes = defaultdict[tuple[str, int], set[tuple[str, ...]]](set)
+        for place in _keys(_kind(section)):
+            homes[place[-1], len(place)].add(_at_home(section, place))
+        assert [key for key, found in homes.items() if len(found) > 1] == []
+
+
+def test_what_stages_share_is_written_once_and_holds_for_all():
+    asked = {"world": {"environment": "errand", "types": ["fetch"]}, "seed": 3}
+    config = Config.model_validate({**asked, "decoding": {"choose": True}})
+    sections = (config.collect, config.rollout, config.evaluate, config.improve, config.reinforce)
+    assert {(one.environment, one.types) for one in sections} == {("errand", ("fetch",))}
+    assert config.train.dataset.types == ("fetch",)
+    assert config.evaluate.decoding == config.improve.decoding == config.decoding
+    seeds = {config.train.student.seed, config.train.training.seed, config.decoding.seed}
+    assert seeds == {3, config.reinforce.seed, config.report.seed}
+    other = changed(config, "collect", {"environment": "scienceworld"}, "x")
+    assert other.world.environment == other.improve.environment == "scienceworld"
+    assert changed(config, "train", {"seed": 4}, "x").seed == 4
+    narrower = changed(config, "evaluate", {"types": ["deliver-two"]}, "x")
+    assert narrower.evaluate.types == ("deliver-two",)
+    assert (narrower.collect.types, narrower.world.types) == (("fetch",), ("fetch",))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "place"),
+    [
+        ("collect", "environment", "world.environment"),
+        ("improve", "simplifications", "world.simplifications"),
+        ("rollout", "types", "world.types"),
+        ("evaluate", "decoding", "decoding"),
+        ("report", "seed", "seed"),
+    ],
+)
+def test_a_key_that_has_moved_is_refused_with_its_new_place(section, key, place):
+    with pytest.raises(ConfigInvalid, match=rf"'{section}\.{key}' is '{place}'"):
+        validated(Config, {section: {key: 1}}, "x")
+
+
+def test_a_key_with_another_name_is_refused_with_it():
+    with pytest.raises(ConfigInvalid, match="'reading' is called 'full_loss_share'"):
+        validated(Config, {"train": {"training": {"reading": 0.5}}}, "x")
+
+
+def test_a_file_extends_another(tmp_path):
+    (tmp_path / "base.toml").write_text('[world]\nenvironment = "errand"\n[collect]\nper_type = 2')
+    (tmp_path / "own.toml").write_text('extends = "base.toml"\n[collect]\nper_type = 3')
+    config = load_config(tmp_path / "own.toml")
+    assert (config.collect.environment, config.collect.per_type) == ("errand", 3)
+    (tmp_path / "base.toml").write_text('extends = "own.toml"')
+    with pytest.raises(ConfigInvalid, match="extends"):
+        load_config(tmp_path / "own.toml")
+    (tmp_path / "own.toml").write_text("extends = 3")
+    with pytest.raises(ConfigInvalid, match="extends"):
+        load_config(tmp_path / "own.toml")
+
+
+def test_a_role_differs_in_whatever_it_says(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("[train.per_role.flat]\nlearning_rate = 1e-4\nclip = 0.5\n")
+    config = load_config(file)
+    flat, both = (config.train.training_of(role) for role in (Role.FLAT, Role.BOTH))
+    assert (flat.learning_rate, flat.clip, flat.tokens) == (1e-4, 0.5, both.tokens)
+    assert both == config.train.training
+    save_config(config, RunFolder(tmp_path))
+    assert load_config(tmp_path / "config.toml") == config
 
 
 def test_a_configuration_is_a_file_tables_or_made(tmp_path):

@@ -20,7 +20,7 @@ parameters = { api_key = "first-secret", seed = 3, nested = { token = "$NAMED" }
 [annotate.openai.endpoint]
 base_url = "https://me:second-secret@host/v1?key=third-secret&v=2"
 headers = { api-key = "fourth-secret", X-Title = "subgoal" }
-[evaluate.engine.server]
+[engine.server]
 base_url = "http://me:fifth-secret@host/v1"
 """
 

@@ -17,7 +17,7 @@ BASE: dict[str, Any] = {
     "train": {
         "dataset": {"context": 512, "vocabulary": 400, "dev_share": 0.3},
         "student": {"layers": 1},
-        "training": {"tokens": 2000, "batch_tokens": 1024, "looks": 0},
+        "training": {"tokens": 2000, "batch_tokens": 1024, "validations": 0},
     },
     "evaluate": {
         "environment": "errand",

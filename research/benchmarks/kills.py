@@ -52,8 +52,10 @@ from subgoal.manifest import StageState
 from subgoal.run_folder import RunFolder
 
 CONFIG = """
-[collect]
+[world]
 environment = "errand"
+
+[collect]
 per_type = 40
 
 [annotate]
@@ -86,13 +88,12 @@ dev_share = 0.2
 tokens = 9_000
 batch_tokens = 1024
 checkpoint_tokens = 2_000
-looks = 4
-look_tokens = 2_000
+validations = 4
+validation_tokens = 2_000
 select = "dev_loss"
 threads = 2
 
 [evaluate]
-environment = "errand"
 protocol = "plain"
 per_type = 2
 agents = ["hierarchical", "flat", "random_action", "oracle"]

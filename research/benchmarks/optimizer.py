@@ -107,7 +107,7 @@ def main() -> None:
         "ours": Training(config, tokenizer, False),
         "torch.optim.Muon": Training(config, tokenizer, True),
     }
-    plan, reading = texts.plan(0), round(STEPS * training.reading)
+    plan, reading = texts.plan(0), round(STEPS * training.full_loss_share)
     rates: dict[str, list[float]] = defaultdict(list)
     losses: dict[str, float] = {}
     turns = list(trainings.items())

@@ -113,7 +113,7 @@ def measure(recipe: str, size: Size, seconds: float, folder: RunFolder) -> dict[
         rate, padding = steps / took, 1 - tokens / (steps * PADDED)
     else:
         training = TrainingConfig(
-            tokens=0, minutes=seconds / 60, threads=1, checkpoint_tokens=0, looks=0
+            tokens=0, minutes=seconds / 60, threads=1, checkpoint_tokens=0, validations=0
         )
         outcome = finetune(model, examples, [], training, folder / "work", recipe)
         tokens, took = outcome.at.tokens, outcome.at.seconds

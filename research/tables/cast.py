@@ -19,7 +19,6 @@ from subgoal.record import Record
 from subgoal.text.format import Role
 from subgoal.toml_file import merged
 from subgoal.training.config import TrainConfig
-from subgoal.training.texts import training_of
 from subgoal.validation import validated
 
 
@@ -55,7 +54,7 @@ class Training(Record):
     @property
     def tokens(self) -> int:
         """The budget in tokens, of all its students together; 0: another budget ends it."""
-        return sum(training_of(self.config, role).tokens for role in self.config.roles)
+        return sum(self.config.training_of(role).tokens for role in self.config.roles)
 
 
 class Play(Record):

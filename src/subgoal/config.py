@@ -6,40 +6,51 @@ A run folder keeps the resolved configuration as `config.toml`, so that a verb n
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import tomli_w
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, model_validator
 
+from subgoal.agents.config import Decoding
 from subgoal.annotation.config import AnnotateConfig
 from subgoal.augmentation.config import AugmentConfig
+from subgoal.engines.config import EngineConfig
+from subgoal.environments.config import WorldConfig
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
 from subgoal.journal import write_text
 from subgoal.plain_text import REPLACEMENT, storable
-from subgoal.record import Record
+from subgoal.record import Rare, Record
 from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
 from subgoal.secret import masked
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
+from subgoal.shared_keys import gathered, shared, spread, values_of
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.toml_file import merged, read_toml
 from subgoal.training.config import TrainConfig
 from subgoal.trajectories.config import CollectConfig
-from subgoal.validation import validated
+from subgoal.validation import is_record, kind, validated
 
-R = TypeVar("R", bound=Record)
+_SHARED = {"seed", "decoding", "engine", "world"}
+"""What is written once and read by several sections."""
 
 
 class Config(Record):
     """Everything that decides an experiment's result.
 
+    What several sections share is written once: `[world]`, `[decoding]`, `[engine]` and `seed`.
+
     >>> import subgoal
-    >>> config = subgoal.Config(collect={"environment": "errand", "per_type": 5})
-    >>> config.collect.per_type, config.annotate.teacher.value
-    (5, 'recorded')
+    >>> config = subgoal.Config(world={"environment": "errand"}, collect={"per_type": 5})
+    >>> config.collect.environment, config.collect.per_type, config.annotate.teacher.value
+    ('errand', 5, 'recorded')
     """
 
+    seed: Rare[int] = Field(default=0, ge=0, lt=2**32)
+    """Seed of initial weights, of the order of batches, and of all that is drawn or sampled."""
+    world: WorldConfig = WorldConfig()
+    """The world of all stages."""
     collect: CollectConfig = CollectConfig()
     """Which oracle paths are collected."""
     annotate: AnnotateConfig = AnnotateConfig()
@@ -60,15 +71,55 @@ class Config(Record):
     """How students are reinforced by the world's score."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
+    decoding: Decoding = Decoding()
+    """How students write when they play."""
+    engine: EngineConfig = EngineConfig()
+    """What computes students when they play."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share(cls, given: Any) -> Any:
+        return _spread(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else given
+
+
+def _spread(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each section what it shares with others, as far as that is said."""
+    tables, values = dict(given), values_of(given)
+    for name in ("decoding", "engine"):
+        if name in tables:
+            values[name] = tables[name] = spread(_kind(name), tables[name], values, name)
+    for name in Config.model_fields.keys() - _SHARED:
+        if name in tables or values:
+            tables[name] = spread(_kind(name), tables.get(name, {}), values, name)
+    return tables
+
+
+def _kind(section: str) -> type[Record]:
+    return cast("type[Record]", Config.model_fields[section].annotation)
 
 
 def load_config(path: Path) -> Config:
-    """Read a TOML configuration.
+    """Read a TOML configuration, on top of the one that it `extends`, if it does.
 
     Raises:
-        ConfigInvalid: The file is missing, is no TOML, or has an unknown key or a wrong value.
+        ConfigInvalid: A file is missing, is no TOML, or has an unknown key or a wrong value, or
+            files extend each other.
     """
-    return validated(Config, read_toml(path), str(path))
+    return validated(Config, _extended(path), str(path))
+
+
+def _extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return a file's tables on top of those of the file that it extends."""
+    table = read_toml(path)
+    base = table.pop("extends", None)
+    if base is None:
+        return table
+    if not isinstance(base, str):
+        raise ConfigInvalid(f"{path}: 'extends' is wrong: it must be the name of a file")
+    below, seen = path.parent / base, (*above, path.resolve())
+    if below.resolve() in seen:
+        raise ConfigInvalid(f"{path}: 'extends' leads back to {below}; break the circle")
+    return merged(_extended(below, seen), table)
 
 
 def save_config(config: Config, folder: RunFolder) -> None:
@@ -77,7 +128,8 @@ def save_config(config: Config, folder: RunFolder) -> None:
     Raises:
         ConfigInvalid: A setting, or the name of a file in it, holds text that no file can hold.
     """
-    text = tomli_w.dumps(masked(config.model_dump(mode="json", exclude_none=True)))
+    tables = gathered(Config, config.model_dump(mode="json", exclude_none=True))
+    text = tomli_w.dumps(masked(tables))
     odd = next((line for line in text.split("\n") if storable(line) != line), None)
     if odd is not None:
         raise ConfigInvalid(
@@ -109,48 +161,56 @@ def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: R
     return load_config(kept) if kept.exists() else Config()
 
 
-def changed(section: R, changes: Mapping[str, Any], source: str) -> R:
-    """Return a section with other values.
+def changed(config: Config, section: str, changes: Mapping[str, Any], source: str) -> Config:
+    """Return a configuration with other values in one section, and in what it shares with others.
 
     Args:
-        section: The section as it is.
+        config: The configuration as it is.
+        section: The section's name.
         changes: New values by key. The key of a table below the section may stand alone: of several
-            tables that have it, the one nearest to the section is meant.
+            tables that have it, the one nearest to the section is meant. A key that the section
+            shares, such as `environment`, is changed for all sections.
         source: Who asks, for messages.
 
     Raises:
-        ConfigInvalid: There is no such key (the nearest one is named), two tables have it, or a
-            value is wrong.
+        ConfigInvalid: There is no such key (the nearest one is named), or a value is wrong.
     """
     if not changes:
-        return section
-    tables = [_placed(type(section), key, value, source) for key, value in changes.items()]
-    return validated(type(section), merged(section.model_dump(), *tables), source)
+        return config
+    tables = [_placed(section, key, value, source) for key, value in changes.items()]
+    return validated(Config, merged(gathered(Config, config.model_dump()), *tables), source)
 
 
-def _placed(section: type[Record], key: str, value: Any, source: str) -> dict[str, Any]:
+def _placed(section: str, key: str, value: Any, source: str) -> dict[str, Any]:
     """Return a value in the tables in which its key stands."""
-    places = [place for place in _keys(section) if place[-1] == key]
+    known = list(_keys(_kind(section)))
+    places = [place for place in known if place[-1] == key]
     near = [place for place in places if len(place) == min(map(len, places))]
     if not near:
-        known = {place[-1] for place in _keys(section)}
-        raise ConfigInvalid(f"{source}: unknown key '{key}'{nearest(key, known)}")
-    if len(near) > 1:
-        tables = " or ".join(f"{place[0]}={{...}}" for place in near)
         raise ConfigInvalid(
-            f"{source}: '{key}' stands in {' and in '.join(map('.'.join, near))}; give it in its "
-            f"table, {tables}"
+            f"{source}: unknown key '{key}'{nearest(key, {place[-1] for place in known})}"
         )
     table: Any = value
-    for part in reversed(near[0]):
+    for part in reversed(_at_home(section, near[0])):
         table = {part: table}
     return table
+
+
+def _at_home(section: str, place: tuple[str, ...]) -> tuple[str, ...]:
+    """Return where the key at a place of a section is written."""
+    model: Any = _kind(section)
+    for at, name in enumerate(place):
+        mark = shared(model.model_fields[name])
+        if mark is not None and not mark.own:
+            return (*filter(None, [mark.section]), *place[at:])
+        model = kind(model.model_fields[name].annotation)
+    return (section, *place)
 
 
 def _keys(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     """Yield the place of every key below a section."""
     for name, field in section.model_fields.items():
         yield (name,)
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from ((name, *place) for place in _keys(kind))
+        inner = kind(field.annotation)
+        if is_record(inner):
+            yield from ((name, *place) for place in _keys(inner))

@@ -412,19 +412,18 @@ class Run:
             kind=able[name],
             students=tuple(students),
             environment=config.environment,
-            simplifications="",
+            simplifications=self.config.world.simplifications,
             protocol=config.protocol,
             decoding=config.decoding,
         )
-        return Player(ReleasedAgent(place, card))
+        return Player(ReleasedAgent(place, card), config.engine)
 
     def _in(self, restart: bool) -> RunFolder:
         return RunFolder(self.folder.path, restart)
 
     def _change(self, section: str, changes: Mapping[str, Any]) -> None:
         """Change a section of the configuration."""
-        new = changed(getattr(self.config, section), changes, f"Run.{section}")
-        self.config = self.config.model_copy(update={section: new})
+        self.config = changed(self.config, section, changes, f"Run.{section}")
 
     def _keeps(self) -> bool:
         """Tell whether the configuration is written: the folder has none yet but the unplanned."""

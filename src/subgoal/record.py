@@ -1,6 +1,7 @@
 """The base of every frozen record: what crosses a boundary or a disk."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
@@ -12,7 +13,28 @@ T = TypeVar("T")
 RARE = object()
 """Marks a field that few users need: the short help leaves it out."""
 Rare = Annotated[T, RARE]
-"""The type of a field that few users need: `looks: Rare[int] = 4`."""
+"""The type of a field that few users need: `validations: Rare[int] = 4`."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Marks a field that all stages share: its value is a key of one section, for all of them.
+
+    Attributes:
+        section: The section that has the key; empty: it stands above all sections.
+        own: The field's own section may have it too, and then that holds there.
+    """
+
+    section: str = ""
+    own: bool = False
+
+
+FromWorld = Annotated[T, Shared("world")]
+"""The type of a field whose value stands in `[world]`."""
+FromWorldOrOwn = Annotated[T, Shared("world", own=True)]
+"""The type of a field whose value stands in `[world]`, unless its own section has it."""
+ForAll = Annotated[T, Shared()]
+"""The type of a field whose value stands above all sections, or is a section of its own."""
 
 _NUMBERS, _DONE = {"int", "float"}, "json-or-python"
 
@@ -76,6 +98,26 @@ def removed(**keys: tuple[object, str] | None) -> Any:
                 said = {"name": name, "instead": gone[1]}
                 raise PydanticCustomError("removed", "'{name}' was removed: {instead}", said)
         return {name: value for name, value in table.items() if name not in keys}
+
+    return model_validator(mode="before")(read)
+
+
+def renamed(**keys: str) -> Any:
+    """Return a validator of a record whose fields had other names before: an old one is an error.
+
+    Args:
+        keys: For each old name the new one.
+
+    Returns:
+        What the record's class holds, under a name of its own.
+    """
+
+    def read(given: Any) -> Any:
+        if isinstance(given, dict):
+            for old in keys.keys() & cast("dict[str, Any]", given).keys():
+                said = {"old": old, "new": keys[old]}
+                raise PydanticCustomError("renamed", "'{old}' is called '{new}' now", said)
+        return given
 
     return model_validator(mode="before")(read)
 

@@ -95,6 +95,8 @@ def _sentence(
         within = kind_at(model, place[:-1])
         known = keys(within) if is_record(within) else ()
         return f"unknown key {named(place)}{nearest(place[-1], known)}"
+    if not place:
+        return _wanted(first)
     same = [
         _TOO_FEW if one["type"] == "missing" and len(one["loc"]) > len(place) else _wanted(one)
         for one in found

@@ -15,7 +15,7 @@ from subgoal.journal import Journal
 from subgoal.report.runs import run_folders
 from subgoal.trajectories import collect
 
-ERRAND = ("--collect.environment", "errand", "--collect.per-type", "2")
+ERRAND = ("--world.environment", "errand", "--collect.per-type", "2")
 SCRIPTED = ("--annotate.teacher", "scripted", "--samples", "0")
 
 
@@ -76,10 +76,10 @@ def test_a_wrong_configuration_file(tmp_path, said, text, message):
     [
         (("--config", "none.toml"), "there is no file none.toml"),
         (("--collect.paths", "none.jsonl"), "the list of paths none.jsonl cannot be read: "),
-        (("--collect.types", "fetsh"), "has no task type 'fetsh', did you mean 'fetch'?"),
+        (("--world.types", "fetsh"), "has no task type 'fetsh', did you mean 'fetch'?"),
         (("--collect.split", "tran"), "has no split 'tran', did you mean 'train'?"),
-        (("--collect.simplifications", "eazy"), "has no simplification 'eazy'"),
-        (("--collect.environment", "erand"), "there is no world 'erand', did you mean 'errand'?"),
+        (("--world.simplifications", "eazy"), "has no simplification 'eazy'"),
+        (("--world.environment", "erand"), "there is no world 'erand', did you mean 'errand'?"),
         (("--collect.per-typ", "3"), "--collect.per-type"),
         (("--collect.per-type", "many"), "--collect.per-type = 'many' is wrong"),
     ],
@@ -93,7 +93,7 @@ def test_a_wrong_option(tmp_path, said, words, message):
 
 def test_a_type_of_scienceworld_that_does_not_exist(tmp_path, said):
     for words in (
-        ("collect", "--run", tmp_path / "run", "--collect.types", "bole"),
+        ("collect", "--run", tmp_path / "run", "--world.types", "bole"),
         ("play", "--run", tmp_path / "run", "--task", "bole", "--agent", "oracle"),
     ):
         code, text = said(*words)
@@ -153,7 +153,7 @@ def test_a_file_that_was_deleted_is_written_again(run, said):
 
 def test_another_configuration_is_refused_with_the_difference(run, said):
     before = {file: file.read_bytes() for file in run.glob("*.zst")}
-    code, text = said("collect", "--run", run, *ERRAND, "--collect.types", "fetch")
+    code, text = said("collect", "--run", run, *ERRAND, "--world.types", "fetch")
     assert code == 2
     assert "(types: [] -> ['fetch'])" in text
     assert "Choose another folder with --run, or give `subgoal collect` the" in text
@@ -182,7 +182,7 @@ def test_an_interrupted_stage_says_so_and_goes_on(tmp_path, monkeypatch, said):
 def test_a_restart_keeps_nothing_of_the_old_configuration(run, monkeypatch, said, verb):
     options = {"collect": ERRAND, "annotate": SCRIPTED}
     others = {
-        "collect": (*ERRAND, "--collect.types", "fetch"),
+        "collect": (*ERRAND, "--world.types", "fetch"),
         "annotate": ("--annotate.teacher", "recorded", "--annotate.no-transfer"),
     }
     file = {"collect": "trajectories.jsonl.zst", "annotate": "annotations.jsonl.zst"}[verb]
@@ -320,7 +320,7 @@ def test_a_setting_that_is_no_utf_8_is_one_sentence(run, said, words):
 
 def test_a_run_folder_may_have_any_name_where_nothing_is_trained(tmp_path, said):
     run = tmp_path / f"run{HALF}"
-    playing = ("--evaluate.environment", "errand", "--evaluate.protocol", "plain")
+    playing = ("--world.environment", "errand", "--evaluate.protocol", "plain")
     assert said("collect", "--run", run, *ERRAND)[0] == 0
     assert said("annotate", "--run", run, *SCRIPTED)[0] == 0
     assert said("evaluate", "--run", run, *playing, "--evaluate.agents", "oracle")[0] == 0

@@ -16,8 +16,9 @@ from subgoal.errors import ConfigInvalid
 ROOT = Path(__file__).parents[2]
 
 SMALL = """
-[collect]
+[world]
 environment = "errand"
+[collect]
 per_type = 4
 [annotate]
 teacher = "scripted"
@@ -30,7 +31,6 @@ layers = 1
 tokens = 2000
 batch_tokens = 1024
 [evaluate]
-environment = "errand"
 protocol = "plain"
 per_type = 1
 agents = ["hierarchical", "flat", "random_subgoals", "semi_random_subgoals", "oracle"]
@@ -164,8 +164,8 @@ def test_a_wrong_value_is_named(tmp_path):
 
 
 def test_a_type_that_does_not_exist_names_the_nearest(tmp_path, capfd):
-    words = ["collect", "--run", str(tmp_path), "--collect.environment", "errand"]
-    assert "did you mean 'fetch'" in refused([*words, "--collect.types", "fetsh"], capfd)
+    words = ["collect", "--run", str(tmp_path), "--world.environment", "errand"]
+    assert "did you mean 'fetch'" in refused([*words, "--world.types", "fetsh"], capfd)
 
 
 def test_a_stage_without_the_one_before_names_the_verb(tmp_path, capfd):

@@ -31,7 +31,7 @@ main(sys.argv[1:])
 
 def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a run")
-    words = ["evaluate", "--run", str(folder.path), "--evaluate.environment", "errand"]
+    words = ["evaluate", "--run", str(folder.path), "--world.environment", "errand"]
     words += ["--evaluate.protocol", "plain", "--evaluate.agents", "oracle", "--worlds", "1"]
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, *words],
@@ -41,7 +41,7 @@ def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> 
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
-    assert f"subgoal evaluate --run '{folder.path}' --evaluate.environment errand" in done.stderr
+    assert f"subgoal evaluate --run '{folder.path}' --world.environment errand" in done.stderr
     store = journal(folder, "plain", "oracle")
     assert store.path.read_bytes().endswith(b"}\n")
     kept = store.by_key()

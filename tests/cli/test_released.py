@@ -35,7 +35,7 @@ def test_it_is_evaluated_beside_others_and_not_played_again(released, tmp_path, 
     sealed = store.sealed_path.stat().st_mtime_ns
     manifest = folder.need("evaluate-plain-errand-agent", "evaluate")
     assert list(manifest.inputs) == ["students/both"]
-    rules = ["--evaluate.environment", "errand", "--evaluate.protocol", "plain", *FEW]
+    rules = ["--world.environment", "errand", "--evaluate.protocol", "plain", *FEW]
     main(["evaluate", *run, "--agent", "oracle", *rules])
     main(["evaluate", *run, "--agent", str(released), *FEW])
     assert store.sealed_path.stat().st_mtime_ns == sealed
@@ -55,7 +55,7 @@ def test_it_is_played_by_the_protocol_that_is_asked_for(released, tmp_path):
 
 def test_it_is_exported_from_a_run_folder(released, tmp_path, capfd):
     shutil.copytree(released / "both", tmp_path / "run" / "students" / "both")
-    rules = ["--evaluate.environment", "errand", "--evaluate.protocol", "dev"]
+    rules = ["--world.environment", "errand", "--evaluate.protocol", "dev"]
     out = tmp_path / "made"
     main(["export", "--run", str(tmp_path / "run"), "--to", "agent", "--out", str(out), *rules])
     assert re.search(rf"the agent lies in {out} \([\d,]+ bytes\)", capfd.readouterr().out)
@@ -70,5 +70,5 @@ def test_what_cannot_play_is_named(released, tmp_path, capfd):
     said = refused(["evaluate", *run, "--agent", str(tmp_path)], capfd)
     assert "agent.json is missing" in said
     for verb in ("evaluate", "play"):
-        words = [verb, *run, "--agent", str(released), "--evaluate.environment", "scienceworld"]
+        words = [verb, *run, "--agent", str(released), "--world.environment", "scienceworld"]
         assert "'errand-agent' plays errand, not scienceworld" in refused(words, capfd)

@@ -11,8 +11,8 @@ from subgoal.manifest import StageState
 from subgoal.record import Record
 from subgoal.run_folder import RunFolder
 
-ERRAND = ("--collect.environment", "errand", "--collect.types", "fetch", "--collect.per-type", "2")
-PLAY = ("--evaluate.environment", "errand", "--evaluate.protocol", "dev-quick")
+ERRAND = ("--world.environment", "errand", "--world.types", "fetch", "--collect.per-type", "2")
+PLAY = ("--world.environment", "errand", "--evaluate.protocol", "dev-quick")
 
 
 class Config(Record):
@@ -62,8 +62,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("collect", *ERRAND, "--collect.paths", "{tmp}/wrong.jsonl"),
         ("collect", *ERRAND, "--collect.paths", "{tmp}/none.jsonl"),
-        ("collect", "--collect.environment", "errand", "--collect.types", "fetsh"),
-        ("collect", "--collect.environment", "errand", "--collect.split", "trian"),
+        ("collect", "--world.environment", "errand", "--world.types", "fetsh"),
+        ("collect", "--world.environment", "errand", "--collect.split", "trian"),
         (
             "annotate",
             "--annotate.teacher",
@@ -75,12 +75,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train", "--train.annotations", "{tmp}/wrong.jsonl", "--train.roles", "both"),
         ("train", "--train.annotations", "{tmp}/none.jsonl", "--train.roles", "both"),
         ("train", "--train.roles", "both", "--train.student.model", "{tmp}/no-model"),
-        ("evaluate", *PLAY, "--evaluate.agents", "oracle", "--evaluate.types", "fetsh"),
+        ("evaluate", *PLAY, "--evaluate.agents", "oracle", "--world.types", "fetsh"),
         ("evaluate", *PLAY, "--evaluate.agents", "flat"),
-        ("improve", "--improve.environment", "errand", "--improve.types", "fetsh"),
+        ("improve", "--world.environment", "errand", "--world.types", "fetsh"),
         ("improve", "--improve.annotations", "{tmp}/wrong.jsonl"),
-        ("run", "--collect.environment", "errand", "--collect.types", "fetsh"),
-        ("run", *ERRAND, *PLAY, "--evaluate.types", "fetsh"),
+        ("run", "--world.environment", "errand", "--world.types", "fetsh"),
+        ("run", *ERRAND, *PLAY, "--world.types", "fetsh"),
         ("run", *ERRAND, *PLAY, "--collect.paths", "{run}/own.jsonl"),
         ("run", *ERRAND, *PLAY, "--train.annotations", "{tmp}/none.jsonl"),
         ("run", *ERRAND, *PLAY, "--train.annotations", "{run}/annotations.jsonl.zst"),

@@ -13,11 +13,12 @@ from subgoal.text.format import Role
 
 CONFIG = Path(__file__).parents[2] / "configs" / "t5-tiny.toml"
 LESS = {
-    "per_type = 40": "per_type = 2",
+    "per_type = 40": "per_type = 3",
     "tokens = 100_000": "tokens = 1_000\nthreads = 1",
     'size = "nano"': 'size = "nano"\nlayers = 1',
     "vocabulary = 1024": "vocabulary = 500",
-    "per_type = 2": 'types = ["fetch"]\nper_type = 1',
+    "per_type = 2": "per_type = 1",
+    'environment = "errand"': 'environment = "errand"\ntypes = ["fetch"]',
     ', "random_action"]': "]",
 }
 

@@ -18,7 +18,7 @@ SERVER = "from subgoal.cli.main import main; main()"
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    words = ["--collect.environment", "errand", "--collect.per-type", "12"]
+    words = ["--world.environment", "errand", "--collect.per-type", "12"]
     main(["collect", "--run", str(tmp_path / "run"), *words])
     return tmp_path / "run"
 

@@ -28,7 +28,7 @@ def test_looks_are_scored_where_a_student_can_play(annotated, tmp_path):
         roles=(Role.PLANNER, Role.EXECUTOR, Role.FLAT),
         dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
         student=StudentConfig(layers=1),
-        training=TrainingConfig(tokens=1_500, batch_tokens=512, looks=1, select=Select.SCORE),
+        training=TrainingConfig(tokens=1_500, batch_tokens=512, validations=1, select=Select.SCORE),
         annotations=given.seal(),
     )
     run = RunFolder(tmp_path / "run")

@@ -79,7 +79,7 @@ def run(
         ),
         student=StudentConfig(architecture=Architecture.T5 if pairs else Architecture.LLAMA),
         training=TrainingConfig(
-            tokens=40_000 if pairs else 100_000, batch_tokens=1024, looks=1, threads=1
+            tokens=40_000 if pairs else 100_000, batch_tokens=1024, validations=1, threads=1
         ),
         annotations=store.seal(),
     )

@@ -143,7 +143,7 @@ def students(annotated, tmp_path_factory):
         roles=(Role.BOTH, Role.FLAT),
         dataset=DatasetConfig(vocabulary=400, context=512, dev_share=0.3),
         student=StudentConfig(layers=1),
-        training=TrainingConfig(tokens=6_000, batch_tokens=1024, looks=1, threads=1),
+        training=TrainingConfig(tokens=6_000, batch_tokens=1024, validations=1, threads=1),
         annotations=store.seal(),
         side_by_side=False,
     )

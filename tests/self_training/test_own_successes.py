@@ -148,7 +148,7 @@ def run(
 ) -> RunFolder:
     """A run folder with annotations and students, who are led where a student would be asked."""
     path = str(tmp_path / "run")
-    errand = ["--collect.environment", "errand", "--collect.simplifications", ""]
+    errand = ["--world.environment", "errand", "--world.simplifications", ""]
     main(["collect", "--run", path, *errand, "--collect.per-type", "3"])
     main(["annotate", "--run", path, "--annotate.teacher", "scripted", "--samples", "0"])
     untrained_students(tmp_path / "run" / "students", annotated)
@@ -212,7 +212,7 @@ def test_who_sets_no_sub_goals_cannot_improve_so(run: RunFolder) -> None:
 def test_the_command_says_what_each_type_brought(
     run: RunFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--improve.environment", "errand", "--improve.simplifications", ""]
+    words = ["--world.environment", "errand", "--world.simplifications", ""]
     main(["improve", "--run", str(run.path), *words, "--improve.per-type", "4", "--worlds", "1"])
     said = capfd.readouterr().out
     assert "paths of the agent's own" in said

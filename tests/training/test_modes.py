@@ -17,7 +17,7 @@ CONFIG = TrainingConfig(
     batch_tokens=200,
     learning_rate=1e-2,
     checkpoint_tokens=500,
-    looks=3,
+    validations=3,
     precision=TrainingPrecision.FLOAT32,
 )
 
@@ -123,13 +123,15 @@ def test_only_adapters_are_trained_and_kept(tmp_path):
 
 
 def test_epochs_end_the_training_after_their_texts(tmp_path):
-    config = CONFIG.model_copy(update={"tokens": 0, "epochs": 2.5, "batch_texts": 10, "looks": 0})
+    config = CONFIG.model_copy(
+        update={"tokens": 0, "epochs": 2.5, "batch_texts": 10, "validations": 0}
+    )
     outcome = finetune(causal(), texts(), [], config, tmp_path, "x")
     assert (outcome.at.texts, outcome.at.step) == (100, 10)
 
 
 def test_what_auto_means_follows_the_model(tmp_path):
-    auto = CONFIG.model_copy(update={"tokens": 200, "looks": 0})
+    auto = CONFIG.model_copy(update={"tokens": 200, "validations": 0})
     fresh = finetune(causal(), texts(), [], auto, tmp_path / "a", "x").setup
     tuned = finetune(causal(), texts(), [], auto, tmp_path / "b", "x", fresh=False).setup
     assert (fresh.optimizer, tuned.optimizer) == ("muon", "adamw")

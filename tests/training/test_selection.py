@@ -14,7 +14,7 @@ CONFIG = TrainingConfig(
     batch_tokens=200,
     learning_rate=1e-2,
     checkpoint_tokens=600,
-    looks=6,
+    validations=6,
     precision=TrainingPrecision.FLOAT32,
 )
 
@@ -119,10 +119,10 @@ def test_a_killed_run_keeps_the_best_so_far(make, die, tmp_path, monkeypatch):
 
 def test_what_cannot_be_selected_is_said(tmp_path):
     config = CONFIG.model_copy(update={"select": Select.DEV_LOSS})
-    with pytest.raises(TrainingFailed, match=r"select = 'dev_loss' needs looks .*dev_share"):
+    with pytest.raises(TrainingFailed, match=r"select = 'dev_loss' needs validations.*dev_share"):
         finetune(causal(), texts(), [], config, tmp_path, "x")
-    config = CONFIG.model_copy(update={"patience": 1, "looks": 0})
-    with pytest.raises(TrainingFailed, match=r"training\.patience needs looks"):
+    config = CONFIG.model_copy(update={"patience": 1, "validations": 0})
+    with pytest.raises(TrainingFailed, match=r"training\.patience needs validations"):
         finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
 
 

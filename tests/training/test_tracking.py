@@ -12,7 +12,7 @@ from tiny_models import causal, texts
 CONFIG = TrainingConfig(
     tokens=1_500,
     batch_tokens=200,
-    looks=3,
+    validations=3,
     checkpoint_tokens=0,
     trackers=(Tracker.TENSORBOARD,),
 )

@@ -11,8 +11,7 @@ from subgoal.manifest import StageState
 from subgoal.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
-from subgoal.training.config import PerRole, RoleTraining, Select, TrainConfig
-from subgoal.training.texts import training_of
+from subgoal.training.config import Select, TrainConfig, TrainingConfig
 from subgoal.training.train import train
 
 
@@ -122,7 +121,7 @@ def test_a_role_has_its_share_and_what_is_its_own(tiny):
         {**tiny.model_dump(), "per_role": {"planner": own, "flat": {"tokens": 7}}}
     )
     planner, executor, flat = (
-        training_of(config, role) for role in (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
+        config.training_of(role) for role in (Role.PLANNER, Role.EXECUTOR, Role.FLAT)
     )
     assert (planner.learning_rate, planner.epochs, planner.tokens) == (4e-4, 20, 800)
     assert executor == tiny.training.model_copy(update={"tokens": 800})
@@ -155,7 +154,7 @@ def test_whoever_starts_training_may_watch(tiny, tmp_path):
         return lambda model, line: looked.append((model.training, line.step)) or 50.0
 
     roles = (Role.PLANNER, Role.FLAT)
-    config = changed(tiny, looks=2, select=Select.SCORE).model_copy(update={"roles": roles})
+    config = changed(tiny, validations=2, select=Select.SCORE).model_copy(update={"roles": roles})
     train(config, RunFolder(tmp_path / "run"), watch)
     assert asked == [(role, True, 512) for role in roles]
     assert len(looked) == 4
@@ -163,7 +162,7 @@ def test_whoever_starts_training_may_watch(tiny, tmp_path):
 
 
 def test_a_role_may_be_trained_in_its_own_way(tiny, tmp_path):
-    own = PerRole(planner=RoleTraining(tokens=700, learning_rate=1e-4))
+    own = {Role.PLANNER: TrainingConfig(tokens=700, learning_rate=1e-4)}
     roles = (Role.PLANNER, Role.EXECUTOR)
     config = tiny.model_copy(update={"roles": roles, "per_role": own})
     cards = train(config, RunFolder(tmp_path / "run")).cards

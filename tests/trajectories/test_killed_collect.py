@@ -17,8 +17,9 @@ from subgoal.trajectories.storage import journal
 
 COMMAND = (sys.executable, "-c", "from subgoal.cli.main import main; main()", "collect")
 CONFIG = """
-[collect]
+[world]
 types = ["find-plant", "power-component", "lifespan-longest-lived", "chemistry-mix"]
+[collect]
 per_type = 4
 """
 

@@ -98,7 +98,7 @@ def test_every_line_is_accounted_for(tmp_path, monkeypatch):
         15: "JSON",
         16: "no path",
         17: "no path",
-        19: "collect.types",
+        19: "world.types",
     }
     assert list(own.remarks) == list(named)
     for line, said in named.items():

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from subgoal.record import Rare, Record, removed
+from subgoal.record import ForAll, Rare, Record, removed
 
 
 class AgentName(StrEnum):
@@ -31,7 +31,7 @@ class Decoding(Record):
     """Sampling temperature; 0: greedy."""
     beams: Rare[int] = Field(default=1, ge=1)
     """Width of the beam search of encoder-decoder students. Above 1 the temperature must be 0."""
-    seed: Rare[int] = 0
+    seed: ForAll[int] = 0
     """Seed of the sampling."""
     grounded: Rare[bool] = True
     """Correct the spelling of an action that the world does not know. It is replaced by the known

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import ReleasedAgent, released_agent, shipped
+from subgoal.config import Config, changed
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.evaluation.config import EvaluateConfig
 
 
 def named(agent: str) -> AgentName | ReleasedAgent:
@@ -24,7 +24,7 @@ def named(agent: str) -> AgentName | ReleasedAgent:
     return released_agent(agent)
 
 
-def fitted(config: EvaluateConfig, agent: str) -> EvaluateConfig:
+def fitted(config: Config, agent: str) -> Config:
     """Return the configuration with the world, the protocol and the decoding of a released agent.
 
     Args:
@@ -36,4 +36,4 @@ def fitted(config: EvaluateConfig, agent: str) -> EvaluateConfig:
         return config
     card = found.card
     its = {"environment": card.environment, "protocol": card.protocol, "decoding": card.decoding}
-    return config.model_copy(update=its)
+    return changed(config, "evaluate", its, agent)

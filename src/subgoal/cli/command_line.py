@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from subgoal.errors import ConfigInvalid
 from subgoal.record import RARE
+from subgoal.shared_keys import shared
 from subgoal.toml_file import merged
 from subgoal.validation import Place, is_record, key_of, kind
 
@@ -77,6 +78,9 @@ def options_of(model: type[BaseModel], place: Place = (), rare: bool = False) ->
     """
     sections: list[tuple[type[BaseModel], Place, bool]] = []
     for name, field in model.model_fields.items():
+        mark = shared(field)
+        if mark is not None and not mark.own:
+            continue  # it is an option of what it is shared by
         at, hidden = (*place, key_of(name, field)), rare or RARE in field.metadata
         inner = kind(field.annotation)
         if get_origin(inner) is dict and is_record(kind(get_args(inner)[1])):

@@ -12,9 +12,11 @@ from subgoal.cli.command_line import option_name, table_of
 from subgoal.cli.help import help_of
 from subgoal.cli.output import say
 from subgoal.cluster import Backend, Cluster
+from subgoal.environments.config import WorldConfig
 from subgoal.environments.pool import WorldLimits
 from subgoal.record import Rare, Record
 from subgoal.run_folder import RunFolder
+from subgoal.shared_keys import gathered
 from subgoal.toml_file import merged
 from subgoal.validation import validated
 
@@ -65,6 +67,8 @@ class ClusterOptions(StageOptions):
 class WorldOptions(ClusterOptions):
     """The options of stages that need worlds."""
 
+    world: WorldConfig = WorldConfig()
+    """The world of all stages."""
     worlds: int | Literal["auto"] = "auto"
     """Number of worlds side by side, about 450 MB each. `auto`: as many as cores and memory allow
     (`evaluate`: four per core). With --backend ray it is the number per worker, which has one core;
@@ -110,7 +114,8 @@ def read_options(options: type[O], command: str, words: Sequence[str]) -> O:
         width = min(shutil.get_terminal_size((100, 24)).columns, 120)
         say(help_of(command, options, defaults, any(asked), width))  # defaults may be anybody's
         raise SystemExit(0)
-    return validated(options, merged(defaults.model_dump(by_alias=True), table), "", option_name)
+    own = gathered(options, defaults.model_dump(by_alias=True))
+    return validated(options, merged(own, table), "", option_name)
 
 
 def _defaults(options: type[O], table: dict[str, Any]) -> O:
@@ -125,5 +130,5 @@ def _defaults(options: type[O], table: dict[str, Any]) -> O:
     found: Config = config_for(config, folder)
     agent = table.get("agent") if "evaluate" in options.model_fields else None
     if agent and not config:
-        found = found.model_copy(update={"evaluate": fitted(found.evaluate, agent)})
+        found = fitted(found, agent)
     return options.model_validate({name: getattr(found, name) for name in sections(options)})

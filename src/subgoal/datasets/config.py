@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from subgoal.record import Rare, removed
+from subgoal.record import FromWorldOrOwn, Rare, removed
 from subgoal.text.format import TextFormat
 
 
@@ -49,8 +49,8 @@ class DatasetConfig(TextFormat):
     drop: Rare[tuple[str, ...]] = ()
     """Leave out steps whose action begins with one of these texts. The paper drops `look around`
     and `close door`."""
-    types: tuple[str, ...] = ()
-    """Task types to train on; empty: all."""
+    types: Rare[FromWorldOrOwn[tuple[str, ...]]] = ()
+    """Task types to train on; empty: those of `[world]`."""
     without: Rare[tuple[str, ...]] = ()
     """Task types to leave out of training and play as unseen ones."""
     _removed = removed(

@@ -119,7 +119,7 @@ class OpenAIEngine(Engine):
             listed = ", ".join(served[:5]) or "no model"
             raise EngineFailed(
                 f"{self._where} serves {listed}, not '{self._name}'; set "
-                "evaluate.engine.server.model to one of them, or start it with that name"
+                "engine.server.model to one of them, or start it with that name"
             )
 
     async def _all(self, requests: Sequence[Generation]) -> list[Generated]:

@@ -19,7 +19,7 @@ from subgoal.server_access import Access
 
 T = TypeVar("T")
 
-_AT = "evaluate.engine.server.base_url"
+_AT = "engine.server.base_url"
 
 
 class StudentClient:

@@ -8,19 +8,19 @@ from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import WorldName
 from subgoal.evaluation.protocol import ProtocolName
-from subgoal.record import Rare, Record
+from subgoal.record import ForAll, FromWorld, FromWorldOrOwn, Rare, Record
 
 
 class EvaluateConfig(Record):
     """Which agents play which tasks."""
 
-    environment: WorldName = "scienceworld"
+    environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
     protocol: ProtocolName = "dev"
     """Which tasks, limits and score: `paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or
     `dev-quick`."""
-    types: tuple[str, ...] = ()
-    """Task types; empty: all of the protocol."""
+    types: Rare[FromWorldOrOwn[tuple[str, ...]]] = ()
+    """Task types; empty: those of `[world]`."""
     per_type: int = Field(default=0, ge=0)
     """Number of variations per task type; 0: as the protocol says."""
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
@@ -29,9 +29,9 @@ class EvaluateConfig(Record):
     annotations: Rare[Path | None] = None
     """A file of annotated trajectories (.jsonl or .jsonl.zst), from whose sub-goals
     `random_subgoals` draws. Left out: the run folder's own annotations."""
-    decoding: Decoding = Decoding()
+    decoding: ForAll[Decoding] = Decoding()
     """How students write."""
-    engine: EngineConfig = EngineConfig()
+    engine: ForAll[EngineConfig] = EngineConfig()
     """What computes the students."""
     threads: Rare[int] = Field(default=0, ge=0)
     """Number of CPU threads that students compute with; 0: one per 16M parameters."""
@@ -46,9 +46,9 @@ class RolloutConfig(Record):
     per_type: int = 0
     """Number of variations per task type that students play at each validation; 0: none, and
     training needs no world."""
-    environment: Rare[WorldName] = "scienceworld"
+    environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
     protocol: Rare[ProtocolName] = "dev"
     """`dev` or `dev-easy`."""
-    types: Rare[tuple[str, ...]] = ()
+    types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all of the protocol."""

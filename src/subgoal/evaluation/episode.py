@@ -40,7 +40,8 @@ class Episode(Record):
     >>> import subgoal, tempfile
     >>> from subgoal.evaluation.summary import played
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = subgoal.Run(folder, {"evaluate": {"environment": "errand", "protocol": "plain"}})
+    ...     asked = {"world": {"environment": "errand"}, "evaluate": {"protocol": "plain"}}
+    ...     run = subgoal.Run(folder, asked)
     ...     _ = run.evaluate(agents=["oracle"], types=["fetch"], per_type=1, worlds=1)
     ...     episode = played(run.folder, "plain", "oracle")[0]
     >>> episode.task.name, episode.score, episode.solved

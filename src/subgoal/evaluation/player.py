@@ -6,6 +6,7 @@ from typing import Self
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.agents.session import Session
+from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Task
 from subgoal.environments.pool import Pool
 from subgoal.environments.registry import make
@@ -22,6 +23,7 @@ class Player:
 
     Args:
         agent: Who plays; its students are loaded at once.
+        engine: What computes the students; None: what is fastest here.
 
     Attributes:
         agent: As given.
@@ -31,9 +33,9 @@ class Player:
         StudentInvalid: A student is damaged.
     """
 
-    def __init__(self, agent: ReleasedAgent) -> None:
+    def __init__(self, agent: ReleasedAgent, engine: EngineConfig | None = None) -> None:
         self.agent = agent
-        self._shop = AgentShop(agent.folder, (), agent.card.decoding)
+        self._shop = AgentShop(agent.folder, (), agent.card.decoding, engine)
         self.factory: MakeAgent = self._shop.factory(agent.card.kind)
         self._pool = Pool(agent.card.environment, 1)  # makes its world when it is needed
         self._end = weakref.finalize(self, self._pool.close)

@@ -93,7 +93,7 @@ def _simplifications(cards: list[StudentCard], environment: str) -> str:
         if world != environment:
             raise ConfigInvalid(
                 f"the students were trained in {world}, not {environment}; name their world with "
-                "--evaluate.environment"
+                "--world.environment"
             )
         settings.add("/".join(rest))
     return ", ".join(sorted(settings))

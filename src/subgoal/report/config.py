@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from subgoal.record import Rare, Record
+from subgoal.record import ForAll, Rare, Record
 
 
 class ReportConfig(Record):
@@ -13,5 +13,5 @@ class ReportConfig(Record):
     first."""
     max_megabytes: Rare[float] = 5.0
     """Largest size of the page. Fewer episodes are shown where they would not fit."""
-    seed: Rare[int] = Field(default=0, ge=0)
+    seed: ForAll[int] = Field(default=0, ge=0, lt=2**32)
     """Seed of the bootstrap intervals."""

@@ -8,19 +8,19 @@ from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import WorldName
 from subgoal.evaluation.protocol import ProtocolName
-from subgoal.record import Rare, Record, removed
+from subgoal.record import ForAll, FromWorld, Rare, Record, removed
 
 
 class ImproveConfig(Record):
     """What an agent plays to learn from."""
 
-    environment: WorldName = "scienceworld"
+    environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
-    simplifications: Rare[str] = "easy"
+    simplifications: FromWorld[str] = ""
     """Simplifications of the world; empty: the plain world."""
     agent: AgentName = AgentName.HIERARCHICAL
     """Who plays. It must set sub-goals."""
-    types: tuple[str, ...] = ()
+    types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all."""
     per_type: int = Field(default=10, ge=1)
     """Number of train variations per task type, spread evenly over all of them."""
@@ -32,25 +32,25 @@ class ImproveConfig(Record):
     annotations: Path | None = None
     """The annotated paths that its students learned from. A .jsonl or .jsonl.zst, to which its own
     paths are added; left out: the run folder's."""
-    decoding: Rare[Decoding] = Decoding(choose=True)
+    decoding: ForAll[Decoding] = Decoding()
     """How students write."""
-    engine: Rare[EngineConfig] = EngineConfig()
+    engine: ForAll[EngineConfig] = EngineConfig()
     """What computes the students."""
 
 
 class ReinforceConfig(Record):
     """How students are reinforced."""
 
-    environment: WorldName = "scienceworld"
+    environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
-    simplifications: Rare[str] = "easy"
+    simplifications: FromWorld[str] = ""
     """Simplifications of the world; empty: the plain world."""
     agent: AgentName = AgentName.HIERARCHICAL
     """Whose students are trained: `hierarchical` or `flat`."""
     students: Path | None = None
     """Folder of the students to begin with, one folder per role. What comes out is written into the
     run folder's `students`."""
-    types: tuple[str, ...] = ()
+    types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all."""
     rounds: int = Field(default=40, ge=1)
     """Number of rounds, each of play and updates."""
@@ -77,7 +77,7 @@ class ReinforceConfig(Record):
     """The protocol of these evaluations."""
     dev_per_type: Rare[int] = Field(default=0, ge=0)
     """Its number of variations per task type; 0: as the protocol says."""
-    seed: Rare[int] = 0
+    seed: ForAll[int] = 0
     """Seed of draws and samples."""
     _removed = removed(
         least_spread=(5.0, "it is 5 points"),

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from subgoal.record import Rare, Record
+from subgoal.record import ForAll, Rare, Record
 
 
 class Size(StrEnum):
@@ -67,5 +67,5 @@ class StudentConfig(Record):
     """LoRA: train small matrices beside the weights of a pretrained model."""
     weights: Rare[Weights] = Weights.FLOAT32
     """Number format of a pretrained model's weights: `float32`, or `bfloat16` under LoRA."""
-    seed: Rare[int] = Field(default=0, ge=0, lt=2**32)
+    seed: ForAll[int] = Field(default=0, ge=0, lt=2**32)
     """Seed of the initial weights."""

@@ -18,8 +18,7 @@ from subgoal.evaluation.summary import journal
 from subgoal.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan.plan import Speed
-from subgoal.training.config import PerRole, Select, TrainConfig
-from subgoal.training.texts import training_of
+from subgoal.training.config import Select, TrainConfig
 from subgoal.training.train import in_turn, train
 
 _SECONDS = 12.0
@@ -51,7 +50,7 @@ def rehearse(
     try:
         rates, start = _train(train_config, source, RunFolder(folder))
         shares = {
-            role: training_of(train_config, role).tokens / train_config.training.tokens
+            role: train_config.training_of(role).tokens / train_config.training.tokens
             for role in train_config.roles
         }
         took = [shares[role] / rates[role] for role in train_config.roles]
@@ -69,8 +68,8 @@ def _train(config: TrainConfig, source: Path, folder: RunFolder) -> tuple[dict[R
     """Train each student for a short while; return tokens per second, and the seconds around it."""
     brief = {
         "minutes": _SECONDS / 60,
-        "looks": 0,
-        "look_tokens": 1,
+        "validations": 0,
+        "validation_tokens": 1,
         "select": Select.LAST,
         "patience": 0,
         "checkpoint_tokens": 0,
@@ -81,7 +80,7 @@ def _train(config: TrainConfig, source: Path, folder: RunFolder) -> tuple[dict[R
         config.model_copy(
             update={
                 "training": config.training.model_copy(update=brief),
-                "per_role": PerRole(),
+                "per_role": {},
                 "annotations": source,
             }
         ),

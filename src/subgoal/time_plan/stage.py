@@ -97,15 +97,15 @@ def as_planned(
     share = plan.tokens / plan.asked_tokens
     fewer = {
         role: one.model_copy(update={"tokens": round(one.tokens * share)})
-        for role, one in own
-        if one.tokens
+        for role, one in own.items()
+        if "tokens" in one.model_fields_set and one.tokens
     }
     minutes = min(plan.clock, training.minutes or plan.clock)
     dataset = train.dataset.model_copy(update={"types": plan.types if plan.left_out else ()})
     trained = train.model_copy(
         update={
             "training": training.model_copy(update={"tokens": plan.tokens, "minutes": minutes}),
-            "per_role": own.model_copy(update=fewer),
+            "per_role": {**own, **fewer},
             "dataset": dataset if plan.left_out else train.dataset,
         }
     )

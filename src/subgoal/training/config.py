@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from subgoal.datasets.config import DatasetConfig
-from subgoal.record import Rare, Record, removed
+from subgoal.record import ForAll, Rare, Record, removed, renamed
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 
@@ -40,9 +41,9 @@ class Select(StrEnum):
     LAST = "last"
     """Those at its end."""
     DEV_LOSS = "dev_loss"
-    """Those of the look with the lowest loss on held-out texts."""
+    """Those of the validation with the lowest loss on held-out texts."""
     SCORE = "score"
-    """Those of the look with the best rollout score; where there is none, the lowest loss."""
+    """Those of the validation with the best rollout score; where there is none, the lowest loss."""
 
 
 class Tracker(StrEnum):
@@ -64,6 +65,10 @@ class TrainingConfig(Record):
         batching=("auto", "packed rows were slower than padded ones; leave it out"),
     )
 
+    _renamed = renamed(
+        reading="full_loss_share", looks="validations", look_tokens="validation_tokens"
+    )
+
     tokens: int = 3_000_000
     """Budget in tokens, context included; 0: no limit."""
     minutes: float = 0.0
@@ -82,7 +87,7 @@ class TrainingConfig(Record):
     """Share of the budget in which the learning rate rises (warm-up). Then it falls as a cosine."""
     optimizer: Rare[OptimizerName] = OptimizerName.AUTO
     """`muon`, `adamw`, or `auto`: Muon for a model from scratch in one process, else AdamW."""
-    reading: Rare[float] = 0.0
+    full_loss_share: Rare[float] = 0.0
     """Share of the budget, at its beginning, in which every token is in the loss, not only goals
     and actions. A model from scratch learns there to copy names from what it reads."""
     keep_base: Rare[float] = Field(default=0.0, ge=0.0, lt=1.0)
@@ -101,9 +106,9 @@ class TrainingConfig(Record):
     """Compile the model with torch.compile. It takes minutes at first and is faster on a GPU."""
     threads: Rare[int] = Field(default=0, ge=0)
     """Largest number of CPU threads; 0: all cores."""
-    looks: Rare[int] = 4
+    validations: Rare[int] = 4
     """Number of validations, evenly over the budget."""
-    look_tokens: Rare[int] = 32_768
+    validation_tokens: Rare[int] = 32_768
     """Largest number of held-out tokens per validation."""
     select: Select = Select.LAST
     """Which weights are kept: the `last`, or those with the best `dev_loss` or rollout `score`."""
@@ -115,36 +120,8 @@ class TrainingConfig(Record):
     trackers: Rare[tuple[Tracker, ...]] = ()
     """Show the log in `tensorboard`, `trackio` or `wandb` too. Their files are written into the run
     folder."""
-    seed: Rare[int] = 0
+    seed: ForAll[int] = 0
     """Seed of the order of batches."""
-
-
-class RoleTraining(Record):
-    """What is another for one role than `[train.training]` says; left out: the same."""
-
-    learning_rate: float | None = Field(default=None, ge=0.0, le=1e30)
-    """Peak learning rate."""
-    tokens: int | None = None
-    """Budget in tokens, for this role alone; 0: no limit."""
-    minutes: float | None = None
-    """Budget in minutes, for this role alone; 0: no limit."""
-    epochs: float | None = None
-    """Budget in epochs; 0: no limit."""
-
-
-class PerRole(Record):
-    """Hyper-parameters by role."""
-
-    planner: RoleTraining = RoleTraining()
-    """Of the planner."""
-    executor: RoleTraining = RoleTraining()
-    """Of the executor."""
-    first: RoleTraining = RoleTraining()
-    """Of the model that sets the first sub-goal."""
-    both: RoleTraining = RoleTraining()
-    """Of one model for planner and executor."""
-    flat: RoleTraining = RoleTraining()
-    """Of the flat agent."""
 
 
 _ALL_ANNOTATIONS = {"per_type": 0, "transfer": True}
@@ -162,8 +139,9 @@ class TrainConfig(Record):
     """Which model."""
     training: TrainingConfig = TrainingConfig()
     """Budget and hyper-parameters. The models of one agent share the budget."""
-    per_role: Rare[PerRole] = PerRole()
-    """Budget and hyper-parameters of single roles, where they differ."""
+    per_role: Rare[dict[Role, TrainingConfig]] = {}
+    """What `[train.training]` says otherwise for single roles: `[train.per_role.planner]`. A budget
+    is that role's alone."""
     annotations: Path | None = None
     """Train on this file of annotated trajectories. A .jsonl or .jsonl.zst; left out: the run
     folder's own."""
@@ -171,3 +149,18 @@ class TrainConfig(Record):
     """Without a GPU, train all students at the same time, each on its share of the cores. False:
     one after another, each on all cores."""
     _removed = removed(teacher=(_ALL_ANNOTATIONS, "tables of research/ thin their annotations"))
+
+    def training_of(self, role: Role) -> TrainingConfig:
+        """Return a role's share of the budget, and what else differs for it."""
+        share = {Role.PLANNER: 2, Role.EXECUTOR: 2, Role.FIRST: 10}.get(role, 1)
+        whole = self.training
+        part = {"tokens": whole.tokens // share, "minutes": whole.minutes / share}
+        own = self.per_role[role].model_dump(exclude_unset=True) if role in self.per_role else {}
+        return whole.model_copy(update={**part, **own})
+
+    @field_serializer("per_role")
+    def _what_differs(self, roles: dict[Role, TrainingConfig]) -> dict[str, Any]:
+        return {
+            role.value: one.model_dump(mode="json", exclude_unset=True)
+            for role, one in roles.items()
+        }

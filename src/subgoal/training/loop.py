@@ -89,9 +89,9 @@ def _total(config: TrainingConfig, train: Sequence[Example]) -> tuple[float, str
 
 
 def _sample(dev: Sequence[Example], config: TrainingConfig) -> list[Example]:
-    """Choose held-out texts, spread evenly, of at most `look_tokens` tokens in all."""
+    """Choose held-out texts, spread evenly, of at most `validation_tokens` tokens in all."""
     tokens = sum(len(text.ids) for text in dev)
-    stride = max(1, math.ceil(tokens / max(1, config.look_tokens)))
+    stride = max(1, math.ceil(tokens / max(1, config.validation_tokens)))
     return list(dev[::stride])
 
 
@@ -105,10 +105,10 @@ def _check(
             "training has no budget: set training.tokens, training.epochs or training.minutes"
         )
     watched = config.select is not Select.LAST or config.patience
-    if watched and (config.looks <= 0 or not (dev or on_dev)):
+    if watched and (config.validations <= 0 or not (dev or on_dev)):
         setting = f"select = '{config.select}'" if config.patience == 0 else "patience"
         raise TrainingFailed(
-            f"training.{setting} needs looks at held-out texts: set training.looks to 1 or more "
+            f"training.{setting} needs validations: set training.validations to 1 or more "
             "and train.dataset.dev_share so that some are held out"
         )
 

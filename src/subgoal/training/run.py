@@ -259,7 +259,7 @@ class TrainingRun:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        loss, seconds = self._descend(batches, used < self._config.reading)
+        loss, seconds = self._descend(batches, used < self._config.full_loss_share)
         self._losses.append(loss)
         self.at = self.at.model_copy(
             update={
@@ -323,7 +323,7 @@ class TrainingRun:
     def _note(self, rate: float, used_before: float, tracking: Tracking) -> None:
         """Log, look and save when it is time."""
         config, at, used = self._config, self.at, self._share_used()
-        look = int(used * config.looks) > int(used_before * config.looks)
+        look = int(used * config.validations) > int(used_before * config.validations)
         look = look and bool(self._task.dev or self._task.on_dev)
         save = bool(config.checkpoint_tokens) and (
             at.tokens - self._saved >= config.checkpoint_tokens

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
@@ -24,7 +23,7 @@ from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import StudentTokenizer
-from subgoal.training.config import RoleTraining, TrainConfig, TrainingConfig
+from subgoal.training.config import TrainConfig, TrainingConfig
 
 _MOST_UNWRITABLE = 0.05
 """A student that cannot write a larger share of the sub-goals and actions is not trained."""
@@ -49,17 +48,8 @@ def one_student(config: TrainConfig, role: Role) -> OneStudent:
         role=role,
         dataset=config.dataset,
         student=config.student,
-        training=training_of(config, role),
+        training=config.training_of(role),
     )
-
-
-def training_of(config: TrainConfig, role: Role) -> TrainingConfig:
-    """Return a role's share of the budget, and what else differs for it."""
-    whole = config.training
-    share = {Role.PLANNER: 2, Role.EXECUTOR: 2, Role.FIRST: 10}.get(role, 1)
-    part: dict[str, Any] = {"tokens": whole.tokens // share, "minutes": whole.minutes / share}
-    own: RoleTraining = getattr(config.per_role, role)
-    return whole.model_copy(update={**part, **own.model_dump(exclude_none=True)})
 
 
 def base_files(student: StudentConfig) -> dict[str, Path]:

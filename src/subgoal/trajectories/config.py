@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, NonNegativeInt
 
 from subgoal.environments.registry import WorldName
-from subgoal.record import Rare, Record
+from subgoal.record import FromWorld, Rare, Record
 
 
 class PathSource(StrEnum):
@@ -21,9 +21,9 @@ class PathSource(StrEnum):
 class CollectConfig(Record):
     """Which oracle paths are collected."""
 
-    environment: WorldName = "scienceworld"
+    environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
-    types: tuple[str, ...] = ()
+    types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all."""
     split: Rare[str] = "train"
     """Which split the variations are of."""
@@ -32,7 +32,7 @@ class CollectConfig(Record):
     are taken."""
     caps: Rare[dict[str, NonNegativeInt]] = {}
     """Largest number of variations of single task types, where `per_type` is more."""
-    simplifications: str = ""
+    simplifications: FromWorld[str] = ""
     """Simplifications of the world, such as `easy`; empty: none."""
     source: Rare[PathSource] = PathSource.SHIPPED
     """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes."""

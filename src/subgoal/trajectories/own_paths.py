@@ -178,7 +178,7 @@ class _Reader:
         if path.task not in self._names:
             raise _LeftOut(f"no type '{path.task}'{nearest(path.task, self._names)}")
         if wanted.types and path.task not in wanted.types:
-            raise _LeftOut(f"type '{path.task}' is not in collect.types")
+            raise _LeftOut(f"type '{path.task}' is not in world.types")
         task = self._tasks.get((path.task, path.variation))
         if task is None:
             known = [variation for name, variation in self._tasks if name == path.task]
@@ -195,7 +195,7 @@ class _Reader:
         if path.simplifications not in {"", wanted.simplifications}:
             raise _LeftOut(
                 f"made under '{path.simplifications}'; collected is under "
-                f"'{wanted.simplifications}' (collect.simplifications)"
+                f"'{wanted.simplifications}' (world.simplifications)"
             )
         if not path.actions:
             raise _LeftOut("it has no actions")

@@ -23,7 +23,7 @@ CONFIG = TrainingConfig(
     learning_rate=3e-3,
     optimizer=OptimizerName.ADAMW,
     checkpoint_tokens=700,
-    looks=3,
+    validations=3,
     precision=TrainingPrecision.FLOAT32,
 )
 SCRIPT = Path(__file__).with_name("joint_run.py")

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from subgoal.agents.config import AgentName
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.cli.agent import named
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
+from subgoal.engines.config import EngineConfig
 from subgoal.evaluation.config import EvaluateConfig
+from subgoal.record import Rare
 from subgoal.summary import files
 
 
@@ -23,6 +25,12 @@ class EvaluateOptions(WorldOptions):
     they are given here or in `config`."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
+    decoding: Decoding = Decoding()
+    """How students write when they play."""
+    engine: EngineConfig = EngineConfig()
+    """What computes students when they play."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = EvaluateOptions

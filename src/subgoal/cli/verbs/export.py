@@ -3,8 +3,10 @@
 from enum import StrEnum
 from pathlib import Path
 
+from subgoal.agents.config import Decoding
 from subgoal.cli.options import RunOptions
 from subgoal.cli.output import show
+from subgoal.environments.config import WorldConfig
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Rare
@@ -62,7 +64,11 @@ class ExportOptions(RunOptions):
     train: Rare[TrainConfig] = TrainConfig()
     """With --to parquet: which roles, annotations and text format."""
     evaluate: Rare[EvaluateConfig] = EvaluateConfig()
-    """With --to agent: its world, protocol and decoding."""
+    """With --to agent: its protocol."""
+    world: Rare[WorldConfig] = WorldConfig()
+    """With --to agent: its world."""
+    decoding: Rare[Decoding] = Decoding()
+    """With --to agent: how its students write."""
 
 
 OPTIONS = ExportOptions
@@ -80,12 +86,13 @@ def command(options: ExportOptions) -> None:
 def _exported(options: ExportOptions) -> Summary:
     from subgoal.release import export
 
+    config = options.job().config
     folder, out, role = RunFolder(options.run), Path(options.out), options.role
     numbers = options.quantization
     if options.to is To.PARQUET:
-        return export.export_texts(folder, out, options.train, role)
+        return export.export_texts(folder, out, config.train, role)
     if options.to is To.AGENT:
-        return export.export_agent(folder, out, options.evaluate, options.name, role, numbers)
+        return export.export_agent(folder, out, config.evaluate, options.name, role, numbers)
     student = options.student or export.student_of(folder, role)
     if options.to is To.HUB:
         hidden, dry = options.private, options.dry_run

@@ -1,9 +1,12 @@
 """`subgoal improve`: an agent's own successes become paths to learn from."""
 
+from subgoal.agents.config import Decoding
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
+from subgoal.engines.config import EngineConfig
 from subgoal.errors import ConfigInvalid
+from subgoal.record import Rare
 from subgoal.self_training.config import ImproveConfig
 
 
@@ -18,6 +21,12 @@ class ImproveOptions(WorldOptions):
 
     improve: ImproveConfig = ImproveConfig()
     """What the agent plays to learn from."""
+    decoding: Decoding = Decoding()
+    """How students write when they play."""
+    engine: EngineConfig = EngineConfig()
+    """What computes students when they play."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = ImproveOptions

@@ -1,10 +1,13 @@
 """`subgoal play`: watch one episode in the terminal, or play it yourself."""
 
-from subgoal.agents.config import AgentName
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.cli.options import RunOptions
 from subgoal.cli.output import out
+from subgoal.engines.config import EngineConfig
+from subgoal.environments.config import WorldConfig
 from subgoal.environments.registry import make
 from subgoal.evaluation.config import EvaluateConfig
+from subgoal.record import Rare
 from subgoal.run_folder import RunFolder
 
 
@@ -28,6 +31,14 @@ class PlayOptions(RunOptions):
     """Seconds to wait after every step."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """The world, the protocol, how students write, and on which engine."""
+    world: WorldConfig = WorldConfig()
+    """The world of all stages."""
+    decoding: Decoding = Decoding()
+    """How students write when they play."""
+    engine: EngineConfig = EngineConfig()
+    """What computes students when they play."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = PlayOptions
@@ -38,10 +49,11 @@ def command(options: PlayOptions) -> None:
     from subgoal.cli.agent import named
     from subgoal.report.play import chosen_task, play_by_hand, watch_agent
 
-    task = chosen_task(options.evaluate, options.task, options.variation)
+    config = options.job().config.evaluate
+    task = chosen_task(config, options.task, options.variation)
     if options.by_hand:
         with make(task.environment) as world:
             play_by_hand(world, task, out)
     else:
         agent, folder = named(options.agent), RunFolder(options.run)
-        watch_agent(agent, options.evaluate, folder, task, out, options.delay)
+        watch_agent(agent, config, folder, task, out, options.delay)

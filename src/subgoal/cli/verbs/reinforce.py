@@ -4,6 +4,7 @@ from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
 from subgoal.errors import ConfigInvalid
+from subgoal.record import Rare
 from subgoal.self_training.config import ReinforceConfig
 from subgoal.training.config import TrainConfig
 
@@ -22,6 +23,8 @@ class ReinforceOptions(WorldOptions):
     """How students are reinforced."""
     train: TrainConfig = TrainConfig()
     """Which annotated paths hold them; its dataset section and annotations count."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = ReinforceOptions

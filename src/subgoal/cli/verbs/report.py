@@ -3,6 +3,7 @@
 from subgoal.cli.options import RunOptions
 from subgoal.cli.output import show
 from subgoal.errors import ConfigInvalid
+from subgoal.record import Rare
 from subgoal.report.config import ReportConfig
 from subgoal.run_folder import RunFolder
 
@@ -24,6 +25,8 @@ class ReportOptions(RunOptions):
     any."""
     report: ReportConfig = ReportConfig()
     """What the report shows."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = ReportOptions

@@ -2,7 +2,9 @@
 
 from subgoal.cli.options import StageOptions
 from subgoal.cli.output import say, show
+from subgoal.environments.config import WorldConfig
 from subgoal.evaluation.config import RolloutConfig
+from subgoal.record import Rare
 from subgoal.run_folder import RunFolder
 from subgoal.training.config import TrainConfig
 
@@ -22,6 +24,10 @@ class TrainOptions(StageOptions):
     with a GPU, begins at once."""
     rollout: RolloutConfig = RolloutConfig()
     """Which dev tasks students play while they are trained."""
+    world: WorldConfig = WorldConfig()
+    """The world of all stages."""
+    seed: Rare[int] = 0
+    """Seed of all that is drawn or sampled."""
 
 
 OPTIONS = TrainOptions
@@ -33,7 +39,7 @@ def command(options: TrainOptions) -> None:
         from subgoal.training.texts import prepare
 
         folder = RunFolder(options.run, options.restart)
-        for role, place in prepare(options.train, folder).items():
+        for role, place in prepare(options.job().config.train, folder).items():
             say(f"texts for {role}: {place}")
         return
     show(options.job().train(restart=options.restart))
