@@ -85,8 +85,12 @@ def _gpu() -> Finding:
 
 def _engines() -> Finding:
     found = [name for name in ("ctranslate2", "openai") if util.find_spec(name) is not None]
-    hint = "" if len(found) > 1 else "; more by pip install 'subgoal[engines]'"
-    return Finding(fine=True, text=f"students play on {', '.join(('transformers', *found))}{hint}")
+    hints = [
+        *(() if len(found) > 1 else ("; more by pip install 'subgoal[engines]'",)),
+        *(() if util.find_spec("numba") else ("; faster by pip install 'subgoal[fast]'",)),
+    ]
+    names = ", ".join(("transformers", *found))
+    return Finding(fine=True, text=f"students play on {names}{''.join(hints)}")
 
 
 def _teacher(config: AnnotateConfig) -> Finding:

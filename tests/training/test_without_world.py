@@ -17,7 +17,10 @@ FORBIDDEN = (
     "subgoal.environments.java",
 )
 
-OPTIONAL = ("accelerate", "jinja2", "numba", "peft")
+OPTIONAL = (
+    *("accelerate", "ctranslate2", "gguf", "jinja2", "numba", "peft", "pyarrow", "ray"),
+    *("tensorboard", "trackio", "wandb", *(["psutil"] if sys.platform == "linux" else [])),
+)
 """What stands in an extra, and is asked whether it is there."""
 
 SHUT = f"""

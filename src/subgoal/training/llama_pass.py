@@ -1,4 +1,4 @@
-"""The forward pass of a Llama for training, about twice as fast as the module's own.
+"""The forward pass of a Llama for training, faster than the module's own.
 
 It reads the weights of the transformers module and computes what the module computes (a test
 compares loss and gradients), with less work:
@@ -20,6 +20,8 @@ import torch
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention, silu
 from transformers import LlamaForCausalLM
 
+from subgoal.engines import llama_weights
+
 _BLOCK = 128
 """Query positions that attend together; keys after the block are skipped."""
 
@@ -28,17 +30,17 @@ Context = Any
 """What autograd hands to `forward` and `backward`."""
 
 
-def supports(model: torch.nn.Module) -> bool:
-    """Return whether a model is a plain float32 Llama (no biases or shared key heads)."""
-    if type(model) is not LlamaForCausalLM or model.device.type not in {"cpu", "cuda"}:
+def supports(model: Any) -> bool:
+    """Return whether a model is a plain float32 Llama without dropout or shared key heads."""
+    if not llama_weights.supports(model):
         return False
     config = model.config
     return (
         config.num_key_value_heads == config.num_attention_heads
-        and not (config.attention_bias or config.mlp_bias or config.attention_dropout)
-        and config.hidden_act == "silu"
+        and not config.attention_dropout
         and model.model.rotary_emb.rope_type == "default"
         and model.dtype == torch.float32
+        and model.device.type in {"cpu", "cuda"}
     )
 
 
