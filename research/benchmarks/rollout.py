@@ -62,7 +62,8 @@ from subgoal.environments.base import Environment, Observation, StepResult, Stop
 from subgoal.environments.java import Answer, Call
 from subgoal.environments.pool import Pool
 from subgoal.environments.scienceworld.language import LANGUAGE
-from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.task_types import VARIATIONS
+from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.students.build import make_student, make_t5

@@ -18,12 +18,12 @@ from research.tables.exact_match import ExactMatch
 from research.tables.matrix import Place, Sized, player
 from research.tables.table import Chart, Content, Layout, Row, Table
 from subgoal.environments.base import StopReason
+from subgoal.environments.scienceworld.task_types import NUMBERS
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.protocol import (
-    NUMBERS,
     LengthClass,
     Mean,
     Protocol,

@@ -4,10 +4,10 @@ import pytest
 
 from subgoal.environments.base import Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.environments.scienceworld.world import VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.task_types import NUMBERS, VARIATIONS
+from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.protocol import (
-    NUMBERS,
     PROTOCOLS,
     LengthClass,
     Mean,

@@ -2,7 +2,7 @@
 
 Everything that a report says about how agents were compared comes from here. Length classes and
 limits are those of the ScienceWorld literature (paper, section 4; SwiftSage; the split on which
-7-8B agents report).
+7-8B agents report); what they say of single task types stands beside that world.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from subgoal.environments.base import Task
+from subgoal.environments.scienceworld.task_types import MEDIUM, NUMBERS, SHORT, UNSEEN_STEPS
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.record import Record
 from subgoal.validation import checked_by
@@ -43,58 +44,13 @@ class Mean(StrEnum):
     """Over all episodes."""
 
 
-NUMBERS = {
-    "boil": "1-1",
-    "melt": "1-2",
-    "freeze": "1-3",
-    "change-the-state-of-matter-of": "1-4",
-    "use-thermometer": "2-1",
-    "measure-melting-point-known-substance": "2-2",
-    "measure-melting-point-unknown-substance": "2-3",
-    "power-component": "3-1",
-    "power-component-renewable-vs-nonrenewable-energy": "3-2",
-    "test-conductivity": "3-3",
-    "test-conductivity-of-unknown-substances": "3-4",
-    "find-living-thing": "4-1",
-    "find-non-living-thing": "4-2",
-    "find-plant": "4-3",
-    "find-animal": "4-4",
-    "grow-plant": "5-1",
-    "grow-fruit": "5-2",
-    "chemistry-mix": "6-1",
-    "chemistry-mix-paint-secondary-color": "6-2",
-    "chemistry-mix-paint-tertiary-color": "6-3",
-    "lifespan-longest-lived": "7-1",
-    "lifespan-shortest-lived": "7-2",
-    "lifespan-longest-lived-then-shortest-lived": "7-3",
-    "identify-life-stages-1": "8-1",
-    "identify-life-stages-2": "8-2",
-    "inclined-plane-determine-angle": "9-1",
-    "inclined-plane-friction-named-surfaces": "9-2",
-    "inclined-plane-friction-unnamed-surfaces": "9-3",
-    "mendelian-genetics-known-plant": "10-1",
-    "mendelian-genetics-unknown-plant": "10-2",
-}
-"""ScienceWorld's task types and the numbers by which papers call them."""
-
-_SHORT = {"3-1", "4-1", "4-2", "4-3", "4-4", "6-2", "7-1", "7-2", "7-3", "8-2"}
-_MEDIUM = {"2-1", "2-2", "3-2", "3-3", "3-4", "6-1", "6-3", "8-1"}
-
-_UNSEEN_LIMITS = {
-    "1-1": 100, "1-2": 80, "1-3": 80, "1-4": 80, "2-1": 30, "2-2": 120, "3-1": 20, "3-2": 30,
-    "3-3": 30, "3-4": 30, "4-1": 15, "4-2": 15, "4-3": 15, "4-4": 15, "5-1": 30, "5-2": 60,
-    "6-1": 60, "6-2": 15, "6-3": 30, "7-1": 10, "7-2": 10, "7-3": 12, "8-1": 30, "8-2": 30,
-}  # fmt: skip
-
-
 def length_class(name: str) -> LengthClass | None:
     """Return the length class of a ScienceWorld task type; None for another world's."""
-    number = NUMBERS.get(name)
-    if number is None:
+    if name not in NUMBERS:
         return None
-    if number in _SHORT:
+    if name in SHORT:
         return LengthClass.SHORT
-    return LengthClass.MEDIUM if number in _MEDIUM else LengthClass.LONG
+    return LengthClass.MEDIUM if name in MEDIUM else LengthClass.LONG
 
 
 class Protocol(Record):
@@ -226,11 +182,7 @@ PROTOCOLS = {
             simplifications="easy",
             move_limit=0,
             step_limit=120,
-            type_step_limits={
-                name: _UNSEEN_LIMITS[number]
-                for name, number in NUMBERS.items()
-                if number in _UNSEEN_LIMITS
-            },
+            type_step_limits=UNSEEN_STEPS,
             scoring=Scoring.BEST,
             mean=Mean.EPISODES,
         ),

@@ -16,11 +16,12 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from subgoal.environments.base import StopReason
+from subgoal.environments.scienceworld.task_types import NUMBERS
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison, compare
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
-from subgoal.evaluation.protocol import NUMBERS, PROTOCOLS, Protocol, protocol
+from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
 from subgoal.evaluation.tables import score_tables
 from subgoal.journal import Journal
 from subgoal.plain_text import read_record

@@ -14,7 +14,8 @@ from scienceworld import ScienceWorldEnv
 from typing_extensions import override
 
 from subgoal.environments.base import StepResult, Task
-from subgoal.environments.scienceworld.world import JVM_FLAGS, VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.task_types import VARIATIONS
+from subgoal.environments.scienceworld.world import JVM_FLAGS, ScienceWorld
 from subgoal.trajectories.storage import OraclePath, shipped_paths
 
 SHORT = (

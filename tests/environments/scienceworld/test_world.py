@@ -12,7 +12,8 @@ import pytest
 
 from subgoal.agents.grounding import numbered
 from subgoal.environments.base import Task
-from subgoal.environments.scienceworld.world import VARIATIONS, ScienceWorld
+from subgoal.environments.scienceworld.task_types import VARIATIONS
+from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.errors import EnvironmentFailed
 from subgoal.trajectories.storage import shipped_paths
 

@@ -29,6 +29,7 @@ from subgoal.environments.base import (
 )
 from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference, SharedJava
 from subgoal.environments.scienceworld.language import LANGUAGE
+from subgoal.environments.scienceworld.task_types import ELECTRICAL, SIMPLIFICATIONS, VARIATIONS
 from subgoal.environments.task_table import TaskTable
 from subgoal.errors import EnvironmentFailed, TaskUnknown, WorldLost
 
@@ -54,53 +55,6 @@ JVM_FLAGS = (
 )
 """Also, Java's second compiler waits three times as long as by default: less of the processor goes
 to what an evaluation or a collection of minutes has no time to profit from."""
-
-SIMPLIFICATIONS = (
-    "easy",
-    "teleportAction",
-    "selfWateringFlowerPots",
-    "openContainers",
-    "openDoors",
-    "noElectricalAction",
-)
-"""`easy` stands for all but `openContainers` (and `noElectricalAction` in electrical tasks)."""
-
-VARIATIONS: dict[str, tuple[int, int, int]] = {
-    "boil": (14, 7, 9),
-    "melt": (14, 7, 9),
-    "freeze": (14, 7, 9),
-    "change-the-state-of-matter-of": (14, 7, 9),
-    "use-thermometer": (270, 135, 135),
-    "measure-melting-point-known-substance": (218, 109, 109),
-    "measure-melting-point-unknown-substance": (150, 75, 75),
-    "power-component": (10, 5, 5),
-    "power-component-renewable-vs-nonrenewable-energy": (10, 5, 5),
-    "test-conductivity": (450, 225, 225),
-    "test-conductivity-of-unknown-substances": (300, 150, 150),
-    "find-living-thing": (150, 75, 75),
-    "find-non-living-thing": (150, 75, 75),
-    "find-plant": (150, 75, 75),
-    "find-animal": (150, 75, 75),
-    "grow-plant": (62, 31, 33),
-    "grow-fruit": (62, 31, 33),
-    "chemistry-mix": (16, 8, 8),
-    "chemistry-mix-paint-secondary-color": (18, 9, 9),
-    "chemistry-mix-paint-tertiary-color": (18, 9, 9),
-    "lifespan-longest-lived": (62, 31, 32),
-    "lifespan-shortest-lived": (62, 31, 32),
-    "lifespan-longest-lived-then-shortest-lived": (62, 31, 32),
-    "identify-life-stages-1": (6, 3, 5),
-    "identify-life-stages-2": (4, 2, 4),
-    "inclined-plane-determine-angle": (84, 42, 42),
-    "inclined-plane-friction-named-surfaces": (692, 346, 348),
-    "inclined-plane-friction-unnamed-surfaces": (80, 40, 42),
-    "mendelian-genetics-known-plant": (60, 30, 30),
-    "mendelian-genetics-unknown-plant": (240, 120, 120),
-}
-"""Train, dev and test variations of each type in the engine, numbered one after the other."""
-
-ELECTRICAL = tuple(name for name in VARIATIONS if "power-component" in name or "conduct" in name)
-"""Task types that cannot be solved under `noElectricalAction`."""
 
 _INTERFACE = "scienceworld.runtime.pythonapi.PythonInterface"
 _SINGLETONS = (
