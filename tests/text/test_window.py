@@ -219,6 +219,16 @@ def test_what_needs_windows_says_so(annotated, tokenizer):
         build(annotated, Role.FIRST, DatasetConfig(), tokenizer)
 
 
+def test_functional_actions_need_the_forms_of_their_world(annotated, tokenizer):
+    config = DatasetConfig(rendering=WINDOW, actions=ActionForm.FUNCTIONAL)
+    path = annotated[0].trajectory
+    task = path.task.model_copy(update={"environment": "logs"})
+    moved = path.model_copy(update={"task": task})
+    elsewhere = annotated[0].model_copy(update={"trajectory": moved})
+    with pytest.raises(ConfigInvalid, match=r"dataset\.actions.*'logs'"):
+        build([elsewhere], Role.EXECUTOR, config, tokenizer)
+
+
 def test_a_tokenizer_for_windows_knows_what_they_say(annotated):
     form = TextFormat(rendering=WINDOW, actions=ActionForm.FUNCTIONAL)
     said = list(corpus(annotated[:1], form))

@@ -191,7 +191,13 @@ def build(
 def _context(
     one: AnnotatedTrajectory, role: Role, config: DatasetConfig, tokenizer: StudentTokenizer
 ) -> Context:
-    spoken = language(one.trajectory.task.environment)
+    world = one.trajectory.task.environment
+    spoken = language(world)
+    if config.actions is ActionForm.FUNCTIONAL and not spoken.forms:
+        raise ConfigInvalid(
+            f"train.dataset.actions = '{config.actions}': the language of world '{world}' has no "
+            f"forms; write them there, or set '{ActionForm.ELEMENTARY}'"
+        )
     return make_context(tokenizer, config.form, role, spoken)
 
 
