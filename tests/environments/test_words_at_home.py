@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from subgoal.environments.scienceworld.task_types import VARIATIONS
 
 import subgoal
 from subgoal.environments import errand
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.scienceworld import language as scienceworld
+from subgoal.environments.scienceworld.task_types import VARIATIONS
 
 PACKAGE = Path(subgoal.__file__).parent
 HOMES = ("environments/scienceworld/", "environments/errand.py", "agents/released/")
