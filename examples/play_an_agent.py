@@ -19,9 +19,11 @@ def main(task_type: str = "find-animal", steps: int = 100) -> None:
             opening = world.reset(episode.task)
             session = agent.session(opening.task.description)
             step = session.act(opening.look, look=opening.look, inventory=opening.inventory)
+            score = 0
             for _ in range(steps):
                 print(f"  {step.subgoal} | {step.action} ({step.certainty:.0%})")
                 answer = world.step(step.action)
+                score = answer.score
                 if answer.stop_reason is not None:
                     break
                 step = session.act(
@@ -31,11 +33,11 @@ def main(task_type: str = "find-animal", steps: int = 100) -> None:
                     accepted=answer.accepted,
                     entered=answer.entered,
                     valid_actions=() if answer.accepted else world.valid_actions(),
-                    score=answer.score,
+                    score=score,
                 )
-            print(f"in this loop: score {answer.score}")
+            print(f"in this loop: score {score}")
             session.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1] if len(sys.argv) > 1 else "find-animal")

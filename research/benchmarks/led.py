@@ -19,6 +19,8 @@ from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.engines.base import Engine, Generated
 from subgoal.engines.constraint import OneOf
+from subgoal.environments.language import WorldLanguage
+from subgoal.environments.registry import language
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
 
@@ -67,8 +69,9 @@ class LedSeat(StudentSeat):
         form: TextFormat,
         role: Role,
         decoding: Decoding,
+        language: WorldLanguage,
     ) -> None:
-        super().__init__(engine, tokenizer, form, role, decoding)
+        super().__init__(engine, tokenizer, form, role, decoding, language)
         self._guide = guide
 
     @override
@@ -102,9 +105,10 @@ def led_agent(
         flat: Whether it has no sub-goals.
     """
     guide, decoding = Guide(path), Decoding(beams=beams)
+    spoken = language(path.trajectory.task.environment)
 
     def seat(engine: Engine, role: Role) -> LedSeat:
-        return LedSeat(guide, engine, tokenizer, form, role, decoding)
+        return LedSeat(guide, engine, tokenizer, form, role, decoding, spoken)
 
     if flat:
         agent: Agent = FlatAgent(seat(engines[0], Role.FLAT))

@@ -113,11 +113,11 @@ def renamed(**keys: str) -> Any:
     """
 
     def read(given: Any) -> Any:
-        if isinstance(given, dict):
-            for old in keys.keys() & cast("dict[str, Any]", given).keys():
-                said = {"old": old, "new": keys[old]}
-                raise PydanticCustomError("renamed", "'{old}' is called '{new}' now", said)
-        return given
+        table = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        for old in keys.keys() & table.keys():
+            said = {"old": old, "new": keys[old]}
+            raise PydanticCustomError("renamed", "'{old}' is called '{new}' now", said)
+        return cast("Any", given)
 
     return model_validator(mode="before")(read)
 

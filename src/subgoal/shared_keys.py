@@ -120,7 +120,7 @@ def _own(
         mark = shared(field) if field else None
         if mark is not None and not (mark.own and value != values.get(key_name(mark, name))):
             continue
-        inner = kind(field.annotation) if field else None
+        inner: Any = kind(field.annotation) if field else None
         tables = is_record(inner) and isinstance(value, Mapping)
         own[name] = _own(inner, cast("Mapping[str, Any]", value), values) if tables else value
     return own

@@ -11,6 +11,7 @@ from subgoal.agents.student_seat import StudentSeat
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generated
+from subgoal.engines.prefix import PrefixStream
 from subgoal.engines.transformers import TransformersEngine
 from subgoal.environments.base import StepResult, StopReason
 from subgoal.environments.errand import LANGUAGE, ErrandWorld
@@ -55,6 +56,7 @@ def follow(agent, one, tokenizer, world, compute=False):
                 break
             assert isinstance(ask, Ask)
             if compute:
+                assert isinstance(ask.request.stream, PrefixStream)
                 computed += len(ask.request.stream.pending)
                 ask.engine.logits(ask.request.stream)
             first = ask.request.first

@@ -11,7 +11,7 @@ from threading import Semaphore
 import pytest
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Turn
+from subgoal.agents.base import Action, Agent, Surroundings, Turn
 from subgoal.environments import pool as pool_module
 from subgoal.environments.base import Environment, Observation, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
@@ -48,7 +48,8 @@ class _Saboteur(Agent):
         self._steps = 0
 
     @override
-    def begin(self, opening: Observation, world: Environment) -> None:
+    def begin(self, opening: Observation, world: Surroundings) -> None:
+        assert isinstance(world, Environment)
         self._world = world
 
     @override
@@ -93,7 +94,7 @@ class _Bystander(Agent):
         self._steps = 0
 
     @override
-    def begin(self, opening: Observation, world: Environment) -> None:
+    def begin(self, opening: Observation, world: Surroundings) -> None:
         return
 
     @override

@@ -101,7 +101,6 @@ def test_a_restart_begins_with_the_first_round_and_a_refused_one_deletes_nothing
     missing = TrainConfig(annotations=tmp_path / "none.jsonl")
     for wrong, train in (
         (_config(students, types=("fetsh",)), TrainConfig()),
-        (_config(students, dev_protocol="def"), TrainConfig()),
         (_config(students, anchor=1.0), missing),
     ):
         with pytest.raises((TaskUnknown, ConfigInvalid)):
