@@ -1,6 +1,8 @@
 """The command on the tiny world, as a user would call it."""
 
 import json
+import re
+import shlex
 import shutil
 import tomllib
 from contextlib import suppress
@@ -8,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.cli.main import VERBS, main
+from subgoal.cli.command_line import table_of
+from subgoal.cli.main import VERBS, main, module_of
 from subgoal.config import load_config
 from subgoal.doctor import CHECKS
 from subgoal.errors import ConfigInvalid
@@ -143,6 +146,14 @@ def test_help_teaches(verb, capfd):
         main([verb, "--help"])
     assert stopped.value.code == 0
     assert f"usage: subgoal {verb}" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_example_of_the_help_is_understood(verb):
+    shown = re.findall(r"Example: subgoal (.+)", module_of(verb).OPTIONS.__doc__ or "")
+    for words in map(shlex.split, shown):
+        assert words[0] == verb
+        assert table_of(module_of(verb).OPTIONS, words[1:])
 
 
 def test_a_verb_that_does_not_exist_names_the_nearest(capfd):

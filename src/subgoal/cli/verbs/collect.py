@@ -10,7 +10,7 @@ class CollectOptions(WorldOptions):
 
     Known paths come first: your own, those that a teacher annotated, those that ship with the
     package. The world's own oracle makes the rest. A second call collects only what is missing.
-    Example: subgoal collect --run runs/mine --collect.types find-plant boil
+    Example: subgoal collect --run runs/mine --world.types find-plant boil
     """
 
     collect: CollectConfig = CollectConfig()
