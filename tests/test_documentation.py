@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from research import pictures
+from research import keys, pictures
 from subgoal.cli import options
 from subgoal.cli.main import main
 
@@ -104,3 +104,7 @@ def test_the_drawing_has_every_room():
     alone = {name for name in pictures.ABOVE if (package / f"{name}.py").exists()}
     assert drawn | {*pictures.ABOVE, pictures.BACK} == rooms | alone
     assert (ROOT / "docs" / "rooms.svg").read_text() == pictures.rooms()
+
+
+def test_the_page_of_the_configuration_has_every_key_as_it_is():
+    assert keys.PAGE.read_text() == keys.page()
