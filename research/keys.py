@@ -9,7 +9,7 @@ import tomli_w
 
 from subgoal.cli.command_line import ANY, Option, options_of
 from subgoal.config import Config
-from subgoal.journal import write_text
+from subgoal.storage.journal import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 HEAD = """# The configuration

@@ -17,8 +17,8 @@ from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import released_agent
 from subgoal.environments.registry import make
 from subgoal.evaluation.protocol import protocol
-from subgoal.journal import write_text
 from subgoal.report.play import watch
+from subgoal.storage.journal import write_text
 
 DOCS = Path(__file__).parents[1] / "docs"
 AGENT, TASK = "scienceworld", "use-thermometer"
@@ -36,6 +36,8 @@ ROOMS = {
 """Each stretch of the way: the verbs that go it, its rooms in their order, and what leaves it."""
 ABOVE = ("cli", "pipeline", "config", "time_plan")
 BACK = "self_training"
+BELOW = ("connections", "storage")
+"""Rooms that all others stand on."""
 
 WIDTH, HEIGHT, GAP, TOP, BOX = 130, 112, 98, 96, 24
 INK, FAINT, FRAME = "#24292f", "#57606a", "#8c959f"
@@ -80,6 +82,7 @@ def rooms() -> str:
     down = TOP + HEIGHT + 6
     parts.append(_arrow(f"M{play} {down}V{bottom - 22}H{paths}V{down + 2}"))
     parts.append(_label((play + paths) / 2, bottom - 30, BACK, "14", INK))
+    parts.append(_label(width - 20 - WIDTH / 2, bottom - 5, "  ".join(BELOW), "12", FAINT))
     what = "an agent's own successes, and the world's score"
     parts.append(_label((play + paths) / 2, bottom - 5, what, "12", FAINT))
     return (

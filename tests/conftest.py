@@ -9,7 +9,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import corpus
 from subgoal.environments.errand import ErrandWorld
-from subgoal.journal import Journal
+from subgoal.storage.journal import Journal
 from subgoal.students.build import make_student
 from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig

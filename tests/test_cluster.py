@@ -26,7 +26,7 @@ from subgoal.errors import ClusterFailed
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_student
 from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig

@@ -102,7 +102,7 @@ def test_the_drawing_has_every_room():
     package = ROOT / "src" / "subgoal"
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     alone = {name for name in pictures.ABOVE if (package / f"{name}.py").exists()}
-    assert drawn | {*pictures.ABOVE, pictures.BACK} == rooms | alone
+    assert drawn | {*pictures.ABOVE, *pictures.BELOW, pictures.BACK} == rooms | alone
     assert (ROOT / "docs" / "rooms.svg").read_text() == pictures.rooms()
 
 

@@ -21,10 +21,10 @@ from subgoal.errors import DiskFull
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
-from subgoal.journal import write_text, writing
-from subgoal.manifest import StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import write_text, writing
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.folder import write_folder
 from subgoal.training.checkpoint import Position, checkpoints, load_checkpoint, save_checkpoint
 from subgoal.trajectories import storage

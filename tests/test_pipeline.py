@@ -7,7 +7,7 @@ import pytest
 from subgoal.config import Config, _at_home, _keys, _kind, changed, load_config, save_config
 from subgoal.errors import ConfigInvalid
 from subgoal.pipeline import Run
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.validation import validated

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, said_by
 from subgoal.plain_text import numbered_lines, read_text, storable
-from subgoal.toml_file import read_toml
+from subgoal.storage.toml_file import read_toml
 
 any_text = st.text(st.characters(exclude_categories=()))
 """Halves of surrogate pairs included, unlike `st.text()`."""

@@ -45,11 +45,11 @@ from subgoal.annotation.teachers.llm.ledger import Totals
 from subgoal.annotation.teachers.rehearsal.faults import FaultRates
 from subgoal.annotation.teachers.rehearsal.server import Delivered, ServerConfig, TeacherServer
 from subgoal.cli.main import main as subgoal_main
-from subgoal.digests import digest_of
 from subgoal.evaluation.summary import evaluated, journal
-from subgoal.journal import file_digest
-from subgoal.manifest import StageState
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import digest_of
+from subgoal.storage.journal import file_digest
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 
 CONFIG = """
 [world]

@@ -32,7 +32,7 @@ from subgoal.annotation.config import AnnotateConfig
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import Example, build, corpus
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_student
 from subgoal.students.config import Size, StudentConfig
 from subgoal.text.format import RenderingName, Role

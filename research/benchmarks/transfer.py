@@ -25,7 +25,7 @@ from subgoal.annotation.transfer.example import TransferExample
 from subgoal.annotation.transfer.selection import medoids
 from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.annotation.transfer.template import templates
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories import collect
 
 COUNTS = (1, 2, 3, 5, None)

@@ -13,9 +13,9 @@ import tomli_w
 
 from research.tables.catalogue import SHIPPED, Catalogue
 from research.tables.matrix import Sized
-from subgoal.journal import write_text
 from subgoal.record import Record
-from subgoal.toml_file import read_toml
+from subgoal.storage.journal import write_text
+from subgoal.storage.toml_file import read_toml
 from subgoal.validation import validated
 
 PROGRAM = ("python", "-m", "research.tables")

@@ -11,13 +11,13 @@ from research.tables.annotation_budget import BudgetedTraining
 from research.tables.scale import Scale
 from research.tables.table import Row, Table
 from subgoal.agents.config import AgentName
-from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.journal import file_digest
 from subgoal.record import Record
+from subgoal.storage.digests import digest_of
+from subgoal.storage.journal import file_digest
+from subgoal.storage.toml_file import merged
 from subgoal.text.format import Role
-from subgoal.toml_file import merged
 from subgoal.training.config import TrainConfig
 from subgoal.validation import validated
 

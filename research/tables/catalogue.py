@@ -6,7 +6,7 @@ from pathlib import Path
 from research.tables.scale import Scale
 from research.tables.table import Table
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.toml_file import read_toml
+from subgoal.storage.toml_file import read_toml
 from subgoal.validation import validated
 
 SHIPPED = Path("research/tables/configs/scienceworld")

@@ -33,7 +33,7 @@ from subgoal.evaluation.protocol import (
 from subgoal.evaluation.summary import played
 from subgoal.plain_text import read_record
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import StudentCard, read_card
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.training.train import students_folder

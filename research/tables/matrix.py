@@ -21,12 +21,12 @@ from research.tables.table import Content, Row, Table
 from subgoal.annotation import annotate
 from subgoal.augmentation import augment
 from subgoal.augmentation.config import AugmentConfig
-from subgoal.digests import digest_of
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.summary import played as episodes_of
-from subgoal.journal import file_digest
-from subgoal.manifest import StageState
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import digest_of
+from subgoal.storage.journal import file_digest
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import weights_file
 from subgoal.training.train import students_folder
 

@@ -25,9 +25,9 @@ from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid, DiskFull, StageBusy, SubgoalError
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
-from subgoal.journal import write_text
 from subgoal.progress import console
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import write_text
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import weights_file
 from subgoal.training.train import students_folder, train
 from subgoal.trajectories.collect import collect

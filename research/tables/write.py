@@ -13,10 +13,10 @@ from research.tables.cost import RowCost
 from research.tables.figures import TableFigures
 from research.tables.grids import grids, notes, rules
 from subgoal.cli.output import printed as printed_grid
-from subgoal.journal import write_text
 from subgoal.record import Record
 from subgoal.report.charts import BAR, LABELS, WIDTH
 from subgoal.report.html import part, template
+from subgoal.storage.journal import write_text
 
 _PACKAGE = "research.tables"
 _COLOURS = (

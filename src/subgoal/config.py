@@ -14,20 +14,20 @@ from pydantic import BaseModel, Field, model_validator
 from subgoal.agents.config import Decoding
 from subgoal.annotation.config import AnnotateConfig
 from subgoal.augmentation.config import AugmentConfig
+from subgoal.connections.secret import masked
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.config import WorldConfig
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
-from subgoal.journal import write_text
 from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Rare, Record
 from subgoal.report.config import ReportConfig
-from subgoal.run_folder import RunFolder
-from subgoal.secret import masked
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.shared_keys import gathered, shared, spread, values_of
+from subgoal.storage.journal import write_text
+from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.toml_file import merged, read_toml
 from subgoal.time_plan.config import TimePlanConfig
-from subgoal.toml_file import merged, read_toml
 from subgoal.training.config import TrainConfig
 from subgoal.trajectories.config import CollectConfig
 from subgoal.validation import is_record, kind, validated

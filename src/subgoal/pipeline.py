@@ -11,7 +11,7 @@ from subgoal.augmentation.config import AugmentConfig
 from subgoal.config import Config, changed, config_for, load_config, save_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
 

@@ -16,7 +16,7 @@ from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import AnnotationInvalid, EnvironmentFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.storage import journal as trajectories_of

@@ -12,7 +12,7 @@ from subgoal.annotation.subgoal import check_spans
 from subgoal.annotation.teachers.recorded import recorded_annotations
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, RunFolderInvalid
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories import collect
 
 RECORDED = recorded_annotations("scienceworld")

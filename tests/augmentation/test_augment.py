@@ -15,7 +15,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import DataCorrupt, RunFolderInvalid, TrainingFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import Mark
 from subgoal.training.config import TrainConfig

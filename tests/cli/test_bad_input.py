@@ -11,8 +11,8 @@ from subgoal.cli.main import main
 from subgoal.cli.output import out
 from subgoal.config import load_config
 from subgoal.errors import ConfigInvalid
-from subgoal.journal import Journal
 from subgoal.report.runs import run_folders
+from subgoal.storage.journal import Journal
 from subgoal.trajectories import collect
 
 ERRAND = ("--world.environment", "errand", "--collect.per-type", "2")

@@ -6,7 +6,7 @@ from subgoal.annotation import annotate
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.cli.main import main
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories import collect
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from subgoal.cli.main import main
 from subgoal.evaluation.summary import journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 INTERRUPTED = """
 import os, signal, sys

@@ -7,7 +7,7 @@ import pytest
 
 from subgoal.cli.main import main
 from subgoal.evaluation.summary import journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 FEW = ["--evaluate.per-type", "1"]
 

@@ -7,9 +7,9 @@ import pytest
 
 from subgoal.cli.main import main
 from subgoal.errors import EnvironmentFailed, RunFolderInvalid, TrainingFailed
-from subgoal.manifest import StageState
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 
 ERRAND = ("--world.environment", "errand", "--world.types", "fetch", "--collect.per-type", "2")
 PLAY = ("--world.environment", "errand", "--evaluate.protocol", "dev-quick")

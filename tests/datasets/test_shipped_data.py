@@ -8,7 +8,7 @@ import pytest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StopReason
-from subgoal.journal import Journal, file_digest
+from subgoal.storage.journal import Journal, file_digest
 
 PLACE = Path(__file__).parents[2] / "data" / "scienceworld"
 CARD = (PLACE / "README.md").read_text(encoding="utf-8")

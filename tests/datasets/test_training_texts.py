@@ -6,9 +6,9 @@ import zstandard
 from safetensors.numpy import load, save
 
 from subgoal.datasets.training_texts import load_prepared
-from subgoal.digests import write_digests
 from subgoal.errors import DataCorrupt
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import write_digests
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training import texts

@@ -16,7 +16,7 @@ from subgoal.environments.pool import Pool
 from subgoal.errors import EnvironmentFailed, TaskUnknown
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import CollectSummary, collect
 from subgoal.trajectories.config import CollectConfig
 

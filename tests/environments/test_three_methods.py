@@ -30,7 +30,7 @@ from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.report.play import play_by_hand
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 

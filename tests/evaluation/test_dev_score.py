@@ -4,8 +4,8 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.evaluation.config import RolloutConfig
 from subgoal.evaluation.dev_score import dev_scores
-from subgoal.journal import Journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role
 from subgoal.training.config import Select, TrainConfig, TrainingConfig

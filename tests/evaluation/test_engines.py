@@ -32,8 +32,8 @@ from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.journal import Journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import read_card
 from subgoal.students.config import Architecture, StudentConfig
 from subgoal.students.folder import load_student

@@ -14,7 +14,6 @@ from subgoal.agents.released import released_agent
 from subgoal.annotation.annotate import journal as annotations_of
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.cluster import Worker
-from subgoal.digests import write_digests
 from subgoal.environments import registry
 from subgoal.environments.base import Observation, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
@@ -31,7 +30,8 @@ from subgoal.evaluation.evaluate import evaluate, subgoals_of, tasks_of
 from subgoal.evaluation.summary import evaluated, journal, summarize
 from subgoal.report.config import ReportConfig
 from subgoal.report.write import report
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import write_digests
+from subgoal.storage.run_folder import RunFolder
 from untrained import untrained_students
 
 CONFIG = EvaluateConfig(

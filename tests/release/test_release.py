@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 import subgoal
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import released_agent
-from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid, ExportFailed, StudentInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.release.release import finished, release
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import write_digests
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.export.quantization import Quantization
 
 HALF = Quantization.BFLOAT16

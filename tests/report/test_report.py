@@ -19,7 +19,7 @@ from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import outdated
 from subgoal.report.html import json_text
 from subgoal.report.write import report
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.ending import Ending, TrainingExtent
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

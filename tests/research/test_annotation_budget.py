@@ -14,7 +14,7 @@ from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.shortening import shortened
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import TeacherFailed
-from subgoal.journal import Journal
+from subgoal.storage.journal import Journal
 from subgoal.trajectories.replay import replay
 
 SHIPPED = Path(__file__).parents[2] / "data" / "scienceworld" / "annotations.jsonl"

@@ -18,8 +18,8 @@ from subgoal.engines.base import Generated
 from subgoal.engines.transformers import make_engine
 from subgoal.environments.errand import LANGUAGE, TASK_TYPES, ErrandWorld
 from subgoal.errors import ConfigInvalid, DataLeak
-from subgoal.journal import Journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_student
 from subgoal.students.card import read_card
 from subgoal.students.config import StudentConfig

@@ -22,10 +22,10 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.run_folder import RunFolder
 from subgoal.self_training.config import ImproveConfig
 from subgoal.self_training.own_path import Replay, Worth, own_path, worth
 from subgoal.self_training.own_successes import improve, journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.conditions import conditions, with_reasons, without_reason
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer

@@ -11,10 +11,10 @@ from subgoal.environments.pool import Pool
 from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.protocol import PROTOCOLS
 from subgoal.evaluation.rollout import play_all
-from subgoal.run_folder import RunFolder
 from subgoal.self_training import attempts as attempts_module
 from subgoal.self_training.config import ReinforceConfig
 from subgoal.self_training.reinforce import reinforce, rounds_journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from untrained import untrained_students

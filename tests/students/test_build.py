@@ -26,7 +26,7 @@ from subgoal.datasets.examples import build, corpus
 from subgoal.engines.base import Generation
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import ConfigInvalid, StudentInvalid
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_model, make_t5, make_tokens
 from subgoal.students.config import Architecture, LoraConfig, Size, StudentConfig
 from subgoal.students.folder import load_student

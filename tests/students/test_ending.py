@@ -74,7 +74,7 @@ def test_time_is_no_part_of_what_was_learned(budget, at, learned, used):
 
 
 def test_a_student_says_what_ended_its_training(tiny, tmp_path):
-    from subgoal.run_folder import RunFolder
+    from subgoal.storage.run_folder import RunFolder
 
     def trained(name, **training):
         config = tiny.model_copy(update={"training": tiny.training.model_copy(update=training)})

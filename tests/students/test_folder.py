@@ -6,8 +6,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from subgoal.digests import DIGESTS
 from subgoal.errors import StudentInvalid
+from subgoal.storage.digests import DIGESTS
 from subgoal.students.build import make_student
 from subgoal.students.card import StudentCard
 from subgoal.students.config import StudentConfig

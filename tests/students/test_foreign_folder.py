@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from subgoal.agents.student_engine import room
-from subgoal.digests import DIGESTS, write_digests
 from subgoal.engines.base import Generation
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import StudentInvalid
+from subgoal.storage.digests import DIGESTS, write_digests
 from subgoal.students.card import StudentCard, read_card
 from subgoal.students.folder import Student, load_student, load_tokenizer, save_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from transformers import LlamaConfig, T5Config
 
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import StudentCard
 from subgoal.students.folder import load_student
 from subgoal.students.model_card import model_card, shown

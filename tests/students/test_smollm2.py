@@ -7,7 +7,7 @@ import pytest
 from subgoal.agents.config import AgentName
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.config import LoraConfig, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Turns

@@ -8,7 +8,7 @@ from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.datasets.config import DatasetConfig
 from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan import rehearsal
 from subgoal.time_plan import stage as plan_stage

@@ -10,7 +10,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.datasets.parquet import conversation, turns
 from subgoal.errors import ExportFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import RenderingName, Role, Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.training.data_export import export_data

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from subgoal.engines.transformers import make_engine
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_student
 from subgoal.students.config import StudentConfig
 from subgoal.text.format import Role

@@ -6,9 +6,9 @@ import torch
 
 from subgoal.environments.errand import TASK_TYPES
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, TrainingFailed
-from subgoal.journal import file_digest
-from subgoal.manifest import StageState
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import file_digest
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.config import Select, TrainConfig, TrainingConfig

@@ -3,8 +3,8 @@ import pytest
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, RunFolderInvalid, TaskUnknown
-from subgoal.journal import Journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect, failures
 from subgoal.trajectories.config import CollectConfig, PathSource
 from subgoal.trajectories.replay import replay

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from subgoal.manifest import StageState
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.storage import journal
 
 COMMAND = (sys.executable, "-c", "from subgoal.cli.main import main; main()", "collect")

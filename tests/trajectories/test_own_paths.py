@@ -7,7 +7,7 @@ import pytest
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 from subgoal.trajectories.own_paths import Account

@@ -17,10 +17,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from subgoal.agents.config import AgentName, Decoding
-from subgoal.digests import check_digests
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
 from subgoal.plain_text import read_record
 from subgoal.record import Record
+from subgoal.storage.digests import check_digests
 from subgoal.students.card import weights_file
 from subgoal.text.format import Role
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 
-from subgoal.digests import check_digests, digest_of
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig, EngineName, Precision, resolved
 from subgoal.engines.ctranslate2 import ConvertedModel, CTranslate2Engine
 from subgoal.engines.server import OpenAIEngine
 from subgoal.engines.transformers import make_engine, threads_for
 from subgoal.errors import EngineFailed, StudentInvalid
-from subgoal.journal import file_digest
 from subgoal.plain_text import read_text
-from subgoal.run_folder import delete
+from subgoal.storage.digests import check_digests, digest_of
+from subgoal.storage.journal import file_digest
+from subgoal.storage.run_folder import delete
 from subgoal.students.card import CARD, StudentCard, read_card, weights_file
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import load_student, load_tokenizer

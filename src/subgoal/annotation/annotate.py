@@ -20,12 +20,12 @@ from subgoal.cluster import Cluster
 from subgoal.environments.base import StopReason
 from subgoal.environments.boundary import raised
 from subgoal.errors import AnnotationInvalid, ConfigInvalid, DataCorrupt, TeacherFailed
-from subgoal.journal import Journal, write_text
-from subgoal.manifest import StageState
 from subgoal.plain_text import read_record, storable
 from subgoal.progress import Progress
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal, write_text
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories import collect
 from subgoal.trajectories.trajectory import Trajectory
 

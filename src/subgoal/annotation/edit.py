@@ -6,7 +6,7 @@ from subgoal.annotation import annotate
 from subgoal.annotation.edited_text import corrected, corrections, read_edited, write_editable
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 def edit_out(

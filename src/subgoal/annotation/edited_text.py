@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.errors import AnnotationInvalid
-from subgoal.journal import Journal, write_text
 from subgoal.plain_text import REPLACEMENT, read_text
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal, write_text
+from subgoal.storage.run_folder import RunFolder
 
 PERSON = "person"
 """The teacher of an annotation that was corrected by hand."""

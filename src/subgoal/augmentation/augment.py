@@ -18,9 +18,9 @@ from subgoal.augmentation.moved_target import SOURCE, elsewhere
 from subgoal.augmentation.shortening import shortened
 from subgoal.environments.base import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
-from subgoal.journal import Journal
 from subgoal.progress import Progress
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.trajectory import Trajectory

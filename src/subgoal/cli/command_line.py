@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from subgoal.errors import ConfigInvalid
 from subgoal.record import RARE
 from subgoal.shared_keys import shared
-from subgoal.toml_file import merged
+from subgoal.storage.toml_file import merged
 from subgoal.validation import Place, is_record, key_of, kind
 
 ANY = "NAME"

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from subgoal.cli.command_line import ANY, Option, options_of
-from subgoal.secret import masked
+from subgoal.connections.secret import masked
 from subgoal.validation import Place, kind
 
 _LEFT = 44

@@ -15,9 +15,9 @@ from subgoal.cluster import Backend, Cluster
 from subgoal.environments.config import WorldConfig
 from subgoal.environments.pool import WorldLimits
 from subgoal.record import Rare, Record
-from subgoal.run_folder import RunFolder
 from subgoal.shared_keys import gathered
-from subgoal.toml_file import merged
+from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.toml_file import merged
 from subgoal.validation import validated
 
 if TYPE_CHECKING:  # the configuration of all stages, for verbs that have one

@@ -20,13 +20,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from subgoal.datasets.examples import Example
-from subgoal.digests import check_digests, write_digests
 from subgoal.errors import DataCorrupt, said_by
 from subgoal.record import Record, removed
+from subgoal.storage.digests import check_digests, write_digests
+from subgoal.storage.unpacking import unpack_zstd
 from subgoal.students.folder import load_tokenizer, write_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
-from subgoal.unpacking import unpack_zstd
 
 _FILE = "texts.safetensors.zst"
 _WINDOW_LOG = 27

@@ -12,10 +12,16 @@ from collections.abc import Coroutine
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
+from subgoal.connections.http_client import (
+    BrokenReply,
+    RedirectRefused,
+    open_client,
+    raw_reply,
+    read_json,
+)
+from subgoal.connections.server_access import Access
 from subgoal.engines.config import ServerAccess
 from subgoal.errors import ConfigInvalid, EngineFailed, install
-from subgoal.http_client import BrokenReply, RedirectRefused, open_client, raw_reply, read_json
-from subgoal.server_access import Access
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from py4j.java_gateway import find_jar_path  # pyright: ignore[reportMissingType
 
 from subgoal.environments.java_program import find_java, java_environment
 from subgoal.errors import EnvironmentFailed
-from subgoal.temporary import temporary_folder
+from subgoal.storage.temporary import temporary_folder
 
 START_TIMEOUT = 60.0
 """Seconds that a Java process may take to open its gateway."""

@@ -13,7 +13,7 @@ from subgoal.evaluation.evaluate import tasks_of
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import console
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import StudentCard
 from subgoal.students.folder import Student
 from subgoal.text.format import Role, TextFormat

@@ -17,7 +17,7 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.record import Record
-from subgoal.temporary import temporary_folder
+from subgoal.storage.temporary import temporary_folder
 
 GROUP = 4
 """So many episodes are sent to a process at once, times its worlds."""

@@ -37,11 +37,11 @@ from subgoal.evaluation.summary import (
     students_file,
     summarize,
 )
-from subgoal.journal import Journal, file_digest, write_text
-from subgoal.manifest import StageState
 from subgoal.progress import Progress, console
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal, file_digest, write_text
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import CARD, read_card, weights_file
 
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]

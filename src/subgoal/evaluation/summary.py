@@ -23,10 +23,10 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
 from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
 from subgoal.evaluation.tables import score_tables
-from subgoal.journal import Journal
 from subgoal.plain_text import read_record
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.summary import Summary, Table, TextLine, Tone
 

@@ -12,12 +12,12 @@ from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.release.release import release
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.temporary import temporary_folder
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
 from subgoal.summary import Summary, Table, TextLine, Tone
-from subgoal.temporary import temporary_folder
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.training.data_export import export_data

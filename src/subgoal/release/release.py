@@ -7,13 +7,13 @@ from pydantic import ValidationError
 from subgoal.agents.config import AgentName
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import AGENT, AgentCard
-from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
-from subgoal.manifest import StageState
 from subgoal.release.card import agent_card
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import write_digests
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import StudentCard, read_card
 from subgoal.students.export.export import Form, check_free, export_student
 from subgoal.students.export.quantization import Quantization

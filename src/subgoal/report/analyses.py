@@ -8,10 +8,10 @@ from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, summarize
 from subgoal.evaluation.tables import label
-from subgoal.manifest import StageManifest, StageState
 from subgoal.plain_text import storable
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageManifest, StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.time_plan.plan import TimePlan, plan_of
 
 REFERENCES = ("oracle", "random_action")

@@ -16,10 +16,10 @@ from subgoal.annotation.agreement import Fidelity, fidelity
 from subgoal.annotation.config import TeacherKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.teachers.recorded import recorded_annotations
-from subgoal.journal import write_text
 from subgoal.plain_text import storable
 from subgoal.report.html import as_it_is, part, template
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import write_text
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.trajectories.trajectory import Step
 

@@ -2,9 +2,9 @@
 
 from pydantic import ValidationError
 
-from subgoal.manifest import StageManifest
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageManifest
+from subgoal.storage.run_folder import RunFolder
 
 REPORT = "report.json"
 """The report as data."""

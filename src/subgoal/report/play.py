@@ -19,7 +19,7 @@ from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.protocol import protocol as named_protocol
 from subgoal.evaluation.tables import label
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from subgoal.agents.released import ReleasedAgent

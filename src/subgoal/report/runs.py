@@ -5,10 +5,10 @@ from pathlib import Path
 from typing_extensions import override
 
 from subgoal.errors import RunFolderInvalid
-from subgoal.manifest import StageState
 from subgoal.record import Record
 from subgoal.report.freshness import outdated
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from subgoal.journal import write_text
 from subgoal.report.analyses import ReportData, analyse
 from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import REPORT
 from subgoal.report.html import page
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import write_text
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
 
 

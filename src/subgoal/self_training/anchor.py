@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from subgoal.datasets.training_texts import load_prepared
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.batches import Batches, Layout
 from subgoal.training.config import TrainConfig

@@ -27,12 +27,12 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
 from subgoal.evaluation.protocol import PROTOCOLS, Protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.journal import Journal
 from subgoal.progress import Progress, console
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
 from subgoal.self_training.config import ImproveConfig
 from subgoal.self_training.own_path import TEACHER, Worth, own_path, worth
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import weights_file
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.replay import replay

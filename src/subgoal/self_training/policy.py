@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record, removed
-from subgoal.run_folder import delete
+from subgoal.storage.run_folder import delete
 from subgoal.students.folder import Student, write_folder
 from subgoal.text.format import Role
 from subgoal.training.checkpoint import checkpoints

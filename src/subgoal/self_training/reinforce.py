@@ -29,10 +29,8 @@ from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
 from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
 from subgoal.evaluation.rollout import rollout
-from subgoal.journal import Journal
 from subgoal.progress import Progress
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
 from subgoal.self_training.anchor import Anchor, anchors
 from subgoal.self_training.attempts import Attempt, attempts
 from subgoal.self_training.config import ReinforceConfig
@@ -45,6 +43,8 @@ from subgoal.self_training.policy import (
     save_checkpoint,
 )
 from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import weights_file
 from subgoal.students.folder import load_student, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone

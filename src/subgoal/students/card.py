@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from subgoal.digests import check_digests
 from subgoal.errors import StudentInvalid
 from subgoal.plain_text import read_record
 from subgoal.record import Record, removed
+from subgoal.storage.digests import check_digests
 from subgoal.students.ending import Ending, TrainingExtent
 from subgoal.students.model_files import INDEX, WEIGHTS, weights_files
 from subgoal.text.format import Role, TextFormat

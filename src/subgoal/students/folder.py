@@ -21,9 +21,9 @@ from typing import Any, cast
 
 import torch
 
-from subgoal.digests import check_digests, write_digests
 from subgoal.errors import StudentInvalid, said_by
-from subgoal.journal import writing
+from subgoal.storage.digests import check_digests, write_digests
+from subgoal.storage.journal import writing
 from subgoal.students.card import CARD, REMEDY, StudentCard, needed, read_card, weights_file
 from subgoal.students.model_files import Origin, check_model_folder
 from subgoal.students.plain_llama import read_plain_llama

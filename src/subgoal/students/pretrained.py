@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from subgoal.errors import StudentInvalid, install, said_by
+from subgoal.storage.temporary import temporary_folder
 from subgoal.students.gguf_header import tensors_of
 from subgoal.students.model_files import Origin, check_model_folder
 from subgoal.students.model_shape import check_sound, checked_config, read_config
-from subgoal.temporary import temporary_folder
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer, StudentTokenizer

@@ -15,7 +15,7 @@ from subgoal.errors import RunFolderInvalid
 from subgoal.plain_text import read_record
 from subgoal.progress import clock
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, TextLine, Tone
 from subgoal.time_plan.config import TimePlanConfig
 

@@ -15,7 +15,7 @@ from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import WORLDS_A_CORE, evaluate, tasks_of
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import journal
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.time_plan.plan import Speed
 from subgoal.training.config import Select, TrainConfig

@@ -11,9 +11,9 @@ from subgoal.augmentation.augment import learned_from
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.journal import write_text
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import write_text
+from subgoal.storage.run_folder import RunFolder
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.time_plan.plan import PLAN, TimePlan, choose, plan_of
 from subgoal.time_plan.rehearsal import rehearse

@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from subgoal.digests import check_digests, write_digests
 from subgoal.errors import TrainingFailed, said_by
 from subgoal.record import Record
-from subgoal.run_folder import delete
+from subgoal.storage.digests import check_digests, write_digests
+from subgoal.storage.run_folder import delete
 from subgoal.students.folder import write_folder
 from subgoal.training.config import TrainingPrecision
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from subgoal.datasets.parquet import write_data_card, write_parquet
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.export.export import check_free
 from subgoal.students.folder import write_folder
 from subgoal.training.config import TrainConfig

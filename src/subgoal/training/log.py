@@ -3,8 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from subgoal.journal import Journal
 from subgoal.record import Record
+from subgoal.storage.journal import Journal
 
 
 class Setup(Record):

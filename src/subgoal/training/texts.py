@@ -12,12 +12,12 @@ from subgoal.datasets.examples import Example, build, chosen_types, corpus, unwr
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
-from subgoal.digests import digest_of
 from subgoal.errors import StudentInvalid, TrainingFailed
-from subgoal.journal import Journal, file_digest
-from subgoal.manifest import StageManifest
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.digests import digest_of
+from subgoal.storage.journal import Journal, file_digest
+from subgoal.storage.manifest import StageManifest
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import Tokens, make_tokens
 from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.config import StudentConfig

@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from typing_extensions import override
 
-from subgoal.digests import digest_of
 from subgoal.errors import ConfigInvalid
-from subgoal.journal import file_digest, write_text
 from subgoal.machine import cores
-from subgoal.manifest import StageState
-from subgoal.run_folder import RunFolder, Stage
+from subgoal.storage.digests import digest_of
+from subgoal.storage.journal import file_digest, write_text
+from subgoal.storage.manifest import StageState
+from subgoal.storage.run_folder import RunFolder, Stage
 from subgoal.students.build import make_model
 from subgoal.students.card import StudentCard, read_card
 from subgoal.students.ending import TrainingExtent, cautions

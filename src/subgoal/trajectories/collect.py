@@ -20,9 +20,9 @@ from subgoal.environments.base import Ability, Environment, StopReason, Task, ne
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
-from subgoal.journal import Journal
 from subgoal.progress import Progress
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.config import CollectConfig, PathSource
 from subgoal.trajectories.own_paths import (

@@ -15,12 +15,12 @@ import zstandard
 from pydantic import ConfigDict
 
 from subgoal.errors import ConfigInvalid
-from subgoal.journal import Journal
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.unpacking import lines
 from subgoal.trajectories.trajectory import Trajectory
-from subgoal.unpacking import lines
 
 FILE = "trajectories.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""

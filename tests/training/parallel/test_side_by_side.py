@@ -9,7 +9,7 @@ import torch
 
 from subgoal.errors import DataCorrupt, TrainingFailed
 from subgoal.progress import Update
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.parallel import side_by_side

@@ -4,7 +4,7 @@ from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.options import ClusterOptions
 from subgoal.cli.output import show, show_path
 from subgoal.errors import TeacherFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class AnnotateOptions(ClusterOptions):

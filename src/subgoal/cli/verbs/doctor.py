@@ -4,7 +4,7 @@ from subgoal.cli.options import RunOptions
 from subgoal.cli.output import show
 from subgoal.config import config_for
 from subgoal.doctor import diagnosis
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class DoctorOptions(RunOptions):

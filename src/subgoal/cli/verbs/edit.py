@@ -8,7 +8,7 @@ from subgoal.cli.options import DEFAULT_RUN
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class EditOptions(Record):

@@ -10,7 +10,7 @@ from subgoal.environments.config import WorldConfig
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Rare
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.export.quantization import Quantization
 from subgoal.summary import Summary
 from subgoal.text.format import Role

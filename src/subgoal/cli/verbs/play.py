@@ -8,7 +8,7 @@ from subgoal.environments.config import WorldConfig
 from subgoal.environments.registry import make
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Rare
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class PlayOptions(RunOptions):

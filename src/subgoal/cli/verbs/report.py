@@ -5,7 +5,7 @@ from subgoal.cli.output import show
 from subgoal.errors import ConfigInvalid
 from subgoal.record import Rare
 from subgoal.report.config import ReportConfig
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class ReportOptions(RunOptions):

@@ -5,7 +5,7 @@ from pathlib import Path
 from subgoal.cli.output import say, show
 from subgoal.record import Record
 from subgoal.report.runs import run_folders
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 
 
 class RunsOptions(Record):

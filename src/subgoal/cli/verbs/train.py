@@ -5,7 +5,7 @@ from subgoal.cli.output import say, show
 from subgoal.environments.config import WorldConfig
 from subgoal.evaluation.config import RolloutConfig
 from subgoal.record import Rare
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.training.config import TrainConfig
 
 

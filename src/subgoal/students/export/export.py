@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from subgoal.digests import write_digests
 from subgoal.errors import ConfigInvalid, ExportFailed
+from subgoal.storage.digests import write_digests
+from subgoal.storage.temporary import temporary_folder
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.gguf import write_gguf
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.folder import load_student, save_student, write_folder
-from subgoal.temporary import temporary_folder
 
 
 class Form(StrEnum):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from subgoal.errors import ExportFailed, install
-from subgoal.journal import writing
+from subgoal.storage.journal import writing
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.model_files import read_json
 

@@ -35,8 +35,8 @@ from tokenizers import Tokenizer
 from typing_extensions import override
 
 from subgoal.errors import StudentInvalid
-from subgoal.journal import write_text
 from subgoal.record import Record
+from subgoal.storage.journal import write_text
 from subgoal.text.tokenizers.marks import (
     FastTokenizer,
     Mark,

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from typing_extensions import override
 
 from subgoal.errors import StudentInvalid
-from subgoal.journal import write_text
+from subgoal.storage.journal import write_text
 
 
 class Mark(StrEnum):

@@ -16,7 +16,7 @@ import threading
 from subgoal.errors import SubgoalError
 from subgoal.progress import relay_to
 from subgoal.record import Record
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.training.parallel.side_by_side import TrainingOrder, failure_of
 
 _PR_SET_PDEATHSIG = 1

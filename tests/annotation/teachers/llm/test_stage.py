@@ -22,7 +22,7 @@ from subgoal.annotation.teachers.llm.ledger import Ledger
 from subgoal.annotation.teachers.rehearsal.faults import FaultRates
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
 from subgoal.errors import ConfigInvalid, DataCorrupt, RunFolderInvalid, TeacherFailed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 
@@ -287,7 +287,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from subgoal.annotation.annotate import AnnotateConfig, annotate
-from subgoal.run_folder import RunFolder
+from subgoal.storage.run_folder import RunFolder
 annotate(AnnotateConfig.model_validate_json(sys.argv[1]), RunFolder(Path(sys.argv[2])))
 """
 

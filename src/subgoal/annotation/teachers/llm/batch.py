@@ -18,10 +18,10 @@ from subgoal.annotation.teachers.llm.endpoint import Endpoint, QuestionRefused, 
 from subgoal.annotation.teachers.llm.ledger import AttemptState, Ledger, Reply, Request
 from subgoal.annotation.teachers.llm.persistence import Persistence
 from subgoal.annotation.teachers.llm.sender import Requests
+from subgoal.connections.http_client import BrokenReply, read_json
+from subgoal.connections.server_access import shown
 from subgoal.errors import TeacherFailed
-from subgoal.http_client import BrokenReply, read_json
 from subgoal.plain_text import numbered_lines
-from subgoal.server_access import shown
 
 _MOST_REQUESTS = 10_000
 _COMPLETED = "completed"

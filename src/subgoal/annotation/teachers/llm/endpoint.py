@@ -23,12 +23,18 @@ from subgoal.annotation.teachers.llm.ledger import AttemptState
 from subgoal.annotation.teachers.llm.prompt import Messages
 from subgoal.annotation.teachers.llm.refusal import Refusal, RefusalKind, error_in, read_refusal
 from subgoal.annotation.teachers.llm.request_form import RequestForm
+from subgoal.connections.http_client import (
+    BrokenReply,
+    RedirectRefused,
+    open_client,
+    raw_reply,
+    read_json,
+)
+from subgoal.connections.secret import named_secret, resolved
+from subgoal.connections.server_access import Access, shown
 from subgoal.errors import ConfigInvalid, TeacherFailed
-from subgoal.http_client import BrokenReply, RedirectRefused, open_client, raw_reply, read_json
 from subgoal.plain_text import storable
 from subgoal.record import Record
-from subgoal.secret import named_secret, resolved
-from subgoal.server_access import Access, shown
 
 T = TypeVar("T")
 

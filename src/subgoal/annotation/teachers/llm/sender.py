@@ -16,11 +16,11 @@ from subgoal.annotation.teachers.llm.cost import TokenCounter, as_json, expect, 
 from subgoal.annotation.teachers.llm.endpoint import Answer, Endpoint, QuestionRefused, Unanswered
 from subgoal.annotation.teachers.llm.ledger import AttemptState, Expected, Ledger, Reply, Request
 from subgoal.annotation.teachers.llm.persistence import Persistence
-from subgoal.digests import digest_of
+from subgoal.connections.secret import masked
+from subgoal.connections.server_access import shown
 from subgoal.errors import ConfigInvalid, TeacherFailed
 from subgoal.plain_text import storable
-from subgoal.secret import masked
-from subgoal.server_access import shown
+from subgoal.storage.digests import digest_of
 
 _OF_OLD = ("temperature", "reasoning_effort", "seed")
 """Parameters that have places of their own in a request's identity; None: not sent."""

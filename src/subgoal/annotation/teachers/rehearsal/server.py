@@ -27,11 +27,11 @@ from subgoal.annotation.teachers.llm.cost import estimate
 from subgoal.annotation.teachers.llm.prompt import render_pairs
 from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates, faulty_text
 from subgoal.annotation.teachers.rehearsal.known_answers import KnownAnswers, KnownQuestion
-from subgoal.digests import digest_of
+from subgoal.connections.http_client import BrokenReply, read_json
 from subgoal.errors import TeacherFailed
-from subgoal.http_client import BrokenReply, read_json
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
+from subgoal.storage.digests import digest_of
 from subgoal.summary import Summary, Table, TextLine, Tone
 
 _SAID = "The server had an error"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from subgoal.connections.server_access import Access, is_here, proxy_for, shown
 from subgoal.errors import ConfigInvalid
-from subgoal.server_access import Access, is_here, proxy_for, shown
 
 
 @pytest.fixture(autouse=True)

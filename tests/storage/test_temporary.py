@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from subgoal.temporary import temporary_folder
+from subgoal.storage.temporary import temporary_folder
 
 
 def test_a_folder_of_a_killed_process_is_removed(

@@ -24,6 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from subgoal.connections.secret import masked
 from subgoal.errors import (
     ClusterFailed,
     DiskFull,
@@ -32,8 +33,10 @@ from subgoal.errors import (
     RunFolderInvalid,
     StageBusy,
 )
-from subgoal.journal import file_digest, remove_leftovers, write_text
-from subgoal.manifest import (
+from subgoal.progress import console
+from subgoal.record import Record
+from subgoal.storage.journal import file_digest, remove_leftovers, write_text
+from subgoal.storage.manifest import (
     SUFFIX,
     StageManifest,
     StageState,
@@ -43,9 +46,6 @@ from subgoal.manifest import (
     reads,
     timed,
 )
-from subgoal.progress import console
-from subgoal.record import Record
-from subgoal.secret import masked
 
 _LOCK_SECONDS = 0.3
 """How long a stage waits for its lock: who asks whether the stage runs holds it for a moment."""

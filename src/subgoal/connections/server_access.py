@@ -15,9 +15,9 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from subgoal.connections.secret import Secrets, decoded, is_secret, resolved, sendable
 from subgoal.errors import ConfigInvalid
 from subgoal.plain_text import storable
-from subgoal.secret import Secrets, decoded, is_secret, resolved, sendable
 
 _PORTS = {"http": 80, "https": 443}
 _PROXIES = {"http", "https", "socks5", "socks5h"}

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subgoal.errors import DataCorrupt
-from subgoal.journal import Journal, uninterrupted
 from subgoal.record import Record
+from subgoal.storage.journal import Journal, uninterrupted
 
 
 class Note(Record):

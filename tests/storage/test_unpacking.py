@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 import zstandard
 
-from subgoal import unpacking
 from subgoal.errors import ConfigInvalid, DataCorrupt
-from subgoal.journal import Journal
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
-from subgoal.toml_file import read_toml
+from subgoal.storage import unpacking
+from subgoal.storage.journal import Journal
+from subgoal.storage.toml_file import read_toml
+from subgoal.storage.unpacking import lines, unpack_zstd
 from subgoal.trajectories.storage import path_lines
-from subgoal.unpacking import lines, unpack_zstd
 
 DEEP = 10**6
 

@@ -9,9 +9,9 @@ import pytest
 from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig
 from subgoal.cli.main import main
 from subgoal.config import Config, load_config, save_config
+from subgoal.connections.secret import MASK, Secrets, masked, resolved
 from subgoal.errors import ConfigInvalid
-from subgoal.run_folder import RunFolder
-from subgoal.secret import MASK, Secrets, masked, resolved
+from subgoal.storage.run_folder import RunFolder
 
 TOML = """
 [annotate.openai]

@@ -9,9 +9,9 @@ import pytest
 from filelock import FileLock
 
 from subgoal.errors import ConfigInvalid, RunFolderInvalid, StageBusy
-from subgoal.manifest import StageState, differences
 from subgoal.record import Record, removed
-from subgoal.run_folder import RunFolder
+from subgoal.storage.manifest import StageState, differences
+from subgoal.storage.run_folder import RunFolder
 
 
 class Config(Record):

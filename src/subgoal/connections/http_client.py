@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
+from subgoal.connections.secret import sendable
+from subgoal.connections.server_access import Access, origin, proxy_for
 from subgoal.errors import ConfigInvalid
-from subgoal.secret import sendable
-from subgoal.server_access import Access, origin, proxy_for
 
 _ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 _READ_HERE = {"content-encoding", "content-length", "transfer-encoding"}

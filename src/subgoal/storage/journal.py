@@ -30,7 +30,7 @@ from subgoal.errors import DataCorrupt, DiskFull, said_by
 from subgoal.machine import is_alive
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
-from subgoal.unpacking import lines
+from subgoal.storage.unpacking import lines
 
 R = TypeVar("R", bound=Record)
 

@@ -1,0 +1,1 @@
+"""What lies on disk: run folders, journals, manifests, digests, and files packed or unpacked."""
