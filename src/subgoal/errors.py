@@ -50,6 +50,10 @@ class WorldLost(EnvironmentFailed):
     """A world went down with a process that it shares, by no fault of its own."""
 
 
+class ExpertFailed(SubgoalError):
+    """Who acts in a world to be learned from has failed in one episode."""
+
+
 class TaskUnknown(SubgoalError):
     """A task type, split or variation does not exist in the world."""
 

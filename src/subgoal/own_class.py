@@ -12,8 +12,8 @@ from subgoal.errors import ConfigInvalid, said_by
 T = TypeVar("T")
 
 
-def place_of(kind: type) -> str:
-    """Return where a class lies, as `module:Class`."""
+def place_of(kind: Callable[..., object]) -> str:
+    """Return where a class or function lies, as `module:name`."""
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
@@ -28,6 +28,27 @@ def own_class(place: str, base: type[T], what: str) -> Callable[..., T]:
     Raises:
         ConfigInvalid: It cannot be imported, is no such subclass, or lacks a method.
     """
+    found = imported(place, what)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigInvalid(
+            f"{what} is no {base.__name__.lower()}; make it a subclass of subgoal.{base.__name__}"
+        )
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(vars(found)["__abstractmethods__"]))
+        raise ConfigInvalid(f"{what} has no method {missing}; write it")
+    return found
+
+
+def imported(place: str, what: str) -> object:
+    """Import anything by name; modules in the working directory are found too.
+
+    Args:
+        place: Where it lies, as `module:name`.
+        what: Which setting names it, for messages.
+
+    Raises:
+        ConfigInvalid: It cannot be imported.
+    """
     module, _, name = place.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:  # an installed command does not look there by itself
@@ -40,11 +61,4 @@ def own_class(place: str, base: type[T], what: str) -> Callable[..., T]:
         raise
     except BaseException as error:  # anybody's code, which may try to end the program
         raise ConfigInvalid(f"{what} cannot be imported: {said_by(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigInvalid(
-            f"{what} is no {base.__name__.lower()}; make it a subclass of subgoal.{base.__name__}"
-        )
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(vars(found)["__abstractmethods__"]))
-        raise ConfigInvalid(f"{what} has no method {missing}; write it")
     return found

@@ -98,24 +98,32 @@ class Run:
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         cluster: "Cluster | None" = None,
+        policy: Callable[..., object] | None = None,
         **changes: Any,
     ) -> "CollectSummary":
-        """Replay oracle paths in the world and store them as trajectories.
+        """Replay expert paths in the world, or let a policy act, and store the trajectories.
 
         Args:
             restart: Begin again; what was written before is deleted once the new is complete.
             worlds: How many worlds side by side; does not change the result.
             limits: When a world is given up and replaced.
             cluster: Whose processes replay; None: this one's worlds.
+            policy: Who acts: a function that is given the `Situation` and returns an action, or a
+                class with such a method `act`; None: as `collect.source` says.
             changes: Keys of `[collect]`.
 
         Raises:
             SubgoalError: As `subgoal.trajectories.collect.collect` says.
         """
+        from subgoal.own_class import place_of
         from subgoal.trajectories.collect import collect
+        from subgoal.trajectories.policy import OwnPolicy
 
-        self._change("collect", changes)
-        return collect(self.config.collect, self._in(restart), worlds, limits, cluster)
+        named = {} if policy is None else {"source": place_of(policy)}
+        self._change("collect", {**changes, **named})
+        config = self.config.collect
+        expert = None if policy is None else OwnPolicy(policy, config.source)
+        return collect(config, self._in(restart), worlds, limits, cluster, expert)
 
     def annotate(
         self,

@@ -1,9 +1,11 @@
-"""Collecting: oracle paths are replayed in the world and stored as trajectories.
+"""Collecting: expert paths are replayed, or walked, in the world and stored as trajectories.
 
 Replaying is cheap; making an oracle path can take the engine a minute. So known paths come
 first: those that recorded annotations are of, then those that ship with the package, then the
 world's own oracle. Which variations are collected is nested: the first 10 are among the first 20.
-A file of somebody's own paths is collected alone, and every line of it is accounted for.
+A file of somebody's own paths is collected alone, and every line of it is accounted for. A policy
+of somebody's own acts in every task that is asked for; a path that does not solve its task is kept,
+and is marked by how it ended.
 """
 
 import random
@@ -32,7 +34,15 @@ from subgoal.trajectories.own_paths import (
     account,
     own_paths,
 )
-from subgoal.trajectories.replay import CollectFailure, Delivery, Order, ReplayWorker, deliver
+from subgoal.trajectories.policy import OwnPolicy
+from subgoal.trajectories.replay import (
+    CollectFailure,
+    Delivery,
+    Expert,
+    Order,
+    ReplayWorker,
+    deliver,
+)
 from subgoal.trajectories.storage import (
     Paths,
     journal,
@@ -71,6 +81,7 @@ class CollectSummary(Summary):
     def parts(self) -> list[TextLine | Table]:
         """Return how many paths there are of each type, and why others could not be had."""
         told = f"collected {self.paths} paths, {self.solved} of them solve their task"
+        told += f"; {len(self.failed)} could not be had" if self.failed else ""
         rows = tuple(
             (name, str(count), str(self.solved_by_type.get(name, 0)))
             for name, count in sorted(self.by_type.items())
@@ -120,10 +131,15 @@ class _Plan(NamedTuple):
         return Order(
             task=self.task,
             variant=self.variant,
-            source=self.known.source if self.known else "oracle",
+            source=self.known.source if self.known else _maker(config),
             actions=self.known.actions if self.known else None,
             max_moves=config.max_moves,
         )
+
+
+def _maker(config: CollectConfig) -> str:
+    """Return who makes the paths that are not known."""
+    return "oracle" if config.source in set(PathSource) else config.source
 
 
 def failures(folder: RunFolder) -> Journal[CollectFailure]:
@@ -139,6 +155,7 @@ def collect(
     worlds: int | Literal["auto"] = "auto",
     limits: WorldLimits = NO_LIMITS_GIVEN,
     cluster: Cluster | None = None,
+    expert: Expert | None = None,
 ) -> CollectSummary:
     """Run the stage `collect`: replay, store, seal. A second call does only what is missing.
 
@@ -148,13 +165,21 @@ def collect(
         worlds: How many worlds side by side; does not change the result.
         limits: When a world is given up and replaced.
         cluster: Whose processes replay, with one world each; None: this one's worlds.
+        expert: Who acts where no path is known; None: as the configuration says.
 
     Raises:
         TaskUnknown: A task type, the split or the simplification is not the world's.
-        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used.
+        ConfigInvalid: The file of own paths cannot be read, or none of its lines be used; or the
+            policy cannot be imported, or shall act in a cluster.
         RunFolderInvalid: The stage was run with another configuration, or runs now.
     """
     plans, own = planned(config)
+    if expert is None and _maker(config) != "oracle":
+        expert = OwnPolicy.at(config.source)
+    if expert is not None and cluster is not None:
+        raise ConfigInvalid(
+            f"collect.source = '{config.source}' acts in this process; leave out the cluster"
+        )
     store, bad = journal(folder), failures(folder)
     inputs = {"paths": config.paths} if config.paths is not None else {}
     with folder.stage("collect", config, inputs, (store.path, bad.path)) as stage:
@@ -169,7 +194,7 @@ def collect(
                 closing(bad),
                 Progress("collect", len(plans), "paths", len(plans) - len(missing)) as progress,
             ):
-                for one in _delivered(config, missing, worlds, limits, cluster):
+                for one in _delivered(config, missing, worlds, limits, cluster, expert):
                     if one.trajectory is not None:
                         store.append(one.trajectory)
                     if one.failure is not None:
@@ -190,6 +215,7 @@ def _delivered(
     worlds: int | Literal["auto"],
     limits: WorldLimits,
     cluster: Cluster | None,
+    expert: Expert | None,
 ) -> Iterator[Delivery]:
     """Yield what comes of orders, in the order in which it is done."""
     if not orders:
@@ -198,7 +224,7 @@ def _delivered(
         size = min(affordable(worlds, limits), len(orders))
         with Pool(config.environment, size, limits) as pool:
             pool.start()
-            yield from pool.map(deliver, orders)
+            yield from pool.map(lambda world, order: deliver(world, order, expert), orders)
         return
     shared = {
         "environment": config.environment.encode(),
@@ -233,7 +259,7 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
         _check_types(config, tasks)
         if config.paths is None:
             plans = _plans(config, tasks, {})
-            _check_oracle(world, plans)
+            _check_oracle(config, world, plans)
             if not plans:
                 raise ConfigInvalid(
                     "there is nothing to collect: no variation is left by collect.caps, or none "
@@ -255,13 +281,16 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
         held = Counter(plan.task.name for plan in plans if not plan.variant)
         mine = {plan.task.key for plan in plans}
         plans += _plans(config, [task for task in tasks if task.key not in mine], held)
-        _check_oracle(world, plans)
+        _check_oracle(config, world, plans)
     return plans, own
 
 
-def _check_oracle(world: Environment, plans: Sequence[_Plan]) -> None:
-    if not all(plan.known for plan in plans):
-        instead = "collect paths of your own with collect.paths = 'FILE', without collect.fill"
+def _check_oracle(config: CollectConfig, world: Environment, plans: Sequence[_Plan]) -> None:
+    if _maker(config) == "oracle" and not all(plan.known for plan in plans):
+        instead = (
+            "collect paths of your own with collect.paths = 'FILE', without collect.fill, or by a "
+            "policy with collect.source = 'module:name'"
+        )
         need(world, Ability.ORACLE_PATH, instead)
 
 

@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, NonNegativeInt
 
 from subgoal.environments.registry import WorldName
+from subgoal.errors import ConfigInvalid, nearest
 from subgoal.record import FromWorld, Rare, Record
+from subgoal.validation import checked_by
 
 
 class PathSource(StrEnum):
@@ -16,6 +19,12 @@ class PathSource(StrEnum):
     """Recorded and shipped paths first, the world's own oracle for the rest."""
     ENGINE = "engine"
     """The world's own oracle only."""
+
+
+def _check_source(name: str) -> None:
+    if name not in set(PathSource) and ":" not in name:
+        known = f"; there are: {', '.join(PathSource)}; or a policy of your own, as module:name"
+        raise ConfigInvalid(f"there is no source '{name}'{nearest(name, PathSource) or known}")
 
 
 class CollectConfig(Record):
@@ -34,8 +43,9 @@ class CollectConfig(Record):
     """Largest number of variations of single task types, where `per_type` is more."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world, such as `easy`; empty: none."""
-    source: Rare[PathSource] = PathSource.SHIPPED
-    """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes."""
+    source: Annotated[str, checked_by(_check_source)] = PathSource.SHIPPED
+    """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes. Or a
+    policy of your own that acts in the world, as `module:name`."""
     paths: Path | None = None
     """A JSONL file of your own expert paths. Fields: task, variation, actions. It is collected
     alone and completely, and the outcome of each line is told."""

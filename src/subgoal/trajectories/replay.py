@@ -1,13 +1,18 @@
-"""Replaying: actions are sent to a world again, and what it answers becomes a trajectory."""
+"""Walking through a world: what it answers to a list of actions, or to who decides on the way.
 
-from collections.abc import Mapping, Sequence
+Whatever the actions come from, the path becomes a trajectory.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from typing_extensions import override
 
 from subgoal.cluster import Worker
 from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
-from subgoal.errors import EnvironmentFailed, WorldLost
+from subgoal.errors import EnvironmentFailed, ExpertFailed, WorldLost
 from subgoal.record import Record
 from subgoal.trajectories.trajectory import Step, Trajectory, path_key
 
@@ -34,7 +39,7 @@ class Order(Record):
     source: str
     """Where the actions come from."""
     actions: tuple[str, ...] | None
-    """What to replay; None: the world's own oracle path."""
+    """What to replay; None: the path of the expert, or of the world's own oracle."""
     max_moves: int
     """The replay stops after this many moves of the world."""
 
@@ -51,6 +56,51 @@ class Delivery(Record):
     """The trajectory."""
     failure: CollectFailure | None = None
     """Why there is none."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a walk stands: what whoever decides on the next action may know.
+
+    As a text it is the episode so far: the task, and each action with its answer.
+    """
+
+    task: Task
+    """The task, with its description."""
+    observation: str
+    """The world's last answer; at the beginning the room."""
+    look: str
+    """The room; empty where the world does not describe it."""
+    inventory: str
+    """What is carried; empty where the world does not say."""
+    score: int
+    """The score so far."""
+    history: tuple[tuple[str, str], ...]
+    """Each action so far, and the world's answer."""
+    _world: Environment
+
+    @property
+    def valid_actions(self) -> Sequence[str]:
+        """The actions that the world accepts now; empty where it lists none. Can be slow."""
+        return self._world.valid_actions()
+
+    @override
+    def __str__(self) -> str:
+        said = [part for action, answer in self.history for part in (f"> {action}", answer)]
+        return "\n".join([self.task.description, *said, *([] if said else [self.look])])
+
+
+class Expert(ABC):
+    """Makes paths by acting in worlds, several of them at once."""
+
+    @abstractmethod
+    def path(self, world: Environment, order: "Order") -> Trajectory:
+        """Act in an order's task, from its beginning.
+
+        Raises:
+            ExpertFailed: The expert does not act; the path is lost.
+            EnvironmentFailed: The world died.
+        """
 
 
 def replay(
@@ -71,17 +121,46 @@ def replay(
     Raises:
         EnvironmentFailed: The world died.
     """
+    given = iter(actions)
+    return walk(world, task, lambda _: next(given, None), source, max_moves)
+
+
+def walk(
+    world: Environment,
+    task: Task,
+    decide: Callable[[Situation], str | None],
+    source: str,
+    max_moves: int,
+) -> Trajectory:
+    """Act in a task from its beginning, up to the action that ends the episode.
+
+    Args:
+        world: A live world.
+        task: The task.
+        decide: Returns the next action; None: the path ends.
+        source: Who decides.
+        max_moves: The walk stops after this many moves of the world, or actions.
+
+    Raises:
+        EnvironmentFailed: The world died.
+    """
     opening = world.reset(task)
     look, inventory = opening.look, opening.inventory
+    answer, score = look, 0
     steps: list[Step] = []
     stop = StopReason.PATH_END
-    for action in actions:
+    while True:
+        told = tuple((step.action, step.observation) for step in steps)
+        action = decide(Situation(opening.task, answer, look, inventory, score, told, world))
+        if action is None:
+            break
         result = world.step(action)
+        answer, score = result.observation, result.score
         steps.append(
             Step(
                 action=action,
-                observation=result.observation,
-                score=result.score,
+                observation=answer,
+                score=score,
                 moves=result.moves,
                 look=look,
                 inventory=inventory,
@@ -89,7 +168,7 @@ def replay(
                 entered=result.entered,
             )
         )
-        if result.stop_reason is not None or result.moves >= max_moves:
+        if result.stop_reason is not None or max(result.moves, len(steps)) >= max_moves:
             stop = result.stop_reason or StopReason.STEP_LIMIT
             break
         look, inventory = world.look(), world.inventory()
@@ -97,20 +176,31 @@ def replay(
         task=opening.task,
         steps=tuple(steps),
         stop_reason=stop,
-        final_score=steps[-1].score if steps else 0,
+        final_score=score,
         source=source,
     )
 
 
-def deliver(world: Environment, order: Order) -> Delivery:
-    """Replay what is ordered; once more where the world dies in between."""
+def deliver(world: Environment, order: Order, expert: Expert | None = None) -> Delivery:
+    """Replay what is ordered; once more where the world dies in between.
+
+    Args:
+        world: A live world.
+        order: What is wanted.
+        expert: Who acts where the order has no actions; None: the world's own oracle does.
+    """
     task, reason, tries = order.task, "", 0
     while tries < _TRIES:
         try:
-            actions = world.oracle_path(task) if order.actions is None else order.actions
-            path = replay(world, task, actions, order.source, order.max_moves)
+            if order.actions is None and expert is not None:
+                path = expert.path(world, order)
+            else:
+                actions = world.oracle_path(task) if order.actions is None else order.actions
+                path = replay(world, task, actions, order.source, order.max_moves)
             named = path.model_copy(update={"variant": order.variant})
             return Delivery(trajectory=named if order.variant else path)
+        except ExpertFailed as error:
+            return Delivery(failure=CollectFailure(key=order.key, reason=str(error)))
         except EnvironmentFailed as error:
             reason = str(error)
             # Under another world's fault: that one has its own tries.

@@ -48,7 +48,8 @@ class Trajectory(Record):
     final_score: int
     """Score after the last step."""
     source: str
-    """Where the actions came from: `oracle` (the world's own), `recorded` or `file`."""
+    """Where the actions came from: `oracle` (the world's own), `recorded`, `shipped`, `file`,
+    or who acted: a policy of your own by its place."""
     variant: str = ""
     """Which of several paths of the task, such as `path 2`; empty for the first."""
 

@@ -1,4 +1,4 @@
-"""`subgoal collect`: replay oracle paths and store them."""
+"""`subgoal collect`: replay expert paths, or let a policy act, and store the trajectories."""
 
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
@@ -6,10 +6,11 @@ from subgoal.trajectories.config import CollectConfig
 
 
 class CollectOptions(WorldOptions):
-    """Replay oracle paths in the world and store them as trajectories.
+    """Replay expert paths in the world, or let a policy act, and store the trajectories.
 
     Known paths come first: your own, those that a teacher annotated, those that ship with the
-    package. The world's own oracle makes the rest. A second call collects only what is missing.
+    package. The world's own oracle makes the rest, or a policy of your own (--collect.source
+    module:name). A second call collects only what is missing.
     Example: subgoal collect --run runs/mine --world.types find-plant boil
     """
 
