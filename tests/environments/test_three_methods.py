@@ -162,6 +162,6 @@ def test_collecting_needs_an_oracle_or_paths_of_ones_own(tmp_path: Path) -> None
 def test_a_person_plays_without_a_list() -> None:
     lines = iter(["?", "pres", "press", "press", "press"])
     console = Console(record=True, width=100)
-    stop = play_by_hand(Lamp(), TABLE.tasks("dev")[0], console, lambda: next(lines))
-    assert stop is StopReason.SOLVED
+    path = play_by_hand(Lamp(), TABLE.tasks("dev")[0], console, lambda: next(lines))
+    assert path.stop_reason is StopReason.SOLVED
     assert Ability.VALID_ACTIONS in console.export_text()

@@ -57,7 +57,7 @@ def test_a_person_can_ask_mistype_and_solve(console: Console) -> None:
     task, world = _task(), ErrandWorld()
     path = list(world.oracle_path(task))
     typed = iter(["?", "? door", path[0] + "x", *path])
-    assert play_by_hand(world, task, console, lambda: next(typed)) is StopReason.SOLVED
+    assert play_by_hand(world, task, console, lambda: next(typed)).stop_reason is StopReason.SOLVED
     said = console.export_text()
     assert f"did you mean '{path[0]}'?" in said
     assert "look around" in said
@@ -68,5 +68,8 @@ def test_a_person_can_leave(console: Console) -> None:
     def gone() -> str:
         raise EOFError
 
-    assert play_by_hand(ErrandWorld(), _task(), console, lambda: "q") is StopReason.PATH_END
-    assert play_by_hand(ErrandWorld(), _task(), console, gone) is StopReason.PATH_END
+    assert (
+        play_by_hand(ErrandWorld(), _task(), console, lambda: "q").stop_reason
+        is StopReason.PATH_END
+    )
+    assert play_by_hand(ErrandWorld(), _task(), console, gone).stop_reason is StopReason.PATH_END

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_path_that_does_not_solve_its_task_is_kept_and_marked(mine):
 class Fragile:
     """Fails in the tasks of one type, each time in another way."""
 
-    fault: Callable[[], object] = print
+    fault: ClassVar[list[Callable[[], object]]] = []
 
     def reset(self, task):
         with ErrandWorld() as world:
@@ -80,7 +81,7 @@ class Fragile:
 
     def act(self, now):
         if self.bad and len(now.history) == 1:
-            return Fragile.fault()
+            return Fragile.fault[0]()
         return self.path[len(now.history)]
 
 
@@ -100,7 +101,7 @@ def hangs():
     ],
 )
 def test_what_fails_costs_its_episode_and_is_named(tmp_path, monkeypatch, fault, said):
-    monkeypatch.setattr(Fragile, "fault", staticmethod(fault))
+    monkeypatch.setattr(Fragile, "fault", [fault])
     run = subgoal.Run(tmp_path / "run", {"world": {"environment": "errand"}})
     limits = WorldLimits(answer_seconds=0.3)
     summary = run.collect(policy=Fragile, per_type=2, worlds=1, limits=limits)

@@ -1,5 +1,6 @@
 """One episode live in the terminal: watched step by step, or played by a person."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing_extensions import override
 
 from subgoal.agents.config import AgentName
 from subgoal.environments.base import Ability, Environment, Observation, StopReason, Task, has
+from subgoal.environments.config import WorldConfig
 from subgoal.environments.pool import Pool
 from subgoal.environments.registry import make as make_world
 from subgoal.errors import nearest
@@ -20,6 +22,8 @@ from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.protocol import protocol as named_protocol
 from subgoal.evaluation.tables import label
 from subgoal.storage.run_folder import RunFolder
+from subgoal.trajectories.replay import Situation, walk
+from subgoal.trajectories.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from subgoal.agents.released import ReleasedAgent
@@ -29,6 +33,9 @@ SUBGOAL_STYLES = ("magenta", "cyan", "yellow", "green", "blue", "bright_red")
 
 HELP = "Type an action; ? lists the actions that are valid, ? door those with 'door', q leaves."
 """What a person is told."""
+
+BY_HAND = "by hand"
+"""Where the path of a person comes from."""
 
 SHOWN_ACTIONS = 60
 """Most valid actions that are listed at once."""
@@ -99,19 +106,26 @@ def show_answer(console: Console, observation: str, score: int, before: int) -> 
     console.print(answer, soft_wrap=True)
 
 
-def chosen_task(config: EvaluateConfig, name: str = "", variation: int = 0) -> Task:
-    """Return a task of the configured protocol.
+def chosen_task(
+    config: EvaluateConfig, name: str = "", variation: int = 0, learned: WorldConfig | None = None
+) -> Task:
+    """Return a task of the configured protocol, or one to learn from.
 
     Args:
         config: The world, the protocol and its task types.
         name: The task type; empty: the first one.
-        variation: Which of the type's variations in the protocol's split, from 0.
+        variation: Which of the type's variations in the split, from 0.
+        learned: The world as paths are collected in it, where the path is to be learned from:
+            then the task is of the training split; None: of the protocol's.
 
     Raises:
         ConfigInvalid: The protocol or the world does not exist.
         TaskUnknown: The type or the variation does not.
     """
     rules = named_protocol(config.protocol)
+    if learned is not None:
+        simple = learned.simplifications
+        rules = rules.model_copy(update={"split": "train", "simplifications": simple})
     with make_world(config.environment) as world:
         tasks = world.tasks(rules.split, rules.simplifications)
     return rules.find(tasks, name or rules.select(tasks, config.types)[0].name, variation)
@@ -199,7 +213,7 @@ def watch(
 
 def play_by_hand(
     world: Environment, task: Task, console: Console, read: Callable[[], str] | None = None
-) -> StopReason:
+) -> Trajectory:
     """Let a person play a task.
 
     Args:
@@ -209,33 +223,51 @@ def play_by_hand(
         read: Returns the next line that the person types, or raises EOFError; None: a prompt.
 
     Returns:
-        How it ended; `path_end` where the person left.
+        The path; it ends with `path_end` where the person left.
     """
-    show_opening(console, world.reset(task))
-    console.print(Text(HELP, style="italic"))
-    ask = read or (lambda: console.input(Text("> ", "bold cyan")))
-    score = 0
-    while True:
-        try:
-            action = ask().strip()
-        except EOFError:
-            return StopReason.PATH_END
-        if action == "q":
-            return StopReason.PATH_END
-        if action.startswith("?"):
-            _list_actions(console, world, action[1:].strip())
-            continue
-        result = world.step(action)
-        show_answer(console, result.observation, result.score, score)
-        score = result.score
-        if not result.accepted and has(world, Ability.VALID_ACTIONS):
-            hint = nearest(action, world.valid_actions()).removeprefix(", ")
+    person = _Person(world, console, read or (lambda: console.input(Text("> ", "bold cyan"))))
+    path = walk(world, task, person.decide, BY_HAND, sys.maxsize)
+    if path.stop_reason is not StopReason.PATH_END:
+        last = path.steps[-1]
+        person.show(last.observation, last.score)
+        said = f"{label(path.stop_reason)}: score {last.score} after {last.moves} moves"
+        console.print(Text(said, style="bold"))
+    return path
+
+
+class _Person:
+    """Asks a person for each action, and shows what it brought."""
+
+    def __init__(self, world: Environment, console: Console, ask: Callable[[], str]) -> None:
+        self._world, self._console, self._ask = world, console, ask
+        self._score = 0
+
+    def decide(self, now: Situation) -> str | None:
+        if now.history:
+            self.show(now.observation, now.score)
+        else:
+            opening = Observation(task=now.task, look=now.look, inventory=now.inventory)
+            show_opening(self._console, opening)
+            self._console.print(Text(HELP, style="italic"))
+        if not now.accepted and has(self._world, Ability.VALID_ACTIONS):
+            hint = nearest(now.history[-1][0], now.valid_actions).removeprefix(", ")
             hint = hint or "? lists the actions that are valid"
-            console.print(Text(f"     {hint}", style="yellow"), soft_wrap=True)
-        if result.stop_reason is not None:
-            said = f"{label(result.stop_reason)}: score {score} after {result.moves} moves"
-            console.print(Text(said, style="bold"))
-            return result.stop_reason
+            self._console.print(Text(f"     {hint}", style="yellow"), soft_wrap=True)
+        return self._typed()
+
+    def show(self, observation: str, score: int) -> None:
+        show_answer(self._console, observation, score, self._score)
+        self._score = score
+
+    def _typed(self) -> str | None:
+        while True:
+            try:
+                action = self._ask().strip()
+            except (EOFError, KeyboardInterrupt):
+                return None
+            if not action.startswith("?"):
+                return None if action == "q" else action
+            _list_actions(self._console, self._world, action[1:].strip())
 
 
 def _list_actions(console: Console, world: Environment, words: str) -> None:

@@ -75,6 +75,8 @@ class Situation:
     """What is carried; empty where the world does not say."""
     score: int
     """The score so far."""
+    accepted: bool
+    """False where the world did not know the last action."""
     history: tuple[tuple[str, str], ...]
     """Each action so far, and the world's answer."""
     _world: Environment
@@ -146,16 +148,18 @@ def walk(
     """
     opening = world.reset(task)
     look, inventory = opening.look, opening.inventory
-    answer, score = look, 0
+    answer, score, accepted = look, 0, True
     steps: list[Step] = []
     stop = StopReason.PATH_END
     while True:
         told = tuple((step.action, step.observation) for step in steps)
-        action = decide(Situation(opening.task, answer, look, inventory, score, told, world))
+        action = decide(
+            Situation(opening.task, answer, look, inventory, score, accepted, told, world)
+        )
         if action is None:
             break
         result = world.step(action)
-        answer, score = result.observation, result.score
+        answer, score, accepted = result.observation, result.score, result.accepted
         steps.append(
             Step(
                 action=action,
@@ -164,7 +168,7 @@ def walk(
                 moves=result.moves,
                 look=look,
                 inventory=inventory,
-                accepted=result.accepted,
+                accepted=accepted,
                 entered=result.entered,
             )
         )

@@ -5,15 +5,17 @@ package, what users bring, and what can be exported.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from os import SEEK_END
 from pathlib import Path
 
 import zstandard
 from pydantic import ConfigDict
 
+from subgoal.environments.base import Task
 from subgoal.errors import ConfigInvalid
 from subgoal.plain_text import numbered_lines
 from subgoal.record import Record
@@ -64,6 +66,44 @@ def path_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         yield from numbered_lines(lines(path))
     except (OSError, EOFError, zlib.error, ValueError, zstandard.ZstdError) as error:
         raise ConfigInvalid(f"the list of paths {path} cannot be read: {error}") from error
+
+
+def check_list(file: Path) -> None:
+    """Make sure that paths can be added to a list, before somebody makes one.
+
+    Raises:
+        ConfigInvalid: The file cannot be written, or is packed.
+    """
+    try:
+        if file.suffix != ".jsonl":
+            raise ValueError("name a file that ends in .jsonl")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("ab").close()
+    except (OSError, ValueError) as error:
+        raise ConfigInvalid(f"the list of paths {file} cannot be written: {error}") from error
+
+
+def add_path(file: Path, task: Task, actions: Sequence[str]) -> None:
+    """Add a path to a list of paths (JSONL) that was checked.
+
+    Args:
+        file: The list; `collect.paths` reads it.
+        task: What was played.
+        actions: What was done.
+    """
+    path = OraclePath(
+        environment=task.environment,
+        task=task.name,
+        variation=task.variation,
+        split=task.split,
+        simplifications=task.simplifications,
+        actions=tuple(actions),
+    )
+    with file.open("a+b") as out:
+        size = out.seek(0, SEEK_END)
+        out.seek(max(0, size - 1))
+        unended = out.read(1) not in {b"", b"\n"}
+        out.write(b"\n" * unended + path.model_dump_json().encode() + b"\n")
 
 
 @cache

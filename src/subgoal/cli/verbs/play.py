@@ -1,14 +1,22 @@
 """`subgoal play`: watch one episode in the terminal, or play it yourself."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.cli.options import RunOptions
-from subgoal.cli.output import out
+from subgoal.cli.output import out, say
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.config import WorldConfig
 from subgoal.environments.registry import make
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.record import Rare
 from subgoal.storage.run_folder import RunFolder
+from subgoal.trajectories.storage import add_path, check_list
+
+if TYPE_CHECKING:
+    from subgoal.evaluation.episode import Episode
+    from subgoal.trajectories.trajectory import Trajectory
 
 
 class PlayOptions(RunOptions):
@@ -20,13 +28,17 @@ class PlayOptions(RunOptions):
     task: str = ""
     """Task type; empty: the first one of the protocol."""
     variation: int = 0
-    """Number of the task variation within the protocol's split, from 0."""
+    """Number of the task variation within the protocol's split, or the training split where the
+    path is recorded; from 0."""
     agent: str = AgentName.HIERARCHICAL
     """Who plays: an agent of the run folder, or a ready one, by name (`scienceworld`) or folder. Of
     the run folder: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
     `random_action` or `oracle`."""
     by_hand: bool = False
     """Play yourself, on the keyboard."""
+    record: Path | None = None
+    """File (.jsonl) to which the path is added, for `collect --collect.paths`. The task is of the
+    training split then; actions that the world did not know are left out."""
     delay: float = 0.0
     """Seconds to wait after every step."""
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -49,11 +61,28 @@ def command(options: PlayOptions) -> None:
     from subgoal.cli.agent import named
     from subgoal.report.play import chosen_task, play_by_hand, watch_agent
 
-    config = options.job().config.evaluate
-    task = chosen_task(config, options.task, options.variation)
+    config = options.job().config
+    learned = None
+    if options.record is not None:
+        check_list(options.record)
+        learned = config.world
+    task = chosen_task(config.evaluate, options.task, options.variation, learned)
     if options.by_hand:
         with make(task.environment) as world:
-            play_by_hand(world, task, out)
+            path = play_by_hand(world, task, out)
     else:
         agent, folder = named(options.agent), RunFolder(options.run)
-        watch_agent(agent, config, folder, task, out, options.delay)
+        path = watch_agent(agent, config.evaluate, folder, task, out, options.delay)
+    if options.record is not None:
+        _record(options.record, path)
+
+
+def _record(file: Path, path: "Trajectory | Episode") -> None:
+    """Add what was played to a list of paths."""
+    actions = [step.action for step in path.steps if step.accepted]
+    if not actions:
+        say("nothing was done, and nothing is recorded")
+        return
+    add_path(file, path.task, actions)
+    say(f"{len(actions)} actions ({path.stop_reason}) added to {file}", "bold")
+    say(f"collect them: subgoal collect --collect.paths {file}")
