@@ -71,9 +71,6 @@ ledger = "{ledger}"
 [annotate.openai.endpoint]
 base_url = "{address}"
 concurrency = 4
-attempts = 30
-backoff = 0.01
-longest_wait = 0.05
 timeout = 5
 
 [train]

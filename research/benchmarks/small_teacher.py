@@ -19,9 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from subgoal.annotation.agreement import fidelity
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.teachers.llm.config import EndpointConfig, OpenAIConfig, Structured
+from subgoal.annotation.teachers.llm.config import OMIT, EndpointConfig, OpenAIConfig
 from subgoal.annotation.teachers.llm.ledger import Ledger
 from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
 from subgoal.annotation.teachers.recorded import recorded_annotations
@@ -61,13 +63,15 @@ def shortest_of_each_type(count: int) -> list[AnnotatedTrajectory]:
     return sorted(best.values(), key=lambda one: len(one.trajectory.steps))[:count]
 
 
-def config_for(server: Any, structured: Structured) -> OpenAIConfig:
+def config_for(server: Any, by_schema: bool) -> OpenAIConfig:
     """Return the configuration that reaches the server."""
+    parameters: dict[str, JsonValue] = {"max_tokens": 400}
+    if not by_schema:
+        parameters["response_format"] = OMIT
     return OpenAIConfig(
         model="smollm2-135m-instruct",
-        structured=structured,
+        parameters=parameters,
         examples=1,
-        max_output_tokens=400,
         endpoint=EndpointConfig(
             base_url=f"{server.listening_address}/v1", concurrency=1, timeout=300
         ),
@@ -77,7 +81,7 @@ def config_for(server: Any, structured: Structured) -> OpenAIConfig:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--paths", type=int, default=10)
-    parser.add_argument("--structured", type=Structured, default=Structured.AUTO)
+    parser.add_argument("--no-schema", action="store_true", help="ask by the prompt alone")
     arguments = parser.parse_args()
     server = serve()
     recorded = {one.trajectory.task.key: one for one in shortest_of_each_type(arguments.paths)}
@@ -85,7 +89,7 @@ def main() -> None:
     pairs = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "l", "run") as ledger:
-        teacher = OpenAITeacher(config_for(server, arguments.structured), ledger)
+        teacher = OpenAITeacher(config_for(server, not arguments.no_schema), ledger)
         for path, outcome in teacher.annotate_many([one.trajectory for one in recorded.values()]):
             if isinstance(outcome, AnnotatedTrajectory):
                 mended = any(span.repaired for span in outcome.spans)

@@ -52,7 +52,6 @@ def test_a_rehearsal_from_beginning_to_end(run: Path, server, tmp_path: Path, ca
         [annotate.openai.endpoint]
         base_url = "{url[0]}"
         timeout = 4.0
-        backoff = 0.01
         """
     )
     words = ["annotate", "--run", str(run), "--config", str(config)]

@@ -71,7 +71,7 @@ def test_a_password_in_an_address_that_is_none_is_masked_too(url):
         'parameters = { model = "x", api_key = "hush-secret" }',
         'base_url = ["http://me:hush-secret@h"]',
         "seconds = 1\nheaders = { api-key = 'hush-secret' }",
-        "attempts = 0\nheaders = { api-key = 'hush-secret' }",
+        "concurrency = 0\nheaders = { api-key = 'hush-secret' }",
     ],
 )
 def test_a_wrong_configuration_shows_no_secret(line, tmp_path, capfd):

@@ -33,8 +33,7 @@ class SelectionConfig(Record):
     target_confidence: float = Field(default=0.0, ge=0, le=1)
     """After the core, ask about paths whose transferred annotation is less certain than this (0 to
     1); 0: about no more."""
-    round_size: int = Field(default=10, ge=1)
-    """Number of paths per round after the core. After each round confidence is measured again."""
+    _removed = removed(round_size=(10, "rounds after the core have 10 paths"))
 
 
 def _known_teacher(name: str) -> TeacherKind | str:

@@ -21,6 +21,8 @@ from subgoal.errors import ConfigInvalid
 
 _ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate"}
 _READ_HERE = {"content-encoding", "content-length", "transfer-encoding"}
+MOST_BYTES = 8 * 2**20
+"""What a reply may have, unpacked: many times what any reply here needs."""
 _EITHER = 47
 """zlib's number for "a gzip or a zlib header"."""
 

@@ -48,7 +48,8 @@ def test_a_count_above_the_number_of_paths_takes_all():
 
 
 def test_rounds_go_on_until_all_that_is_left_is_certain():
-    selection = Selection(SelectionConfig(core=1, target_confidence=0.8, round_size=3), PATHS)
+    selection = Selection(SelectionConfig(core=1, target_confidence=0.8), PATHS)
+    selection.round_size = 3
     annotated, rounds = [], []
     while chosen := selection.next(annotated):
         rounds.append(len(chosen))
@@ -71,7 +72,8 @@ def test_only_types_with_new_annotations_are_measured_again(monkeypatch):
         return carry_over(self, path)
 
     monkeypatch.setattr(TransferTeacher, "annotate", watched)
-    selection = Selection(SelectionConfig(core=1, target_confidence=1, round_size=1), PATHS)
+    selection = Selection(SelectionConfig(core=1, target_confidence=1), PATHS)
+    selection.round_size = 1
     annotated = answer(selection.next())
     asked = selection.next(annotated)
     assert set(measured) == set(TYPES)

@@ -35,7 +35,12 @@ class Selection:
     Args:
         config: How many, and how certain the rest must be.
         paths: All paths that are to be annotated in the end.
+
+    Attributes:
+        round_size: Paths of a round after the core; after each, confidence is measured again.
     """
+
+    round_size = 10
 
     def __init__(self, config: SelectionConfig, paths: Sequence[Trajectory]) -> None:
         self._config = config
@@ -82,7 +87,7 @@ class Selection:
             unsure = [path for path in left if sure[path.key] < self._config.target_confidence]
             unsure.sort(key=lambda path: sure[path.key])
             chosen += _in_turn(by_type(unsure))
-        return chosen[: self._config.round_size]
+        return chosen[: self.round_size]
 
     def _measure(
         self, paths: Sequence[Trajectory], annotated: Sequence[AnnotatedTrajectory]

@@ -14,7 +14,9 @@ PATH, SPANS = ANNOTATED.trajectory, ANNOTATED.spans
 
 
 def talk(rounds: int = 3) -> Conversation:
-    return Conversation(PATH, Prompt(), rounds)
+    conversation = Conversation(PATH, Prompt())
+    conversation.rounds = rounds
+    return conversation
 
 
 def test_a_good_reply_ends_it():
@@ -88,7 +90,7 @@ def test_a_reply_that_was_all_thought_is_paid_once(reply):
     [question] = conversation.questions
     conversation.answer(question, reply, "length")
     assert not conversation.questions
-    with pytest.raises(AnnotationInvalid, match="max_output_tokens"):
+    with pytest.raises(AnnotationInvalid, match="max_tokens"):
         conversation.annotation("m")
 
 

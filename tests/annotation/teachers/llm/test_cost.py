@@ -5,7 +5,6 @@ import pytest
 from subgoal.annotation.teachers.llm.cost import TokenCounter, estimate, expect, money
 from subgoal.annotation.teachers.llm.prompt import Prompt, render_pairs
 from subgoal.annotation.teachers.recorded import recorded_annotations
-from subgoal.errors import ConfigInvalid
 
 ANNOTATED = recorded_annotations("scienceworld")
 
@@ -21,23 +20,6 @@ def test_an_unknown_model_is_estimated_by_name():
     counter = TokenCounter.of("a-model-of-my-own")
     assert not counter.exact
     assert counter.name == "estimate"
-
-
-def test_a_tokenizer_file_is_exact(tmp_path):
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    tokenizer = Tokenizer(models.WordLevel({"go": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    counter = TokenCounter.of("m", str(tmp_path / "tokenizer.json"))
-    assert counter.exact
-    assert counter.count("go to kitchen") == 3
-
-
-@pytest.mark.parametrize("tokenizer", ["missing.json", "no-such-encoding"])
-def test_a_tokenizer_that_cannot_be_loaded_is_named(tokenizer: str):
-    with pytest.raises(ConfigInvalid, match=tokenizer):
-        TokenCounter.of("m", tokenizer)
 
 
 def test_the_expected_output_is_that_of_the_recorded_replies():

@@ -40,7 +40,7 @@ def test_a_busy_server_is_asked_less_and_less_often():
     """`retry-after: 0` or none at all: each pause is longer, up to a limit, and never nothing."""
     for told in (None, 0.0, 0.001, -5.0, float("nan"), float("-inf")):
         clock, pauses = Clock(), []
-        pace = Pace(None, None, backoff=1.0, longest=60.0, clock=clock)
+        pace = Pace(None, None, clock=clock)
         for _ in range(12):
             pace.busy(clock.now, told)
             pauses.append(pace.reserve(0))
@@ -53,10 +53,10 @@ def test_a_busy_server_is_asked_less_and_less_often():
 def test_absurd_waits_are_bounded():
     for told in (3600.0, 1e300, float("inf")):
         clock = Clock()
-        pace = Pace(None, None, backoff=1.0, longest=60.0, clock=clock)
+        pace = Pace(None, None, clock=clock)
         pace.busy(clock.now, told)
         assert pace.reserve(0) == 60.0
-    pace = Pace(None, None, backoff=0.0, longest=60.0, clock=clock)
+    pace = Pace(None, None, clock=clock)
     for _ in range(2000):  # no doubling is too much
         pace.busy(clock.now, None)
     assert 0 < pace.reserve(0) <= 60.0
@@ -64,7 +64,7 @@ def test_absurd_waits_are_bounded():
 
 def test_requests_refused_together_make_one_pause():
     clock = Clock()
-    pace = Pace(None, None, backoff=1.0, longest=60.0, clock=clock)
+    pace = Pace(None, None, clock=clock)
     sent_at = clock.now
     for _ in range(8):
         clock.now += 0.01

@@ -12,6 +12,7 @@ from subgoal.annotation.teachers.llm.batch import BatchDesk
 from subgoal.annotation.teachers.llm.budget import BudgetReached
 from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, Mode, OpenAIConfig
 from subgoal.annotation.teachers.llm.ledger import Ledger, Totals
+from subgoal.annotation.teachers.llm.persistence import Persistence
 from subgoal.annotation.teachers.llm.prompt import render_pairs
 from subgoal.annotation.teachers.llm.rate_limit import Pace
 from subgoal.annotation.teachers.llm.stage import seconds_left
@@ -24,6 +25,7 @@ from support.raw_server import completion, reply, serving
 ANNOTATED = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 9][::9]
 PATHS = [one.trajectory for one in ANNOTATED]
 MODES = pytest.mark.parametrize("mode", ["live", "batch"])
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 class Clock:
@@ -38,14 +40,15 @@ class Clock:
         self.now += seconds
         await asyncio.sleep(0)
 
-    def pace(self, longest: float = 60.0) -> Pace:
-        return Pace(None, None, 1.0, longest, clock=self, sleep=self.sleep)
+    def pace(self) -> Pace:
+        pace = Pace(None, None, clock=self, sleep=self.sleep)
+        pace.backoff = 1.0  # not the one that spares tests their time
+        return pace
 
 
 def config_for(server: TeacherServer, **changes) -> OpenAIConfig:
-    endpoint = EndpointConfig(
-        base_url=server.base_url, timeout=20.0, poll=0.01, **changes.pop("endpoint", {})
-    )
+    given = changes.pop("endpoint", {})
+    endpoint = EndpointConfig(base_url=server.base_url, timeout=20.0, **given)
     return OpenAIConfig(model="rehearsal", endpoint=endpoint, **changes)
 
 
@@ -109,8 +112,7 @@ def test_a_reply_in_parts_or_with_bytes_that_are_no_utf_8_is_read_at_once(tmp_pa
     odd = json.dumps(completion(f"caf~ {pairs}")).encode().replace(b"caf~", b"caf\xe9")
     for body in (made, odd):
         with serving(lambda _, body=body: reply(body)) as server:
-            endpoint = EndpointConfig(base_url=server.base_url, attempts=1)
-            config = OpenAIConfig(model="m", endpoint=endpoint, rounds=1)
+            config = OpenAIConfig(model="m", endpoint=EndpointConfig(base_url=server.base_url))
             with Ledger(tmp_path / f"{server.port}.sqlite", "run") as ledger:
                 found = OpenAITeacher(config, ledger).annotate(one.trajectory)
             assert [str(span.subgoal) for span in found.spans] == [
@@ -149,30 +151,32 @@ def test_a_reply_that_was_all_thought_is_paid_once(tmp_path: Path, mode: str, be
     server = OddServer(ServerConfig(port=0), ())
     server.before, server.finish, server.silent = before, "length", not before
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        teacher = OpenAITeacher(config_for(server, mode=mode, rounds=4), ledger)
+        teacher = OpenAITeacher(config_for(server, mode=mode), ledger)
         found = outcomes(teacher, PATHS[:4])
         assert all(isinstance(one, AnnotationInvalid) for one in found.values())
-        assert all("max_output_tokens" in str(one) for one in found.values())
+        assert all("max_tokens" in str(one) for one in found.values())
         assert server.delivered.replies == 4
 
 
 @MODES
 @pytest.mark.parametrize("told", [None, 0.0, 1.5])
-def test_a_busy_endpoint_is_waited_for(tmp_path: Path, mode: str, told: float | None):
+def test_a_busy_endpoint_is_waited_for(tmp_path: Path, monkeypatch, mode: str, told: float | None):
     """Status 429 for a minute and more, with no word how long, or 0: nothing is given up."""
+    monkeypatch.setattr(Persistence, "attempts", 2)
     clock = Clock()
     server = TeacherServer(ServerConfig(port=0, busy_first=9, retry_after=told), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        config = config_for(server, mode=mode, endpoint={"concurrency": 1, "attempts": 2})
+        config = config_for(server, mode=mode, endpoint={"concurrency": 1})
         assert all_annotated(outcomes(OpenAITeacher(config, ledger, clock.pace()), PATHS[:3]))
         assert clock.now > 60
         assert server.delivered.replies == 3
 
 
-def test_eight_at_once_wait_together(tmp_path: Path):
+def test_eight_at_once_wait_together(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Persistence, "attempts", 1)
     server = TeacherServer(ServerConfig(port=0, busy_first=20, retry_after=0.0), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        config = config_for(server, endpoint={"concurrency": 8, "attempts": 1, "backoff": 0.01})
+        config = config_for(server, endpoint={"concurrency": 8})
         assert all_annotated(outcomes(OpenAITeacher(config, ledger)))
         assert ledger.totals().refused == 20
 
@@ -218,7 +222,7 @@ def test_a_limit_of_length_holds_the_budget_whatever_comes(tmp_path: Path, mode:
     server = TeacherServer(ServerConfig(port=0, thought=1_500), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
         budget = Budget(max_tokens=12_000)
-        config = config_for(server, mode=mode, budget=budget, max_output_tokens=2_000)
+        config = config_for(server, mode=mode, budget=budget, parameters={"max_tokens": 2_000})
         found = outcomes(OpenAITeacher(config, ledger))
         assert sum(isinstance(one, AnnotatedTrajectory) for one in found.values()) > 0
         used = ledger.totals()
@@ -230,7 +234,7 @@ def test_what_is_under_way_is_waited_for_before_a_budget_is_said_to_be_used_up(t
     server = TeacherServer(ServerConfig(port=0, seconds=0.01), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
         budget = Budget(max_tokens=60_000, max_calls=len(PATHS))
-        config = config_for(server, budget=budget, max_output_tokens=8_000)
+        config = config_for(server, budget=budget, parameters={"max_tokens": 8_000})
         assert all_annotated(outcomes(OpenAITeacher(config, ledger)))
 
 
@@ -239,7 +243,7 @@ def test_a_batch_that_came_to_nothing_is_free_and_not_sent_again(tmp_path: Path,
     server = TeacherServer(ServerConfig.model_validate({"port": 0, "batches": ends}), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
         budget = Budget(max_tokens=60_000, max_calls=len(PATHS))
-        config = config_for(server, mode="batch", budget=budget, max_output_tokens=500)
+        config = config_for(server, mode="batch", budget=budget, parameters={"max_tokens": 500})
         if ends == "failed":
             with pytest.raises(TeacherFailed, match="it is failed"):
                 outcomes(OpenAITeacher(config, ledger))
@@ -265,15 +269,16 @@ def test_a_batch_that_is_refused_when_it_is_submitted_is_free(tmp_path: Path):
         assert not ledger.open_batches()
 
 
-def test_a_batch_that_is_never_over_is_left_to_the_next_run(tmp_path: Path):
+def test_a_batch_that_is_never_over_is_left_to_the_next_run(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(BatchDesk, "poll", 1800.0)
     server = TeacherServer(ServerConfig(port=0, polls=10**9), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
         clock = Clock()
-        endpoint = EndpointConfig(base_url=server.base_url, poll=1800.0, batch_hours=2.0)
+        endpoint = EndpointConfig(base_url=server.base_url)
         config = OpenAIConfig(model="rehearsal", endpoint=endpoint, mode=Mode.BATCH)
         with pytest.raises(TeacherFailed, match="batch-0"):
             outcomes(OpenAITeacher(config, ledger, clock.pace()))
-        assert clock.now == pytest.approx(2 * 3600)
+        assert clock.now == pytest.approx(25 * 3600)
         assert len(ledger.open_batches()) == 1
         server.config = ServerConfig(port=0)
         assert all_annotated(outcomes(OpenAITeacher(config, ledger, clock.pace())))

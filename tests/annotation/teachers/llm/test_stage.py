@@ -18,15 +18,19 @@ from subgoal.annotation.failure import FailureKind
 from subgoal.annotation.subgoal import Subgoal, SubgoalSpan
 from subgoal.annotation.summary import AnnotateSummary
 from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, OpenAIConfig
+from subgoal.annotation.teachers.llm.conversation import Conversation
 from subgoal.annotation.teachers.llm.ledger import Ledger
 from subgoal.annotation.teachers.rehearsal.faults import FaultRates
 from subgoal.annotation.teachers.rehearsal.server import ServerConfig, TeacherServer
+from subgoal.annotation.transfer.selection import Selection
 from subgoal.errors import ConfigInvalid, DataCorrupt, RunFolderInvalid, TeacherFailed
 from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
 
 PER_TYPE = 12
+
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,7 @@ def folder(collected: Path, tmp_path: Path) -> RunFolder:
 
 
 def config_for(server: TeacherServer, folder: RunFolder, **changes) -> AnnotateConfig:
-    endpoint = {"timeout": 4.0, "backoff": 0.01, "poll": 0.01, "attempts": 8}
-    endpoint |= changes.pop("endpoint", {})
+    endpoint = {"timeout": 4.0} | changes.pop("endpoint", {})
     openai = OpenAIConfig(
         model="rehearsal",
         ledger=folder.path / "cache" / "ledger.sqlite",
@@ -55,6 +58,12 @@ def config_for(server: TeacherServer, folder: RunFolder, **changes) -> AnnotateC
         **changes.pop("openai", {}),
     )
     return AnnotateConfig(teacher=TeacherKind.OPENAI, openai=openai, **changes)
+
+
+@pytest.fixture
+def one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is asked about once."""
+    monkeypatch.setattr(Conversation, "rounds", 1)
 
 
 def faulty(**rates) -> TeacherServer:
@@ -74,10 +83,11 @@ def check_ledger(summary: AnnotateSummary, server: TeacherServer) -> None:
     assert delivered.repeated == 0
 
 
+@pytest.mark.usefixtures("one_round")
 @pytest.mark.parametrize("mode", ["live", "batch"])
 def test_with_faults_every_path_ends_and_the_totals_are_the_servers(folder: RunFolder, mode: str):
     with faulty(**FaultRates.spread(0.3).model_dump()) as server:
-        config = config_for(server, folder, transfer=False, openai={"mode": mode, "rounds": 1})
+        config = config_for(server, folder, transfer=False, openai={"mode": mode})
         summary = annotate(config, folder)
         check_ledger(summary, server)
         assert sum(server.delivered.faults.values()) >= 5
@@ -88,9 +98,10 @@ def test_with_faults_every_path_ends_and_the_totals_are_the_servers(folder: RunF
     assert sum(row.failed for row in summary.types) == summary.failed
 
 
+@pytest.mark.usefixtures("one_round")
 def test_failures_are_taken_up_and_nothing_else_is_asked(folder: RunFolder):
     with faulty(broken=0.3) as server:
-        config = config_for(server, folder, transfer=False, openai={"rounds": 1})
+        config = config_for(server, folder, transfer=False)
         first = annotate(config, folder)
         failed = {failure.key for failure in failures(folder)}
         assert failed
@@ -121,9 +132,10 @@ def test_a_restart_that_is_refused_keeps_the_annotations(folder: RunFolder):
     assert annotate(config, folder).direct == len(kept)
 
 
+@pytest.mark.usefixtures("one_round")
 def test_what_the_teacher_fails_on_is_carried_over_and_stays_recorded(folder: RunFolder):
     with faulty(broken=0.3) as server:
-        summary = annotate(config_for(server, folder, openai={"rounds": 1}), folder)
+        summary = annotate(config_for(server, folder), folder)
     carried = list(failures(folder))
     assert carried
     assert all(failure.carried for failure in carried)
@@ -131,9 +143,10 @@ def test_what_the_teacher_fails_on_is_carried_over_and_stays_recorded(folder: Ru
     assert (summary.failed, summary.transferred) == (0, len(carried))
 
 
+@pytest.mark.usefixtures("one_round")
 def test_what_a_person_corrected_stays_when_failures_are_taken_up(folder: RunFolder):
     with faulty(broken=0.3) as server:
-        config = config_for(server, folder, transfer=False, openai={"rounds": 1})
+        config = config_for(server, folder, transfer=False)
         annotate(config, folder)
         one = next(iter(journal(folder)))
         length = len(one.trajectory.steps)
@@ -169,8 +182,9 @@ def test_a_core_of_each_type_is_asked_and_carried_over(folder: RunFolder):
     assert summary.transferred == 3 * (PER_TYPE - 4)
 
 
-def test_the_least_certain_follow_until_the_budget(folder: RunFolder):
-    select = SelectionConfig(core=1, target_confidence=1.0, round_size=2)
+def test_the_least_certain_follow_until_the_budget(folder: RunFolder, monkeypatch):
+    monkeypatch.setattr(Selection, "round_size", 2)
+    select = SelectionConfig(core=1, target_confidence=1.0)
     with faulty() as server:
         openai = {"budget": Budget(max_calls=6)}
         summary = annotate(config_for(server, folder, select=select, openai=openai), folder)
@@ -253,9 +267,7 @@ def test_what_a_server_says_is_stored_whatever_it_is(folder: RunFolder):
 
     cast("Any", server).RequestHandlerClass = Odd
     with server:
-        config = config_for(
-            server, folder, select=SelectionConfig(core=1), endpoint={"attempts": 2}
-        )
+        config = config_for(server, folder, select=SelectionConfig(core=1))
         annotate(config, folder)
     [*reasons] = [failure.reason for failure in failures(folder)]
     assert reasons
@@ -287,7 +299,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from subgoal.annotation.annotate import AnnotateConfig, annotate
+from subgoal.annotation.teachers.llm.batch import BatchDesk
 from subgoal.storage.run_folder import RunFolder
+BatchDesk.poll = 0.01
 annotate(AnnotateConfig.model_validate_json(sys.argv[1]), RunFolder(Path(sys.argv[2])))
 """
 

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.annotation.teachers.llm.config import (
-    Budget,
-    EndpointConfig,
-    Mode,
-    OpenAIConfig,
-    Structured,
-)
+from subgoal.annotation.teachers.llm.config import Budget, EndpointConfig, Mode, OpenAIConfig
 from subgoal.annotation.teachers.llm.endpoint import Endpoint, probe
 from subgoal.annotation.teachers.llm.ledger import Ledger
 from subgoal.annotation.teachers.llm.teacher import OpenAITeacher
@@ -29,17 +23,12 @@ MANY = [one for one in recorded_annotations("scienceworld") if len(one.spans) < 
 ANNOTATED = MANY[::7]
 PATHS = [one.trajectory for one in ANNOTATED]
 QUICK = {"port": 0, "slow_seconds": 60.0, "retry_after": 0.01}
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 def config_for(server: TeacherServer, **changes) -> OpenAIConfig:
-    endpoint = EndpointConfig(
-        base_url=server.base_url,
-        timeout=4.0,
-        backoff=0.01,
-        poll=0.01,
-        attempts=8,
-        **changes.pop("endpoint", {}),
-    )
+    given = changes.pop("endpoint", {})
+    endpoint = EndpointConfig(base_url=server.base_url, timeout=4.0, **given)
     return OpenAIConfig(model="rehearsal", endpoint=endpoint, **changes)
 
 
@@ -100,7 +89,7 @@ def test_what_the_endpoint_refuses_of_the_form_is_left_out(tmp_path: Path, mode:
     refuses = ("temperature", "max_tokens", "response_format")
     server = TeacherServer(ServerConfig(port=0, refuses=refuses), ANNOTATED)
     with server, Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        config = config_for(server, mode=mode, max_output_tokens=900)
+        config = config_for(server, mode=mode, parameters={"max_tokens": 900})
         found = outcomes(OpenAITeacher(config, ledger))
         assert all(isinstance(one, AnnotatedTrajectory) for one in found.values())
         totals = ledger.totals()
@@ -163,7 +152,7 @@ def test_a_broken_batch_api_is_one_sentence(tmp_path: Path, answer: bytes):
         serving(lambda _: reply(answer, Content_Type="application/json")) as server,
         Ledger(tmp_path / "l.sqlite", "run") as ledger,
     ):
-        endpoint = EndpointConfig(base_url=server.base_url, attempts=2, backoff=0, poll=0.01)
+        endpoint = EndpointConfig(base_url=server.base_url)
         teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint, mode=Mode.BATCH), ledger)
         with pytest.raises(TeacherFailed):
             teacher.annotate(PATHS[0])
@@ -257,9 +246,9 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path):
     with Ledger(tmp_path / "l.sqlite", "run") as ledger:
-        endpoint = EndpointConfig(base_url="http://127.0.0.1:9/v1", attempts=2, backoff=0.01)
+        endpoint = EndpointConfig(base_url="http://127.0.0.1:9/v1")
         teacher = OpenAITeacher(OpenAIConfig(model="m", endpoint=endpoint), ledger)
-        message = r"127\.0\.0\.1:9/v1 has answered no request in 2 attempts .*ConnectError.* start"
+        message = r"127\.0\.0\.1:9/v1 has answered no request in 8 attempts .*ConnectError.* start"
         with pytest.raises(TeacherFailed, match=message):
             teacher.annotate(PATHS[0])
         totals = ledger.totals()
@@ -315,7 +304,7 @@ def test_an_endpoint_is_probed_in_one_line():
 def test_a_request_holds_what_the_table_says(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     table = {"temperature": "omit", "reasoning_effort": "low", "chat_template_kwargs": {"a": True}}
-    config = OpenAIConfig(model="m", max_output_tokens=9, parameters=table)
+    config = OpenAIConfig(model="m", parameters=table)
     sent = Endpoint(config).body([])
     assert sent.pop("response_format")["json_schema"]["schema"]["type"] == "object"
     assert sent == {
@@ -323,14 +312,11 @@ def test_a_request_holds_what_the_table_says(monkeypatch: pytest.MonkeyPatch):
         "messages": [],
         "reasoning_effort": "low",
         "chat_template_kwargs": {"a": True},
-        "max_tokens": 9,
     }
-    named = OpenAIConfig(model="m", max_output_tokens=9, parameters={"max_completion_tokens": 7})
-    body = Endpoint(named).body([])
-    assert (body["temperature"], body["max_completion_tokens"]) == (0.0, 7)
-    assert "max_tokens" not in body
-    plain_json = config.model_copy(update={"structured": Structured.PROMPT})
-    assert "response_format" not in Endpoint(plain_json).body([])
+    plain_json = OpenAIConfig(model="m", parameters={"max_tokens": 7, "response_format": "omit"})
+    body = Endpoint(plain_json).body([])
+    assert (body["temperature"], body["max_tokens"]) == (0.0, 7)
+    assert "response_format" not in body
 
 
 @pytest.mark.parametrize("name", ["messages", "model", "stream", "response_format", "n"])

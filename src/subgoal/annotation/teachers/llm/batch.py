@@ -42,7 +42,14 @@ class BatchDesk:
         requests: Makes replies of answers.
         ledger: Where batches and attempts are recorded.
         persistence: How long the endpoint is asked again.
+
+    Attributes:
+        poll: Seconds between two looks at a batch.
+        hours: How long a batch is waited for; endpoints finish one within a day.
     """
+
+    poll = 30.0
+    hours = 25.0
 
     def __init__(
         self, endpoint: Endpoint, requests: Requests, ledger: Ledger, persistence: Persistence
@@ -60,7 +67,7 @@ class BatchDesk:
         """
         self._refused = {}
         wanted = {request.key: request for request in asked}
-        for _ in range(self._limits.attempts + 2):  # one more to collect, and one to learn
+        for _ in range(self._persistence.attempts + 2):  # one more to collect, and one to learn
             for part, remote in self._ledger.open_batches():
                 await self._collect(part, remote or await self._adopt(part))
             left = [one for one in wanted.values() if self._still_open(one)]
@@ -74,7 +81,7 @@ class BatchDesk:
 
     def _outcome(self, request: Request) -> Reply | TeacherFailed:
         refused = self._refused.get(request.key)
-        missing = TeacherFailed(f"{request.task}: no reply in {self._limits.attempts} batches")
+        missing = TeacherFailed(f"{request.task}: no reply in {self._persistence.attempts} batches")
         return refused or self._ledger.find(request.key) or missing
 
     async def _submit(self, left: Sequence[Request]) -> None:
@@ -162,8 +169,8 @@ class BatchDesk:
         Raises:
             TeacherFailed: It takes too long; it stays open in the ledger for the next run.
         """
-        pace, hours = self._persistence.pace, self._limits.batch_hours
-        end = pace.clock() + 3600 * hours
+        pace = self._persistence.pace
+        end = pace.clock() + 3600 * self.hours
         while True:
             batch = await self._persist(
                 lambda: self._endpoint.client.batches.retrieve(remote), "status"
@@ -172,12 +179,12 @@ class BatchDesk:
                 return batch
             left = end - pace.clock()
             if left <= 0:
-                said = f"the batch {remote} is still '{batch.status}' after {hours:g} hours"
+                said = f"the batch {remote} is still '{batch.status}' after {self.hours:g} hours"
                 raise TeacherFailed(
                     f"{self._endpoint.clean(said)}; nothing is lost: run the same command again to "
-                    "collect it, or wait longer with --annotate.openai.endpoint.batch-hours"
+                    "collect it"
                 )
-            await pace.sleep(min(self._limits.poll, left))
+            await pace.sleep(min(self.poll, left))
 
     def _close(self, part: str, batch: Any, attempts: dict[int, Request]) -> None:
         """Record that a batch is over, and what became of the requests that it did not answer.

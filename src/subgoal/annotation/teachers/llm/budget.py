@@ -3,7 +3,7 @@
 Nobody knows how long a reply will be, least of all from a model that thinks before it writes. So
 what is under way, and what was lost, counts at the longest reply so far, or at its own estimate
 where that is more. Until the first reply has come, one request at a time is sent, unless
-`max_output_tokens` says how long replies can be.
+`max_tokens` among the parameters says how long replies can be.
 """
 
 from subgoal.annotation.teachers.llm.config import OpenAIConfig

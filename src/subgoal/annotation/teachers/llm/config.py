@@ -16,25 +16,16 @@ CAPS = ("max_tokens", "max_completion_tokens")
 """The parameter that limits a reply, by the names that it has at endpoints."""
 DEFAULTS: Mapping[str, JsonValue] = {"temperature": 0.0}
 """Parameters that are sent unless the configuration says otherwise."""
+FORM = "response_format"
+"""The parameter that asks for JSON by a schema."""
 _RESERVED = {
     "messages": "the prompt's file is annotate.openai.prompt",
     "model": "set annotate.openai.model",
-    "response_format": "set annotate.openai.structured",
+    FORM: f"the schema is the package's; only '{OMIT}' is taken, which asks by the prompt alone",
     "stream": "replies are read whole",
     "stream_options": "replies are read whole",
     "n": "a question has one reply",
 }
-
-
-class Structured(StrEnum):
-    """How the endpoint is made to reply with JSON."""
-
-    AUTO = "auto"
-    """By a JSON schema, and where the endpoint refuses that, by the prompt alone."""
-    SCHEMA = "schema"
-    """By a JSON schema."""
-    PROMPT = "prompt"
-    """By the prompt alone."""
 
 
 class Mode(StrEnum):
@@ -63,23 +54,16 @@ class EndpointConfig(Record):
     """Largest number of tokens per minute; none: no limit of our own."""
     timeout: Rare[float] = Field(default=120.0, gt=0)
     """Seconds to wait for a whole reply."""
-    max_reply_bytes: Rare[int] = Field(default=8 * 2**20, ge=1024)
-    """Largest size of a reply in bytes, unpacked. The results of a batch may be 64 times as
-    large."""
-    attempts: Rare[int] = Field(default=6, ge=1)
-    """Number of failed requests after which a path is given up. A final refusal is not repeated."""
     patience: Rare[float] = Field(default=900.0, ge=0)
     """Seconds to wait while the endpoint is busy, for example answers with status 429."""
-    backoff: Rare[float] = Field(default=1.0, ge=0)
-    """Seconds before the second attempt. They double each time, and are more where the server says
-    so."""
-    longest_wait: Rare[float] = Field(default=60.0, ge=0)
-    """Most seconds between two attempts."""
-    poll: Rare[float] = Field(default=30.0, gt=0)
-    """Seconds between two looks at a batch."""
-    batch_hours: Rare[float] = Field(default=25.0, gt=0)
-    """Hours to wait for a batch; endpoints finish one within a day. The next run goes on
-    waiting."""
+    _removed = removed(
+        max_reply_bytes=(8 * 2**20, "a reply has at most 8 MiB"),
+        attempts=(6, "a request that fails by itself is sent 6 times"),
+        backoff=(1.0, "pauses begin with a second; set patience"),
+        longest_wait=(60.0, "a pause has at most a minute; set patience"),
+        poll=(30.0, "batches are looked at every 30 seconds"),
+        batch_hours=(25.0, "a batch is waited for 25 hours; the next run goes on waiting"),
+    )
 
 
 class Budget(Record):
@@ -100,13 +84,9 @@ class OpenAIConfig(Record):
     model: str = ""
     """Name of the model at the endpoint, such as `gpt-4.1-mini`."""
     parameters: Rare[dict[str, JsonValue]] = Field(default={}, repr=False)
-    """Further fields of each request, such as `seed` or `reasoning_effort`. `temperature` is 0
-    unless it is given; the value `omit` leaves it out."""
-    max_output_tokens: Rare[int | None] = Field(default=None, ge=1)
-    """Largest number of tokens of a reply; none: the endpoint decides."""
-    structured: Rare[Structured] = Structured.AUTO
-    """How JSON replies are asked for: by a JSON schema (`schema`), by words alone (`prompt`), or
-    `auto`: by a schema where the endpoint takes one."""
+    """Further fields of each request, such as `seed`, `reasoning_effort`, or `max_tokens` of a
+    reply. The value `omit` leaves out what is sent by itself: `temperature`, which is 0, and the
+    JSON schema of `response_format`."""
     mode: Rare[Mode] = Mode.LIVE
     """`live`: one request per question. `batch`: the endpoint's batch API, slower and often at half
     the price."""
@@ -115,19 +95,9 @@ class OpenAIConfig(Record):
     examples: Rare[int] = Field(default=0, ge=0)
     """Number of annotated paths of the same task type that the prompt shows. They are recorded
     ones."""
-    answer: Rare[int] = Field(default=120, ge=0)
-    """Number of characters that the prompt shows of each of the world's answers; 0: actions
-    alone."""
-    rounds: Rare[int] = Field(default=3, ge=1)
-    """Number of times that the same path, or the rest of it, is asked about before it counts as
-    failed."""
-    tokenizer: Rare[str] = ""
-    """A `tokenizer.json` or the name of a tiktoken encoding, to count tokens; empty: the model's
-    own, or else an estimate."""
     prices: dict[str, tuple[float, float]] = {}
-    """Price of a million input tokens and of a million output tokens, by model."""
-    batch_price: Rare[float] = Field(default=0.5, ge=0)
-    """Price of a batch as a share of `prices`."""
+    """Price of a million input tokens and of a million output tokens, by model. A batch costs half
+    of it."""
     ledger: Rare[Path | None] = None
     """File that keeps all replies, so that none is paid for twice; none: `teacher.sqlite` in the
     user's cache folder."""
@@ -135,15 +105,29 @@ class OpenAIConfig(Record):
     """How the endpoint is reached."""
     budget: Budget = Budget()
     """When to stop asking."""
-    _removed = removed(alignment=("edit", "actions are aligned by edit distance; leave it out"))
+    _removed = removed(
+        alignment=("edit", "actions are aligned by edit distance; leave it out"),
+        max_output_tokens=(None, "set max_tokens in annotate.openai.parameters"),
+        structured=(
+            "auto",
+            "response_format = 'omit' in annotate.openai.parameters sends no schema",
+        ),
+        answer=(120, "the prompt shows 120 characters of each answer"),
+        rounds=(3, "a path is asked about 3 times; --retry-failed asks again"),
+        tokenizer=("", "tokens are counted by tiktoken where it knows the model, or estimated"),
+        batch_price=(0.5, "a batch costs half of annotate.openai.prices; write twice its price"),
+    )
 
     @property
     def sent(self) -> dict[str, JsonValue]:
         """The parameters that are sent, as they are configured."""
         wanted = {**DEFAULTS, **self.parameters}
-        if self.max_output_tokens is not None and not any(name in wanted for name in CAPS):
-            wanted[CAPS[0]] = self.max_output_tokens
         return {name: value for name, value in wanted.items() if value != OMIT}
+
+    @property
+    def by_schema(self) -> bool:
+        """Whether JSON replies are asked for by a schema, not by the prompt alone."""
+        return FORM not in self.parameters
 
     @property
     def output_limit(self) -> int | None:
@@ -153,8 +137,8 @@ class OpenAIConfig(Record):
 
     @model_validator(mode="after")
     def _none_reserved(self) -> Self:
-        for name in self.parameters:
-            if name in _RESERVED:
+        for name, value in self.parameters.items():
+            if name in _RESERVED and (name, value) != (FORM, OMIT):
                 raise ValueError(f"parameters: '{name}' is not sent from here: {_RESERVED[name]}")
         try:
             json.dumps(self.parameters, allow_nan=False).encode()
@@ -164,6 +148,6 @@ class OpenAIConfig(Record):
 
     def deciding(self) -> "OpenAIConfig":
         """Return this configuration without what may change while a run goes on."""
-        kept = {"endpoint", "budget", "prices", "ledger", "tokenizer", "mode", "batch_price"}
+        kept = {"endpoint", "budget", "prices", "ledger", "mode"}
         defaults = OpenAIConfig()
         return self.model_copy(update={name: getattr(defaults, name) for name in kept})

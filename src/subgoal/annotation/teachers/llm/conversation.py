@@ -22,8 +22,8 @@ _MOST_SEGMENTS = 3
 _LEAST_COVERED = 0.5
 _AT_THE_LIMIT = {"length", "max_tokens", "max_output_tokens"}
 _SILENCED = (
-    "the reply reached its most tokens before an answer began; raise annotate.openai."
-    "max_output_tokens (or the server's own limit), or let the model think less"
+    "the reply reached its most tokens before an answer began; raise max_tokens in "
+    "annotate.openai.parameters (or the server's own limit), or let the model think less"
 )
 _TAKEN_UP = (
     "This is attempt {count}: earlier replies could not be used. Check that the pairs are in order "
@@ -47,21 +47,18 @@ class Conversation:
     Args:
         trajectory: The path; it has steps.
         prompt: What the teacher reads.
-        rounds: Most times that the path, or what is left of it, is asked about.
         again: How often the path was taken up after a failure. The questions say so: the same
             ones would get the same replies.
+
+    Attributes:
+        rounds: How many more times the path, or what is left of it, may be asked about.
     """
 
-    def __init__(
-        self,
-        trajectory: Trajectory,
-        prompt: Prompt,
-        rounds: int = 3,
-        again: int = 0,
-    ) -> None:
+    rounds = 3
+
+    def __init__(self, trajectory: Trajectory, prompt: Prompt, again: int = 0) -> None:
         self.trajectory = trajectory
         self._prompt = prompt
-        self._rounds = rounds
         self._again = again
         self._spans: tuple[SubgoalSpan, ...] = ()
         self._reason = "the path has no steps"
@@ -109,7 +106,7 @@ class Conversation:
     def _end_round(self) -> None:
         asked, replies = self._open, self._replies
         self._open, self._replies = [], {}
-        self._rounds = 0 if self._silenced else self._rounds - 1
+        self.rounds = 0 if self._silenced else self.rounds - 1
         unread: dict[tuple[int, int], Question] = {}
         for question in asked:
             reading = self._read(question, replies[question.segment])
@@ -123,7 +120,7 @@ class Conversation:
                 unread[question.segment] = Question(question.segment, again)
         if self._silenced:
             self._reason = _SILENCED
-        if self._rounds > 0:
+        if self.rounds > 0:
             left = _left_open(self._spans, len(self.trajectory.steps))
             self._open = [unread.get(one) or self._ask_segment(one) for one in left]
 
@@ -136,7 +133,7 @@ class Conversation:
         """Tell whether to ask about what is left only, not about all of it once more."""
         first, last = question.segment
         enough = reading.covered >= _LEAST_COVERED * (last - first + 1)
-        last_chance = self._rounds <= 0 and bool(reading.spans)
+        last_chance = self.rounds <= 0 and bool(reading.spans)
         return (enough and len(reading.segments) <= _MOST_SEGMENTS) or last_chance
 
     def _take(self, question: Question, reading: Reading) -> None:

@@ -1,8 +1,8 @@
 """Tokens and money, before a request is sent and after its reply came.
 
-Tokens are counted with the model's own tokenizer where it is at hand (a `tokenizer.json` of the
-user's, or `tiktoken` where it is installed and knows the model), else estimated, and an estimate
-is called one. Money comes from the price table of the configuration; there are no built-in prices.
+Tokens are counted by `tiktoken` where it is installed and knows the model, else estimated, and an
+estimate is called one. Money comes from the price table of the configuration; there are no built-in
+prices.
 """
 
 import json
@@ -11,13 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from subgoal.annotation.teachers.llm.ledger import Expected
 from subgoal.annotation.teachers.llm.prompt import Messages
-from subgoal.errors import ConfigInvalid, said_by
-from subgoal.plain_text import read_text
 
 _PIECES = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]+|\n+")
 _LETTERS = 9
@@ -42,25 +39,14 @@ class TokenCounter:
     """Tokens of a text."""
 
     @classmethod
-    def of(cls, model: str, tokenizer: str = "") -> "TokenCounter":
-        """Find the best counter for a model.
-
-        Args:
-            model: The model's name.
-            tokenizer: A `tokenizer.json`, the name of a tiktoken encoding, or nothing.
-
-        Raises:
-            ConfigInvalid: A tokenizer was named that cannot be loaded.
-        """
-        if tokenizer.endswith(".json"):
-            return cls(tokenizer, True, _from_file(tokenizer))
-        named = _from_tiktoken(tokenizer, model)
-        if named is None and tokenizer:
-            raise ConfigInvalid(
-                f"the tokenizer '{tokenizer}' cannot be loaded; name a tokenizer.json, or install "
-                "tiktoken and name one of its encodings, or leave it out for an estimate"
-            )
-        return named or cls("estimate", False, estimate)
+    def of(cls, model: str) -> "TokenCounter":
+        """Find the best counter for a model, given by its name."""
+        try:
+            tiktoken: Any = import_module("tiktoken")
+            found = tiktoken.encoding_for_model(model)
+        except Exception:  # noqa: BLE001 - not installed, unknown, or its file cannot be fetched
+            return cls("estimate", False, estimate)
+        return cls(found.name, True, lambda text: len(found.encode_ordinary(text)))
 
 
 def estimate(text: str) -> int:
@@ -101,27 +87,6 @@ def expect(
 def _counted(counter: TokenCounter, text: str) -> int:
     """Count a text; the system message and examples are the same in every request."""
     return counter.count(text)
-
-
-def _from_file(path: str) -> Callable[[str], int]:
-    from tokenizers import Tokenizer
-
-    text = read_text(Path(path), ConfigInvalid)
-    try:
-        tokenizer = Tokenizer.from_str(text)
-    except Exception as error:
-        reason = said_by(error)
-        raise ConfigInvalid(f"the tokenizer {path} cannot be loaded: {reason}") from error
-    return lambda text: len(tokenizer.encode(text).ids)
-
-
-def _from_tiktoken(encoding: str, model: str) -> TokenCounter | None:
-    try:
-        tiktoken: Any = import_module("tiktoken")
-        found = tiktoken.get_encoding(encoding) if encoding else tiktoken.encoding_for_model(model)
-    except Exception:  # noqa: BLE001 - not installed, unknown, or its file cannot be fetched
-        return None
-    return TokenCounter(found.name, True, lambda text: len(found.encode_ordinary(text)))
 
 
 def as_json(messages: Messages) -> str:

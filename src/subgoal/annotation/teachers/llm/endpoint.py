@@ -18,12 +18,13 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from subgoal.annotation.teachers.llm.config import OpenAIConfig, Structured
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.annotation.teachers.llm.ledger import AttemptState
 from subgoal.annotation.teachers.llm.prompt import Messages
 from subgoal.annotation.teachers.llm.refusal import Refusal, RefusalKind, error_in, read_refusal
 from subgoal.annotation.teachers.llm.request_form import RequestForm
 from subgoal.connections.http_client import (
+    MOST_BYTES,
     BrokenReply,
     RedirectRefused,
     open_client,
@@ -114,7 +115,7 @@ class Endpoint:
                 "the openai teacher needs the SDK: pip install 'subgoal[teacher]'"
             ) from error
         self._config = config
-        most, limits = config.endpoint.max_reply_bytes, config.endpoint
+        most, limits = MOST_BYTES, config.endpoint
         try:
             hidden: dict[str, str] = {}
             self._form = RequestForm(config, _resolved_parameters(config.sent, hidden))
@@ -314,10 +315,7 @@ class Endpoint:
             case RefusalKind.MODEL:
                 return TeacherFailed(f"{where} does not serve '{model}': {said}")
             case RefusalKind.SCHEMA:
-                return TeacherFailed(
-                    f"{where} takes no JSON schema for '{model}' (annotate.openai.structured = "
-                    f"'{self._config.structured}'; '{Structured.PROMPT}' needs none): {said}"
-                )
+                return TeacherFailed(f"{where} takes no JSON schema for '{model}': {said}")
             case RefusalKind.PARAMETER:
                 return TeacherFailed(
                     f"{where} refuses '{refusal.parameter}' for '{model}' (change it in "
@@ -325,8 +323,8 @@ class Endpoint:
                 )
             case RefusalKind.CONTEXT:
                 return QuestionRefused(
-                    "the question is too long (fewer annotate.openai.examples, or a smaller "
-                    f"annotate.openai.answer, make it shorter): {said}"
+                    "the question is too long (fewer annotate.openai.examples make it shorter): "
+                    f"{said}"
                 )
             case RefusalKind.CONTENT:
                 return QuestionRefused(f"a content filter refuses the question: {said}")

@@ -18,9 +18,12 @@ class Persistence:
         pace: The pauses that all requests share.
 
     Attributes:
-        pace: The same.
+        attempts: How often a request that fails by itself is sent.
+        pace: The pauses that all requests share.
         heard: True once the endpoint has said anything.
     """
+
+    attempts = 6
 
     def __init__(self, limits: EndpointConfig, pace: Pace) -> None:
         self._limits, self.pace = limits, pace
@@ -42,11 +45,11 @@ class Persistence:
         if self.busy(error):
             return self.pace.busy(sent_at, error.wait) < self._limits.patience
         self.heard |= error.heard
-        if failures >= self._limits.attempts:
+        if failures >= self.attempts:
             return False
         pause = self.pace.growing(failures - 1)
         told = error.wait or 0.0
-        await self.pace.sleep(min(max(pause, told), self._limits.longest_wait))
+        await self.pace.sleep(min(max(pause, told), self.pace.longest))
         return True
 
     def busy(self, error: Unanswered) -> bool:

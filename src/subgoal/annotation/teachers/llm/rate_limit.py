@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-_LEAST_BACKOFF = 0.01
 _MOST_DOUBLINGS = 30
 
 
@@ -18,24 +17,26 @@ class Pace:
     Args:
         requests: Requests a minute, or None.
         tokens: Tokens a minute, or None.
-        backoff: Seconds of the first pause where the server is busy; doubled each time.
-        longest: Most seconds of a pause, whatever the server says.
         clock: Seconds, from any zero.
         sleep: Waits for so many of them.
+
+    Attributes:
+        backoff: Seconds of the first pause where the server is busy; doubled each time.
+        longest: Most seconds of a pause, whatever the server says.
     """
+
+    backoff = 1.0
+    longest = 60.0
 
     def __init__(
         self,
         requests: float | None,
         tokens: float | None,
-        backoff: float = 1.0,
-        longest: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.clock, self.sleep = clock, sleep
         self._seconds = (60 / requests if requests else 0.0, 60 / tokens if tokens else 0.0)
-        self._backoff, self._longest = max(backoff, _LEAST_BACKOFF), longest
         self._free_at = [clock(), clock()]
         self._held_until = clock()
         self._busy_since: float | None = None
@@ -44,7 +45,7 @@ class Pace:
 
     def growing(self, times: int) -> float:
         """Return the seconds of a pause after so many others: doubled each time, up to a limit."""
-        return min(self._backoff * 2 ** min(times, _MOST_DOUBLINGS), self._longest)
+        return min(self.backoff * 2 ** min(times, _MOST_DOUBLINGS), self.longest)
 
     def busy(self, sent_at: float, wait: float | None) -> float:
         """Take that the endpoint was busy: all requests pause.
@@ -67,7 +68,7 @@ class Pace:
         if wait is None:
             pause *= random.uniform(0.5, 1.0)
         elif wait > pause:  # never true of what is no number
-            pause = min(wait, self._longest)
+            pause = min(wait, self.longest)
         self._held_until = max(self._held_until, now + pause)
         return now - self._busy_since
 

@@ -11,14 +11,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from subgoal.annotation.teachers.llm.config import CAPS, OpenAIConfig, Structured
+from subgoal.annotation.teachers.llm.config import CAPS, FORM, OpenAIConfig
 from subgoal.annotation.teachers.llm.prompt import Messages
 from subgoal.annotation.teachers.llm.refusal import Refusal, RefusalKind
 from subgoal.progress import console
 
 _SAMPLING = {"temperature", "top_p", "seed", "reasoning_effort"}
 """Parameters that a request can do without."""
-_FORM = "response_format"
 _VAGUE_ERRORS = 2
 """Status 500 so often, and never a reply by the schema: then the schema may be the reason."""
 
@@ -52,17 +51,17 @@ class RequestForm:
     def __init__(self, config: OpenAIConfig, parameters: Mapping[str, JsonValue]) -> None:
         self._config = config
         self._parameters = dict(parameters)
-        self._schema = config.structured is not Structured.PROMPT
+        self._schema = config.by_schema
         self._proven = False
         self._vague = 0
         self._tried = {name for name in CAPS if name in parameters}
-        self.ever = frozenset({*parameters, _FORM} | (set(CAPS) if self._tried else set()))
+        self.ever = frozenset({*parameters, FORM} | (set(CAPS) if self._tried else set()))
         """The names of all that a request may have held since the endpoint was opened."""
 
     def body(self, messages: Messages) -> dict[str, Any]:
         """Return a request as the protocol has it."""
         named = {"name": "subgoals", "strict": True, "schema": _SCHEMA}
-        form = {_FORM: {"type": "json_schema", "json_schema": named}} if self._schema else {}
+        form = {FORM: {"type": "json_schema", "json_schema": named}} if self._schema else {}
         return {"model": self._config.model, "messages": messages, **self._parameters, **form}
 
     def answered(self, sent: Collection[str]) -> None:
@@ -71,7 +70,7 @@ class RequestForm:
         Args:
             sent: The names of what the request held.
         """
-        self._proven |= _FORM in sent
+        self._proven |= FORM in sent
 
     def learn(self, refusal: Refusal, sent: Collection[str]) -> bool:
         """Learn from a refusal; return True where the next request will be another for it.
@@ -80,9 +79,9 @@ class RequestForm:
             refusal: What the endpoint refuses.
             sent: The names of what the request held.
         """
-        if refusal.kind is RefusalKind.SCHEMA and self._config.structured is Structured.AUTO:
+        if refusal.kind is RefusalKind.SCHEMA:
             self._without_schema(refusal)
-            return _FORM in sent
+            return FORM in sent
         name = refusal.parameter
         if refusal.kind is not RefusalKind.PARAMETER or name not in sent:
             return False
@@ -103,8 +102,7 @@ class RequestForm:
             refusal: What the endpoint refuses.
             sent: The names of what the request held.
         """
-        auto = self._config.structured is Structured.AUTO
-        if _FORM not in sent or not auto or self._proven or not refusal.vague:
+        if FORM not in sent or self._proven or not refusal.vague:
             return False
         self._vague += 1
         return refusal.status != 500 or self._vague >= _VAGUE_ERRORS

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from subgoal.annotation.teachers.llm.budget import BudgetReached, Tally
-from subgoal.annotation.teachers.llm.config import DEFAULTS, OMIT, Mode, OpenAIConfig
+from subgoal.annotation.teachers.llm.config import CAPS, DEFAULTS, OMIT, Mode, OpenAIConfig
 from subgoal.annotation.teachers.llm.conversation import Question
 from subgoal.annotation.teachers.llm.cost import TokenCounter, as_json, expect, money
 from subgoal.annotation.teachers.llm.endpoint import Answer, Endpoint, QuestionRefused, Unanswered
@@ -26,6 +26,10 @@ _OF_OLD = ("temperature", "reasoning_effort", "seed")
 """Parameters that have places of their own in a request's identity; None: not sent."""
 
 
+_BATCH_PRICE = 0.5
+"""What a batch costs at the known endpoints, as a share of the price table."""
+
+
 class Requests:
     """Makes requests of questions: their identity, and what they are expected to need.
 
@@ -37,8 +41,8 @@ class Requests:
         if not config.model:
             raise ConfigInvalid("name the teacher's model: --annotate.openai.model NAME")
         self.config = config
-        self.counter = TokenCounter.of(config.model, config.tokenizer)
-        share = config.batch_price if config.mode is Mode.BATCH else 1.0
+        self.counter = TokenCounter.of(config.model)
+        share = _BATCH_PRICE if config.mode is Mode.BATCH else 1.0
         self.prices = {
             name: (read * share, written * share) for name, (read, written) in config.prices.items()
         }
@@ -58,8 +62,8 @@ class Requests:
             "model": config.model,
             "at": shown(config.endpoint.base_url),
             **{name: parameters.pop(name, None) for name in _OF_OLD},
-            "max_output_tokens": config.max_output_tokens,
-            "structured": config.structured,
+            "max_output_tokens": parameters.pop(CAPS[0], None),
+            "structured": "auto" if config.by_schema else "prompt",
             **({"parameters": parameters} if parameters else {}),
         }
         return Request(

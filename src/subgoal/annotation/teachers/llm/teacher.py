@@ -43,7 +43,7 @@ class OpenAITeacher(Teacher):
         cached: How many questions the ledger answered.
 
     Raises:
-        ConfigInvalid: The configuration names no model, or a wrong tokenizer.
+        ConfigInvalid: The configuration names no model.
     """
 
     def __init__(self, config: OpenAIConfig, ledger: Ledger, pace: Pace | None = None) -> None:
@@ -166,12 +166,7 @@ class OpenAITeacher(Teacher):
 
     def _persistence(self) -> Persistence:
         limits = self._config.endpoint
-        pace = self._pace or Pace(
-            limits.requests_per_minute,
-            limits.tokens_per_minute,
-            limits.backoff,
-            limits.longest_wait,
-        )
+        pace = self._pace or Pace(limits.requests_per_minute, limits.tokens_per_minute)
         return Persistence(limits, pace)
 
     def _conversation(
@@ -180,9 +175,8 @@ class OpenAITeacher(Teacher):
         config, world = self._config, path.task.environment
         if world not in self._prompts:
             examples = recorded_annotations(world) if config.examples else ()
-            self._prompts[world] = Prompt(config.prompt, examples, config.examples, config.answer)
-        taken_up = again.get(path.key, 0)
-        return Conversation(path, self._prompts[world], config.rounds, taken_up)
+            self._prompts[world] = Prompt(config.prompt, examples, config.examples)
+        return Conversation(path, self._prompts[world], again=again.get(path.key, 0))
 
     def _outcome(self, conversation: Conversation) -> Outcome:
         try:
