@@ -56,11 +56,11 @@ def episode() -> str:
     """Play a task with the agent that ships, and return what was shown as SVG."""
     agent = released_agent(AGENT)
     rules = protocol(agent.card.protocol)
-    with make(agent.card.environment) as world:
+    with make(agent.card.environment, **agent.card.options) as world:
         task = rules.find(world.tasks(rules.split, rules.simplifications), TASK, 0)
     shop = AgentShop(agent.folder, (), agent.card.decoding)
     paper = _Paper(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
-    watch(task, shop.factory(agent.card.kind), agent.name, rules, paper)
+    watch(task, shop.factory(agent.card.kind), agent.name, rules, paper, options=agent.card.options)
     return paper.export_svg(title=f"subgoal play --agent {AGENT} --task {TASK}")
 
 

@@ -420,6 +420,7 @@ class Run:
             kind=able[name],
             students=tuple(students),
             environment=config.environment,
+            options=config.options,
             simplifications=self.config.world.simplifications,
             protocol=config.protocol,
             decoding=config.decoding,

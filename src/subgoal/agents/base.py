@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from subgoal.engines.base import Engine, Generated, Generation
-from subgoal.environments.base import Observation, StepResult
+from subgoal.environments.base import Environment, Observation, StepResult
 from subgoal.environments.language import WorldLanguage
 from subgoal.record import Record
 from subgoal.text.format import Role, Text, View
@@ -47,6 +47,22 @@ class Surroundings(View, Protocol):
     def valid_actions(self) -> Sequence[str]:
         """List the actions that the world accepts now; empty where it lists none."""
         ...
+
+
+class Unlisted:
+    """A world seen without its list of actions.
+
+    Args:
+        world: The world.
+    """
+
+    def __init__(self, world: Environment) -> None:
+        self.language = world.language
+        self.look, self.inventory = world.look, world.inventory
+
+    def valid_actions(self) -> Sequence[str]:
+        """List nothing."""
+        return ()
 
 
 Turn = Generator[Ask, Generated, Action]

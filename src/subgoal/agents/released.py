@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, JsonValue
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.errors import ConfigInvalid, StudentInvalid, nearest
@@ -45,6 +45,8 @@ class AgentCard(Record):
     """The roles of its students; each lies in a folder named after its role."""
     environment: str
     """The world that it plays."""
+    options: dict[str, JsonValue] = {}
+    """What that world is made with."""
     simplifications: str
     """The world's simplification setting that it was trained under; empty: the plain world."""
     protocol: str

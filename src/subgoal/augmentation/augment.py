@@ -135,12 +135,11 @@ def augment(
             held = store.by_key()
             missing = [one for key, one in old.items() if key not in held]
             environment = next(iter(old.values())).trajectory.task.environment if old else ""
+            size = min(affordable(worlds, limits), max(1, len(missing)))
             with (
                 closing(store),
                 Progress("augment", len(old), "paths", len(old) - len(missing)) as progress,
-                Pool(
-                    environment, min(affordable(worlds, limits), max(1, len(missing))), limits
-                ) as pool,
+                Pool(environment, size, limits, options=config.options) as pool,
             ):
                 work = _Work(config, surroundings(old.values()), ingredients(old.values()))
                 for made in pool.map(work, missing):

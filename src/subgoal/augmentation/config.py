@@ -2,12 +2,15 @@
 
 from pydantic import Field
 
-from subgoal.record import Record
+from subgoal.environments.registry import WorldOptions
+from subgoal.record import FromWorld, Record
 
 
 class AugmentConfig(Record):
     """How annotated paths are rewritten."""
 
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     shorten: bool = False
     """Shorten paths where the world allows it. Each is replayed, and kept only if it solves its
     task."""

@@ -35,5 +35,10 @@ def fitted(config: Config, agent: str) -> Config:
     if not isinstance(found, ReleasedAgent):
         return config
     card = found.card
-    its = {"environment": card.environment, "protocol": card.protocol, "decoding": card.decoding}
+    its = {
+        "environment": card.environment,
+        "options": card.options,
+        "protocol": card.protocol,
+        "decoding": card.decoding,
+    }
     return changed(config, "evaluate", its, agent)

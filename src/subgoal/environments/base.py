@@ -135,6 +135,20 @@ class Environment(ABC):
     """How long one answer may take (making an oracle path: ten times as long) before the world is
     taken for dead. A world without a process of its own cannot be stopped and ignores it."""
 
+    withheld: frozenset[Ability] = frozenset()
+    """What of its abilities nobody is to use, such as a list of actions that gives a task away."""
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What it can do beyond the three methods: here, what its class defines.
+
+        A world that knows better, since not all that are made of its class are alike, says so.
+        """
+        mine = type(self)
+        return frozenset(
+            one for one in Ability if getattr(mine, one) is not getattr(Environment, one)
+        )
+
     @property
     def pid(self) -> int | None:
         """Process id of the world's own process; None where it has none, or none runs."""
@@ -220,8 +234,8 @@ class Environment(ABC):
 
 
 def has(world: Environment, ability: Ability) -> bool:
-    """Return whether a world has an ability: whether its class defines the method."""
-    return getattr(type(world), ability) is not getattr(Environment, ability)
+    """Return whether a world has an ability, and whoever asks may use it."""
+    return ability in world.abilities - world.withheld
 
 
 def need(world: Environment, ability: Ability, instead: str) -> None:
@@ -240,4 +254,6 @@ def need(world: Environment, ability: Ability, instead: str) -> None:
 
 
 def _missing(world: Environment, ability: Ability) -> str:
+    if ability in world.withheld:
+        return f"{ability} of world '{world.name}' is off ({ability} = false in world.options)"
     return f"world '{world.name}' has no method {ability}"

@@ -1,7 +1,7 @@
 """Which world: the section `[world]`, which all stages share."""
 
-from subgoal.environments.registry import WorldName
-from subgoal.record import Record
+from subgoal.environments.registry import WorldName, WorldOptions
+from subgoal.record import Rare, Record
 
 
 class WorldConfig(Record):
@@ -9,6 +9,9 @@ class WorldConfig(Record):
 
     environment: WorldName = "scienceworld"
     """The world."""
+    options: Rare[WorldOptions] = {}
+    """Options of the world's class, by the names of its arguments, such as `{ games = 100 }`. Every
+    world takes `valid_actions = false`: nobody is shown the list of actions that it accepts."""
     simplifications: str = ""
     """Simplifications of the world in which paths are collected and students learn from their own
     play, such as `easy`; empty: the plain world. In an evaluation the protocol decides."""

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from subgoal.environments.base import Environment
 from subgoal.environments.boundary import raised
-from subgoal.environments.registry import make
+from subgoal.environments.registry import WorldOptions, make
 from subgoal.errors import EnvironmentFailed, SubgoalError
 from subgoal.machine import cores, free_memory, used_memory
 from subgoal.record import Record
@@ -86,6 +86,7 @@ class Pool:
         worlds: How many, or `auto`. Each starts when it is first needed, or with `start`.
         limits: When a world is given up.
         a_core: For `auto`, so many worlds a core: more than one where they often wait.
+        options: What each is made with.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class Pool:
         worlds: int | Literal["auto"] = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
         a_core: int = 1,
+        options: WorldOptions | None = None,
     ) -> None:
         self.size = affordable(worlds, limits, a_core)
         self._environment, self._limits = environment, limits
+        self._options = options or {}
         self._processes = min(self.size, cores())
         self._companies: list[_Company] = []
         self._closed = False
@@ -204,11 +207,12 @@ class Pool:
         company = min(open_to_all, key=lambda company: len(company.worlds))
         world = company.worlds[0].beside()
         if world is not None:
+            world.withheld = company.worlds[0].withheld
             company.worlds.append(world)
         return world
 
     def _on_its_own(self) -> Environment:
-        world = make(self._environment)
+        world = make(self._environment, **self._options)
         self._companies.append(_Company([world]))
         return world
 

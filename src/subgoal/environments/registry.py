@@ -7,7 +7,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Annotated, Any
 
-from subgoal.environments.base import Environment
+from pydantic import JsonValue
+
+from subgoal.environments.base import Ability, Environment
 from subgoal.environments.boundary import checked_language, checked_world, raised
 from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
@@ -39,6 +41,8 @@ def check_name(name: str) -> None:
 
 WorldName = Annotated[str, checked_by(check_name)]
 """The name of a world that there is, or where the class of one of your own lies."""
+WorldOptions = dict[str, JsonValue]
+"""What the class of a world is made with, by the names of its arguments."""
 
 
 def make(name: str, **options: Any) -> Environment:
@@ -46,7 +50,8 @@ def make(name: str, **options: Any) -> Environment:
 
     Args:
         name: One of `WORLDS`, or where the class of a world of your own lies, as `module:Class`.
-        options: Passed to the adapter's class.
+        options: Passed to the adapter's class, but for `valid_actions`: where it is false, nobody
+            is shown what the world lists.
 
     Raises:
         ConfigInvalid: No such world, or no such option, or your own class cannot be had.
@@ -54,8 +59,11 @@ def make(name: str, **options: Any) -> Environment:
             world, or raised.
     """
     check_name(name)
+    listed = options.pop(Ability.VALID_ACTIONS, True)
+    if not isinstance(listed, bool):
+        raise ConfigInvalid(f"world '{name}': the option {Ability.VALID_ACTIONS} is true or false")
     try:
-        return checked_world(_class(name)(**options), name)
+        world = checked_world(_class(name)(**options), name)
     except ModuleNotFoundError as error:
         missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
         if not extra or missing in {"", "subgoal"}:
@@ -70,6 +78,9 @@ def make(name: str, **options: Any) -> Environment:
         if options and "unexpected keyword argument" in str(error):
             raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
         raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
+    if not listed:
+        world.withheld |= {Ability.VALID_ACTIONS}
+    return world
 
 
 @lru_cache

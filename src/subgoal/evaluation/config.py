@@ -6,7 +6,7 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
-from subgoal.environments.registry import WorldName
+from subgoal.environments.registry import WorldName, WorldOptions
 from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import ForAll, FromWorld, FromWorldOrOwn, Rare, Record
 
@@ -16,6 +16,8 @@ class EvaluateConfig(Record):
 
     environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     protocol: ProtocolName = "dev"
     """Which tasks, limits and score: `paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or
     `dev-quick`."""
@@ -48,6 +50,8 @@ class RolloutConfig(Record):
     training needs no world."""
     environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     protocol: Rare[ProtocolName] = "dev"
     """`dev` or `dev-easy`."""
     types: FromWorld[tuple[str, ...]] = ()

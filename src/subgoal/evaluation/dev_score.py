@@ -48,7 +48,8 @@ def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Wat
         def score(model: PreTrainedModel, line: LogLine) -> float | None:
             shop = AgentShop(folder / "students")
             shop.hold(Student(model, tokenizer, _card(role, form, model, line)))
-            with Pool(config.environment, worlds) as pool, shop.threads(name):
+            pool = Pool(config.environment, worlds, options=config.options)
+            with pool, shop.threads(name):
                 rules = protocol(config.protocol)
                 episodes = list(rollout(tasks_of(asked), shop.factory(name), name, rules, pool))
             broken = [e for e in episodes if e.stop_reason is StopReason.ENVIRONMENT_ERROR]

@@ -12,6 +12,7 @@ from subgoal.cluster import Cluster, Worker, grouped
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
+from subgoal.environments.registry import WorldOptions
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.protocol import Protocol
@@ -29,6 +30,8 @@ class Engagement(Record):
 
     environment: str
     """The world."""
+    options: WorldOptions
+    """Its options."""
     rules: Protocol
     """Limits and score."""
     agent: AgentName
@@ -57,7 +60,7 @@ class EpisodeWorker(Worker):
     @override
     def __init__(self, shared: Mapping[str, bytes]) -> None:
         job = self._job = Engagement.model_validate_json(shared["job"])
-        self._pool = Pool(job.environment, job.worlds, job.limits)
+        self._pool = Pool(job.environment, job.worlds, job.limits, options=job.options)
         self._pool.start()  # while the students are loaded
         self._folder = temporary_folder("students")
         students = Path(self._folder.name)

@@ -14,7 +14,7 @@ from subgoal.datasets.splits import check_leaks
 from subgoal.engines.config import REFERENCE, EngineConfig, EngineName
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
-from subgoal.environments.registry import make
+from subgoal.environments.registry import WorldOptions, make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
 from subgoal.evaluation.capacity import episodes_at_once, prefix_bytes
 from subgoal.evaluation.config import EvaluateConfig
@@ -62,6 +62,7 @@ class _OneAgent(Record):
     """All that decides one agent's episodes."""
 
     environment: str
+    options: WorldOptions
     protocol: Protocol
     types: tuple[str, ...]
     per_type: int
@@ -79,7 +80,7 @@ def tasks_of(config: EvaluateConfig) -> list[Task]:
         TaskUnknown: A type does not.
     """
     rules = protocol(config.protocol)
-    with make(config.environment) as world:
+    with make(config.environment, **config.options) as world:
         simple = rules.simplifications
         return rules.select(world.tasks(rules.split, simple), config.types, config.per_type or None)
 
@@ -120,7 +121,8 @@ def evaluate(
     rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
-            pool = resources.enter_context(Pool(config.environment, worlds, limits, WORLDS_A_CORE))
+            made = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
+            pool = resources.enter_context(made)
             if not all(_complete(folder, stage_name(rules.name, name)) for name in kinds):
                 pool.start(len(tasks))  # while the students are loaded
 
@@ -134,6 +136,7 @@ def evaluate(
             def play(name: str, missing: Sequence[Task]) -> Iterator[Episode]:
                 job = Engagement(
                     environment=config.environment,
+                    options=config.options,
                     rules=rules,
                     agent=kinds[name],
                     name=name,
@@ -213,6 +216,7 @@ def _play_all(
 ) -> None:
     one = _OneAgent(
         environment=config.environment,
+        options=config.options,
         protocol=protocol(config.protocol),
         types=config.types,
         per_type=config.per_type,

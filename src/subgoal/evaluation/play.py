@@ -8,16 +8,18 @@ from abc import ABC
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from subgoal.agents.base import Agent, Ask
+from subgoal.agents.base import Agent, Ask, Unlisted
 from subgoal.agents.dialogue import Dialogue, Sent
 from subgoal.agents.stopping import Endings
 from subgoal.engines.base import Generated
 from subgoal.environments.base import (
+    Ability,
     Environment,
     Observation,
     StepResult,
     StopReason,
     Task,
+    has,
 )
 from subgoal.environments.pool import Pool
 from subgoal.errors import EnvironmentFailed, WorldLost
@@ -116,9 +118,10 @@ class Play:
         self._resources.callback(self._agent.close)
         opening = self._world.reset(self._task)
         self._task = opening.task
-        self._agent.begin(opening, self._world)
+        seen = self._world if has(self._world, Ability.VALID_ACTIONS) else Unlisted(self._world)
+        self._agent.begin(opening, seen)
         self._spectator.begin(opening)
-        self._dialogue = Dialogue(self._agent, self._world)
+        self._dialogue = Dialogue(self._agent, seen)
         return self._go_on(None)
 
     def _go_on(self, answer: Generated | None) -> Ask | Episode:

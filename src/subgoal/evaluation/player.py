@@ -37,7 +37,8 @@ class Player:
         self.agent = agent
         self._shop = AgentShop(agent.folder, (), agent.card.decoding, engine)
         self.factory: MakeAgent = self._shop.factory(agent.card.kind)
-        self._pool = Pool(agent.card.environment, 1)  # makes its world when it is needed
+        card = agent.card
+        self._pool = Pool(card.environment, 1, options=card.options)  # makes it when it is needed
         self._end = weakref.finalize(self, self._pool.close)
 
     def play(
@@ -62,7 +63,7 @@ class Player:
         """
         card = self.agent.card
         rules = named_protocol(protocol or card.protocol)
-        with make(card.environment) as world:
+        with make(card.environment, **card.options) as world:
             tasks = world.tasks(rules.split, rules.simplifications)
         chosen = rules.find(tasks, task, variation)
         play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
@@ -86,7 +87,7 @@ class Player:
             task: What is to be done, worded as the tasks that it was trained on.
         """
         card = self.agent.card
-        with make(card.environment) as world:
+        with make(card.environment, **card.options) as world:
             language = world.language
             asked = Task(
                 environment=card.environment, name="", variation=0, split="", description=task

@@ -52,6 +52,7 @@ def release(
             kind=kind,
             students=tuple(students),
             environment=config.environment,
+            options=config.options,
             simplifications=_simplifications(cards, config.environment),
             protocol=config.protocol,
             decoding=config.decoding,

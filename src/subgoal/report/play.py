@@ -13,6 +13,7 @@ from subgoal.agents.config import AgentName
 from subgoal.environments.base import Ability, Environment, Observation, StopReason, Task, has
 from subgoal.environments.config import WorldConfig
 from subgoal.environments.pool import Pool
+from subgoal.environments.registry import WorldOptions
 from subgoal.environments.registry import make as make_world
 from subgoal.errors import nearest
 from subgoal.evaluation.config import EvaluateConfig
@@ -126,7 +127,7 @@ def chosen_task(
     if learned is not None:
         simple = learned.simplifications
         rules = rules.model_copy(update={"split": "train", "simplifications": simple})
-    with make_world(config.environment) as world:
+    with make_world(config.environment, **config.options) as world:
         tasks = world.tasks(rules.split, rules.simplifications)
     return rules.find(tasks, name or rules.select(tasks, config.types)[0].name, variation)
 
@@ -167,7 +168,8 @@ def watch_agent(
     make = shop.factory(kind)
     for note in shop.strange(kind, [task]):
         console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
-    return watch(task, make, name, named_protocol(config.protocol), console, delay)
+    rules = named_protocol(config.protocol)
+    return watch(task, make, name, rules, console, delay, config.options)
 
 
 def _drawn_from(agent: AgentName, config: EvaluateConfig, folder: RunFolder) -> Sequence[str]:
@@ -185,6 +187,7 @@ def watch(
     protocol: Protocol,
     console: Console,
     delay: float = 0.0,
+    options: WorldOptions | None = None,
 ) -> Episode:
     """Let an agent play a task, shown step by step.
 
@@ -195,8 +198,9 @@ def watch(
         protocol: Limits and score.
         console: Where to show it.
         delay: Seconds to wait after every step.
+        options: What the world is made with.
     """
-    with Pool(task.environment, 1) as pool:
+    with Pool(task.environment, 1, options=options) as pool:
         episode = play_alone(Play(task, make, name, protocol, pool, Screen(console, delay)))
     console.print(
         Text(

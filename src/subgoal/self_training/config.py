@@ -6,7 +6,7 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
-from subgoal.environments.registry import WorldName
+from subgoal.environments.registry import WorldName, WorldOptions
 from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import ForAll, FromWorld, Rare, Record, removed
 
@@ -16,6 +16,8 @@ class ImproveConfig(Record):
 
     environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world; empty: the plain world."""
     agent: AgentName = AgentName.HIERARCHICAL
@@ -43,6 +45,8 @@ class ReinforceConfig(Record):
 
     environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world; empty: the plain world."""
     agent: AgentName = AgentName.HIERARCHICAL

@@ -125,7 +125,8 @@ def improve(
             stage.note(*shop.strange(config.agent, _tasks(config)))
             for note in stage.manifest.notes:
                 console.print(f"Note: {note}", soft_wrap=True)
-            with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool:
+            pool = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
+            with pool:
                 _play(config, tasks, shop, pool, episodes)
                 made = _own_paths(source, episodes, pool)
             store.clear()
@@ -142,7 +143,7 @@ def _episodes(folder: RunFolder) -> Journal[Episode]:
 
 
 def _tasks(config: ImproveConfig) -> list[Task]:
-    with make(config.environment) as world:
+    with make(config.environment, **config.options) as world:
         known = _rules(config).select(
             world.tasks("train", config.simplifications), config.types, 10**6
         )

@@ -188,7 +188,8 @@ def reinforce(
                 for left in ("checkpoints", "best"):
                     folder.delete(folder / f"reinforce/{left}")
             state = load_checkpoint(folder / "reinforce/checkpoints", policies)
-            with Pool(config.environment, worlds, limits, WORLDS_A_CORE) as pool, closing(curve):
+            pool = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
+            with pool, closing(curve):
                 pool.start()
                 draw = Draw(tasks, config.seed)
                 run = _Run(config, policies, held, draw, dev, _rules(config), pool)
@@ -220,7 +221,7 @@ def _base(config: ReinforceConfig, folder: RunFolder) -> Path:
 
 
 def _train_tasks(config: ReinforceConfig) -> list[Task]:
-    with make(config.environment) as world:
+    with make(config.environment, **config.options) as world:
         known = world.tasks("train", config.simplifications)
     return _rules(config).select(known, config.types, len(known))
 
@@ -229,7 +230,7 @@ def _dev_tasks(config: ReinforceConfig) -> list[Task]:
     if not config.dev_every:
         return []
     rules = protocol(config.dev_protocol)
-    with make(config.environment) as world:
+    with make(config.environment, **config.options) as world:
         known = world.tasks(rules.split, rules.simplifications)
     return rules.select(known, config.types, config.dev_per_type or None)
 

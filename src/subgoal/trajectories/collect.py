@@ -8,6 +8,7 @@ of somebody's own acts in every task that is asked for; a path that does not sol
 and is marked by how it ended.
 """
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -222,12 +223,13 @@ def _delivered(
         return
     if cluster is None:
         size = min(affordable(worlds, limits), len(orders))
-        with Pool(config.environment, size, limits) as pool:
+        with Pool(config.environment, size, limits, options=config.options) as pool:
             pool.start()
             yield from pool.map(lambda world, order: deliver(world, order, expert), orders)
         return
     shared = {
         "environment": config.environment.encode(),
+        "options": json.dumps(config.options).encode(),
         "limits": limits.model_dump_json().encode(),
     }
     groups = grouped([order.model_dump_json() for order in orders], _GROUP)
@@ -254,7 +256,7 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
         ConfigInvalid: The file of own paths cannot be read, or none of its lines be used; or there
             is nothing to collect.
     """
-    with make(config.environment) as world:
+    with make(config.environment, **config.options) as world:
         tasks = world.tasks(config.split, config.simplifications)
         _check_types(config, tasks)
         if config.paths is None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt
 
-from subgoal.environments.registry import WorldName
+from subgoal.environments.registry import WorldName, WorldOptions
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.record import FromWorld, Rare, Record
 from subgoal.validation import checked_by
@@ -32,6 +32,8 @@ class CollectConfig(Record):
 
     environment: FromWorld[WorldName] = "scienceworld"
     """The world."""
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world."""
     types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all."""
     split: Rare[str] = "train"

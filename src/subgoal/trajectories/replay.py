@@ -3,6 +3,7 @@
 Whatever the actions come from, the path becomes a trajectory.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from subgoal.cluster import Worker
-from subgoal.environments.base import Environment, StopReason, Task
+from subgoal.environments.base import Ability, Environment, StopReason, Task, has
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.errors import EnvironmentFailed, ExpertFailed, WorldLost
 from subgoal.record import Record
@@ -84,7 +85,7 @@ class Situation:
     @property
     def valid_actions(self) -> Sequence[str]:
         """The actions that the world accepts now; empty where it lists none. Can be slow."""
-        return self._world.valid_actions()
+        return self._world.valid_actions() if has(self._world, Ability.VALID_ACTIONS) else ()
 
     @override
     def __str__(self) -> str:
@@ -218,7 +219,8 @@ class ReplayWorker(Worker):
     @override
     def __init__(self, shared: Mapping[str, bytes]) -> None:
         limits = WorldLimits.model_validate_json(shared["limits"])
-        self._pool = Pool(shared["environment"].decode(), 1, limits)
+        options = json.loads(shared["options"])
+        self._pool = Pool(shared["environment"].decode(), 1, limits, options=options)
 
     @override
     def work(self, items: Sequence[str]) -> list[str]:

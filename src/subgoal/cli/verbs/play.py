@@ -68,7 +68,7 @@ def command(options: PlayOptions) -> None:
         learned = config.world
     task = chosen_task(config.evaluate, options.task, options.variation, learned)
     if options.by_hand:
-        with make(task.environment) as world:
+        with make(task.environment, **config.world.options) as world:
             path = play_by_hand(world, task, out)
     else:
         agent, folder = named(options.agent), RunFolder(options.run)
