@@ -41,16 +41,27 @@ def lines(place: Path | Traversable) -> Generator[bytes]:
         zstandard.ZstdError: A `.zst` is damaged.
         EOFError: A `.gz` ends too early; zlib.error and OSError where it is damaged otherwise.
     """
+    yield from _split(chunks(place), str(place))
+
+
+def chunks(place: Path | Traversable) -> Generator[bytes]:
+    """Read a file piece by piece, unpacked.
+
+    Args:
+        place: The file; its name tells how it is packed.
+
+    Raises:
+        DataCorrupt, zstandard.ZstdError, EOFError, zlib.error, OSError: As `lines`.
+    """
     with place.open("rb") as raw:
         file = cast("IO[bytes]", raw)
         if place.name.endswith(".zst"):
-            yield from _split(_bounded(_zstd(file), file, str(place)), str(place))
+            yield from _bounded(_zstd(file), file, str(place))
         elif place.name.endswith(".gz"):
             with gzip.GzipFile(fileobj=file) as unpacked:
-                chunks = iter(partial(unpacked.read, _CHUNK), b"")
-                yield from _split(_bounded(chunks, file, str(place)), str(place))
+                yield from _bounded(iter(partial(unpacked.read, _CHUNK), b""), file, str(place))
         else:
-            yield from _split(iter(partial(file.read, _CHUNK), b""), str(place))
+            yield from iter(partial(file.read, _CHUNK), b"")
 
 
 def unpack_zstd(packed: bytes, source: str, window_log: int) -> bytes:

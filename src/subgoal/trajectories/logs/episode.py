@@ -1,0 +1,146 @@
+"""A conversation as a trajectory: turns of the agent as actions, what comes back as answers.
+
+The world of a log, `log:NAME`, cannot be stepped. System prompt and tools are the task's
+description; what was said before the agent's first turn is what it sees at the beginning; several
+results of one turn stand in the order of its calls.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from subgoal.environments.base import StopReason, Task
+from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
+from subgoal.trajectories.logs.formats.base import SkipKind, Unreadable, rows, table
+from subgoal.trajectories.logs.turn_text import write_turn
+from subgoal.trajectories.trajectory import Step, Trajectory
+
+SOURCE = "log"
+"""The source of such trajectories."""
+
+
+def trajectory(
+    conversation: LoggedConversation, world: str, name: str, group: int, score: int, learned: bool
+) -> Trajectory:
+    """Make the trajectory of a conversation.
+
+    Args:
+        conversation: The conversation, of at least one turn.
+        world: The log's name as a world: `log:airline`.
+        name: Its task type.
+        group: The number of its group, as the task's variation: those of one group are never apart.
+        score: How well it went, -100 to 100.
+        learned: Whether it is good enough to learn from.
+
+    Raises:
+        Unreadable: A result answers no call of the turn before it.
+    """
+    description, opening, turns = _parts(conversation)
+    steps: list[Step] = []
+    for number, (turn, answers) in enumerate(turns, start=1):
+        steps.append(
+            Step(
+                action=write_turn(turn.text, turn.calls),
+                observation=_answer(turn.calls, answers),
+                score=score if number == len(turns) else 0,
+                moves=number,
+                look="" if steps else _said(opening),
+                inventory="",
+                injected=not turn.learned,
+            )
+        )
+    return Trajectory(
+        task=Task(
+            environment=world, name=name, variation=group, split="train", description=description
+        ),
+        steps=tuple(steps),
+        stop_reason=StopReason.SOLVED if learned else StopReason.FAILED,
+        final_score=score,
+        source=SOURCE,
+        variant=conversation.id,
+    )
+
+
+def _parts(
+    conversation: LoggedConversation,
+) -> tuple[str, list[Message], list[tuple[Message, list[Message]]]]:
+    """Return description, what is said before the first turn, and the turns with their answers."""
+    told, opening = list[str](), list[Message]()
+    turns: list[tuple[Message, list[Message]]] = []
+    for one in conversation.messages:
+        if one.author is Author.ASSISTANT:
+            turns.append((one, []))
+        elif turns:
+            turns[-1][1].append(one)
+        elif one.author is Author.SYSTEM:
+            told.append(one.text)
+        elif one.author is Author.TOOL:
+            raise Unreadable(SkipKind.RESULT, f"{one.answers or one.name or 'it'} comes first")
+        else:
+            opening.append(one)
+    return "\n\n".join([*told, *tool_lines(conversation.tools)]), opening, turns
+
+
+def _said(messages: Iterable[Message]) -> str:
+    return "\n".join(one.text for one in messages)
+
+
+def _answer(calls: Sequence[Call], messages: Sequence[Message]) -> str:
+    """Return what came back: results in the order of the calls, then what else was said."""
+    results = [one for one in messages if one.author is Author.TOOL]
+    rest = [one.text for one in messages if one.author is not Author.TOOL]
+    return "\n".join([*(_result(calls, one) for one in in_order(calls, results)), *rest])
+
+
+def _result(calls: Sequence[Call], result: Message) -> str:
+    if len(calls) == 1:
+        return result.text
+    name = next((one.name for one in calls if one.id and one.id == result.answers), result.name)
+    return f"{name}: {result.text}"
+
+
+def in_order(calls: Sequence[Call], results: Sequence[Message]) -> list[Message]:
+    """Return results in the order of their calls.
+
+    Args:
+        calls: The calls of one turn.
+        results: What came back, in any order; without ids in the order of the calls.
+
+    Raises:
+        Unreadable: A result answers none of the calls.
+    """
+    places = {one.id: place for place, one in enumerate(calls) if one.id}
+    lost = next((one for one in results if one.answers and one.answers not in places), None)
+    if lost is not None and places:
+        raise Unreadable(SkipKind.RESULT, f"the result of {lost.answers}")
+    if len(results) > len(calls):
+        raise Unreadable(SkipKind.RESULT, f"{len(results)} results of {len(calls)} calls")
+    return sorted(results, key=lambda one: places.get(one.answers, len(places)))
+
+
+def tool_lines(tools: Iterable[dict[str, Any]]) -> list[str]:
+    """Describe tools, one a line, such as `find(city: string, n?: integer): Finds hotels`.
+
+    Args:
+        tools: As a chat template takes them.
+    """
+    lines = [_tool(table(one.get("function")) or one) for one in tools]
+    return ["\n".join(["Tools:", *lines])] if lines else []
+
+
+def _tool(tool: dict[str, Any]) -> str:
+    schema = table(tool.get("parameters")) or table(tool.get("input_schema"))
+    required = set(rows(schema.get("required")))
+    arguments = (
+        f"{name}{'' if name in required else '?'}: {_kind(table(kind))}"
+        for name, kind in table(schema.get("properties")).items()
+    )
+    what = " ".join(str(tool.get("description") or "").split())
+    return f"{tool.get('name', '?')}({', '.join(arguments)}){': ' if what else ''}{what}"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    allowed = rows(schema.get("enum"))
+    if allowed:
+        return " | ".join(json.dumps(one, ensure_ascii=False) for one in allowed)
+    return str(schema.get("type", "any"))

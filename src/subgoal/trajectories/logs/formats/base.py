@@ -1,0 +1,168 @@
+"""The contract of a format of logs: which records are its own, and what they hold."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+from subgoal.plain_text import storable
+from subgoal.trajectories.logs.conversation import Call, LoggedConversation
+from subgoal.trajectories.logs.json_records import Located
+
+
+class SkipKind(StrEnum):
+    """Why something of a log is not taken."""
+
+    DAMAGED = "no JSON"
+    """A line that cannot be read."""
+    FORMAT = "another format"
+    """A record of another format than the file's, or of none that is known."""
+    EMPTY = "no turn of an agent"
+    """A conversation in which no agent does anything."""
+    MESSAGE = "not a message"
+    """A conversation with a message that is none."""
+    ARGUMENTS = "arguments that are no JSON object"
+    """A conversation with a call that cannot be read."""
+    RESULT = "a result without its call"
+    """A conversation with the result of a call that was not made."""
+    REWARD = "a reward that is no number"
+    """A conversation whose reward cannot be read."""
+    TWICE = "an id for the second time"
+    """A conversation that was there before."""
+    HISTORY = "the beginning of a longer conversation"
+    """A conversation that another one repeats and goes on from."""
+
+
+class Skipped(NamedTuple):
+    """What of a log is not taken."""
+
+    kind: SkipKind
+    """Why."""
+    place: str
+    """Where it stands: file and line."""
+    why: str = ""
+    """What exactly, where the kind does not say it."""
+
+
+class Unreadable(Exception):
+    """A conversation that cannot be taken, raised by whoever reads it.
+
+    Args:
+        kind: Why.
+        why: What exactly.
+    """
+
+    def __init__(self, kind: SkipKind, why: str = "") -> None:
+        super().__init__(why)
+        self.kind, self.why = kind, storable(why)
+
+
+class LogFormat(ABC):
+    """One format of logs.
+
+    Attributes:
+        name: What it is called in a configuration.
+    """
+
+    name: str
+
+    @abstractmethod
+    def fits(self, record: Any) -> bool:
+        """Return whether a JSON value is a record of this format."""
+
+    @abstractmethod
+    def read(self, record: Any) -> LoggedConversation:
+        """Return the conversation that a record holds, without its place; its id may be empty.
+
+        Raises:
+            Unreadable: It cannot be taken.
+        """
+
+    def conversations(
+        self, records: Iterable[Located], file: str
+    ) -> Iterator[LoggedConversation | Skipped]:
+        """Read the conversations of a file; where one is spread over records, override it.
+
+        Args:
+            records: Its records, all of which fit.
+            file: What the file is called.
+        """
+        for line, value in records:
+            place = f"{file}:{line}"
+            try:
+                yield self.read(value).model_copy(update={"place": place})
+            except Unreadable as why:
+                yield Skipped(why.kind, place, why.why)
+
+
+def table(value: Any) -> dict[str, Any]:
+    """Return a JSON object as it is, and anything else as an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def rows(value: Any) -> Sequence[Any]:
+    """Return a JSON array as it is, and anything else as an empty one."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def call(name: Any, arguments: Any, number: Any = "") -> Call:
+    """Return a call, whose arguments may be an object, its JSON, or the JSON of that.
+
+    Args:
+        name: The tool.
+        arguments: Its arguments.
+        number: The call's id.
+
+    Raises:
+        Unreadable: They are no JSON object, or there is no name.
+    """
+    if not isinstance(name, str) or not name:
+        raise Unreadable(SkipKind.MESSAGE, "a call names no tool")
+    read = arguments
+    for _ in range(2):  # some libraries encode them twice
+        if isinstance(read, str):
+            read = _decoded(read, name)
+    if read is None:
+        read = {}
+    if not isinstance(read, dict):
+        raise Unreadable(SkipKind.ARGUMENTS, f"those of {name}: {str(arguments)[:60]!r}")
+    kept = cast("dict[str, Any]", read)
+    return Call(name=storable(name), arguments=clean(kept), id=clean(str(number or "")))
+
+
+def _decoded(text: str, name: str) -> Any:
+    if not text.strip():
+        return {}
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unreadable(SkipKind.ARGUMENTS, f"those of {name}: {text[:60]!r}") from None
+
+
+def clean(value: Any) -> Any:
+    """Return a JSON value with texts that files can hold, and no number that JSON does not have."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, list):
+        return [clean(one) for one in cast("list[Any]", value)]
+    if isinstance(value, Mapping):
+        held = cast("Mapping[str, Any]", value)
+        return {storable(str(key)): clean(one) for key, one in held.items()}
+    return value
+
+
+def scalars(record: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
+    """Return the fields of a record that are no arrays, for what a user may choose by.
+
+    Args:
+        record: The record.
+        left_out: Fields that are read otherwise.
+    """
+    return {
+        storable(key): clean(value)
+        for key, value in record.items()
+        if key not in left_out and not isinstance(value, list)
+    }

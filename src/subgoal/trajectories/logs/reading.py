@@ -1,0 +1,159 @@
+"""Conversations out of files: the format is found or named, and nothing is dropped in silence."""
+
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import zstandard
+
+from subgoal.errors import ConfigInvalid, nearest
+from subgoal.trajectories.logs.conversation import LoggedConversation
+from subgoal.trajectories.logs.formats import FORMATS
+from subgoal.trajectories.logs.formats.base import LogFormat, SkipKind, Skipped, table
+from subgoal.trajectories.logs.json_records import Damaged, Located, records
+from subgoal.validation import checked_by
+
+AUTO = "auto"
+"""The format is found by a file's first record."""
+
+
+def check_format(name: str) -> None:
+    """Check the name of a format.
+
+    Raises:
+        ConfigInvalid: There is none.
+    """
+    if name != AUTO and name not in FORMATS:
+        known = f"; there are: {AUTO}, {', '.join(FORMATS)}"
+        raise ConfigInvalid(f"there is no format of logs '{name}'{nearest(name, FORMATS) or known}")
+
+
+FormatName = Annotated[str, checked_by(check_format)]
+"""The name of a format of logs, or `auto`."""
+
+
+def conversations(
+    path: Path, form: str = AUTO, seen: set[str] | None = None
+) -> Iterator[LoggedConversation | Skipped]:
+    """Read the conversations of a file.
+
+    Args:
+        path: The file; `.gz` and `.zst` are unpacked.
+        form: Its format.
+        seen: Ids of other files; those of this one are added.
+
+    Yields:
+        Conversations with unique ids, and what is not taken.
+
+    Raises:
+        ConfigInvalid: It cannot be read, holds nothing, or is of no format that is known.
+        DataCorrupt: It unpacks to too much, or holds a record that is too long.
+    """
+    seen = set() if seen is None else seen
+    with _readable(path):
+        for one in _read(path, form):
+            yield _once(one, seen, path) if isinstance(one, LoggedConversation) else one
+
+
+def check_file(path: Path, form: str = AUTO) -> None:
+    """Check that a file can be read and is of a format that is known, by its first record.
+
+    Args:
+        path: The file.
+        form: Its format.
+
+    Raises:
+        ConfigInvalid: It cannot be read, holds nothing, or is of no format that is known.
+        DataCorrupt: It unpacks to too much, or its first record is too long.
+    """
+    with _readable(path):
+        first, _ = _first(records(path), path)
+        _format(first.value, path, form)
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError) as error:
+        raise ConfigInvalid(f"the log {path} cannot be read: {error}") from error
+
+
+def _first(found: Iterator[Located | Damaged], path: Path) -> tuple[Located, list[Damaged]]:
+    """Return the first record of a file, and the damage before it."""
+    damaged = list[Damaged]()
+    for one in found:
+        if isinstance(one, Located):
+            return one, damaged
+        damaged.append(one)
+    what = f"; line {damaged[0].line}: {damaged[0].why}" if damaged else ""
+    raise ConfigInvalid(f"the log {path} holds no record{what}")
+
+
+def _read(path: Path, form: str) -> Iterator[LoggedConversation | Skipped]:
+    found = records(path)
+    first, damaged = _first(found, path)
+    whole = chain(damaged, [first], found)
+    if _is_message(first.value):  # the array is one conversation
+        listed = list(whole)
+        first = Located(first.line, [one.value for one in listed if isinstance(one, Located)])
+        whole = [first, *(one for one in listed if isinstance(one, Damaged))]
+    reader = _format(first.value, path, form)
+    aside = list[Skipped]()
+    for one in reader.conversations(_fitting(whole, reader, path.name, aside), path.name):
+        yield from _taken(aside)
+        yield one
+    yield from _taken(aside)
+
+
+def _taken(aside: list[Skipped]) -> list[Skipped]:
+    held = aside[:]
+    aside.clear()
+    return held
+
+
+def _fitting(
+    found: Iterable[Located | Damaged], reader: LogFormat, name: str, aside: list[Skipped]
+) -> Iterator[Located]:
+    """Yield the records of a format; what is not goes aside."""
+    for one in found:
+        place = f"{name}:{one.line}"
+        if isinstance(one, Damaged):
+            aside.append(Skipped(SkipKind.DAMAGED, place, one.why))
+        elif reader.fits(one.value):
+            yield one
+        else:
+            other = next((kind.name for kind in FORMATS.values() if kind.fits(one.value)), "")
+            why = f"{other}; the file is read as {reader.name}" if other else "none that is known"
+            aside.append(Skipped(SkipKind.FORMAT, place, why))
+
+
+def _format(first: Any, path: Path, form: str) -> LogFormat:
+    value = [first] if _is_message(first) else first
+    if form != AUTO:
+        return FORMATS[form]
+    for kind in FORMATS.values():
+        if kind.fits(value):
+            return kind
+    raise ConfigInvalid(
+        f"the log {path} is of no format that is known: its first record is no "
+        f"{', '.join(FORMATS)}; docs/logs.md shows each, and how to write one of your own"
+    )
+
+
+def _is_message(value: Any) -> bool:
+    return len(table(value)) > 1 and bool({"role", "from"} & table(value).keys())
+
+
+def _once(one: LoggedConversation, seen: set[str], path: Path) -> LoggedConversation | Skipped:
+    """Give a conversation an id; one without a turn, or with an id of before, is not taken."""
+    number = one.id or f"{path.name.partition('.')[0]}-{one.place.rpartition(':')[2]}"
+    if number in seen:
+        return Skipped(SkipKind.TWICE, one.place, number)
+    if not one.turns:
+        return Skipped(SkipKind.EMPTY, one.place)
+    seen.add(number)
+    return one.model_copy(update={"id": number})

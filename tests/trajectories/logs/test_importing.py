@@ -1,0 +1,109 @@
+"""Logs become the trajectories of a run, and what is left out is accounted for."""
+
+import json
+import zlib
+
+import pytest
+
+from subgoal.environments.base import StopReason
+from subgoal.errors import ConfigInvalid
+from subgoal.storage.run_folder import RunFolder
+from subgoal.trajectories.logs.config import LogsConfig
+from subgoal.trajectories.logs.formats.base import SkipKind
+from subgoal.trajectories.logs.importing import archive, import_logs
+from subgoal.trajectories.storage import journal
+
+
+def said(author, text):
+    return {"role": author, "content": text}
+
+
+def chat(*texts):
+    """Return messages of user and agent in turn."""
+    return [said(("user", "assistant")[number % 2], text) for number, text in enumerate(texts)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    def imported(records, **settings):
+        text = "\n".join(map(json.dumps, records))
+        log = tmp_path / "log.jsonl"
+        log.write_text(text)
+        folder = RunFolder(tmp_path / str(zlib.crc32(text.encode())))
+        told = import_logs(LogsConfig(files=(log,), **settings), "log:test", folder)
+        return told, list(journal(folder)), folder
+
+    return imported
+
+
+def test_what_is_learned_from_is_chosen_by_reward_type_and_group(run):
+    records = [
+        {"id": name, "task": {"kind": kind, "no": no}, "reward": reward, "messages": chat("a", "b")}
+        for name, kind, no, reward in (
+            ("0", "x", 7, 1),
+            ("1", "x", 7, 0.5),
+            ("2", "y", 7, 1.0),
+            ("3", "x", 9, 0),
+        )
+    ]
+    told, paths, _ = run(records, task_type_key="task.kind", group_key="task.no", min_reward=0.5)
+    assert (told.taken, told.learned) == ({"x": 3, "y": 1}, {"x": 2, "y": 1})
+    solved, failed = StopReason.SOLVED, StopReason.FAILED
+    ends = {path.variant: (path.stop_reason, path.final_score) for path in paths}
+    assert ends == {"0": (solved, 100), "1": (solved, 50), "2": (solved, 100), "3": (failed, 0)}
+    group = {path.variant: path.task.variation for path in paths}
+    assert group["0"] == group["1"]
+    assert len(set(group.values())) == 3
+
+
+@pytest.mark.parametrize("reward", ["1.0", [1], {"a": 1}, float("nan")])
+def test_a_reward_that_is_no_number_is_named(run, reward):
+    records = [{"id": "a", "r": reward, "messages": chat("a", "b")},
+               {"id": "b", "r": True, "messages": chat("a", "b")}]  # fmt: skip
+    told, (path,), _ = run(records, reward_key="r")
+    assert (path.variant, path.final_score) == ("b", 100)
+    (out,) = told.left_out
+    assert (out.kind, out.count) == (SkipKind.REWARD, 1)
+    assert "log.jsonl:1" in out.examples[0]
+
+
+def test_requests_that_repeat_their_history_are_learned_once(run):
+    whole = chat("a", "b", "c", "d", "e", "f")
+    requests = [{"id": str(end), "messages": whole[:end]} for end in (2, 4, 6)]
+    told, (path,), _ = run([*requests, {"id": "x", "messages": chat("a", "B")}][:3])
+    assert [step.action for step in path.steps] == ["b", "d", "f"]
+    assert [(one.kind, one.count) for one in told.left_out] == [(SkipKind.HISTORY, 2)]
+
+
+def test_equal_trials_are_all_kept(run):
+    records = [{"id": name, "messages": chat("a", "b")} for name in "xy"]
+    assert [path.variant for path in run(records)[1]] == ["x", "y"]
+
+
+def test_conversations_are_kept_as_they_were_read(run):
+    record = {"id": "a", "extra": {"k": [1]}, "messages": [*chat("a", "b"), said("user", "late")]}
+    _, (path,), folder = run([record])
+    (kept,) = archive(folder)
+    assert kept.fields == {"extra": {"k": [1]}}
+    assert [message.text for message in kept.messages] == ["a", "b", "late"]
+    assert path.steps[0].observation == "late"
+
+
+def test_a_second_import_is_the_first_one_again(run):
+    records = [{"id": "a", "messages": chat("a", "b")}, {"id": "b", "messages": chat("a")}]
+    first = run(records)[0]
+    assert run(records)[0] == first
+    assert first.left_out[0].kind is SkipKind.EMPTY
+
+
+def test_logs_of_which_nothing_can_be_used_are_an_error_that_says_why(run, tmp_path):
+    with pytest.raises(ConfigInvalid, match=str(SkipKind.EMPTY)):
+        run([{"messages": chat("a")}])
+    with pytest.raises(ConfigInvalid, match="no record"):
+        run([])
+    with pytest.raises(ConfigInvalid, match="missing"):
+        import_logs(
+            LogsConfig(files=(tmp_path / "missing",)), "log:x", RunFolder(tmp_path / "other")
+        )
+    with pytest.raises(ConfigInvalid, match="no format"):
+        run([{"x": 1}])
