@@ -55,6 +55,25 @@ class Table(Record):
         return "\n".join([*(["", self.title] if self.title else []), *lines])
 
 
+class Finding(Record):
+    """What a check found."""
+
+    fine: bool
+    """False where the main job cannot run without a remedy."""
+    text: str
+    """What was found, and where something is missing, how to get it."""
+    remark: bool = False
+    """True where it is worth knowing although the main job can run."""
+
+    def line(self, topic: str) -> TextLine:
+        """Return it as a line, with what was looked at before it."""
+        mark = "NO " if not self.fine else "-- " if self.remark else "ok "
+        plain = self.fine and not self.remark
+        return TextLine(
+            text=f"{mark} {topic:13} {self.text}", tone=Tone.PLAIN if plain else Tone.CAUTION
+        )
+
+
 class Summary(Record):
     """What a stage did; it prints as text, and shows as HTML in a notebook."""
 

@@ -13,7 +13,7 @@ import pytest
 from subgoal.cli.command_line import table_of
 from subgoal.cli.main import VERBS, main, module_of
 from subgoal.config import load_config
-from subgoal.doctor import CHECKS
+from subgoal.doctor.machine import CHECKS
 from subgoal.errors import ConfigInvalid
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from subgoal.errors import SubgoalError, nearest
 from subgoal.progress import console
 
 VERBS = {
-    "doctor": "check Java, torch, memory, a GPU and the teacher",
+    "doctor": "check Java, torch, memory, a GPU and the teacher, or a world",
     "play": "watch one episode in the terminal, or play it yourself",
     "run": "the main job: collect, annotate, train, evaluate, report",
     "collect": "replay oracle paths in the world and store them as trajectories",

@@ -11,17 +11,7 @@ from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.environments.pool import affordable
 from subgoal.errors import SubgoalError
 from subgoal.machine import cores, free_memory
-from subgoal.record import Record
-from subgoal.summary import Summary, Table, TextLine, Tone
-
-
-class Finding(Record):
-    """What a check found."""
-
-    fine: bool
-    """False where the main job cannot run without a remedy."""
-    text: str
-    """What was found, and where something is missing, how to get it."""
+from subgoal.summary import Finding, Summary, Table, TextLine
 
 
 def _java() -> Finding:
@@ -145,13 +135,7 @@ class Diagnosis(Summary):
     @override
     def parts(self) -> list[TextLine | Table]:
         """Return a line per finding."""
-        return [
-            TextLine(
-                text=f"{'ok ' if found.fine else 'NO '} {name:13} {found.text}",
-                tone=Tone.PLAIN if found.fine else Tone.CAUTION,
-            )
-            for name, found in self.findings.items()
-        ]
+        return [found.line(name) for name, found in self.findings.items()]
 
 
 def diagnosis(config: AnnotateConfig, quick: bool = False) -> Diagnosis:

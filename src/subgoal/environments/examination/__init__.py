@@ -1,0 +1,1 @@
+"""A world under examination: what the contract's tests assert and `subgoal doctor` tells."""
