@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from subgoal.environments.base import Ability, StopReason, has
 from subgoal.environments.examination import contract, elsewhere, habits
-from subgoal.environments.examination.subject import Check, Play, Subject, findings
+from subgoal.environments.examination.subject import Check, Playthrough, Subject, findings
 from subgoal.environments.registry import make
 from subgoal.environments.task_table import SPLITS
 from subgoal.progress import Progress
@@ -100,7 +100,7 @@ def _walked(subject: Subject, progress: Progress) -> list[tuple[str, Finding]]:
 
 def _table(subject: Subject) -> Table:
     oracle = has(subject.world, Ability.ORACLE_PATH)
-    plays: dict[str, list[Play]] = {}
+    plays: dict[str, list[Playthrough]] = {}
     for play in subject.plays:
         plays.setdefault(play.opening.task.name, []).append(play)
     rows = [
@@ -110,7 +110,7 @@ def _table(subject: Subject) -> Table:
     return Table(head=("type", *SPLITS, "played", "solved", "actions"), rows=tuple(rows))
 
 
-def _played(plays: Sequence[Play], oracle: bool) -> tuple[str, str, str]:
+def _played(plays: Sequence[Playthrough], oracle: bool) -> tuple[str, str, str]:
     ended = [play.results[-1].stop_reason for play in plays if play.results]
     solved = str(ended.count(StopReason.SOLVED)) if oracle else "-"
     length = f"{mean(len(play.results) for play in plays):.1f}" if plays else "-"

@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from subgoal.environments.base import Ability, Environment, StopReason, Task, has
-from subgoal.environments.examination.subject import Check, Play, Subject, breach, fine, remark
+from subgoal.environments.examination.subject import (
+    Check,
+    Playthrough,
+    Subject,
+    breach,
+    fine,
+    remark,
+)
 from subgoal.environments.task_table import SPLITS
 from subgoal.errors import EnvironmentFailed, SubgoalError, TaskUnknown
 from subgoal.summary import Finding
@@ -92,7 +99,7 @@ def oracle(subject: Subject) -> Iterator[Finding]:
     yield fine("the oracle solves what was tried, with scores of 0 to 100")
 
 
-def solves(play: Play) -> Iterator[Finding]:
+def solves(play: Playthrough) -> Iterator[Finding]:
     """Tell where an oracle's path does not solve its task."""
     key, last = play.opening.task.key, play.results[-1]
     if (last.stop_reason, last.score) != (StopReason.SOLVED, 100):
@@ -105,7 +112,7 @@ def solves(play: Play) -> Iterator[Finding]:
         yield breach(f"{key}: a score of the oracle's path is not within 0..100")
 
 
-def _blind(play: Play) -> Iterator[Finding]:
+def _blind(play: Playthrough) -> Iterator[Finding]:
     for result, before, after in zip(play.results, play.views, play.views[1:], strict=False):
         if result.entered and before[0] == after[0]:
             yield breach(f"{play.opening.task.key}: a step entered another place that looks alike")
@@ -133,7 +140,7 @@ def determinism(subject: Subject) -> Iterator[Finding]:
     yield fine(f"deterministic: {len(path)} actions of {first.key} were answered alike three times")
 
 
-def same(one: Play, other: Play, when: str) -> Iterator[Finding]:
+def same(one: Playthrough, other: Playthrough, when: str) -> Iterator[Finding]:
     """Tell the first difference between two plays of the same actions.
 
     Args:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from subgoal.environments.base import Observation, StepResult, Task
 from subgoal.environments.examination.contract import same
-from subgoal.environments.examination.subject import Play, Subject, fine, remark
+from subgoal.environments.examination.subject import Playthrough, Subject, fine, remark
 from subgoal.environments.registry import make
 from subgoal.record import Record
 from subgoal.summary import Finding
@@ -74,9 +74,9 @@ def determinism(subject: Subject, options: Mapping[str, Any]) -> Iterator[Findin
     yield fine(f"another process, with other hashes, answered {len(plays)} paths alike")
 
 
-def _differences(plays: Sequence[Play], answered: Sequence[_Answered]) -> Iterator[Finding]:
+def _differences(plays: Sequence[Playthrough], answered: Sequence[_Answered]) -> Iterator[Finding]:
     for play, other in zip(plays, answered, strict=True):
-        again = Play(other.opening, play.actions, list(other.results), list(other.views))
+        again = Playthrough(other.opening, play.actions, list(other.results), list(other.views))
         yield from same(play, again, "in another process, with other hashes")
 
 

@@ -8,7 +8,14 @@ from itertools import chain, zip_longest
 
 from subgoal.environments.base import Ability, StepResult, Task, has
 from subgoal.environments.examination.contract import solves
-from subgoal.environments.examination.subject import Check, Play, Subject, breach, fine, remark
+from subgoal.environments.examination.subject import (
+    Check,
+    Playthrough,
+    Subject,
+    breach,
+    fine,
+    remark,
+)
 from subgoal.errors import SubgoalError
 from subgoal.summary import Finding
 
@@ -159,7 +166,7 @@ CHECKS: dict[str, Check] = {
 """All these checks by what they look at; most read `Subject.plays`."""
 
 
-def walk(subject: Subject, seconds: float) -> Iterator[tuple[Task, Play]]:
+def walk(subject: Subject, seconds: float) -> Iterator[tuple[Task, Playthrough]]:
     """Play the path of one task per type and split, then of further ones, until time is up.
 
     Args:

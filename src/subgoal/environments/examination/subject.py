@@ -18,7 +18,7 @@ _WALK = 20
 
 
 @dataclass
-class Play:
+class Playthrough:
     """What was played in one task, and what the world answered.
 
     Attributes:
@@ -69,7 +69,7 @@ class Subject:
         self.make, self.names, self.gibberish = make, tuple(names), gibberish
         self.limit, self._start = seconds, perf_counter()
         self._actions, self._paths = tuple(actions), dict[str, Sequence[str]]()
-        self.plays: list[Play] = []
+        self.plays: list[Playthrough] = []
 
     @property
     def seconds(self) -> float:
@@ -136,7 +136,7 @@ class Subject:
         actions: Iterable[str],
         world: Environment | None = None,
         curious: bool = False,
-    ) -> Play:
+    ) -> Playthrough:
         """Play actions up to the end of the episode.
 
         Args:
@@ -147,7 +147,7 @@ class Subject:
         """
         world = world or self.world
         start = perf_counter()
-        play = Play(world.reset(task), list(actions), reset_seconds=perf_counter() - start)
+        play = Playthrough(world.reset(task), list(actions), reset_seconds=perf_counter() - start)
         play.views.append(_view(world))
         for number, action in enumerate(play.actions):
             if curious:
