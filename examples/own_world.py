@@ -93,7 +93,7 @@ def main(folder: str, minutes: float = 1, per_type: int = 60, played: int = 10) 
     run.collect(per_type=per_type)
     print(run.annotate())
     print(run.train(minutes=minutes))
-    print(run.evaluate(protocol="plain", per_type=played, agents=["hierarchical"]))
+    print(run.evaluate(protocol="test", per_type=played, agents=["hierarchical"]))
 
 
 if __name__ == "__main__":

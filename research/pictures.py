@@ -55,7 +55,7 @@ class _Paper(Console):
 def episode() -> str:
     """Play a task with the agent that ships, and return what was shown as SVG."""
     agent = released_agent(AGENT)
-    rules = protocol(agent.card.protocol)
+    rules = protocol(agent.card.protocol, agent.card.environment)
     with make(agent.card.environment, **agent.card.options) as world:
         task = rules.find(world.tasks(rules.split, rules.simplifications), TASK, 0)
     shop = AgentShop(agent.folder, (), agent.card.decoding)

@@ -71,7 +71,7 @@ def released(annotated, tmp_path_factory):
         students=(Role.BOTH,),
         environment="errand",
         simplifications="",
-        protocol="plain",
+        protocol="test",
     )
     (folder / AGENT).write_text(agent.model_dump_json(indent=2) + "\n")
     return folder

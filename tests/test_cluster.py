@@ -47,7 +47,7 @@ COLLECT = CollectConfig(environment="errand", per_type=6)
 ANNOTATE = AnnotateConfig(teacher=TeacherKind.SCRIPTED)
 EVALUATE = EvaluateConfig(
     environment="errand",
-    protocol="plain",
+    protocol="test",
     per_type=10,
     agents=(AgentName.HIERARCHICAL, AgentName.ORACLE),
     threads=1,
@@ -105,7 +105,7 @@ def _with_student(folder: RunFolder) -> RunFolder:
 
 
 def _episodes(folder: RunFolder, agent: AgentName) -> dict[str, object]:
-    held = journal(folder, "plain", agent).by_key()
+    held = journal(folder, "test", agent).by_key()
     return {key: episode.model_copy(update={"seconds": 0.0}) for key, episode in held.items()}
 
 
@@ -150,7 +150,7 @@ def test_a_cluster_gives_the_local_results_though_a_machine_is_killed_midway(
     with Cluster(nodes.address) as cluster:
         collect(COLLECT, there, cluster=cluster)
         annotate(ANNOTATE, there, cluster=cluster)
-        plain = journal(there, "plain", AgentName.HIERARCHICAL).path
+        plain = journal(there, "test", AgentName.HIERARCHICAL).path
         thread = _kill_when_half_is_done(nodes, plain, killed)
         evaluate(EVALUATE, there, cluster=cluster)
         thread.join()
@@ -270,7 +270,7 @@ def test_what_was_lost_too_often_is_named_and_played_by_the_next_command(tmp_pat
     collect(COLLECT, there, cluster=_Losing())
     assert {one.reason for one in failures(there)} == {"its process was lost 4 times"}
     evaluate(played, there, cluster=_Losing())
-    held = list(journal(there, "plain", AgentName.ORACLE))
+    held = list(journal(there, "test", AgentName.ORACLE))
     lost = [one for one in held if one.stop_reason is StopReason.ENVIRONMENT_ERROR]
     assert len(held) == 9
     assert [one.error for one in lost] == ["its process was lost 4 times"] * 4

@@ -30,7 +30,7 @@ from subgoal.training.checkpoint import Position, checkpoints, load_checkpoint, 
 from subgoal.trajectories import storage
 
 EVALUATE = EvaluateConfig(
-    environment="errand", protocol="plain", per_type=4, agents=(AgentName.ORACLE,)
+    environment="errand", protocol="test", per_type=4, agents=(AgentName.ORACLE,)
 )
 
 
@@ -47,7 +47,7 @@ def room(size: int) -> Generator[None]:
 
 def test_episodes_that_were_written_are_kept_and_the_rest_is_played_later(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    store = journal(folder, "plain", "oracle")
+    store = journal(folder, "test", "oracle")
     with room(9000), pytest.raises(DiskFull) as failure:
         evaluate(EVALUATE, folder, worlds=1)
     assert str(failure.value) == (

@@ -22,7 +22,7 @@ CONFIG = {
         "student": {"layers": 1},
         "training": {"tokens": 2000, "batch_tokens": 1024},
     },
-    "evaluate": {"protocol": "plain", "agents": ["hierarchical"]},
+    "evaluate": {"protocol": "test", "agents": ["hierarchical"]},
 }
 
 

@@ -121,7 +121,7 @@ class Hostile(ErrandWorld):
 
 def hostile_task():
     with ErrandWorld() as world:
-        rules = protocol("plain")
+        rules = protocol("test", "errand")
         task = world.tasks(rules.split, rules.simplifications)[0]
         return task, rules
 

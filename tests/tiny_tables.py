@@ -21,7 +21,7 @@ BASE: dict[str, Any] = {
     },
     "evaluate": {
         "environment": "errand",
-        "protocol": "plain",
+        "protocol": "test",
         "types": ["fetch"],
         "per_type": 1,
     },

@@ -91,7 +91,7 @@ select = "dev_loss"
 threads = 2
 
 [evaluate]
-protocol = "plain"
+protocol = "test"
 per_type = 2
 agents = ["hierarchical", "flat", "random_action", "oracle"]
 """

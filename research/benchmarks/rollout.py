@@ -74,7 +74,7 @@ from subgoal.text.tokenizers.words import WordTokenizer
 from subgoal.text.window import PHRASES, room_name
 from subgoal.trajectories.replay import replay
 
-RULES = protocol("plain").model_copy(update={"step_limit": 40})
+RULES = protocol("plain", "scienceworld").model_copy(update={"step_limit": 40})
 BRIEF = RULES.model_copy(update={"step_limit": 10})
 """For the episodes that warm up."""
 WARM = 2

@@ -12,7 +12,7 @@ import numpy as np
 from research.tables.exact_match import ExactMatch
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare import PairedDifference, paired
-from subgoal.evaluation.protocol import LengthClass, Mean, length_class
+from subgoal.evaluation.protocol import Mean, grouped
 
 
 def compare_match(first: ExactMatch, second: ExactMatch, seed: int = 0) -> list[PairedDifference]:
@@ -40,10 +40,8 @@ def compare_match(first: ExactMatch, second: ExactMatch, seed: int = 0) -> list[
         return paired(name, [arrays[one] for one in types], Mean.TYPES, seed)
 
     found = [difference("all", list(arrays))]
-    for kind in LengthClass:
-        members = [name for name in arrays if length_class(name) is kind]
-        if members:
-            found.append(difference(kind.value, members))
+    environment = first.paths[0].key.partition("/")[0]
+    found += [difference(kind, types) for kind, types in grouped(arrays, environment).items()]
     return found + [difference(name, [name]) for name in arrays]
 
 

@@ -27,7 +27,7 @@ from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import language
 from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.evaluation.bootstrap import Interval, bootstrap
-from subgoal.evaluation.protocol import LengthClass, Mean, length_class
+from subgoal.evaluation.protocol import Mean, grouped
 from subgoal.evaluation.rollout import answers
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -306,12 +306,13 @@ def _by_type(readings: Sequence[_Reading]) -> dict[str, list[_Reading]]:
     return groups
 
 
-def _by_class(readings: Sequence[_Reading]) -> dict[LengthClass, list[_Reading]]:
-    groups = {
-        kind: [r for r in readings if length_class(r.path.trajectory.task.name) is kind]
-        for kind in LengthClass
+def _by_class(readings: Sequence[_Reading]) -> dict[str, list[_Reading]]:
+    by_type = _by_type(readings)
+    environment = readings[0].path.trajectory.task.environment
+    return {
+        kind: [r for r in readings if r.path.trajectory.task.name in types]
+        for kind, types in grouped(by_type, environment).items()
     }
-    return {kind: members for kind, members in groups.items() if members}
 
 
 def _path(reading: _Reading) -> PathMatch:

@@ -18,16 +18,15 @@ from research.tables.exact_match import ExactMatch
 from research.tables.matrix import Place, Sized, player
 from research.tables.table import Chart, Content, Layout, Row, Table
 from subgoal.environments.base import StopReason
-from subgoal.environments.scienceworld.task_types import NUMBERS
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.protocol import (
-    LengthClass,
     Mean,
     Protocol,
-    length_class,
+    grouped,
+    groups,
     protocol,
 )
 from subgoal.evaluation.summary import played
@@ -40,7 +39,9 @@ from subgoal.training.train import students_folder
 
 T = TypeVar("T")
 
-_NUMBERS = {"all": 0, "short": 1, "medium": 2, "long": 3}
+LENGTHS = ("short", "medium", "long")
+"""The groups of task types of the published tables."""
+_NUMBERS = {name: number for number, name in enumerate(("all", *LENGTHS))}
 
 
 class GroupKind(StrEnum):
@@ -317,16 +318,15 @@ def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
         by_seed[seed] = {episode.key: float(episode.score) for episode in kept}
         types |= {episode.key: episode.task.name for episode in kept}
     asked = first.config
-    rules = protocol(asked.protocol)
+    rules = protocol(asked.protocol, asked.environment)
     wanted = row.only or asked.types
     return _Scores(by_seed, types, rules, wanted, _all_types(asked, rules), broken)
 
 
 def _all_types(asked: EvaluateConfig, rules: Protocol) -> int:
-    """Return how many task types a protocol has, of the world whose types it knows."""
-    if asked.environment != "scienceworld":
-        return 0
-    return len(rules.type_step_limits or NUMBERS)
+    """Return how many task types a protocol has, of a world that groups its types; else 0."""
+    known = groups(asked.environment)
+    return len(rules.types or rules.type_step_limits or known) if known else 0
 
 
 def _pooled(parts: Sequence[_Scores]) -> _Scores:
@@ -405,10 +405,9 @@ def _by_group(
         by_type.setdefault(types[key], []).append(value)
     arrays = {name: np.array(group, float) for name, group in by_type.items()}
     made = [make(GroupKind.ALL, "all", list(arrays.values()))]
-    for kind in LengthClass:
-        members = [group for name, group in arrays.items() if length_class(name) is kind]
-        if members:
-            made.append(make(GroupKind.LENGTH, kind.value, members))
+    environment = next(iter(values)).partition("/")[0]
+    for kind, members in grouped(arrays, environment).items():
+        made.append(make(GroupKind.LENGTH, kind, [arrays[name] for name in members]))
     made += [make(GroupKind.TYPE, name, [group]) for name, group in arrays.items()]
     return made
 

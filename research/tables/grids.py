@@ -6,6 +6,7 @@ from research.tables.catalogue import FULL
 from research.tables.cost import MISSING, RowCost, cost_grids
 from research.tables.exact_match import ExactMatch
 from research.tables.figures import (
+    LENGTHS,
     Cell,
     GroupKind,
     RowFigures,
@@ -15,7 +16,6 @@ from research.tables.figures import (
 from research.tables.published import PUBLISHED_TYPES, TOKENS_SOURCE, published
 from research.tables.table import Content, Layout
 from subgoal.evaluation.compare import PairedDifference
-from subgoal.evaluation.protocol import LengthClass
 from subgoal.evaluation.tables import p_text
 from subgoal.summary import Table as Grid
 
@@ -170,7 +170,7 @@ def _differences(table: TableFigures) -> Grid:
     compared = [row for row in table.rows if row.differences]
     groups = table.groups(*(GroupKind if by_type else kinds)) or [
         "all",
-        *(kind.value for kind in LengthClass),
+        *LENGTHS,
     ]  # exact matches have no cells
     rows = [
         (

@@ -6,7 +6,7 @@ A run folder keeps the resolved configuration as `config.toml`, so that a verb n
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import tomli_w
 from pydantic import BaseModel, Field, model_validator
@@ -19,6 +19,7 @@ from subgoal.engines.config import EngineConfig
 from subgoal.environments.config import WorldConfig
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
+from subgoal.evaluation.protocol import check_protocol
 from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Rare, Record
 from subgoal.report.config import ReportConfig
@@ -80,6 +81,16 @@ class Config(Record):
     @classmethod
     def _share(cls, given: Any) -> Any:
         return _spread(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else given
+
+    @model_validator(mode="after")
+    def _check_protocols(self) -> Self:
+        named = self.evaluate.protocol, self.rollout.protocol, self.reinforce.dev_protocol
+        try:
+            for name in named:
+                check_protocol(name, self.world.environment)
+        except ConfigInvalid as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 def _spread(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from subgoal.evaluation.play import MakeAgent, Play, play_alone
 from subgoal.evaluation.protocol import protocol
 from untrained import untrained_students
 
-RULES = protocol("plain").model_copy(update={"step_limit": 25})
+RULES = protocol("test", "errand").model_copy(update={"step_limit": 25})
 WAYS = [Decoding(), Decoding(choose=True), Decoding(grounded=False)]
 
 

@@ -320,7 +320,7 @@ def test_a_setting_that_is_no_utf_8_is_one_sentence(run, said, words):
 
 def test_a_run_folder_may_have_any_name_where_nothing_is_trained(tmp_path, said):
     run = tmp_path / f"run{HALF}"
-    playing = ("--world.environment", "errand", "--evaluate.protocol", "plain")
+    playing = ("--world.environment", "errand", "--evaluate.protocol", "test")
     assert said("collect", "--run", run, *ERRAND)[0] == 0
     assert said("annotate", "--run", run, *SCRIPTED)[0] == 0
     assert said("evaluate", "--run", run, *playing, "--evaluate.agents", "oracle")[0] == 0

@@ -34,7 +34,7 @@ layers = 1
 tokens = 2000
 batch_tokens = 1024
 [evaluate]
-protocol = "plain"
+protocol = "test"
 per_type = 1
 agents = ["hierarchical", "flat", "random_subgoals", "semi_random_subgoals", "oracle"]
 """
@@ -62,7 +62,7 @@ def test_the_main_job_writes_everything(folder):
     for name in ("trajectories.jsonl.zst", "annotations.jsonl.zst", "report.html", "config.toml"):
         assert (run / name).stat().st_size > 0
     assert (run / "students/both/model.safetensors").exists()
-    assert len(list((run / "evaluation/plain").glob("*.zst"))) == 5
+    assert len(list((run / "evaluation/test").glob("*.zst"))) == 5
 
 
 def test_a_second_run_does_nothing_again(folder, capfd):

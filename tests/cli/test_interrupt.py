@@ -32,7 +32,7 @@ main(sys.argv[1:])
 def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a run")
     words = ["evaluate", "--run", str(folder.path), "--world.environment", "errand"]
-    words += ["--evaluate.protocol", "plain", "--evaluate.agents", "oracle", "--worlds", "1"]
+    words += ["--evaluate.protocol", "test", "--evaluate.agents", "oracle", "--worlds", "1"]
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, *words],
         capture_output=True,
@@ -42,7 +42,7 @@ def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> 
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert f"subgoal evaluate --run '{folder.path}' --world.environment errand" in done.stderr
-    store = journal(folder, "plain", "oracle")
+    store = journal(folder, "test", "oracle")
     assert store.path.read_bytes().endswith(b"}\n")
     kept = store.by_key()
     assert 1 <= len(kept) <= 5

@@ -59,13 +59,13 @@ def test_a_mistake_in_a_configuration_is_told_lightly(tmp_path, text):
 
 
 def test_an_agent_without_students_plays_lightly(tmp_path):
-    world = ("--world.environment", "errand", "--evaluate.protocol", "plain")
+    world = ("--world.environment", "errand", "--evaluate.protocol", "test")
     agents = ("oracle", "random_action")
     run_all(*(["play", "--run", tmp_path, "--agent", agent, *world] for agent in agents))
 
 
 def test_what_there_is_is_listed_and_reported_lightly(tmp_path):
-    world = ("--world.environment", "errand", "--evaluate.protocol", "plain")
+    world = ("--world.environment", "errand", "--evaluate.protocol", "test")
     played = ("--evaluate.agents", "oracle", "--evaluate.per-type", "1")
     run = tmp_path / "run"
     main(["evaluate", "--run", str(run), *world, *played])

@@ -30,12 +30,12 @@ def test_it_is_evaluated_beside_others_and_not_played_again(released, tmp_path, 
     folder = RunFolder(tmp_path / "run")
     run = ["--run", str(folder.path)]
     main(["evaluate", *run, "--agent", str(released), *FEW])
-    (episode, *others) = store = journal(folder, "plain", "errand-agent")
+    (episode, *others) = store = journal(folder, "test", "errand-agent")
     assert (episode.agent, len(others)) == ("errand-agent", 2)
     sealed = store.sealed_path.stat().st_mtime_ns
-    manifest = folder.need("evaluate-plain-errand-agent", "evaluate")
+    manifest = folder.need("evaluate-test-errand-agent", "evaluate")
     assert list(manifest.inputs) == ["students/both"]
-    rules = ["--world.environment", "errand", "--evaluate.protocol", "plain", *FEW]
+    rules = ["--world.environment", "errand", "--evaluate.protocol", "test", *FEW]
     main(["evaluate", *run, "--agent", "oracle", *rules])
     main(["evaluate", *run, "--agent", str(released), *FEW])
     assert store.sealed_path.stat().st_mtime_ns == sealed

@@ -12,7 +12,7 @@ from subgoal.storage.manifest import StageState
 from subgoal.storage.run_folder import RunFolder
 
 ERRAND = ("--world.environment", "errand", "--world.types", "fetch", "--collect.per-type", "2")
-PLAY = ("--world.environment", "errand", "--evaluate.protocol", "dev-quick")
+PLAY = ("--world.environment", "errand", "--evaluate.protocol", "dev")
 
 
 class Config(Record):

@@ -43,7 +43,7 @@ def test_the_papers_students_are_trained_saved_loaded_and_played(run):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         assert model.config.vocab_size >= len(tokenizer)
         assert tokenizer.pad_token_id == model.config.pad_token_id == 0
-    assert len(list((run / "evaluation/plain").glob("*.zst"))) == 2
+    assert len(list((run / "evaluation/test").glob("*.zst"))) == 2
 
 
 def test_an_own_first_student_is_taken_where_there_is_one(run):

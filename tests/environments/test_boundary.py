@@ -277,7 +277,7 @@ def test_a_rollout_records_the_episode_that_failed_and_plays_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(registry.WORLDS, "errand", (__name__, "Halting", ""))
-    rules = protocol("plain")
+    rules = protocol("test", "errand")
     tasks = [task for task in ErrandWorld().tasks("test") if task.name == "fetch"][:3]
 
     def oracle(task: Task, world: Environment) -> Agent:

@@ -29,7 +29,7 @@ from subgoal.text.format import Role
 from subgoal.text.tokenizers.words import WordTokenizer
 from untrained import untrained_students
 
-RULES = protocol("plain").model_copy(update={"step_limit": 12})
+RULES = protocol("test", "errand").model_copy(update={"step_limit": 12})
 NAMES = [AgentName.HIERARCHICAL, AgentName.FLAT]
 CHOOSING = Decoding(choose=True)
 

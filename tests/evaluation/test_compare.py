@@ -9,9 +9,9 @@ from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.compare import compare
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.metrics import agent_scores
-from subgoal.evaluation.protocol import LengthClass, protocol
+from subgoal.evaluation.protocol import protocol
 
-PAPER = protocol("paper")
+PAPER = protocol("paper", "scienceworld")
 
 
 def _episode(name: str, variation: int, score: int, agent: str = "one", steps: int = 2) -> Episode:
@@ -48,8 +48,8 @@ def test_scores_by_type_by_class_and_over_all() -> None:
         ("find-animal", 10),
     ]
     assert [(group.name, group.score.mean) for group in scores.classes] == [
-        (LengthClass.SHORT, 50),
-        (LengthClass.LONG, 50),
+        ("short", 50),
+        ("long", 50),
     ]
     assert scores.overall.score.mean == 50
     assert scores.overall.solved.mean == pytest.approx(100 * (1 / 2 + 2 / 3 + 0) / 3, abs=1e-5)
@@ -61,7 +61,8 @@ def test_scores_by_type_by_class_and_over_all() -> None:
 
 def test_the_unseen_protocol_averages_over_episodes() -> None:
     episodes = _episodes({"boil": [0, 0, 0], "find-plant": [100]})
-    assert agent_scores("one", episodes, protocol("unseen")).overall.score.mean == 25
+    unseen = protocol("unseen", "scienceworld")
+    assert agent_scores("one", episodes, unseen).overall.score.mean == 25
 
 
 def test_a_steady_difference_is_seen_through_varied_tasks() -> None:
@@ -95,6 +96,6 @@ def test_what_does_not_pair_is_refused() -> None:
     with pytest.raises(ComparisonInvalid, match="no episodes"):
         compare(one, [], PAPER)
     with pytest.raises(ComparisonInvalid, match="under 'paper', not under 'plain'"):
-        compare(one, one, protocol("plain"))
+        compare(one, one, protocol("plain", "scienceworld"))
     with pytest.raises(ComparisonInvalid, match="mixes the episodes of one and two"):
         compare([*one, *_episodes({"melt": [1]}, "two")], one, PAPER)

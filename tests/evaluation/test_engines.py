@@ -104,7 +104,10 @@ def _pairs(run: RunFolder) -> bool:
 
 def _compared(run: RunFolder, other: EngineConfig) -> tuple[list[ComparedAnswer], Engine]:
     """Play with the reference, and ask another engine the same each time."""
-    folder, rules = run / "students", protocol("plain").model_copy(update={"step_limit": 3})
+    folder, rules = (
+        run / "students",
+        protocol("test", "errand").model_copy(update={"step_limit": 3}),
+    )
     place = folder / Role.FLAT
     reference = open_student(place, Role.FLAT, decided(place, Role.FLAT, REFERENCE))
     asked = open_student(place, Role.FLAT, decided(place, Role.FLAT, other))
@@ -180,7 +183,7 @@ def test_a_server_computes_the_student(run: RunFolder, server: str) -> None:
 
 def test_what_was_played_on_is_recorded_and_never_mixed(run: RunFolder) -> None:
     config = EvaluateConfig(
-        environment="errand", protocol="plain", per_type=1, agents=(AgentName.FLAT,)
+        environment="errand", protocol="test", per_type=1, agents=(AgentName.FLAT,)
     )
     pairs = _pairs(run)
     low = EngineConfig(precision=Precision.INT8 if pairs else Precision.BFLOAT16, device="cpu")
@@ -190,7 +193,7 @@ def test_what_was_played_on_is_recorded_and_never_mixed(run: RunFolder) -> None:
     assert len(list((run / "students" / CONVERTED).glob("flat-int8-*"))) == pairs
     with pytest.raises(RunFolderInvalid, match="engines"):
         evaluate(config.model_copy(update={"engine": REFERENCE}), run, worlds=1)
-    run.remove_stage("evaluate-plain-flat")
+    run.remove_stage("evaluate-test-flat")
     summary = evaluate(config.model_copy(update={"engine": REFERENCE}), run, worlds=1)
     assert not [note for note in summary.notes if "transformers" in note]
 

@@ -36,7 +36,7 @@ from untrained import untrained_students
 
 CONFIG = EvaluateConfig(
     environment="errand",
-    protocol="plain",
+    protocol="test",
     per_type=4,
     agents=(AgentName.ORACLE, AgentName.RANDOM_ACTION),
 )
@@ -87,7 +87,7 @@ def test_an_interrupted_evaluation_plays_only_what_is_missing(
     watched.until = 5
     with pytest.raises(KeyboardInterrupt):
         evaluate(oracle, folder, worlds=1)
-    store = journal(folder, "plain", "oracle")
+    store = journal(folder, "test", "oracle")
     done = set(store.by_key())
     assert 0 < len(done) <= 5
     with store.path.open("ab") as file:
@@ -108,7 +108,7 @@ def test_an_agent_can_be_added_and_a_complete_one_is_not_played_again(
     summary = evaluate(CONFIG, folder)
     assert len(watched.played) == 12
     assert [scores.agent for scores in summary.agents] == ["random_action", "oracle"]
-    assert evaluated(folder) == {"plain": ["random_action", "oracle"]}
+    assert evaluated(folder) == {"test": ["random_action", "oracle"]}
 
 
 def test_another_configuration_is_refused_until_the_stage_is_forgotten(
@@ -122,7 +122,7 @@ def test_another_configuration_is_refused_until_the_stage_is_forgotten(
     other = oracle.model_copy(update={"per_type": 1})
     with pytest.raises(RunFolderInvalid, match="per_type: 4 -> 1"):
         evaluate(other, folder)
-    folder.remove_stage("evaluate-plain-oracle")
+    folder.remove_stage("evaluate-test-oracle")
     assert evaluate(other, folder).agents[0].overall.episodes == 3
 
 
@@ -133,7 +133,7 @@ def test_a_world_that_always_breaks_off_ends_the_evaluation(
     watched.until, watched.error = 2, EnvironmentFailed
     with pytest.raises(EnvironmentFailed, match=r"6 episodes in a row; .* because: stop"):
         evaluate(oracle, folder, worlds=1)
-    kept = journal(folder, "plain", "oracle").by_key().values()
+    kept = journal(folder, "test", "oracle").by_key().values()
     assert sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in kept) == 6
     watched.until = 10**9
     summary = evaluate(oracle, folder, worlds=1)
@@ -170,7 +170,7 @@ def test_a_released_agent_plays_the_same_in_a_cluster(released: Path, tmp_path: 
     cluster: Any = _Here()
     evaluate(config, there, worlds=1, cluster=cluster, released=agent)
     ours, theirs = (
-        [e.model_copy(update={"seconds": 0.0}) for e in journal(f, "plain", agent.name)]
+        [e.model_copy(update={"seconds": 0.0}) for e in journal(f, "test", agent.name)]
         for f in (here, there)
     )
     assert len(ours) == 3
@@ -200,11 +200,11 @@ def test_scores_of_students_that_were_trained_again_since_are_named_stale(
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    (note,) = (note for note in summarize(folder, "plain").notes if "students/both" in note)
+    (note,) = (note for note in summarize(folder, "test").notes if "students/both" in note)
     assert "errand-agent" in note
     report(ReportConfig(), folder)
     stored = json.loads((folder / "report.json").read_text())
-    assert "evaluate-plain-errand-agent" in stored["notes"][0]
+    assert "evaluate-test-errand-agent" in stored["notes"][0]
     assert "students/both" in stored["results"][0]["notes"][0] + stored["results"][0]["notes"][1]
 
 
@@ -220,12 +220,12 @@ def test_what_a_student_does_not_know_stands_in_the_record(
     summary = evaluate(config, folder, worlds=1, released=released_agent(copy))
     strange = "the student 'both': it was not trained on the task types fetch"
     assert f"errand-agent, {strange}" in summary.notes
-    assert folder.need("evaluate-plain-errand-agent", "evaluate").notes == (strange,)
+    assert folder.need("evaluate-test-errand-agent", "evaluate").notes == (strange,)
 
 
 def test_the_protocol_chooses_the_tasks() -> None:
     assert len(tasks_of(CONFIG)) == 12
-    assert len(tasks_of(CONFIG.model_copy(update={"per_type": 0}))) == 30
+    assert len(tasks_of(CONFIG.model_copy(update={"per_type": 0}))) == 60
     assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
 
 

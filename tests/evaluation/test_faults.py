@@ -72,7 +72,7 @@ def _played(pool: Pool, send: Callable[[int], signal.Signals | None]) -> Episode
         tries.append(1)
         return _Saboteur(send(len(tries)))
 
-    rules = protocol("plain").model_copy(update={"step_limit": 5})
+    rules = protocol("test", "errand").model_copy(update={"step_limit": 5})
     (episode,) = rollout([TASK], make, "saboteur", rules, pool)
     return episode.model_copy(update={"seconds": 0.0})
 
@@ -113,7 +113,7 @@ def test_an_episode_beside_one_that_takes_their_process_down_is_played_to_its_en
 ) -> None:
     monkeypatch.setattr(pool_module, "cores", lambda: 1)
     beside = TASK.model_copy(update={"variation": 1})
-    rules = protocol("plain").model_copy(update={"step_limit": 5})
+    rules = protocol("test", "errand").model_copy(update={"step_limit": 5})
     tries: list[int] = []
     meeting = _Meeting()
 

@@ -29,7 +29,7 @@ ENDINGS = {
     StopReason.CONTEXT_FULL,
     StopReason.SOLVED,  # a fool's luck
 }
-RULES = protocol("plain").model_copy(update={"step_limit": 40})
+RULES = protocol("test", "errand").model_copy(update={"step_limit": 40})
 
 
 class _Babbler(Engine):

@@ -23,7 +23,7 @@ def test_an_agent_plays_in_two_lines(released):
     episode = agent.play("fetch", variation=1)
     agent.close()
     agent.close()
-    assert (episode.agent, episode.protocol) == ("errand-agent", "plain")
+    assert (episode.agent, episode.protocol) == ("errand-agent", "test")
     assert (episode.task.name, episode.task.split) == ("fetch", "test")
     assert episode.steps
 
@@ -42,8 +42,8 @@ def test_what_cannot_be_played_is_named(released):
             agent.play("fetsh")
         with pytest.raises(TaskUnknown, match=r"has variations 0 to \d+ in split test"):
             agent.play("fetch", variation=10**6)
-        with pytest.raises(ConfigInvalid, match="no protocol 'papre', did you mean 'paper'"):
-            agent.play("fetch", protocol="papre")
+        with pytest.raises(ConfigInvalid, match="no protocol 'tset', did you mean 'test'"):
+            agent.play("fetch", protocol="tset")
 
 
 EXTRAS = ("accelerate", "ctranslate2", "gguf", "jinja2", "numba", "openai", "peft")

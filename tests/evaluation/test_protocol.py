@@ -1,24 +1,103 @@
-"""Protocols: which tasks they play, how they score, and that they fit any world."""
+"""Protocols: which tasks they play, how they score, and where each world's and a user's stand."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from subgoal.config import Config
 from subgoal.environments.base import Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.scienceworld.task_types import NUMBERS, VARIATIONS
 from subgoal.environments.scienceworld.world import ScienceWorld
-from subgoal.errors import ConfigInvalid, TaskUnknown
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown
 from subgoal.evaluation.protocol import (
-    PROTOCOLS,
-    LengthClass,
+    ORACLE_PATHS,
+    STEPS_WITHOUT_ORACLE,
     Mean,
+    Protocol,
     Scoring,
-    length_class,
+    grouped,
+    groups,
+    limited,
     protocol,
+    protocols,
 )
+
+PAPER = {
+    "split": "test",
+    "per_type": 10,
+    "types": (),
+    "simplifications": "easy",
+    "move_limit": 100,
+    "step_limit": 200,
+    "type_step_limits": {},
+    "scoring": Scoring.LAST,
+    "mean": Mean.TYPES,
+}
+DEV = {**PAPER, "split": "dev", "per_type": 3, "simplifications": ""}
+UNSEEN_STEPS = {
+    "boil": 100,
+    "melt": 80,
+    "freeze": 80,
+    "change-the-state-of-matter-of": 80,
+    "use-thermometer": 30,
+    "measure-melting-point-known-substance": 120,
+    "power-component": 20,
+    "power-component-renewable-vs-nonrenewable-energy": 30,
+    "test-conductivity": 30,
+    "test-conductivity-of-unknown-substances": 30,
+    "find-living-thing": 15,
+    "find-non-living-thing": 15,
+    "find-plant": 15,
+    "find-animal": 15,
+    "grow-plant": 30,
+    "grow-fruit": 60,
+    "chemistry-mix": 60,
+    "chemistry-mix-paint-secondary-color": 15,
+    "chemistry-mix-paint-tertiary-color": 30,
+    "lifespan-longest-lived": 10,
+    "lifespan-shortest-lived": 10,
+    "lifespan-longest-lived-then-shortest-lived": 12,
+    "identify-life-stages-1": 30,
+    "identify-life-stages-2": 30,
+}
+SCIENCEWORLD: dict[str, dict[str, Any]] = {
+    "paper": PAPER,
+    "swiftsage": {
+        **PAPER,
+        "move_limit": 300,
+        "step_limit": 600,
+        "scoring": Scoring.LAST_POSITIVE,
+    },
+    "plain": {**PAPER, "simplifications": ""},
+    "dev": DEV,
+    "dev-easy": {**DEV, "simplifications": "easy"},
+    "dev-quick": {**DEV, "per_type": 1},
+    "unseen": {
+        **PAPER,
+        "move_limit": 0,
+        "step_limit": 120,
+        "type_step_limits": UNSEEN_STEPS,
+        "scoring": Scoring.BEST,
+        "mean": Mean.EPISODES,
+    },
+}
+"""Every field of ScienceWorld's protocols, as figures were published under them."""
+
+
+def _science(name: str) -> Protocol:
+    return protocol(name, "scienceworld")
+
+
+def test_protocols_of_scienceworld_are_those_of_the_published_figures() -> None:
+    found = {name: one.model_dump() for name, one in protocols("scienceworld").items()}
+    assert found == {name: {"name": name, **fields} for name, fields in SCIENCEWORLD.items()}
+    assert list(_science("unseen").type_step_limits) == list(UNSEEN_STEPS)
 
 
 def _selected(name: str) -> list[Task]:
-    chosen = protocol(name)
+    chosen = _science(name)
     return chosen.select(ScienceWorld().tasks(chosen.split, chosen.simplifications))
 
 
@@ -29,13 +108,19 @@ def test_the_task_types_are_in_the_order_of_their_numbers() -> None:
     assert len(set(numbers)) == 30
 
 
-def test_length_classes_are_those_of_the_paper() -> None:
-    counts = {kind: sum(length_class(name) is kind for name in NUMBERS) for kind in LengthClass}
-    assert counts == {LengthClass.SHORT: 10, LengthClass.MEDIUM: 8, LengthClass.LONG: 12}
-    assert length_class("find-plant") is LengthClass.SHORT
-    assert length_class("chemistry-mix") is LengthClass.MEDIUM
-    assert length_class("boil") is LengthClass.LONG
-    assert length_class("fetch") is None
+def test_groups_of_scienceworld_are_the_length_classes_of_the_paper() -> None:
+    assert list(groups("scienceworld")) == list(VARIATIONS)
+    members = grouped(VARIATIONS, "scienceworld")
+    assert {kind: len(types) for kind, types in members.items()} == {
+        "short": 10,
+        "medium": 8,
+        "long": 12,
+    }
+    assert list(members) == ["short", "medium", "long"]
+    assert {"find-plant": "short", "chemistry-mix": "medium", "boil": "long"}.items() <= (
+        groups("scienceworld").items()
+    )
+    assert grouped(["fetch"], "errand") == {}
 
 
 @pytest.mark.parametrize("name", ["paper", "swiftsage", "plain"])
@@ -60,7 +145,7 @@ def test_the_dev_protocols_see_no_test_variation(name: str, per_type: int, easy:
 
 
 def test_unseen_plays_211_episodes_of_24_types_with_limits_of_their_own() -> None:
-    unseen = protocol("unseen")
+    unseen = _science("unseen")
     chosen = _selected("unseen")
     assert len(chosen) == 211
     assert len({task.name for task in chosen}) == 24
@@ -79,7 +164,7 @@ def test_unseen_plays_211_episodes_of_24_types_with_limits_of_their_own() -> Non
 
 def test_types_and_counts_can_be_restricted() -> None:
     tasks = ScienceWorld().tasks("test", "easy")
-    chosen = protocol("paper").select(tasks, types=("freeze", "boil"), per_type=2)
+    chosen = _science("paper").select(tasks, types=("freeze", "boil"), per_type=2)
     assert [(task.name, task.variation) for task in chosen] == [
         ("boil", 21),
         ("boil", 22),
@@ -87,17 +172,9 @@ def test_types_and_counts_can_be_restricted() -> None:
         ("freeze", 22),
     ]
     with pytest.raises(TaskUnknown, match="did you mean 'freeze'"):
-        protocol("paper").select(tasks, types=("freez",))
+        _science("paper").select(tasks, types=("freez",))
     with pytest.raises(TaskUnknown, match="'unseen' does not play 'inclined-plane-determine"):
-        protocol("unseen").select(tasks, types=("inclined-plane-determine-angle",))
-
-
-@pytest.mark.parametrize("name", list(PROTOCOLS))
-def test_every_protocol_plays_another_world(name: str) -> None:
-    chosen = protocol(name)
-    tasks = chosen.select(ErrandWorld().tasks(chosen.split, chosen.simplifications))
-    assert len(tasks) == 3 * chosen.per_type
-    assert all(chosen.steps_for(task.name) == chosen.step_limit for task in tasks)
+        _science("unseen").select(tasks, types=("inclined-plane-determine-angle",))
 
 
 @pytest.mark.parametrize(
@@ -113,22 +190,144 @@ def test_every_protocol_plays_another_world(name: str) -> None:
 def test_scores_are_taken_as_the_protocol_says(
     scores: list[int], paper: int, swiftsage: int, unseen: int
 ) -> None:
-    assert protocol("paper").score(scores) == paper
-    assert protocol("swiftsage").score(scores) == swiftsage
-    assert protocol("unseen").score(scores) == unseen
+    assert _science("paper").score(scores) == paper
+    assert _science("swiftsage").score(scores) == swiftsage
+    assert _science("unseen").score(scores) == unseen
 
 
 def test_a_protocol_says_its_rules() -> None:
-    said = str(protocol("paper"))
+    said = str(_science("paper"))
     for part in ("paper", "test split", "first 10", "easy", "100 moves", "200 agent steps", "last"):
         assert part in said
 
 
-def test_an_unknown_protocol_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigInvalid, match="no protocol 'papre', did you mean 'paper'"):
-        protocol("papre")
+@pytest.mark.parametrize(
+    ("name", "environment", "said"),
+    [
+        ("papre", "scienceworld", "no protocol 'papre', did you mean 'paper'"),
+        ("paper", "errand", "'errand' has no protocol 'paper'; there are: dev, test"),
+        ("nowhere.toml:short", "errand", "nowhere.toml"),
+    ],
+)
+def test_a_protocol_that_a_world_does_not_have(name: str, environment: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        protocol(name, environment)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["evaluate.protocol", "rollout.protocol", "reinforce.dev_protocol"])
+def test_a_configuration_names_a_protocol_of_its_world(key: str) -> None:
+    section, name = key.split(".")
+    for environment, known in (("errand", "test"), ("scienceworld", "paper")):
+        world = {"environment": environment}
+        Config.model_validate({"world": world, section: {name: known}})
+        Config.model_validate({"world": world, section: {name: "mine.toml:short"}})
+    with pytest.raises(ValueError, match="'errand' has no protocol 'paper'"):
+        Config.model_validate({"world": {"environment": "errand"}, section: {name: "paper"}})
+
+
+def _written(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_protocol_of_ones_own_stands_on_one_of_the_world(tmp_path: Path) -> None:
+    file = _written(
+        tmp_path,
+        """
+        [protocols.short]
+        base = "paper"
+        types = ["find-plant", "boil"]
+        [protocols.brief]
+        base = "short"
+        per_type = 2
+        scoring = "best"
+        [protocols.plain]
+        base = "plain"
+        move_limit = 50
+        """,
+    )
+    short, brief = (protocol(f"{file}:{name}", "scienceworld") for name in ("short", "brief"))
+    types = ("find-plant", "boil")
+    assert short == _science("paper").model_copy(update={"name": "short", "types": types})
+    assert brief.model_dump() == {
+        **short.model_dump(),
+        "name": "brief",
+        "per_type": 2,
+        "scoring": Scoring.BEST,
+    }
+    assert protocol(f"{file}:plain", "scienceworld").move_limit == 50
+    played = {task.name for task in brief.select(ScienceWorld().tasks("test", "easy"))}
+    assert played == set(types)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[protocols.short]\nbase = 'papre'", "'papre', which there is not, did you mean 'paper'"),
+        ("[protocols.short]\nsplit = 'test'", "'per_type'"),
+        ("[protocols.short]\nbase = 'paper'\npertype = 2", "did you mean 'per_type'"),
+        ("[protocols.short]\nbase = 'paper'\nscoring = 'bets'", "did you mean 'best'"),
+        ("[protocols.short]\nbase = 'b'\n[protocols.b]\nbase = 'short'", "stands on"),
+        ("[protocols.'../x']\nbase = 'paper'", "'name'"),
+        ("[protocol.short]\nbase = 'paper'", "did you mean 'protocols'"),
+        ("protocols = 3", "'protocols'"),
+    ],
+)
+def test_a_file_of_protocols_that_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        protocol(f"{_written(tmp_path, text)}:short", "scienceworld")
+    assert said in str(caught.value)
+    assert "mine.toml" in str(caught.value)
+
+
+def test_a_world_brings_its_protocols_along(tmp_path: Path, monkeypatch: Any) -> None:
+    package = tmp_path / "kitchens"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "protocols.toml").write_text("[protocols.dev]\nsplit = 'dev'\nper_type = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(protocols("kitchens.worlds:Kitchen")) == ["dev"]
+    (package / "protocols.toml").write_text("[protocols.other]\nsplit = 'dev'\nper_type = 1")
+    with pytest.raises(ConfigInvalid, match="'dev'"):
+        protocols("kitchens.worlds:Other")
+    assert list(protocols("kitchen:Flat")) == ["dev", "test"]
+
+
+def test_limits_follow_from_the_first_oracle_paths() -> None:
+    with ErrandWorld() as world:
+        rules = protocol("test", "errand")
+        tasks = rules.select(world.tasks(rules.split), ("fetch",))
+        train = [task for task in world.tasks("train") if task.name == "fetch"][:ORACLE_PATHS]
+        longest = max(len(world.oracle_path(task)) for task in train)
+        found = limited(rules, tasks, world)
+    assert found.type_step_limits == {"fetch": max(-(-3 * longest // 2), longest + 10)}
+    assert found.steps_for("fetch") == found.type_step_limits["fetch"]
+    assert len(tasks) == rules.per_type
+    assert found.is_like(limited(rules, tasks[:1], world))
+    assert not found.is_like(found.model_copy(update={"type_step_limits": {"fetch": 1}}))
+    fixed = rules.model_copy(update={"step_limit": 7})
+    assert limited(fixed, tasks, world) == fixed
+
+
+class Unsolved(ErrandWorld):
+    """A world whose oracle solves nothing."""
+
+    name = "errand"
+
+    def oracle_path(self, task: Task) -> list[str]:
+        """Find no path."""
+        raise EnvironmentFailed(f"no path for {task.key}")
+
+
+def test_a_type_without_oracle_paths_has_a_limit_too() -> None:
+    with Unsolved() as world:
+        rules = protocol("dev", "errand")
+        found = limited(rules, world.tasks("dev")[:1], world)
+    assert set(found.type_step_limits.values()) == {STEPS_WITHOUT_ORACLE}
 
 
 def test_a_world_without_tasks_is_told() -> None:
     with pytest.raises(TaskUnknown, match="'dev'"):
-        protocol("dev").select([])
+        _science("dev").select([])

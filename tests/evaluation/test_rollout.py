@@ -33,7 +33,7 @@ from subgoal.students.folder import Student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 
-PLAIN = protocol("plain")
+PLAIN = protocol("test", "errand").model_copy(update={"move_limit": 100})
 
 
 def _tasks(per_type: int = 3) -> list[Task]:

@@ -23,7 +23,7 @@ from subgoal.students.export.quantization import Quantization
 HALF = Quantization.BFLOAT16
 CONFIG = EvaluateConfig(
     environment="errand",
-    protocol="plain",
+    protocol="test",
     per_type=2,
     agents=(AgentName.HIERARCHICAL, AgentName.RANDOM_ACTION),
 )
@@ -41,7 +41,7 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
     out = tmp_path / "tiny"
     release(folder, "", CONFIG, out, HALF)
     agent = released_agent(out)
-    assert (agent.name, agent.card.protocol) == ("tiny", "plain")
+    assert (agent.name, agent.card.protocol) == ("tiny", "test")
     assert {w.dtype for w in load_file(out / "both/model.safetensors").values()} == {torch.bfloat16}
     with subgoal.load_agent(out) as player:
         assert player.play("fetch").agent == "tiny"
@@ -56,8 +56,8 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
         "| task type | hierarchical | random_action |",
         f"| {scores.types[0].name} | {scores.types[0].score} (2) |",
         "here they are in bfloat16",
-        "not the 10 of the protocol 'plain'",
-        "chosen for the protocol plain",
+        "not the 20 of the protocol 'test'",
+        "chosen for the protocol test",
         'subgoal.load_agent("tiny").play("fetch")',
     ):
         assert said in card.replace("\\_", "_")
@@ -90,7 +90,7 @@ def test_its_own_evaluation_goes_onto_its_card(folder, tmp_path):
 
 def test_only_finished_evaluations_count(folder):
     evaluate(CONFIG, folder)
-    manifest = folder / "evaluate-plain-hierarchical.stage.json"
+    manifest = folder / "evaluate-test-hierarchical.stage.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"state": "begun"}))
     (result,) = finished(folder)
     assert [one.agent for one in result.agents] == ["random_action"]

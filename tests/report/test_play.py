@@ -41,7 +41,7 @@ def _planning(task: Task, world: Environment) -> Agent:
 
 
 def test_an_onlooker_sees_subgoals_actions_and_the_end(console: Console) -> None:
-    episode = watch(_task(), _planning, "hierarchical", protocol("plain"), console)
+    episode = watch(_task(), _planning, "hierarchical", protocol("test", "errand"), console)
     said = console.export_text()
     assert "Your task is to find" in said
     at_doors = ["door" in step.action for step in episode.steps]

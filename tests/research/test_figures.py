@@ -58,7 +58,7 @@ class Written:
             )
             (place / CARD).write_text(card.model_dump_json())
         folder = self.place.play(play)
-        store = journal(folder, "plain", play.agent)
+        store = journal(folder, "test", play.agent)
         for name, of in scores.items():
             for variation, score in enumerate(of):
                 store.append(_episode(play.agent, name, variation, score))
@@ -75,7 +75,7 @@ def _episode(agent: str, name: str, variation: int, score: int) -> Episode:
     return Episode(
         task=task,
         agent=agent,
-        protocol="plain",
+        protocol="test",
         steps=(),
         score=score,
         final_score=score,
@@ -109,7 +109,7 @@ def test_a_tasks_score_is_its_mean_over_seeds_and_rows_are_paired_task_by_task(
     assert first.seeds == (0, 1)
     assert (first.students[0].role, second.students[0].role) == ("both", "flat")
     assert (first.students[0].tokens, first.students[0].paths, first.at) == (4000, 2, 1e6)
-    assert (first.per_type, first.variations) == (10, 2)
+    assert (first.per_type, first.variations) == (20, 2)
     assert table.groups(GroupKind.TYPE) == ["deliver-two", "fetch"]
 
 

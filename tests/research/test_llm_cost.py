@@ -20,7 +20,7 @@ def episode(number, steps, solved, agent="hierarchical"):
     return Episode(
         task=Task(environment="errand", name="fetch", variation=number, split="test"),
         agent=agent,
-        protocol="plain",
+        protocol="test",
         steps=(step,) * steps,
         score=100 * solved,
         final_score=100 * solved,

@@ -47,9 +47,9 @@ def test_everything_is_done_and_a_second_call_does_nothing_again(
 
 
 def test_random_subgoals_are_drawn_from_what_the_student_was_trained_on(place: Place) -> None:
-    (manifest,) = place.folder.glob("runs/*/plays/*/evaluate-plain-random_subgoals.stage.json")
+    (manifest,) = place.folder.glob("runs/*/plays/*/evaluate-test-random_subgoals.stage.json")
     assert '"annotations"' in manifest.read_text()
-    episodes = manifest.parent / "evaluation" / "plain" / "random_subgoals.jsonl.zst"
+    episodes = manifest.parent / "evaluation" / "test" / "random_subgoals.jsonl.zst"
     assert episodes.stat().st_size > 0
 
 

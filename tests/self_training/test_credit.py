@@ -21,7 +21,7 @@ from subgoal.text.format import LEARNED, Role
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 from untrained import untrained_students
 
-RULES = protocol("plain").model_copy(update={"split": "train", "step_limit": 6})
+RULES = protocol("test", "errand").model_copy(update={"split": "train", "step_limit": 6})
 
 
 def test_draws_every_variation_once_before_one_comes_again() -> None:

@@ -32,7 +32,7 @@ from subgoal.text.tokenizers.marks import MarkTokenizer
 from subgoal.trajectories.replay import replay
 from untrained import untrained_students
 
-RULES = protocol("plain").model_copy(update={"split": "train"})
+RULES = protocol("test", "errand").model_copy(update={"split": "train"})
 
 
 class _Led(Agent):

@@ -9,7 +9,7 @@ from subgoal.agents.config import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.pool import Pool
 from subgoal.errors import ConfigInvalid, TaskUnknown
-from subgoal.evaluation.protocol import PROTOCOLS
+from subgoal.evaluation.protocol import protocols
 from subgoal.evaluation.rollout import play_all
 from subgoal.self_training import attempts as attempts_module
 from subgoal.self_training.config import ReinforceConfig
@@ -32,8 +32,9 @@ def students(
 @pytest.fixture(autouse=True)
 def _short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Untrained students end nothing: let their episodes be short."""
-    for name, rules in PROTOCOLS.items():
-        monkeypatch.setitem(PROTOCOLS, name, rules.model_copy(update={"step_limit": 12}))
+    found = protocols("errand")
+    brief = {name: one.model_copy(update={"step_limit": 12}) for name, one in found.items()}
+    monkeypatch.setattr("subgoal.evaluation.protocol.protocols", lambda _: brief)
 
 
 def _config(students: Path | None, **changes: object) -> ReinforceConfig:

@@ -45,7 +45,7 @@ def test_it_is_trained_saved_loaded_and_played(turns, tiny, tmp_path):
     assert (run / "students" / "both" / "adapter" / "adapter_model.safetensors").is_file()
     played = EvaluateConfig(
         environment="errand",
-        protocol="plain",
+        protocol="test",
         types=("fetch",),
         per_type=1,
         agents=(AgentName.HIERARCHICAL,),

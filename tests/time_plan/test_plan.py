@@ -123,7 +123,7 @@ def asked(tmp_path, monkeypatch):
         side_by_side=False,
     )
     evaluate = EvaluateConfig(
-        environment="errand", protocol="plain", per_type=1, agents=(AgentName.HIERARCHICAL,)
+        environment="errand", protocol="test", per_type=1, agents=(AgentName.HIERARCHICAL,)
     )
     return folder, train, evaluate
 

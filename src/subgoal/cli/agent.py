@@ -24,6 +24,19 @@ def named(agent: str) -> AgentName | ReleasedAgent:
     return released_agent(agent)
 
 
+def playing(agent: str, environment: str) -> AgentName | ReleasedAgent:
+    """Return the agent that `--agent` names, which is to play in a world.
+
+    Raises:
+        ConfigInvalid: There is none, or a released one plays another world.
+        StudentInvalid: A released one is damaged, or came without its weights.
+    """
+    found = named(agent)
+    if isinstance(found, ReleasedAgent):
+        found.check_world(environment)
+    return found
+
+
 def fitted(config: Config, agent: str) -> Config:
     """Return the configuration with the world, the protocol and the decoding of a released agent.
 

@@ -40,7 +40,7 @@ class RunOptions(Record):
         from subgoal.pipeline import Run
 
         given = {name: getattr(self, name) for name in sections(type(self))}
-        return Run(self.run, Config(**given))
+        return Run(self.run, validated(Config, given, "", option_name))
 
 
 class StageOptions(RunOptions):

@@ -5,6 +5,8 @@ A world of your own needs no entry: its name is where its class lies, such as `m
 
 from functools import lru_cache
 from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import JsonValue
@@ -97,6 +99,19 @@ def language(name: str) -> WorldLanguage:
     if name in LANGUAGES:
         return import_module(LANGUAGES[name]).LANGUAGE
     return checked_language(_class(name), name) if ":" in name else NO_WORDS
+
+
+def folder(name: str) -> Path | None:
+    """Return the folder of the package in which a world's module lies; None: it lies in none.
+
+    A package that cannot be imported has none: what was played in a world is read without it.
+    """
+    module = LANGUAGES.get(name, name).partition(":")[0]
+    package = module.rpartition(".")[0]
+    try:
+        return Path(str(files(package))) if package else None
+    except ImportError:
+        return None
 
 
 def _class(name: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from subgoal.errors import ComparisonInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap, sign_flip_p_value
 from subgoal.evaluation.episode import Episode, by_type
-from subgoal.evaluation.metrics import by_class
+from subgoal.evaluation.metrics import by_group
 from subgoal.evaluation.protocol import Mean, Protocol
 from subgoal.record import Record
 
@@ -21,7 +21,7 @@ class PairedDifference(Record):
     """First agent minus second on one group of tasks."""
 
     name: str
-    """The task type, the length class, or `all`."""
+    """The task type, the group of types, or `all`."""
     episodes: int
     """Pairs of episodes."""
     difference: Interval
@@ -50,7 +50,7 @@ class Comparison(Record):
     types: tuple[PairedDifference, ...]
     """By task type, in the order in which they were played."""
     classes: tuple[PairedDifference, ...]
-    """By length class; empty in a world without them."""
+    """By group of types; empty in a world without groups."""
 
 
 def compare(
@@ -83,7 +83,7 @@ def compare(
         protocol=protocol.name,
         overall=difference("all", first),
         types=tuple(difference(name, group) for name, group in by_type(first).items()),
-        classes=tuple(difference(name, group) for name, group in by_class(first).items()),
+        classes=tuple(difference(name, group) for name, group in by_group(first).items()),
     )
 
 
@@ -137,7 +137,7 @@ def paired(name: str, differences: Sequence[Floats], over: Mean, seed: int = 0) 
     """Describe the differences of one group of tasks.
 
     Args:
-        name: The task type, the length class, or `all`.
+        name: The task type, the group of types, or `all`.
         differences: First side minus second on each task, in points, an array a task type.
         over: What counts alike, types or episodes.
         seed: Seed of the interval.

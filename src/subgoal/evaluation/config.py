@@ -7,7 +7,6 @@ from pydantic import Field
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import WorldName, WorldOptions
-from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import ForAll, FromWorld, FromWorldOrOwn, Rare, Record
 
 
@@ -18,9 +17,10 @@ class EvaluateConfig(Record):
     """The world."""
     options: FromWorld[WorldOptions] = {}
     """Options of the world."""
-    protocol: ProtocolName = "dev"
-    """Which tasks, limits and score: `paper`, `swiftsage`, `plain`, `unseen`, `dev`, `dev-easy` or
-    `dev-quick`."""
+    protocol: str = "dev"
+    """Which tasks, limits and score: `dev`, `test`, another of the world's protocols
+    (ScienceWorld's: `dev`, `dev-easy`, `dev-quick`, `plain`, `paper`, `swiftsage`, `unseen`), or
+    one of your own (`my_protocols.toml:short`)."""
     types: Rare[FromWorldOrOwn[tuple[str, ...]]] = ()
     """Task types; empty: those of `[world]`."""
     per_type: int = Field(default=0, ge=0)
@@ -52,7 +52,7 @@ class RolloutConfig(Record):
     """The world."""
     options: FromWorld[WorldOptions] = {}
     """Options of the world."""
-    protocol: Rare[ProtocolName] = "dev"
-    """`dev` or `dev-easy`."""
+    protocol: Rare[str] = "dev"
+    """Which tasks, limits and score, as for `[evaluate]`."""
     types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all of the protocol."""

@@ -9,8 +9,7 @@ from subgoal.agents.factory import AgentShop
 from subgoal.environments.base import StopReason
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
-from subgoal.evaluation.evaluate import tasks_of
-from subgoal.evaluation.protocol import protocol
+from subgoal.evaluation.evaluate import asked_of
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import console
 from subgoal.storage.run_folder import RunFolder
@@ -35,7 +34,7 @@ def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Wat
     """
     if config.per_type <= 0:
         return None
-    asked = EvaluateConfig(**config.model_dump())
+    rules, tasks = asked_of(EvaluateConfig(**config.model_dump()))
 
     def watch(
         role: Role, tokenizer: StudentTokenizer, form: TextFormat
@@ -50,8 +49,7 @@ def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Wat
             shop.hold(Student(model, tokenizer, _card(role, form, model, line)))
             pool = Pool(config.environment, worlds, options=config.options)
             with pool, shop.threads(name):
-                rules = protocol(config.protocol)
-                episodes = list(rollout(tasks_of(asked), shop.factory(name), name, rules, pool))
+                episodes = list(rollout(tasks, shop.factory(name), name, rules, pool))
             broken = [e for e in episodes if e.stop_reason is StopReason.ENVIRONMENT_ERROR]
             if broken:  # no score is better than a wrong one
                 console.print(

@@ -40,7 +40,7 @@ class Episode(Record):
     >>> import subgoal, tempfile
     >>> from subgoal.evaluation.summary import played
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     asked = {"world": {"environment": "errand"}, "evaluate": {"protocol": "plain"}}
+    ...     asked = {"world": {"environment": "errand"}, "evaluate": {"protocol": "test"}}
     ...     run = subgoal.Run(folder, asked)
     ...     _ = run.evaluate(agents=["oracle"], types=["fetch"], per_type=1, worlds=1)
     ...     episode = played(run.folder, "plain", "oracle")[0]

@@ -12,7 +12,7 @@ from subgoal.annotation import annotate
 from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
 from subgoal.engines.config import REFERENCE, EngineConfig, EngineName
-from subgoal.environments.base import StopReason, Task
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import WorldOptions, make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
@@ -27,7 +27,7 @@ from subgoal.evaluation.episode_worker import (
     played_in,
     worlds_of_a_worker,
 )
-from subgoal.evaluation.protocol import Protocol, protocol
+from subgoal.evaluation.protocol import Protocol, limited, protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.summary import (
     EvaluationSummary,
@@ -79,10 +79,26 @@ def tasks_of(config: EvaluateConfig) -> list[Task]:
         ConfigInvalid: The protocol or world does not exist.
         TaskUnknown: A type does not.
     """
-    rules = protocol(config.protocol)
     with make(config.environment, **config.options) as world:
-        simple = rules.simplifications
-        return rules.select(world.tasks(rules.split, simple), config.types, config.per_type or None)
+        return _chosen(config, protocol(config.protocol, config.environment), world)
+
+
+def asked_of(config: EvaluateConfig) -> tuple[Protocol, list[Task]]:
+    """Return the rules, with a limit for every task, and the tasks that the configuration plays.
+
+    Raises:
+        ConfigInvalid: The protocol or world does not exist.
+        TaskUnknown: A type does not.
+    """
+    with make(config.environment, **config.options) as world:
+        rules = protocol(config.protocol, config.environment)
+        tasks = _chosen(config, rules, world)
+        return limited(rules, tasks, world), tasks
+
+
+def _chosen(config: EvaluateConfig, rules: Protocol, world: Environment) -> list[Task]:
+    known = world.tasks(rules.split, rules.simplifications)
+    return rules.select(known, config.types, config.per_type or None)
 
 
 def evaluate(
@@ -112,13 +128,12 @@ def evaluate(
         DataLeak: A student was trained on a task that is to be played.
         ClusterFailed: The cluster cannot be had.
     """
-    tasks = tasks_of(config)
+    rules, tasks = asked_of(config)
     kinds, place = _cast(config, released, students or folder / "students")
     drawn = AgentName.RANDOM_SUBGOALS in kinds.values()
     subgoals = subgoals_of(config, folder, place) if drawn else []
     engine = config.engine if cluster is None else on_one_core(config.engine)
     shop = AgentShop(place, subgoals, config.decoding, engine, config.threads)
-    rules = protocol(config.protocol)
     with ExitStack() as resources:
         if cluster is None:
             made = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
@@ -157,8 +172,8 @@ def evaluate(
         digests = {path: file_digest(path) for path in deciders}
         for name, kind in kinds.items():
             _check_same_students(digests)
-            _play_all(config, name, kind, tasks, shop, folder, play, BROKEN_IN_A_ROW * group)
-    return summarize(folder, config.protocol)
+            _play_all(config, rules, name, kind, tasks, shop, folder, play, BROKEN_IN_A_ROW * group)
+    return summarize(folder, rules.name)
 
 
 def _cast(
@@ -206,6 +221,7 @@ def subgoals_of(
 
 def _play_all(
     config: EvaluateConfig,
+    rules: Protocol,
     name: str,
     kind: AgentName,
     tasks: Sequence[Task],
@@ -217,7 +233,7 @@ def _play_all(
     one = _OneAgent(
         environment=config.environment,
         options=config.options,
-        protocol=protocol(config.protocol),
+        protocol=rules,
         types=config.types,
         per_type=config.per_type,
         agent=name,
@@ -227,19 +243,19 @@ def _play_all(
     shop.factory(kind)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
-    store = journal(folder, config.protocol, name)
+    store = journal(folder, rules.name, name)
     inputs = _deciders(shop, kind)
     if kind is AgentName.RANDOM_SUBGOALS:
         own = annotate.journal(folder)
         inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
-    with folder.stage(stage_name(config.protocol, name), one, inputs, (store.path,)) as stage:
+    with folder.stage(stage_name(rules.name, name), one, inputs, (store.path,)) as stage:
         if stage.complete and not any(map(_broken, store)):
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
         stage.note(*shop.strange(kind, tasks))
         extents = {role.value: shop.cards[role].extent for role in shop.roles(kind)}
-        about = students_file(folder, config.protocol, name)
+        about = students_file(folder, rules.name, name)
         write_text(about, Students(extents=extents).model_dump_json(indent=1) + "\n")
         for role, engine in shop.engines(kind).items():
             console.print(f"{name}: the student '{role}' plays on {engine.label}", markup=False)

@@ -1,4 +1,4 @@
-"""What an agent's episodes amount to: means with intervals, by type, by length class, over all.
+"""What an agent's episodes amount to: means with intervals, by type, by group of types, over all.
 
 Scores and solved shares are averaged as the protocol says (over a type's variations and then over
 types, or over episodes); steps, seconds and tokens are plain means over episodes, and the share of
@@ -15,15 +15,17 @@ from subgoal.agents.dialogue import Replacement
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.bootstrap import Interval, bootstrap
 from subgoal.evaluation.episode import Episode, by_type
-from subgoal.evaluation.protocol import LengthClass, Mean, Protocol, length_class
+from subgoal.evaluation.protocol import Mean, Protocol, grouped, groups
 from subgoal.record import Record
 
 
 class GroupScores(Record):
-    """The figures of one group of episodes: a task type, a length class, or all."""
+    """The figures of one group of episodes: of a task type, of a group of types, or of all."""
 
     name: str
-    """The task type, the length class, or `all`."""
+    """The task type, the group of types, or `all`."""
+    group: str = ""
+    """The group of a task type, such as `short`; empty where its world has none."""
     types: int
     """Task types in the group."""
     episodes: int
@@ -56,19 +58,18 @@ class AgentScores(Record):
     types: tuple[GroupScores, ...]
     """By task type, in the order in which they were played."""
     classes: tuple[GroupScores, ...]
-    """By length class, short first; empty in a world without them."""
+    """By group of types, such as `short`, in their order; empty in a world without groups."""
     endings: dict[StopReason, int]
     """How many episodes ended how, most frequent first."""
 
 
-def by_class(episodes: Sequence[Episode]) -> dict[LengthClass, list[Episode]]:
-    """Group episodes by the length class of their task type, short first."""
-    groups: dict[LengthClass, list[Episode]] = {}
-    for kind in LengthClass:
-        members = [episode for episode in episodes if length_class(episode.task.name) is kind]
-        if members:
-            groups[kind] = members
-    return groups
+def by_group(episodes: Sequence[Episode]) -> dict[str, list[Episode]]:
+    """Group episodes as their world groups its task types; empty where it does not."""
+    found = grouped(by_type(episodes), episodes[0].task.environment)
+    return {
+        group: [episode for episode in episodes if episode.task.name in types]
+        for group, types in found.items()
+    }
 
 
 def group_scores(name: str, episodes: Sequence[Episode], over: Mean, seed: int = 0) -> GroupScores:
@@ -110,11 +111,15 @@ def agent_scores(
         return group_scores(name, group, protocol.mean, seed)
 
     endings = Counter(episode.stop_reason for episode in episodes)
+    group_of = groups(episodes[0].task.environment)
+    types = {name: scores(name, group) for name, group in by_type(episodes).items()}
     return AgentScores(
         agent=agent,
         protocol=protocol.name,
         overall=scores("all", episodes),
-        types=tuple(scores(name, group) for name, group in by_type(episodes).items()),
-        classes=tuple(scores(name, group) for name, group in by_class(episodes).items()),
+        types=tuple(
+            one.model_copy(update={"group": group_of.get(name, "")}) for name, one in types.items()
+        ),
+        classes=tuple(scores(name, group) for name, group in by_group(episodes).items()),
         endings=dict(sorted(endings.items(), key=lambda item: (-item[1], item[0]))),
     )

@@ -12,6 +12,7 @@ from subgoal.environments.pool import Pool
 from subgoal.environments.registry import make
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
+from subgoal.evaluation.protocol import limited
 from subgoal.evaluation.protocol import protocol as named_protocol
 
 
@@ -53,7 +54,7 @@ class Player:
         Args:
             task: The task type, such as `find-animal`.
             variation: Which of the type's variations in the protocol's split, from 0.
-            protocol: The rules, such as `paper` or `dev`; None: those it was chosen for.
+            protocol: The rules, such as `dev`; None: those it was chosen for.
             spectator: Who watches, step by step.
 
         Raises:
@@ -62,10 +63,11 @@ class Player:
             EnvironmentFailed: The world is not installed.
         """
         card = self.agent.card
-        rules = named_protocol(protocol or card.protocol)
         with make(card.environment, **card.options) as world:
+            rules = named_protocol(protocol or card.protocol, card.environment)
             tasks = world.tasks(rules.split, rules.simplifications)
-        chosen = rules.find(tasks, task, variation)
+            chosen = rules.find(tasks, task, variation)
+            rules = limited(rules, [chosen], world)
         play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
         with self._shop.threads(card.kind):
             return play_alone(play)

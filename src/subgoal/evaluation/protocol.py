@@ -1,27 +1,38 @@
 """Named evaluation protocols: which tasks, how many, how long, and how a score is taken.
 
-Everything that a report says about how agents were compared comes from here. Length classes and
-limits are those of the ScienceWorld literature (paper, section 4; SwiftSage; the split on which
-7-8B agents report); what they say of single task types stands beside that world.
+Everything that a report says about how agents were compared comes from here. A world's own
+protocols stand in `protocols.toml` in the folder of its package; those of a world without that
+file stand in `environments/protocols.toml`. A protocol of your own is a table of the same form in
+any file, and is named with it: `my_protocols.toml:short`.
 """
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
 
-from subgoal.environments.base import Task
-from subgoal.environments.scienceworld.task_types import MEDIUM, NUMBERS, SHORT, UNSEEN_STEPS
-from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
+from pydantic import Field
+
+from subgoal.environments import registry
+from subgoal.environments.base import Ability, Environment, Task, has
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
 from subgoal.record import Record
-from subgoal.validation import checked_by
+from subgoal.storage.toml_file import read_toml
+from subgoal.validation import validated
 
-
-class LengthClass(StrEnum):
-    """How long a task type's oracle paths are, as the paper groups them."""
-
-    SHORT = "short"
-    MEDIUM = "medium"
-    LONG = "long"
+FILE = "protocols.toml"
+"""The file of a world's protocols."""
+DEV = "dev"
+"""The protocol that every world has: for every choice and all tuning."""
+ORACLE_PATHS = 5
+"""Train variations of a task type whose oracle paths decide its limit, where a protocol has none:
+the first ones."""
+STEPS_WITHOUT_ORACLE = 100
+"""Most agent steps of a task type without oracle paths, where a protocol has no limit."""
 
 
 class Scoring(StrEnum):
@@ -44,31 +55,24 @@ class Mean(StrEnum):
     """Over all episodes."""
 
 
-def length_class(name: str) -> LengthClass | None:
-    """Return the length class of a ScienceWorld task type; None for another world's."""
-    if name not in NUMBERS:
-        return None
-    if name in SHORT:
-        return LengthClass.SHORT
-    return LengthClass.MEDIUM if name in MEDIUM else LengthClass.LONG
-
-
 class Protocol(Record):
     """Under which rules agents are compared."""
 
-    name: str
-    """Its name."""
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
+    """Its name, which a folder has, too."""
     split: str
     """Which split's tasks are played."""
-    per_type: int
+    per_type: int = Field(ge=1)
     """The first so many variations of each type (fewer where there are fewer)."""
-    simplifications: str
+    types: tuple[str, ...] = ()
+    """Only these task types; empty: all, or those of `type_step_limits`."""
+    simplifications: str = ""
     """The world's simplification setting; empty: none."""
-    move_limit: int
+    move_limit: int = Field(default=0, ge=0)
     """Most moves, by the world's own count; 0: no limit."""
-    step_limit: int
-    """Most agent steps (actions sent)."""
-    type_step_limits: dict[str, int] = {}
+    step_limit: int = Field(default=0, ge=0)
+    """Most agent steps (actions sent); 0: by type, as `limited` finds them."""
+    type_step_limits: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Most agent steps by task type, where they differ; with it only these types are played."""
     scoring: Scoring = Scoring.LAST
     """How an episode's score is taken."""
@@ -77,7 +81,17 @@ class Protocol(Record):
 
     def steps_for(self, name: str) -> int:
         """Return the most agent steps for a task type."""
-        return self.type_step_limits.get(name, self.step_limit)
+        return self.type_step_limits.get(name) or self.step_limit or STEPS_WITHOUT_ORACLE
+
+    def is_like(self, other: "Protocol") -> bool:
+        """Tell whether what is played under both is comparable; either may play more types."""
+        limits = self.type_step_limits, other.type_step_limits
+        shared = limits[0].keys() & limits[1].keys()
+        same = {"types": (), "type_step_limits": {name: limits[0][name] for name in shared}}
+        mine = self.model_copy(update=same)
+        return mine == other.model_copy(
+            update={**same, "type_step_limits": {name: limits[1][name] for name in shared}}
+        )
 
     def select(
         self, tasks: Sequence[Task], types: Sequence[str] = (), per_type: int | None = None
@@ -98,8 +112,8 @@ class Protocol(Record):
         if not tasks:
             raise TaskUnknown(f"the world has no tasks of the split '{self.split}'")
         known = list(dict.fromkeys(task.name for task in tasks))
-        allowed = self.type_step_limits if set(known) & set(self.type_step_limits) else known
-        for name in types:
+        allowed = self.types or tuple(self.type_step_limits) or known
+        for name in (*allowed, *types):
             if name not in known:
                 raise TaskUnknown(f"there is no task type '{name}'{nearest(name, known)}")
             if name not in allowed:
@@ -145,7 +159,9 @@ class Protocol(Record):
 
     def __str__(self) -> str:
         limit = f"{self.move_limit} moves, " if self.move_limit else ""
-        steps = "agent steps by type" if self.type_step_limits else f"{self.step_limit} agent steps"
+        steps = f"{self.step_limit} agent steps"
+        if self.type_step_limits or not self.step_limit:
+            steps = "agent steps by type"
         return (
             f"{self.name}: {self.split} split, first {self.per_type} variations a type, "
             f"simplifications {self.simplifications or 'none'}, at most {limit}{steps}, "
@@ -153,55 +169,156 @@ class Protocol(Record):
         )
 
 
-def _base(name: str, split: str, per_type: int, simplifications: str) -> Protocol:
-    return Protocol(
-        name=name,
-        split=split,
-        per_type=per_type,
-        simplifications=simplifications,
-        move_limit=100,
-        step_limit=200,
-    )
+class ProtocolFile(Record):
+    """A file of protocols, as it is written."""
+
+    protocols: dict[str, dict[str, Any]] = {}
+    """Keys of `Protocol` by name; `base` names the protocol that a table stands on."""
+    groups: dict[str, str] = {}
+    """The group of each task type, such as `short`, for means. Reports list types in this order."""
+    order: tuple[str, ...] = ()
+    """The groups in the order in which reports list them."""
 
 
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        _base("paper", "test", 10, "easy"),
-        _base("swiftsage", "test", 10, "easy").model_copy(
-            update={"move_limit": 300, "step_limit": 600, "scoring": Scoring.LAST_POSITIVE}
-        ),
-        _base("plain", "test", 10, ""),
-        _base("dev", "dev", 3, ""),
-        _base("dev-easy", "dev", 3, "easy"),
-        _base("dev-quick", "dev", 1, ""),
-        Protocol(
-            name="unseen",
-            split="test",
-            per_type=10,
-            simplifications="easy",
-            move_limit=0,
-            step_limit=120,
-            type_step_limits=UNSEEN_STEPS,
-            scoring=Scoring.BEST,
-            mean=Mean.EPISODES,
-        ),
-    )
-}
-"""Every protocol by name. Tune and choose on `dev`; test protocols are for what is reported."""
-
-
-def protocol(name: str) -> Protocol:
+def protocol(name: str, environment: str) -> Protocol:
     """Return a protocol by name.
 
+    Args:
+        name: One of the world's, or a file's: `my_protocols.toml:short`.
+        environment: The world, by its name in the registry.
+
     Raises:
-        ConfigInvalid: There is none of that name.
+        ConfigInvalid: There is none of that name, or the file cannot be read.
     """
-    if name not in PROTOCOLS:
-        hint = nearest(name, PROTOCOLS) or f"; there are: {', '.join(PROTOCOLS)}"
-        raise ConfigInvalid(f"there is no protocol '{name}'{hint}")
-    return PROTOCOLS[name]
+    file, _, name = name.rpartition(":")
+    found, where = protocols(environment), f"world '{environment}'"
+    if file:
+        path = Path(file)
+        found, where = _defined(_read(path), path, found), file
+    if name not in found:
+        hint = nearest(name, found) or f"; there are: {', '.join(found)}"
+        raise ConfigInvalid(f"{where} has no protocol '{name}'{hint}")
+    return found[name]
 
 
-ProtocolName = Annotated[str, checked_by(protocol)]
-"""The name of a protocol that there is."""
+def check_protocol(name: str, environment: str) -> None:
+    """Check the name of a protocol; one of a file, or of a world of your own, is not read yet.
+
+    Raises:
+        ConfigInvalid: The world has none of that name.
+    """
+    if ":" not in name and ":" not in environment:
+        protocol(name, environment)
+
+
+@lru_cache
+def protocols(environment: str) -> Mapping[str, Protocol]:
+    """Return a world's protocols by name.
+
+    Raises:
+        ConfigInvalid: Its own file of protocols cannot be read, or has no `dev`.
+    """
+    path = _file(environment)
+    found = _defined(_own(environment), path, {})
+    if DEV not in found:
+        raise ConfigInvalid(f"{path} has no protocol '{DEV}', which every world must have; add it")
+    return found
+
+
+def groups(environment: str) -> Mapping[str, str]:
+    """Return the group of each of a world's task types; empty where it does not group them."""
+    return _own(environment).groups
+
+
+def grouped(types: Iterable[str], environment: str) -> dict[str, list[str]]:
+    """Group task types as their world does, in its order; empty where it does not."""
+    file, names = _own(environment), list(types)
+    order = (*file.order, *file.groups.values())
+    members = {group: [one for one in names if file.groups.get(one) == group] for group in order}
+    return {group: ours for group, ours in members.items() if ours}
+
+
+def limited(rules: Protocol, tasks: Sequence[Task], world: Environment) -> Protocol:
+    """Return a protocol with a limit for every task that is played.
+
+    A type for which it has none may take one and a half times the longest of the oracle paths of
+    its first `ORACLE_PATHS` train variations, and at least ten steps more than that.
+
+    Args:
+        rules: The protocol.
+        tasks: What is played.
+        world: Their world; without an oracle a type may take `STEPS_WITHOUT_ORACLE`.
+    """
+    missing = {task.name for task in tasks} - rules.type_step_limits.keys()
+    if rules.step_limit or not missing:
+        return rules
+    known = world.tasks("train", rules.simplifications)
+    found = {
+        name: _limit(world, [task for task in known if task.name == name][:ORACLE_PATHS])
+        for name in sorted(missing)
+    }
+    return rules.model_copy(update={"type_step_limits": {**rules.type_step_limits, **found}})
+
+
+def practice(environment: str, name: str, simplifications: str) -> Protocol:
+    """Return the rules of a world's `dev` on all its train variations: to learn from play.
+
+    Args:
+        environment: The world.
+        name: What the rules are called.
+        simplifications: The world's simplification setting.
+
+    Raises:
+        ConfigInvalid: The world's protocols cannot be read.
+    """
+    changes = {"name": name, "split": "train", "simplifications": simplifications}
+    return protocol(DEV, environment).model_copy(update={**changes, "per_type": sys.maxsize})
+
+
+def _limit(world: Environment, tasks: Sequence[Task]) -> int:
+    lengths: list[int] = []
+    for task in tasks if has(world, Ability.ORACLE_PATH) else ():
+        with suppress(EnvironmentFailed):  # it has none for this task
+            lengths.append(len(world.oracle_path(task)))
+    longest = max(lengths, default=0)
+    return max(math.ceil(1.5 * longest), longest + 10) if lengths else STEPS_WITHOUT_ORACLE
+
+
+def _file(environment: str) -> Path:
+    own = registry.folder(environment)
+    path = own / FILE if own else None
+    return path if path and path.is_file() else Path(registry.__file__).with_name(FILE)
+
+
+@lru_cache
+def _own(environment: str) -> ProtocolFile:
+    return _read(_file(environment))
+
+
+def _read(path: Path) -> ProtocolFile:
+    return validated(ProtocolFile, read_toml(path), str(path))
+
+
+def _defined(
+    written: ProtocolFile, path: Path, known: Mapping[str, Protocol]
+) -> dict[str, Protocol]:
+    """Return the protocols of a file, each on top of its base, which may be one that is known."""
+
+    def table(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+        own = written.protocols.get(name) if name not in above else None
+        if own is None:
+            if name not in known:
+                hint = nearest(name, {*written.protocols, *known})
+                raise ConfigInvalid(
+                    f"{path}: protocol '{above[-1]}' stands on '{name}', "
+                    + ("which stands on it" if name in above else f"which there is not{hint}")
+                )
+            return known[name].model_dump()
+        base = own.get("base")
+        below = table(str(base), (*above, name)) if base is not None else {}
+        return {**below, **{key: one for key, one in own.items() if key != "base"}, "name": name}
+
+    return {
+        name: validated(Protocol, table(name), f"{path}: protocol '{name}'")
+        for name in written.protocols
+    }

@@ -16,12 +16,11 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from subgoal.environments.base import StopReason
-from subgoal.environments.scienceworld.task_types import NUMBERS
 from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.compare import Comparison, compare
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import AgentScores, agent_scores
-from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
+from subgoal.evaluation.protocol import Protocol, groups, protocol
 from subgoal.evaluation.tables import score_tables
 from subgoal.plain_text import read_record
 from subgoal.record import Record
@@ -111,20 +110,25 @@ def evaluated(folder: RunFolder) -> dict[str, list[str]]:
     """Return the agents that have a journal in the folder, by protocol."""
     found: dict[str, set[str]] = {}
     for path in (folder / "evaluation").glob("*/*.jsonl*"):
-        if path.name.endswith((".jsonl", ".jsonl.zst")) and path.parent.name in PROTOCOLS:
+        if path.name.endswith((".jsonl", ".jsonl.zst")):
             found.setdefault(path.parent.name, set()).add(path.name.split(".jsonl")[0])
-    return {name: in_order(found[name]) for name in PROTOCOLS if name in found}
+    return {name: in_order(found[name]) for name in sorted(found)}
 
 
 def played(folder: RunFolder, protocol_name: str, agent: str) -> list[Episode]:
-    """Return an agent's episodes, by task type (as the papers number them), then by variation."""
-    numbers = {name: number for number, name in enumerate(NUMBERS)}
+    """Return an agent's episodes by task type (as the world's groups list them), by variation."""
+    episodes = journal(folder, protocol_name, agent).by_key().values()
+    places = {
+        (environment, name): place
+        for environment in {episode.task.environment for episode in episodes}
+        for place, name in enumerate(groups(environment))
+    }
 
     def place(episode: Episode) -> tuple[int, str, int]:
         task = episode.task
-        return numbers.get(task.name, len(numbers)), task.name, task.variation
+        return places.get((task.environment, task.name), len(places)), task.name, task.variation
 
-    return sorted(journal(folder, protocol_name, agent).by_key().values(), key=place)
+    return sorted(episodes, key=place)
 
 
 def summarize(
@@ -141,7 +145,6 @@ def summarize(
     Raises:
         RunFolderInvalid: No episode was played under the protocol.
     """
-    rules = protocol(protocol_name)
     names = in_order(agents or evaluated(folder).get(protocol_name, []))
     episodes = {name: played(folder, protocol_name, name) for name in names}
     episodes = {name: played_by for name, played_by in episodes.items() if played_by}
@@ -150,17 +153,24 @@ def summarize(
             f"{folder.path}: no episode was played under the protocol '{protocol_name}'; first run "
             f"`subgoal evaluate --run {folder.path}`"
         )
+    by_agent = {name: _rules(folder, protocol_name, name, e) for name, e in episodes.items()}
+    rules = next(iter(by_agent.values()))
     tasks = {name: {e.key for e in played_by} for name, played_by in episodes.items()}
     most = max(tasks.values(), key=len)
-    pairs = [pair for pair in combinations(episodes, 2) if tasks[pair[0]] == tasks[pair[1]]]
+    pairs = [
+        (one, two)
+        for one, two in combinations(episodes, 2)
+        if tasks[one] == tasks[two] and by_agent[one].is_like(by_agent[two])
+    ]
     return EvaluationSummary(
         protocol=protocol_name,
         rules=str(rules),
-        agents=tuple(agent_scores(name, e, rules, seed) for name, e in episodes.items()),
-        comparisons=tuple(compare(episodes[a], episodes[b], rules, seed) for a, b in pairs),
+        agents=tuple(agent_scores(name, e, by_agent[name], seed) for name, e in episodes.items()),
+        comparisons=tuple(compare(episodes[a], episodes[b], by_agent[a], seed) for a, b in pairs),
         cautions=tuple(_cautions(folder, protocol_name, list(episodes))),
         notes=(
             *_count_notes(episodes, rules),
+            *_rule_notes(by_agent),
             *_stage_notes(folder, protocol_name, list(episodes)),
             *_notes(episodes, most),
         ),
@@ -184,16 +194,38 @@ def _stage_notes(folder: RunFolder, protocol_name: str, names: Sequence[str]) ->
         if manifest is None:
             continue
         notes += [f"{name}, {note}" for note in manifest.notes]
-        engines = _Engines.model_validate(manifest.config).engines or {}
+        engines = _Asked.model_validate(manifest.config).engines or {}
         played_on = ", ".join(f"{role} on {label}" for role, label in engines.items())
         if played_on:
             notes.append(f"{name} played {played_on}")
     return notes
 
 
-class _Engines(BaseModel):
+class _Asked(BaseModel):
+    protocol: Protocol | None = None
+    """The rules under which an agent played."""
     engines: dict[str, str] | None = None
     """Engine and numbers of each student, where they are not as it was trained."""
+
+
+def _rules(
+    folder: RunFolder, protocol_name: str, agent: str, episodes: Sequence[Episode]
+) -> Protocol:
+    """Return the rules under which an agent played; where nothing says, the world's of the name."""
+    manifest = folder.manifest(stage_name(protocol_name, agent))
+    said = None if manifest is None else _Asked.model_validate(manifest.config).protocol
+    return said or protocol(protocol_name, episodes[0].task.environment)
+
+
+def _rule_notes(by_agent: dict[str, Protocol]) -> list[str]:
+    """Say who has played under other rules of the same name."""
+    first, *others = by_agent
+    return [
+        f"{name} has played under other rules of the name '{rules.name}' than {first}, {rules}: "
+        "they are not compared"
+        for name in others
+        if not (rules := by_agent[name]).is_like(by_agent[first])
+    ]
 
 
 def _count_notes(episodes: dict[str, list[Episode]], rules: Protocol) -> list[str]:

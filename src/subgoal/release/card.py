@@ -85,7 +85,7 @@ def _facts(
         "world": f"{agent.environment}, trained under: {agent.simplifications or 'no'} "
         "simplifications",
         "teacher": ", ".join(shown(name) for name in sorted(teachers)) or "not recorded",
-        "protocol": str(protocol(agent.protocol)),
+        "protocol": str(protocol(agent.protocol, agent.environment)),
     }
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.metrics import AgentScores, GroupScores
-from subgoal.evaluation.protocol import length_class
 from subgoal.report.analyses import Curve
 
 WIDTH = 920
@@ -37,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class BarRow(NamedTuple):
-    """The bars of one task type, length class, or all; `y` is its middle."""
+    """The bars of one task type, group of types, or all; `y` is its middle."""
 
     label: str
     y: float
@@ -48,7 +47,7 @@ class BarRow(NamedTuple):
 
 
 class BarChart(NamedTuple):
-    """Mean scores with intervals: all, then each length class followed by its types."""
+    """Mean scores with intervals: all, then each group of types followed by its types."""
 
     height: float
     ticks: Ticks
@@ -89,7 +88,7 @@ class Forest(NamedTuple):
 
 
 def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
-    """Place a bar for every agent on every row: all, length classes, task types."""
+    """Place a bar for every agent on every row: all, groups of types, task types."""
     rows: list[BarRow] = []
     top = 30.0
     for label, strong, groups in _rows(agents):
@@ -163,13 +162,11 @@ def _rows(agents: Sequence[AgentScores]) -> list[_Row]:
     """Return label, whether it sums up others, and (agent number, figures) of every row."""
     rows: list[_Row] = [("all task types", True, [(n, a.overall) for n, a in enumerate(agents)])]
     classes = dict.fromkeys(group.name for agent in agents for group in agent.classes)
-    types = dict.fromkeys(group.name for agent in agents for group in agent.types)
-    for kind in (*classes, None):
-        if kind is not None:
+    types = {group.name: group.group for agent in agents for group in agent.types}
+    for kind in (*classes, ""):
+        if kind:
             rows.append((f"{kind} tasks", True, _having(agents, kind, classes=True)))
-        rows += [
-            (name, False, _having(agents, name)) for name in types if length_class(name) == kind
-        ]
+        rows += [(name, False, _having(agents, name)) for name in types if types[name] == kind]
     return rows
 
 

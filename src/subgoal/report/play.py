@@ -19,7 +19,7 @@ from subgoal.errors import nearest
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
-from subgoal.evaluation.protocol import Protocol
+from subgoal.evaluation.protocol import Protocol, limited
 from subgoal.evaluation.protocol import protocol as named_protocol
 from subgoal.evaluation.tables import label
 from subgoal.storage.run_folder import RunFolder
@@ -123,11 +123,11 @@ def chosen_task(
         ConfigInvalid: The protocol or the world does not exist.
         TaskUnknown: The type or the variation does not.
     """
-    rules = named_protocol(config.protocol)
-    if learned is not None:
-        simple = learned.simplifications
-        rules = rules.model_copy(update={"split": "train", "simplifications": simple})
     with make_world(config.environment, **config.options) as world:
+        rules = named_protocol(config.protocol, config.environment)
+        if learned is not None:
+            simple = learned.simplifications
+            rules = rules.model_copy(update={"split": "train", "simplifications": simple})
         tasks = world.tasks(rules.split, rules.simplifications)
     return rules.find(tasks, name or rules.select(tasks, config.types)[0].name, variation)
 
@@ -168,7 +168,8 @@ def watch_agent(
     make = shop.factory(kind)
     for note in shop.strange(kind, [task]):
         console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
-    rules = named_protocol(config.protocol)
+    with make_world(config.environment, **config.options) as world:
+        rules = limited(named_protocol(config.protocol, config.environment), [task], world)
     return watch(task, make, name, rules, console, delay, config.options)
 
 

@@ -7,7 +7,6 @@ from pydantic import Field
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import WorldName, WorldOptions
-from subgoal.evaluation.protocol import ProtocolName
 from subgoal.record import ForAll, FromWorld, Rare, Record, removed
 
 
@@ -77,7 +76,7 @@ class ReinforceConfig(Record):
     dev_every: Rare[int] = Field(default=5, ge=0)
     """Number of rounds between two evaluations on dev, where the average plays greedily; 0: none,
     and the last average is kept."""
-    dev_protocol: Rare[ProtocolName] = "dev-easy"
+    dev_protocol: Rare[str] = "dev"
     """The protocol of these evaluations."""
     dev_per_type: Rare[int] = Field(default=0, ge=0)
     """Its number of variations per task type; 0: as the protocol says."""

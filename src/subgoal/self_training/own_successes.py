@@ -25,7 +25,7 @@ from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
-from subgoal.evaluation.protocol import PROTOCOLS, Protocol
+from subgoal.evaluation.protocol import Protocol, limited, practice
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import Progress, console
 from subgoal.record import Record
@@ -115,19 +115,19 @@ def improve(
         f"students/{role}": weights_file(place)
         for role, place in shop.folders(config.agent).items()
     }
-    tasks = _tasks(config)
+    rules, tasks = _asked(config)
     inputs["annotations"] = held
     with folder.stage("improve", config, inputs, (episodes.path, store.path)) as stage:
         if not stage.complete:
             if stage.fresh:
                 episodes.clear()
                 store.clear()
-            stage.note(*shop.strange(config.agent, _tasks(config)))
+            stage.note(*shop.strange(config.agent, tasks))
             for note in stage.manifest.notes:
                 console.print(f"Note: {note}", soft_wrap=True)
             pool = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
             with pool:
-                _play(config, tasks, shop, pool, episodes)
+                _play(config, rules, tasks, shop, pool, episodes)
                 made = _own_paths(source, episodes, pool)
             store.clear()
             with closing(store):
@@ -142,27 +142,22 @@ def _episodes(folder: RunFolder) -> Journal[Episode]:
     return Journal(folder / _EPISODES, Episode, "episodes", lambda one: f"{one.agent} {one.key}")
 
 
-def _tasks(config: ImproveConfig) -> list[Task]:
-    with make(config.environment, **config.options) as world:
-        known = _rules(config).select(
-            world.tasks("train", config.simplifications), config.types, 10**6
-        )
+def _asked(config: ImproveConfig) -> tuple[Protocol, list[Task]]:
+    """Return the rules, and the tasks that are played."""
     chosen: list[Task] = []
-    for name in dict.fromkeys(task.name for task in known):
-        mine = [task for task in known if task.name == name]
-        count = min(config.per_type, len(mine))
-        chosen += [mine[number * len(mine) // count] for number in range(count)]
-    return chosen
-
-
-def _rules(config: ImproveConfig) -> Protocol:
-    """Return the rules of `paper`, on the train split."""
-    changes = {"name": "improve", "split": "train", "simplifications": config.simplifications}
-    return PROTOCOLS["paper"].model_copy(update=changes)
+    with make(config.environment, **config.options) as world:
+        rules = practice(config.environment, "improve", config.simplifications)
+        known = rules.select(world.tasks("train", config.simplifications), config.types)
+        for name in dict.fromkeys(task.name for task in known):
+            mine = [task for task in known if task.name == name]
+            count = min(config.per_type, len(mine))
+            chosen += [mine[number * len(mine) // count] for number in range(count)]
+        return limited(rules, chosen, world), chosen
 
 
 def _play(
     config: ImproveConfig,
+    rules: Protocol,
     tasks: Sequence[Task],
     shop: AgentShop,
     pool: Pool,
@@ -181,7 +176,7 @@ def _play(
             name = f"own {number}"
             missing = [task for task in tasks if f"{name} {task.key}" not in held]
             factory = shop.writing(_decoding(config, number)).factory(config.agent)
-            for episode in rollout(missing, factory, name, _rules(config), pool, places):
+            for episode in rollout(missing, factory, name, rules, pool, places):
                 episodes.append(episode)
                 solved += episode.solved
                 progress.advance(note=f"{solved} solved")

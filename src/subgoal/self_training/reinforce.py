@@ -25,9 +25,10 @@ from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.episode import Episode, by_type
-from subgoal.evaluation.evaluate import WORLDS_A_CORE
-from subgoal.evaluation.protocol import PROTOCOLS, Protocol, protocol
+from subgoal.evaluation.evaluate import WORLDS_A_CORE, asked_of
+from subgoal.evaluation.protocol import Protocol, limited, practice
 from subgoal.evaluation.rollout import rollout
 from subgoal.progress import Progress
 from subgoal.record import Record
@@ -124,7 +125,7 @@ class _Run:
         policies: The students, by role.
         anchors: Annotated paths as texts, by role.
         draw: Which tasks are played.
-        dev: The tasks of a look at dev.
+        dev: The rules and the tasks of a look at dev; None: there is none.
         rules: Limits and score of the attempts.
         pool: The worlds.
     """
@@ -133,7 +134,7 @@ class _Run:
     policies: Mapping[Role, Policy]
     anchors: Mapping[Role, Anchor]
     draw: Draw
-    dev: Sequence[Task]
+    dev: tuple[Protocol, Sequence[Task]] | None
     rules: Protocol
     pool: Pool
 
@@ -176,7 +177,8 @@ def reinforce(
     }
     inputs = {f"base/{role}": weights_file(place) for role, place in places.items()}
     written = {str(role): students_folder(folder, role) for role in places}
-    curve, tasks, dev = rounds_journal(folder), _train_tasks(config), _dev_tasks(config)
+    curve, dev = rounds_journal(folder), _dev(config)
+    rules, tasks = _asked(config)
     with folder.stage("reinforce", config, inputs, (folder / "reinforce",)) as stage:
         if not stage.complete:
             for role, policy in policies.items():
@@ -192,7 +194,7 @@ def reinforce(
             with pool, closing(curve):
                 pool.start()
                 draw = Draw(tasks, config.seed)
-                run = _Run(config, policies, held, draw, dev, _rules(config), pool)
+                run = _Run(config, policies, held, draw, dev, rules, pool)
                 _all_rounds(run, state, folder, curve)
             for role, policy in policies.items():
                 save_student(students_folder(folder, role), policy.student)
@@ -220,25 +222,27 @@ def _base(config: ReinforceConfig, folder: RunFolder) -> Path:
     return base
 
 
-def _train_tasks(config: ReinforceConfig) -> list[Task]:
+def _asked(config: ReinforceConfig) -> tuple[Protocol, list[Task]]:
+    """Return the rules of the attempts, and all tasks that rounds draw from."""
     with make(config.environment, **config.options) as world:
-        known = world.tasks("train", config.simplifications)
-    return _rules(config).select(known, config.types, len(known))
+        rules = practice(config.environment, "reinforce", config.simplifications)
+        tasks = rules.select(world.tasks("train", config.simplifications), config.types)
+        return limited(rules, tasks, world), tasks
 
 
-def _dev_tasks(config: ReinforceConfig) -> list[Task]:
+def _dev(config: ReinforceConfig) -> tuple[Protocol, Sequence[Task]] | None:
+    """Return what the average plays on dev; None: nothing."""
     if not config.dev_every:
-        return []
-    rules = protocol(config.dev_protocol)
-    with make(config.environment, **config.options) as world:
-        known = world.tasks(rules.split, rules.simplifications)
-    return rules.select(known, config.types, config.dev_per_type or None)
-
-
-def _rules(config: ReinforceConfig) -> Protocol:
-    """Return the rules of `paper`, on the train split."""
-    changes = {"name": "reinforce", "split": "train", "simplifications": config.simplifications}
-    return PROTOCOLS["paper"].model_copy(update=changes)
+        return None
+    return asked_of(
+        EvaluateConfig(
+            environment=config.environment,
+            options=config.options,
+            protocol=config.dev_protocol,
+            types=config.types,
+            per_type=config.dev_per_type,
+        )
+    )
 
 
 def _all_rounds(
@@ -249,8 +253,8 @@ def _all_rounds(
     with Progress("reinforce", config.rounds, "rounds", state.rounds) as progress:
         while state.rounds < config.rounds:
             line, state = _round(run, state)
-            if config.dev_every and state.rounds % config.dev_every == 0:
-                line = line.model_copy(update={"dev": _dev_score(run)})
+            if run.dev and state.rounds % config.dev_every == 0:
+                line = line.model_copy(update={"dev": _dev_score(run, *run.dev)})
             curve.append(line)
             if line.dev is not None and _best([*curve.by_key().values()]) == line.round:
                 save_checkpoint(best, run.policies, state)
@@ -381,9 +385,9 @@ def _learn(
     return found
 
 
-def _dev_score(run: _Run) -> float:
+def _dev_score(run: _Run, rules: Protocol, tasks: Sequence[Task]) -> float:
     """Let the average play dev greedily; return the mean over task types, points."""
-    config, tasks, rules = run.config, run.dev, protocol(run.config.dev_protocol)
+    config = run.config
     for policy in run.policies.values():
         policy.exchange()
     shop = _shop(run)

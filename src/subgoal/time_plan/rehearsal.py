@@ -12,8 +12,7 @@ from typing import Literal
 
 from subgoal.environments.pool import WorldLimits, affordable
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.evaluation.evaluate import WORLDS_A_CORE, evaluate, tasks_of
-from subgoal.evaluation.protocol import protocol
+from subgoal.evaluation.evaluate import WORLDS_A_CORE, asked_of, evaluate
 from subgoal.evaluation.summary import journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
@@ -104,7 +103,7 @@ def _play(
 
     The first half is played while worlds start and code is compiled, and is not counted.
     """
-    rules, whole = protocol(config.protocol), tasks_of(config)
+    rules, whole = asked_of(config)
     types = len({task.name for task in whole})
     brief = {"per_type": 2, "annotations": config.annotations or source}
     evaluate(config.model_copy(update=brief), folder, worlds, limits)

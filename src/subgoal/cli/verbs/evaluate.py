@@ -3,7 +3,7 @@
 from typing import Any
 
 from subgoal.agents.config import AgentName, Decoding
-from subgoal.cli.agent import named
+from subgoal.cli.agent import playing
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.engines.config import EngineConfig
@@ -15,7 +15,8 @@ from subgoal.summary import files
 class EvaluateOptions(WorldOptions):
     """Let agents play the tasks of a protocol; every finished episode is kept.
 
-    Tune on `dev`; `paper`, `plain`, `swiftsage` and `unseen` are test protocols.
+    Tune on `dev`; `test` (of ScienceWorld: `paper`, `plain`, `swiftsage`, `unseen`) is for what is
+    reported.
     Example: subgoal evaluate --run runs/mine --evaluate.protocol dev
     """
 
@@ -38,7 +39,8 @@ OPTIONS = EvaluateOptions
 
 def command(options: EvaluateOptions) -> None:
     """Run the verb."""
-    job, ready = options.job(), named(options.agent) if options.agent else None
+    ready = playing(options.agent, options.world.environment) if options.agent else None
+    job = options.job()
     changes: dict[str, Any] = {}
     if isinstance(ready, AgentName):
         ready, changes = None, {"agents": (ready,)}
@@ -46,5 +48,5 @@ def command(options: EvaluateOptions) -> None:
         summary = job.evaluate(**options.where(), cluster=cluster, agent=ready, **changes)
     show(summary)
     students = ready.folder if ready else job.folder / "students"
-    for line in files(students, job.folder / "evaluation" / options.evaluate.protocol):
+    for line in files(students, job.folder / "evaluation" / summary.protocol):
         say(line.text, "dim")

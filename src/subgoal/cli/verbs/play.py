@@ -58,9 +58,10 @@ OPTIONS = PlayOptions
 
 def command(options: PlayOptions) -> None:
     """Run the verb."""
-    from subgoal.cli.agent import named
+    from subgoal.cli.agent import playing
     from subgoal.report.play import chosen_task, play_by_hand, watch_agent
 
+    agent = playing(options.agent, options.world.environment)
     config = options.job().config
     learned = None
     if options.record is not None:
@@ -71,7 +72,7 @@ def command(options: PlayOptions) -> None:
         with make(task.environment, **config.world.options) as world:
             path = play_by_hand(world, task, out)
     else:
-        agent, folder = named(options.agent), RunFolder(options.run)
+        folder = RunFolder(options.run)
         path = watch_agent(agent, config.evaluate, folder, task, out, options.delay)
     if options.record is not None:
         _record(options.record, path)

@@ -1,4 +1,4 @@
-"""ScienceWorld's task types: their variations, and what papers say of them."""
+"""ScienceWorld's task types: their variations, and the numbers by which papers call them."""
 
 SIMPLIFICATIONS = (
     "easy",
@@ -80,57 +80,3 @@ NUMBERS = {
     "mendelian-genetics-unknown-plant": "10-2",
 }
 """The numbers by which papers call them."""
-
-SHORT = (
-    "power-component",
-    "find-living-thing",
-    "find-non-living-thing",
-    "find-plant",
-    "find-animal",
-    "chemistry-mix-paint-secondary-color",
-    "lifespan-longest-lived",
-    "lifespan-shortest-lived",
-    "lifespan-longest-lived-then-shortest-lived",
-    "identify-life-stages-2",
-)
-"""Types whose oracle paths are short, as the paper groups them."""
-
-MEDIUM = (
-    "use-thermometer",
-    "measure-melting-point-known-substance",
-    "power-component-renewable-vs-nonrenewable-energy",
-    "test-conductivity",
-    "test-conductivity-of-unknown-substances",
-    "chemistry-mix",
-    "chemistry-mix-paint-tertiary-color",
-    "identify-life-stages-1",
-)
-"""Types whose paths are of medium length; those of all others are long."""
-
-UNSEEN_STEPS = {
-    "boil": 100,
-    "melt": 80,
-    "freeze": 80,
-    "change-the-state-of-matter-of": 80,
-    "use-thermometer": 30,
-    "measure-melting-point-known-substance": 120,
-    "power-component": 20,
-    "power-component-renewable-vs-nonrenewable-energy": 30,
-    "test-conductivity": 30,
-    "test-conductivity-of-unknown-substances": 30,
-    "find-living-thing": 15,
-    "find-non-living-thing": 15,
-    "find-plant": 15,
-    "find-animal": 15,
-    "grow-plant": 30,
-    "grow-fruit": 60,
-    "chemistry-mix": 60,
-    "chemistry-mix-paint-secondary-color": 15,
-    "chemistry-mix-paint-tertiary-color": 30,
-    "lifespan-longest-lived": 10,
-    "lifespan-shortest-lived": 10,
-    "lifespan-longest-lived-then-shortest-lived": 12,
-    "identify-life-stages-1": 30,
-    "identify-life-stages-2": 30,
-}
-"""Most agent steps of the types of the split on which 7-8B agents report (`unseen`)."""
