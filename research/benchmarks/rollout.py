@@ -60,10 +60,11 @@ from subgoal.engines.transformers import TransformersEngine, threads_for
 from subgoal.environments import registry
 from subgoal.environments.base import Environment, Observation, StepResult, StopReason, Task
 from subgoal.environments.java import Answer, Call
+from subgoal.environments.java_world import REPEATABLE_FLAGS
 from subgoal.environments.pool import Pool
 from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.environments.scienceworld.task_types import VARIATIONS
-from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
+from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.students.build import make_student, make_t5

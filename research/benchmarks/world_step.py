@@ -23,10 +23,10 @@ from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.base import Task
 from subgoal.environments.java import JavaProcess
+from subgoal.environments.java_world import REPEATABLE_FLAGS
 from subgoal.environments.scienceworld.task_types import VARIATIONS
 from subgoal.environments.scienceworld.world import (
     JVM_FLAGS,
-    REPEATABLE_FLAGS,
     ScienceWorld,
 )
 from subgoal.trajectories.storage import shipped_paths

@@ -10,7 +10,8 @@ from subgoal.environments import java
 from subgoal.environments.base import Task
 from subgoal.environments.java import JavaProcess
 from subgoal.environments.java_program import JAVA_READS, find_java, java_environment
-from subgoal.environments.scienceworld.world import REPEATABLE_FLAGS, ScienceWorld
+from subgoal.environments.java_world import REPEATABLE_FLAGS
+from subgoal.environments.scienceworld.world import ScienceWorld
 from subgoal.errors import EnvironmentFailed
 
 QUICK = Task(environment="scienceworld", name="find-non-living-thing", variation=0, split="train")

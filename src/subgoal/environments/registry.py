@@ -21,11 +21,17 @@ from subgoal.validation import checked_by
 WORLDS: dict[str, tuple[str, str, str]] = {
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
     "scienceworld": ("subgoal.environments.scienceworld.world", "ScienceWorld", "scienceworld"),
+    "textworldexpress": (
+        "subgoal.environments.textworld_express.world",
+        "TextWorldExpress",
+        "textworldexpress",
+    ),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 LANGUAGES = {
     "errand": "subgoal.environments.errand",
     "scienceworld": "subgoal.environments.scienceworld.language",
+    "textworldexpress": "subgoal.environments.textworld_express.language",
 }
 """Name -> the module whose `LANGUAGE` is the world's; it needs no extra."""
 

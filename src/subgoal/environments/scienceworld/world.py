@@ -2,10 +2,7 @@
 
 The class lists every valid action at each step, one round trip a string. This adapter asks the
 engine only for what is wanted: a step with score, ending and moves is one exchange. The Java
-process runs with flags that make observations the same in every process and order of tasks, and
-with a bounded heap. Worlds can share a process: what the engine keeps in singletons, each world has
-of its own and puts in place when its turn comes. Java's compilers, which take more of the processor
-than the worlds while an evaluation is young, then work for all of them.
+process runs with flags that make observations the same in every process and order of tasks.
 
 A task is loaded plainly for playing. Making an oracle path takes a load of its own, seconds to a
 minute long, after which the engine would make the path again at every `reset` of its own: it is
@@ -14,8 +11,6 @@ never asked for one.
 
 import re
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from typing_extensions import override
@@ -27,24 +22,15 @@ from subgoal.environments.base import (
     StopReason,
     Task,
 )
-from subgoal.environments.java import Answer, Argument, Call, JavaProcess, Reference, SharedJava
+from subgoal.environments.java import JavaProcess, Reference, SharedJava
+from subgoal.environments.java_world import REPEATABLE_FLAGS, JavaWorld, package_folder
 from subgoal.environments.scienceworld.language import LANGUAGE
 from subgoal.environments.scienceworld.task_types import ELECTRICAL, SIMPLIFICATIONS, VARIATIONS
 from subgoal.environments.task_table import TaskTable
-from subgoal.errors import EnvironmentFailed, TaskUnknown, WorldLost
+from subgoal.errors import EnvironmentFailed, TaskUnknown
 
 ENGINE_VERSION = "1.2.3"
 """The version of the package `scienceworld` that `VARIATIONS` and the shipped paths belong to."""
-
-REPEATABLE_FLAGS = (
-    "-XX:+UnlockExperimentalVMOptions",
-    "-XX:hashCode=2",
-    "-XX:+UseSerialGC",
-    "-Xmx320m",
-    "-XX:+ExitOnOutOfMemoryError",
-)
-"""Identity hashes that do not differ between runs (the engine iterates over sets of objects, so
-they decide the order of what is seen), and a bounded heap."""
 
 JVM_FLAGS = (
     *REPEATABLE_FLAGS,
@@ -53,18 +39,9 @@ JVM_FLAGS = (
     "-XX:Tier4CompileThreshold=30000",
     "-XX:Tier4BackEdgeThreshold=120000",
 )
-"""Also, Java's second compiler waits three times as long as by default: less of the processor goes
+"""Java's second compiler waits three times as long as by default: less of the processor goes
 to what an evaluation or a collection of minutes has no time to profit from."""
 
-_INTERFACE = "scienceworld.runtime.pythonapi.PythonInterface"
-_SINGLETONS = (
-    "scala.util.Random$",
-    "util.UniqueIdentifier$",
-    "main.scala.scienceworld.runtime.SimplifierProcessor$",
-)
-"""All of the engine's singletons that a world's play changes and that can change its play. (Two
-others only grow: numbers of the kinds of things, and paths through all rooms by their names.) The
-first is that of random numbers."""
 _UNKNOWN_ACTION = ("No known action matches that input.", "Unknown action.")
 """How the engine's answers to what it does not know begin: to an action, and to an answer to its
 own question which of several things was meant (that one costs a move)."""
@@ -83,67 +60,43 @@ def _ranges(counts: tuple[int, int, int]) -> dict[str, range]:
     }
 
 
-def _jar() -> Path:
-    """Return the engine of the installed package `scienceworld`, without importing it."""
-    spec = find_spec("scienceworld")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("No module named 'scienceworld'", name="scienceworld")
-    try:
-        found = version("scienceworld")
-    except PackageNotFoundError:
-        found = "of an unknown version"
-    if found != ENGINE_VERSION:
-        raise EnvironmentFailed(
-            f"world 'scienceworld' needs the package scienceworld {ENGINE_VERSION}, but {found} is"
-            f" installed; run: pip install 'scienceworld=={ENGINE_VERSION}'"
-        )
-    return Path(spec.origin).with_name("scienceworld.jar")
-
-
-class ScienceWorld(Environment):
+class ScienceWorld(JavaWorld):
     """One live ScienceWorld; Java starts with the first `reset` or `oracle_path`.
 
-    Args:
-        answer_seconds: How long a step or a plain load may take; making an oracle path may take
-            ten times as long (genetics: up to 70 seconds here).
-        flags: Options of the Java virtual machine.
-        java: The process that it shares; None: one of its own.
+    Making an oracle path may take ten times `answer_seconds` (genetics: up to 70 seconds here).
     """
 
     name = "scienceworld"
     language = LANGUAGE
+    title = "ScienceWorld"
+    interface = "scienceworld.runtime.pythonapi.PythonInterface"
+    singletons = (
+        "scala.util.Random$",
+        "util.UniqueIdentifier$",
+        "main.scala.scienceworld.runtime.SimplifierProcessor$",
+    )
+    """Two others only grow: numbers of the kinds of things, and paths through all rooms by their
+    names. The first is that of random numbers."""
+    flags = JVM_FLAGS
 
     def __init__(
         self,
         answer_seconds: float = Environment.answer_seconds,
-        flags: Sequence[str] = JVM_FLAGS,
+        flags: Sequence[str] | None = None,
         java: SharedJava | None = None,
     ) -> None:
-        jar = _jar()
-        self.answer_seconds = answer_seconds
-        self._shared = java or SharedJava(lambda: JavaProcess("ScienceWorld", jar, flags))
-        self._shared.enter()
+        super().__init__(answer_seconds, flags, java)
         self._table = TaskTable(
             self.name, {name: _ranges(count) for name, count in VARIATIONS.items()}, SIMPLIFICATIONS
         )
-        self._java: JavaProcess | None = None
-        self._engine = self._random = Reference("")
-        self._singletons: list[tuple[Reference, Call]] = []
-        self._running = self._closed = False
+        self._random = Reference("")
         self._place = ""
 
-    @property
+    @classmethod
     @override
-    def pid(self) -> int | None:
-        return self._java.pid if self._java is not None and self._java.alive else None
-
-    @override
-    def beside(self) -> "ScienceWorld":
-        return type(self)(self.answer_seconds, java=self._shared)
-
-    @override
-    def start(self) -> None:
-        self._start()
+    def engine_files(cls) -> Sequence[Path]:
+        folder = package_folder(cls.name, "scienceworld", "scienceworld", ENGINE_VERSION)
+        return (folder / "scienceworld.jar",)
 
     @override
     def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
@@ -172,8 +125,7 @@ class ScienceWorld(Environment):
 
     @override
     def step(self, action: str) -> StepResult:
-        if not self._running:
-            raise EnvironmentFailed("no episode is running in this ScienceWorld: call reset first")
+        self._check_running()
         observation, share, completed, moves = self._ask(
             self._call("step", action),
             self._call("getScore"),
@@ -227,17 +179,6 @@ class ScienceWorld(Environment):
             raise EnvironmentFailed(f"ScienceWorld has no oracle path for {task.key}")
         return path
 
-    @override
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed, self._running = True, False
-        if self._java is not None:
-            objects = [one for one, _ in self._singletons]
-            self._java.forget(self._engine, self._random, *objects)
-            self._java = None
-        self._shared.leave()
-
     def _check(self, task: Task) -> None:
         self._table.check(task)
         if _impossible(task):
@@ -246,23 +187,16 @@ class ScienceWorld(Environment):
                 " simplification 'noElectricalAction'"
             )
 
-    def _start(self) -> None:
-        """End the running episode, and start Java where it does not run."""
-        if self._closed:
-            raise EnvironmentFailed("this ScienceWorld is closed: make another one")
-        self._running = False
-        java = self._shared.running()
-        if java is self._java:
-            return
-        with java.turn:
-            # What follows leaves this world's own objects in place.
-            java.guest = self
-            self._singletons = [java.scala_object(name) for name in _SINGLETONS]
-            self._engine = java.create(_INTERFACE)
-            random, _ = self._singletons[0]
-            (generator,) = java.ask((random, "self", ()), timeout=self.answer_seconds)
+    @override
+    def _settle(self, java: JavaProcess) -> None:
+        random, _ = self._singletons[0]
+        (generator,) = java.ask((random, "self", ()), timeout=self.answer_seconds)
         assert isinstance(generator, Reference)
-        self._java, self._random = java, generator
+        self._random = generator
+
+    @override
+    def _kept(self) -> list[Reference]:
+        return [*super()._kept(), self._random]
 
     def _random_state(self) -> int:
         """Read the state of the random numbers: the last field serialized, before a mark."""
@@ -277,37 +211,6 @@ class ScienceWorld(Environment):
         java.forget(stream, buffer)
         assert isinstance(data, bytes)
         return int.from_bytes(data[-9:-1], "big")
-
-    def _call(self, method: str, *arguments: Argument) -> Call:
-        return (self._engine, method, arguments)
-
-    def _strings(self, method: str) -> list[str]:
-        """Fetch a Java list of strings as one text: one round trip instead of one a string."""
-        (items,) = self._ask(self._call(method))
-        assert isinstance(items, Reference)
-        (text,) = self._ask(("z:java.lang.String", "join", ("\n", items)))
-        self._live().forget(items)
-        return str(text).split("\n") if text else []
-
-    def _live(self) -> JavaProcess:
-        if self._java is None:
-            raise EnvironmentFailed("no task is loaded in this ScienceWorld: call reset first")
-        return self._java
-
-    def _ask(self, *calls: Call, timeout: float | None = None) -> list[Answer]:
-        java = self._live()
-        with java.turn:
-            if java.guest is self:
-                return java.ask(*calls, timeout=timeout or self.answer_seconds)
-            if not java.alive:
-                raise WorldLost(
-                    "the Java process of ScienceWorld has ended under another world; the next reset"
-                    " starts another"
-                )
-            java.guest = self
-            places = [place for _, place in self._singletons]
-            answers = java.ask(*places, *calls, timeout=timeout or self.answer_seconds)
-        return answers[len(places) :]
 
 
 def _impossible(task: Task) -> bool:

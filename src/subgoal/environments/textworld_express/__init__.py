@@ -1,0 +1,1 @@
+"""TextWorldExpress: nine text games, fast."""
