@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 import subgoal
+from subgoal.environments.watch import WATCH
 from subgoal.errors import SubgoalError, nearest
 from subgoal.progress import console
 
@@ -87,7 +88,12 @@ def _obey(verb: str, words: Sequence[str]) -> None:
     from subgoal.cli.options import read_options
 
     module = module_of(verb)
-    module.command(read_options(module.OPTIONS, f"subgoal {verb}", words))
+    options = read_options(module.OPTIONS, f"subgoal {verb}", words)
+    WATCH.ends_program = True
+    try:
+        module.command(options)
+    finally:
+        WATCH.ends_program = False
 
 
 def guarded(work: Callable[[], None], words: Sequence[str]) -> None:

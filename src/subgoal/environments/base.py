@@ -132,8 +132,9 @@ class Environment(ABC):
     language: WorldLanguage = NO_WORDS
     """The words of its actions and answers."""
     answer_seconds: float = 60.0
-    """How long one answer may take (making an oracle path: ten times as long) before the world is
-    taken for dead. A world without a process of its own cannot be stopped and ignores it."""
+    """How long one answer may take (starting, listing tasks, making an oracle path: ten times as
+    long) before the world is taken for dead. In a world without a process of its own, that ends
+    whatever Python can interrupt (`watch.py`)."""
 
     withheld: frozenset[Ability] = frozenset()
     """What of its abilities nobody is to use, such as a list of actions that gives a task away."""

@@ -7,7 +7,7 @@ stage. `Environment` puts these checks around the methods of every subclass.
 
 import reprlib
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from subgoal.environments.base import (
     Task,
 )
 from subgoal.environments.language import WorldLanguage
+from subgoal.environments.watch import WATCH, Hanging
 from subgoal.errors import EnvironmentFailed, SubgoalError
 from subgoal.plain_text import storable
 from subgoal.progress import console
@@ -31,6 +32,8 @@ Method = Callable[..., Any]
 MOST_CHARACTERS = 1_000_000
 """Most characters of one text of a world: no student reads as many, and a journal keeps all."""
 _MOST_SAID = 1000
+_PLAYED = "_task_played"
+_SLOW = {"start": 10, "tasks": 10, "oracle_path": 10}
 _SCORES = range(-100, 101)
 
 
@@ -108,14 +111,26 @@ def _guarded(name: str, method: Method) -> Method:
 
     @wraps(method)
     def call(world: Environment, *arguments: Any, **named: Any) -> Any:
+        if name == "reset":
+            vars(world)[_PLAYED] = arguments
         try:
-            return check(method(world, *arguments, **named), *arguments, *named.values())
+            watched = _watched(world, name, arguments)
+            try:
+                return check(method(world, *arguments, **named), *arguments, *named.values())
+            finally:
+                if watched:
+                    WATCH.leave()
         except KeyboardInterrupt:
             raise
         except SubgoalError as error:
             if _plain(error):
                 raise
             raise EnvironmentFailed(f"{_at(world, name, arguments)} {raised(error)}") from error
+        except Hanging:
+            WATCH.leave()  # it may have been raised within the first
+            seconds = world.answer_seconds * _SLOW.get(name, 1)
+            said = f"{_called(world, name, arguments)} gave no answer within {seconds:g} seconds"
+            raise EnvironmentFailed(said) from None
         except _Unfit as wrong:
             said = f"{_at(world, name, arguments)} returned {wrong}"
             raise EnvironmentFailed(said) from None
@@ -145,6 +160,20 @@ def _at(world: Environment, name: str, arguments: Sequence[object]) -> str:
     called = getattr(world, "name", type(world).__name__)
     shown = (one.key if isinstance(one, Task) else _shown(one) for one in arguments)
     return storable(f"world '{called}': {name}({', '.join(shown)})")
+
+
+def _called(world: Environment, name: str, arguments: Sequence[object]) -> str:
+    """Say what was called, and in which task."""
+    keys = [task.key for task in vars(world).get(_PLAYED, ()) if isinstance(task, Task)]
+    return _at(world, name, arguments) + (f" in {keys[0]}" if keys and name != "reset" else "")
+
+
+def _watched(world: Environment, name: str, arguments: Sequence[object]) -> bool:
+    """Begin to watch a call, unless the world has a process that can be killed."""
+    if type(world).pid is not Environment.pid or name == "pid":
+        return False
+    seconds = world.answer_seconds * _SLOW.get(name, 1)
+    return WATCH.enter(partial(_called, world, name, arguments), seconds)
 
 
 def _plain(error: SubgoalError) -> bool:

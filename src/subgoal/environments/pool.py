@@ -36,7 +36,8 @@ class WorldLimits(Record):
 
     answer_seconds: float = Field(default=Environment.answer_seconds, gt=0)
     """Seconds after which a world that does not answer is killed and replaced. Its episode is
-    played again, once. Making an oracle path may take ten times as long."""
+    played again, once. Starting, listing tasks and making an oracle path may take ten times as
+    long."""
     megabytes: int = Field(default=500, gt=0)
     """Memory per process of worlds. `auto` starts as many worlds as fit into the free memory, and
     worlds whose process has grown larger are replaced after their episodes."""
