@@ -12,17 +12,20 @@ from subgoal.environments import errand
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.scienceworld import language as scienceworld
 from subgoal.environments.scienceworld.task_types import VARIATIONS
+from subgoal.environments.textworld import language as textworld
+from subgoal.environments.textworld.games import COOKING, LEVELS
 from subgoal.environments.textworld_express import language as textworld_express
 from subgoal.environments.textworld_express.games import GAMES
 
 PACKAGE = Path(subgoal.__file__).parent
 HOMES = (
-    "environments/scienceworld/",
-    "environments/textworld_express/",
+    *(f"environments/{home.name}/" for home in (PACKAGE / "environments").iterdir()),
     "environments/errand.py",
     "agents/released/",
 )
-PLAIN = {"close", "drop", "fetch", "inventory", "move", "open", "read", "task", "use", "wait"}
+PLAIN = {
+    *("close", "drop", "fetch", "inventory", "look", "move", "open", "read", "task", "use", "wait")
+}
 """Words that are Python's, the contract's or a message's, too."""
 
 
@@ -42,6 +45,7 @@ WORLDS = {
     "errand": (errand.LANGUAGE, set(errand.TASK_TYPES)),
     "scienceworld": (scienceworld.LANGUAGE, set(VARIATIONS)),
     "textworldexpress": (textworld_express.LANGUAGE, set(GAMES)),
+    "textworld": (textworld.LANGUAGE, {*COOKING, *LEVELS}),
 }
 
 

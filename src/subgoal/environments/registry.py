@@ -26,12 +26,14 @@ WORLDS: dict[str, tuple[str, str, str]] = {
         "TextWorldExpress",
         "textworldexpress",
     ),
+    "textworld": ("subgoal.environments.textworld.world", "TextWorld", "textworld"),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 LANGUAGES = {
     "errand": "subgoal.environments.errand",
     "scienceworld": "subgoal.environments.scienceworld.language",
     "textworldexpress": "subgoal.environments.textworld_express.language",
+    "textworld": "subgoal.environments.textworld.language",
 }
 """Name -> the module whose `LANGUAGE` is the world's; it needs no extra."""
 
