@@ -170,6 +170,23 @@ def test_an_unknown_type_names_the_nearest(tmp_path):
         collect(config, RunFolder(tmp_path))
 
 
+def test_paths_that_do_not_solve_their_task_are_kept_and_named(tmp_path):
+    config = CollectConfig(environment="tests.doctor.test_world:Short", per_type=4)
+    found = collect(config, RunFolder(tmp_path / "run"), worlds=1)
+    assert (found.paths, found.solved) == (4, 1)
+    assert {key.rpartition("/")[2] for key in found.unsolved} == {"1", "2", "3"}
+    assert all(key in str(found) for key in found.unsolved)
+
+
+def test_a_type_without_variations_in_the_split_is_named(tmp_path, capsys):
+    config = CollectConfig(environment="tests.doctor.test_world:Untaught", per_type=4)
+    assert set(collect(config, RunFolder(tmp_path / "run"), worlds=1).by_type) == {"open"}
+    assert "break" in capsys.readouterr().err
+    named = config.model_copy(update={"types": ("break",)})
+    with pytest.raises(TaskUnknown, match=r"break.*train"):
+        collect(named, RunFolder(tmp_path / "named"), worlds=1)
+
+
 @pytest.mark.slow
 def test_recorded_and_shipped_paths_replay_in_scienceworld(tmp_path):
     config = CollectConfig(types=("find-plant", "power-component"), per_type=12, known_only=True)

@@ -22,8 +22,9 @@ from subgoal.cluster import Cluster, grouped
 from subgoal.environments.base import Ability, Environment, StopReason, Task, need
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
+from subgoal.environments.task_table import SPLITS
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
-from subgoal.progress import Progress
+from subgoal.progress import Progress, console
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
@@ -52,6 +53,7 @@ from subgoal.trajectories.storage import (
 )
 from subgoal.trajectories.trajectory import path_key
 
+_NAMED = 5
 _GROUP = 4
 """So many paths are sent to a process of a cluster at once."""
 
@@ -71,6 +73,8 @@ class CollectSummary(Summary):
     """Trajectories by task type."""
     solved_by_type: dict[str, int] = {}
     """Those that solve their task, by task type."""
+    unsolved: tuple[str, ...] = ()
+    """The keys of those that do not."""
     failed: dict[str, str] = {}
     """Why a path could not be had, by task key."""
     own: Account | None = None
@@ -101,6 +105,10 @@ class CollectSummary(Summary):
             yield TextLine(text=f"  {self.read}: {self.own}", tone=Tone.STRONG)
             for line, remark in self.own.remarks.items():
                 yield TextLine(text=f"  line {line}: {remark}", tone=Tone.CAUTION)
+        if self.unsolved:
+            first, more = ", ".join(self.unsolved[:_NAMED]), len(self.unsolved) - _NAMED
+            told = f"  nothing is learned from paths that do not solve their task: {first}"
+            yield TextLine(text=told + (f", {more} more" if more > 0 else ""), tone=Tone.CAUTION)
         for key, reason in self.failed.items():
             if f"fails: {reason}" not in said:
                 yield TextLine(text=f"  no path for {key}: {reason}", tone=Tone.CAUTION)
@@ -258,7 +266,7 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
     """
     with make(config.environment, **config.options) as world:
         tasks = world.tasks(config.split, config.simplifications)
-        _check_types(config, tasks)
+        _check_types(config, world, tasks)
         if config.paths is None:
             plans = _plans(config, tasks, {})
             _check_oracle(config, world, plans)
@@ -296,9 +304,20 @@ def _check_oracle(config: CollectConfig, world: Environment, plans: Sequence[_Pl
         need(world, Ability.ORACLE_PATH, instead)
 
 
-def _check_types(config: CollectConfig, tasks: Sequence[Task]) -> None:
+def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task]) -> None:
+    """Make sure that the types exist, and say which ones have nothing in the split."""
     names = list(dict.fromkeys(task.name for task in tasks))
+    others = [one for split in SPLITS for one in world.tasks(split, config.simplifications)]
+    absent = list(dict.fromkeys(one.name for one in others if one.name not in names))
+    if absent and not config.types:
+        few = f"world '{config.environment}' has no {config.split} variation of {', '.join(absent)}"
+        console.print(f"{few}: nothing is collected of that", soft_wrap=True)
     for name in (*config.types, *config.caps):
+        if name in absent:
+            raise TaskUnknown(
+                f"task type '{name}' of world '{config.environment}' has no variation in the split "
+                f"'{config.split}'; take it out, or collect another split"
+            )
         if name not in names:
             raise TaskUnknown(
                 f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
@@ -357,9 +376,13 @@ def _summary(config: CollectConfig, folder: RunFolder, own: Account | None) -> C
     store = journal(folder)
     paths: Counter[str] = Counter()
     solved: Counter[str] = Counter()
+    unsolved: list[str] = []
     for trajectory in store:
         paths[trajectory.task.name] += 1
-        solved[trajectory.task.name] += trajectory.stop_reason is StopReason.SOLVED
+        if trajectory.stop_reason is StopReason.SOLVED:
+            solved[trajectory.task.name] += 1
+        else:
+            unsolved.append(trajectory.key)
     return CollectSummary(
         read=str(config.paths or f"{config.source} paths of {config.environment}"),
         written=store.sealed_path,
@@ -367,6 +390,7 @@ def _summary(config: CollectConfig, folder: RunFolder, own: Account | None) -> C
         solved=solved.total(),
         by_type=dict(paths),
         solved_by_type=dict(solved),
+        unsolved=tuple(unsolved),
         failed={one.key: one.reason for one in failures(folder)},
         own=own,
         seconds=folder.need("collect", "collect").seconds,

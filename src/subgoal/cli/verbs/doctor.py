@@ -19,7 +19,8 @@ class DoctorOptions(RunOptions):
     quick: bool = False
     """Leave out the checks that take seconds: threads, a GPU, and a teacher's endpoint."""
     examined: str = Field(default="", alias="world")
-    """A world, such as `errand` or `my_worlds:Kitchen`, to be played in and reported on."""
+    """A world, such as `errand` or `my_worlds:Kitchen`, to be played in and reported on. Where it
+    is the configuration's, with the options that are given there."""
     seconds: float = Field(default=60, gt=0)
     """About how long to play in the world; each check is made once, however slow the world is."""
 
@@ -29,14 +30,16 @@ OPTIONS = DoctorOptions
 
 def command(options: DoctorOptions) -> None:
     """Run the verb."""
+    config = config_for(options.config, RunFolder(options.run))
     if options.examined:
         from subgoal.doctor.world import world_diagnosis
 
-        found = world_diagnosis(options.examined, seconds=options.seconds)
+        same = config.world.environment == options.examined
+        given = config.world.options if same else {}
+        found = world_diagnosis(options.examined, given, options.seconds)
     else:
         from subgoal.doctor.machine import diagnosis
 
-        config = config_for(options.config, RunFolder(options.run))
         found = diagnosis(config.annotate, options.quick)
     show(found)
     if not found.fine:

@@ -151,7 +151,8 @@ class Subject:
         play.views.append(_view(world))
         for number, action in enumerate(play.actions):
             if curious:
-                world.valid_actions()
+                if has(world, Ability.VALID_ACTIONS):
+                    world.valid_actions()
                 if _view(world) != play.views[-1] and play.unsteady is None:
                     play.unsteady = number
             start = perf_counter()
