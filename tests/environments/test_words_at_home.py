@@ -9,6 +9,7 @@ import pytest
 
 import subgoal
 from subgoal.environments import errand
+from subgoal.environments.babyai import language as babyai
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.scienceworld import language as scienceworld
 from subgoal.environments.scienceworld.task_types import VARIATIONS
@@ -42,6 +43,7 @@ def patterns_of(language: WorldLanguage) -> set[str]:
 
 
 WORLDS = {
+    "babyai": (babyai.LANGUAGE, {"GoToLocal", "BossLevel"}),
     "errand": (errand.LANGUAGE, set(errand.TASK_TYPES)),
     "scienceworld": (scienceworld.LANGUAGE, set(VARIATIONS)),
     "textworldexpress": (textworld_express.LANGUAGE, set(GAMES)),

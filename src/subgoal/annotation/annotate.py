@@ -14,6 +14,7 @@ from subgoal.annotation.teachers.llm.stage import Forecast, PaidTeacher, forecas
 from subgoal.annotation.teachers.own import own_teacher
 from subgoal.annotation.teachers.recorded import RecordedTeacher
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
+from subgoal.annotation.teachers.world import WorldTeacher
 from subgoal.annotation.transfer.selection import Selection
 from subgoal.annotation.transfer.worker import carried_over
 from subgoal.cluster import Cluster
@@ -37,6 +38,7 @@ _RETRIES = "annotation_retries.json"
 TEACHERS: dict[TeacherKind, type[Teacher]] = {
     TeacherKind.RECORDED: RecordedTeacher,
     TeacherKind.SCRIPTED: ScriptedTeacher,
+    TeacherKind.WORLD: WorldTeacher,
 }
 """The class of each teacher of ours that is free."""
 
@@ -258,7 +260,7 @@ def _by_free_teacher(
             annotated.append(_of_path(teacher.annotate(path), path))
         except (TeacherFailed, AnnotationInvalid) as error:
             failed.append(_failure(path, str(error)))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ConfigInvalid):
             raise
         except BaseException as error:  # noqa: BLE001 - anybody's code
             failed.append(_failure(path, f"the teacher raised {raised(error)}"))

@@ -18,6 +18,8 @@ class TeacherKind(StrEnum):
     """Real LLM annotations that ship with the package."""
     SCRIPTED = "scripted"
     """A deterministic segmentation, for any world, without a model."""
+    WORLD = "world"
+    """The planner of the world itself, where it has one."""
     OPENAI = "openai"
     """A language model behind any OpenAI-compatible endpoint."""
 
@@ -51,8 +53,9 @@ class AnnotateConfig(Record):
     """Who sets the sub-goals."""
 
     teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
-    """Who annotates: `recorded` (shipped annotations), `scripted` (rules), `openai` (a language
-    model), or a class of your own as `module:Class`."""
+    """Who annotates: `recorded` (shipped annotations), `scripted` (rules), `world` (the world's
+    own planner, where it has one), `openai` (a language model), or a class of your own as
+    `module:Class`."""
     select: Rare[SelectionConfig] = SelectionConfig()
     """Which paths the teacher `openai` is asked about."""
     transfer: Rare[bool] = True

@@ -100,6 +100,8 @@ class Ability(StrEnum):
     """It lists the actions that it accepts now."""
     ORACLE_PATH = "oracle_path"
     """It knows actions that solve a task."""
+    SUBGOALS = "subgoals"
+    """Its own planner says which sub-goals a path pursues."""
 
 
 class Environment(ABC):
@@ -218,6 +220,17 @@ class Environment(ABC):
         """
         del task
         raise EnvironmentFailed(_missing(self, Ability.ORACLE_PATH))
+
+    def subgoals(self, task: Task, actions: Sequence[str]) -> Sequence[str]:
+        """Return the sub-goal, as `open(red door)`, that each action of a path pursues.
+
+        They are those of the world's own planner. Ends the running episode.
+
+        Raises:
+            EnvironmentFailed: The world has no planner of its own, or it knows none, or died.
+        """
+        del task, actions
+        raise EnvironmentFailed(_missing(self, Ability.SUBGOALS))
 
     def close(self) -> None:  # noqa: B027 - may be left out
         """End the world and free its memory. May be called twice."""

@@ -220,6 +220,13 @@ def _path(value: object, *_: object) -> Sequence[str]:
     return actions
 
 
+def _pursued(value: object, _: object, actions: Sequence[str], *__: object) -> Sequence[str]:
+    texts = _texts(value)
+    if len(texts) != len(actions):
+        raise _Unfit(f"{len(texts)} sub-goals for {len(actions)} actions")
+    return texts
+
+
 def _tasks(value: object, split: object = "", *_: object) -> Sequence[Task]:
     tasks = _sequence(value, "tasks")
     for task in tasks:
@@ -294,6 +301,7 @@ CHECKS: dict[str, Callable[..., object]] = {
     "inventory": _text,
     "valid_actions": _texts,
     "oracle_path": _path,
+    "subgoals": _pursued,
     "close": _anything,
 }
 """What is made of what each method of the contract returned."""

@@ -19,6 +19,7 @@ from subgoal.own_class import own_class
 from subgoal.validation import checked_by
 
 WORLDS: dict[str, tuple[str, str, str]] = {
+    "babyai": ("subgoal.environments.babyai.world", "BabyAI", "babyai"),
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
     "scienceworld": ("subgoal.environments.scienceworld.world", "ScienceWorld", "scienceworld"),
     "textworldexpress": (
@@ -30,6 +31,7 @@ WORLDS: dict[str, tuple[str, str, str]] = {
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 LANGUAGES = {
+    "babyai": "subgoal.environments.babyai.language",
     "errand": "subgoal.environments.errand",
     "scienceworld": "subgoal.environments.scienceworld.language",
     "textworldexpress": "subgoal.environments.textworld_express.language",

@@ -7,6 +7,7 @@ from subgoal.errors import TaskUnknown, nearest
 
 SPLITS = ("train", "dev", "test")
 """The splits of every world, in order."""
+_MOST_LISTED = 30
 
 
 class TaskTable:
@@ -94,5 +95,7 @@ class TaskTable:
 
     def _check(self, what: str, name: str, known: Sequence[str]) -> None:
         if name not in known:
-            hint = nearest(name, known) or f"; it has: {', '.join(known) or 'none'}"
+            more = ", ..." if len(known) > _MOST_LISTED else ""
+            listed = ", ".join(known[:_MOST_LISTED]) or "none"
+            hint = nearest(name, known) or f"; it has: {listed}{more}"
             raise TaskUnknown(f"world '{self.environment}' has no {what} '{name}'{hint}")
