@@ -12,12 +12,18 @@ import tiny_models
 from subgoal.engines.base import Generation
 from subgoal.engines.config import ServerAccess
 from subgoal.engines.server import OpenAIEngine
+from subgoal.engines.server_client import StudentClient
 from subgoal.engines.transformers import make_engine
 from subgoal.errors import EngineFailed, RequestInvalid, TokenUnknown
 from support.completions_server import CompletionsServer, ServedStudent
 
 TEXTS = [[7, 3, 11], [9, 4], [5, 6, 7, 8, 10, 12]]
 STOP = frozenset({2, 40})
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_sent_twice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(StudentClient, "retries", 0)
 
 
 def words(text):
@@ -41,7 +47,7 @@ def server():
 
 
 def connected(base_url, role="both", **given):
-    access = ServerAccess(**({"base_url": base_url, "retries": 0} | given))
+    access = ServerAccess(base_url=base_url, **given)
     return OpenAIEngine(access.of(role), 64, tiny_models.VOCABULARY, words, grows=role == "both")
 
 
@@ -111,12 +117,14 @@ def test_a_server_that_is_not_there_is_one_sentence():
 def test_the_key_is_wanted_and_never_shown(monkeypatch):
     student = served(make_engine(tiny_models.causal().eval(), 64))
     with CompletionsServer({"both": student}, key="right") as server:
-        monkeypatch.setenv("MY_KEY", "sekret-wrong")
-        with pytest.raises(EngineFailed, match=r"refuses the API key; set .* MY_KEY") as failed:
-            connected(server.base_url, key_variable="MY_KEY").check()
+        monkeypatch.setenv("SUBGOAL_SERVER_KEY", "sekret-wrong")
+        with pytest.raises(
+            EngineFailed, match=r"refuses the API key; set .* SUBGOAL_SERVER_KEY"
+        ) as failed:
+            connected(server.base_url).check()
         assert "sekret" not in str(failed.value)
-        monkeypatch.setenv("MY_KEY", "right")
-        connected(server.base_url, key_variable="MY_KEY").check()
+        monkeypatch.setenv("SUBGOAL_SERVER_KEY", "right")
+        connected(server.base_url).check()
 
 
 class _Foreign(BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ import pytest
 from subgoal.engines.base import Generation
 from subgoal.engines.config import ServerAccess
 from subgoal.engines.server import OpenAIEngine
+from subgoal.engines.server_client import StudentClient
 from subgoal.errors import EngineFailed
 from support.raw_server import reply, serving
 
@@ -25,10 +26,15 @@ def surroundings(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch):
+    """Nothing is sent twice, nor waited for long."""
+    monkeypatch.setattr(StudentClient, "retries", 0)
+    monkeypatch.setattr(StudentClient, "seconds", 5.0)
+
+
 def opened(base_url: str, **given) -> OpenAIEngine:
-    access = ServerAccess.model_validate(
-        {"base_url": base_url, "model": "s", "retries": 0, "timeout": 5, **given}
-    )
+    access = ServerAccess(base_url=base_url, model="s", **given)
     return OpenAIEngine(access, 64, 50, lambda text: [int(word) for word in text.split()])
 
 
@@ -53,7 +59,7 @@ BROKEN = {
     "cut": reply(b"{}").replace(b"Length: ", b"Length: 9"),
     "no HTTP": b"hello\r\n\r\n",
     "nothing": b"",
-    "long": reply(b" " * 3_000_000),
+    "long": reply(b" " * 9_000_000),
     "a bomb": reply(gzip.compress(b" " * 50_000_000), Content_Encoding="gzip"),
     "brotli": reply(b"x", Content_Encoding="br"),
     "busy": reply({"error": {"message": "busy"}}, 503),
@@ -63,7 +69,7 @@ BROKEN = {
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_answer_is_one_sentence(data):
     with serving(lambda _: data) as server:
-        engine = opened(server.base_url, max_reply_bytes=1_000_000)
+        engine = opened(server.base_url)
         with pytest.raises(EngineFailed, match=server.base_url):
             answered(engine)
         with pytest.raises(EngineFailed, match=server.base_url):
@@ -77,7 +83,9 @@ def test_a_reason_to_stop_that_is_no_token_is_passed_over(reason):
         assert answered(opened(server.base_url)) == [(5, 2)]
 
 
-def test_an_answer_that_drips_ends_with_its_time():
+def test_an_answer_that_drips_ends_with_its_time(monkeypatch):
+    monkeypatch.setattr(StudentClient, "seconds", 0.3)
+
     def drips(_):
         yield b"HTTP/1.1 200 OK\r\n\r\n"
         for _ in range(500):
@@ -85,13 +93,14 @@ def test_an_answer_that_drips_ends_with_its_time():
             yield b" "
 
     with serving(drips) as server, pytest.raises(EngineFailed, match="Timeout"):
-        answered(opened(server.base_url, timeout=0.3))
+        answered(opened(server.base_url))
 
 
-def test_a_server_that_is_busy_is_asked_again():
+def test_a_server_that_is_busy_is_asked_again(monkeypatch):
+    monkeypatch.setattr(StudentClient, "retries", 3)
     left = [reply({}, 503, Retry_After_Ms="1"), b"", reply(ANSWER)]
     with serving(lambda _: left.pop(0)) as server:
-        assert answered(opened(server.base_url, retries=3)) == [(5, 2)]
+        assert answered(opened(server.base_url)) == [(5, 2)]
 
 
 def test_nothing_is_sent_to_another_origin(monkeypatch):

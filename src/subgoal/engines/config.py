@@ -39,6 +39,10 @@ class Precision(StrEnum):
     """A quarter; on CTranslate2."""
 
 
+KEY_VARIABLE = "SUBGOAL_SERVER_KEY"
+"""The environment variable that holds the API key of a server of students, if it wants one."""
+
+
 class ServerAccess(Record):
     """An OpenAI-compatible server that serves students."""
 
@@ -46,16 +50,14 @@ class ServerAccess(Record):
     """Its address. `{role}` stands for the student's role."""
     model: str = "{role}"
     """Name of the student at the server. `{role}` stands for the student's role."""
-    key_variable: str = "SUBGOAL_SERVER_KEY"
-    """Environment variable that holds the API key, if the server wants one."""
     at_once: int = Field(default=32, ge=1)
     """Largest number of requests at once."""
-    timeout: float = Field(default=120.0, gt=0)
-    """Seconds to wait for a whole answer."""
-    max_reply_bytes: int = Field(default=8 * 2**20, ge=1024)
-    """Largest size of an answer in bytes, unpacked."""
-    retries: int = Field(default=3, ge=0)
-    """Number of times that a failed request is sent again, where the failure may pass."""
+    _removed = removed(
+        key_variable=(KEY_VARIABLE, f"the API key is read from {KEY_VARIABLE}"),
+        timeout=(120.0, "an answer has two minutes"),
+        max_reply_bytes=(8 * 2**20, "an answer has at most 8 MiB"),
+        retries=(3, "a failed request is sent again 3 times"),
+    )
 
     def of(self, role: str) -> "ServerAccess":
         """Return what serves the student of a role."""

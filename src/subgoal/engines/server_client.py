@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from subgoal.connections.http_client import (
+    MOST_BYTES,
     BrokenReply,
     RedirectRefused,
     open_client,
@@ -20,7 +21,7 @@ from subgoal.connections.http_client import (
     read_json,
 )
 from subgoal.connections.server_access import Access
-from subgoal.engines.config import ServerAccess
+from subgoal.engines.config import KEY_VARIABLE, ServerAccess
 from subgoal.errors import ConfigInvalid, EngineFailed, install
 
 T = TypeVar("T")
@@ -32,9 +33,11 @@ class StudentClient:
     """A client of one server.
 
     Args:
-        access: Where it is, and how patiently it is asked.
+        access: Where it is.
 
     Attributes:
+        retries: How often a failed request is sent again, where the failure may pass.
+        seconds: Time for a whole answer, of which a turn of a student needs few.
         url: Where it is, for messages.
 
     Raises:
@@ -42,17 +45,18 @@ class StudentClient:
             sent.
     """
 
+    retries = 3
+    seconds = 120.0
+
     def __init__(self, access: ServerAccess) -> None:
         try:
             self._sdk: Any = import_module("openai")
         except ModuleNotFoundError as error:
             raise EngineFailed(f"engine 'openai': {install('openai', 'engines')}") from error
-        self._variable = access.key_variable
         try:
-            reached = Access.of(access.base_url, _AT, access.key_variable, {})
-            most, retries = access.max_reply_bytes, access.retries
+            reached = Access.of(access.base_url, _AT, KEY_VARIABLE, {})
             self._client: Any = open_client(
-                self._sdk, reached, access.timeout, lambda _: most, max_retries=retries
+                self._sdk, reached, self.seconds, lambda _: MOST_BYTES, max_retries=self.retries
             )
         except ConfigInvalid as error:
             wrong = EngineFailed(f"engine 'openai': {error}")
@@ -107,7 +111,7 @@ class StudentClient:
     def _refusal(self, response: Any) -> EngineFailed:
         if response.status_code in {401, 403}:
             return EngineFailed(
-                f"{self.url} refuses the API key; set the environment variable {self._variable}"
+                f"{self.url} refuses the API key; set the environment variable {KEY_VARIABLE}"
             )
         said = " ".join(cast("bytes", response.content).decode("utf-8", "replace").split())
         return EngineFailed(
