@@ -19,7 +19,7 @@ reads it whole, every other verb its own sections, and `subgoal.Run(folder, FILE
 the command line the key `b` of `[a]` is `--a.b`. A file may begin with `extends = "base.toml"`,
 the name of one beside it, on top of which it stands.
 
-Written once and read by all stages: `seed`, `[world]`, `[decoding]` and `[engine]`.
+Written once and read by all stages: `seed`, `annotations`, `[world]`, `[decoding]` and `[engine]`.
 `[train.dataset]` and `[evaluate]` may have `types` of their own. `[train.per_role.planner]`, and
 so for each role, takes any key of `[train.training]`.
 

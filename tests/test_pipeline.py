@@ -1,10 +1,20 @@
 """The main job from Python, on the tiny world."""
 
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
-from subgoal.config import Config, _at_home, _keys, _kind, changed, load_config, save_config
+from subgoal.config import (
+    _SHARED,
+    Config,
+    _at_home,
+    _keys,
+    _kind,
+    changed,
+    load_config,
+    save_config,
+)
 from subgoal.errors import ConfigInvalid
 from subgoal.pipeline import Run
 from subgoal.storage.run_folder import RunFolder
@@ -74,7 +84,7 @@ def test_a_key_alone_is_that_of_the_nearest_table():
 
 
 def test_no_key_stands_in_two_tables_of_a_section_at_one_depth():
-    for section in Config.model_fields.keys() - {"seed", "world", "decoding", "engine"}:
+    for section in Config.model_fields.keys() - _SHARED:
         homes = defaultdict[tuple[str, int], set[tuple[str, ...]]](set)
         for place in _keys(_kind(section)):
             homes[place[-1], len(place)].add(_at_home(section, place))
@@ -83,11 +93,14 @@ def test_no_key_stands_in_two_tables_of_a_section_at_one_depth():
 
 def test_what_stages_share_is_written_once_and_holds_for_all():
     asked = {"world": {"environment": "errand", "types": ["fetch"]}, "seed": 3}
+    asked["annotations"] = "mine.jsonl"
     config = Config.model_validate({**asked, "decoding": {"choose": True}})
     sections = (config.collect, config.rollout, config.evaluate, config.improve, config.reinforce)
     assert {(one.environment, one.types) for one in sections} == {("errand", ("fetch",))}
     assert config.train.dataset.types == ("fetch",)
     assert config.evaluate.decoding == config.improve.decoding == config.decoding
+    files = {one.annotations for one in (config.train, config.evaluate, config.improve)}
+    assert files == {Path("mine.jsonl")}
     seeds = {config.train.student.seed, config.train.training.seed, config.decoding.seed}
     assert seeds == {3, config.reinforce.seed, config.report.seed}
     other = changed(config, "collect", {"environment": "scienceworld"}, "x")
@@ -133,10 +146,10 @@ def test_a_file_extends_another(tmp_path):
 
 def test_a_role_differs_in_whatever_it_says(tmp_path):
     file = tmp_path / "c.toml"
-    file.write_text("[train.per_role.flat]\nlearning_rate = 1e-4\nclip = 0.5\n")
+    file.write_text("[train.per_role.flat]\nlearning_rate = 1e-4\naccumulation = 2\n")
     config = load_config(file)
     flat, both = (config.train.training_of(role) for role in (Role.FLAT, Role.BOTH))
-    assert (flat.learning_rate, flat.clip, flat.tokens) == (1e-4, 0.5, both.tokens)
+    assert (flat.learning_rate, flat.accumulation, flat.tokens) == (1e-4, 2, both.tokens)
     assert both == config.train.training
     save_config(config, RunFolder(tmp_path))
     assert load_config(tmp_path / "config.toml") == config

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from subgoal.annotation.subgoal import SubgoalSpan
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.environments.base import Task
-from subgoal.record import Record, removed
+from subgoal.record import Record, of_type, removed
 from subgoal.trajectories.storage import OraclePath
 
 SPAN = '{{"subgoal": {{"name": "a"}}, "first": 1, "last": {}}}'
@@ -42,10 +42,10 @@ def test_a_truth_value_or_a_text_is_no_number(record, text):
 
 
 def test_a_truth_value_is_no_number_of_a_configuration_either():
-    whole = OpenAIConfig.model_validate({"rounds": 2.0})
-    assert type(whole.rounds) is int
+    whole = OpenAIConfig.model_validate({"examples": 2.0})
+    assert type(whole.examples) is int
     with pytest.raises(ValidationError):
-        OpenAIConfig.model_validate({"rounds": True})
+        OpenAIConfig.model_validate({"examples": True})
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
@@ -55,6 +55,12 @@ def test_a_number_is_finite(number):
             Held.model_validate(given)
     with pytest.raises(ValidationError):
         Held.model_validate_json(f'{{"share": {json.dumps(number)}}}')
+
+
+def test_a_setting_is_one_for_all_or_by_task_type():
+    table = {"boil": 2, "default": 3}
+    assert [of_type(one, "boil", 0) for one in (1, table, {"melt": 4})] == [1, 2, 0]
+    assert of_type(table, "melt", 0) == 3
 
 
 class Grown(Record):

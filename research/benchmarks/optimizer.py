@@ -31,6 +31,7 @@ from subgoal.training.config import OptimizerName
 from subgoal.training.loss import LearnedLoss, fast_bfloat16
 from subgoal.training.optimizers.muon import Muon
 from subgoal.training.optimizers.optimizer import make_optimizers
+from subgoal.training.run import GRADIENT_LIMIT
 
 ROOT = Path(__file__).parents[2]
 STEPS = 10
@@ -61,7 +62,7 @@ class Training:
         context = config.train.dataset.context
         self._model = make_student(made, tokenizer.size, tokenizer.pad, context)
         self._loss = LearnedLoss(self._model)
-        rate, decay, self._clip = training.learning_rate, training.weight_decay, training.clip
+        rate, decay, self._clip = training.learning_rate, training.weight_decay, GRADIENT_LIMIT
         muon, rest = make_optimizers(OptimizerName.MUON, self._model, rate, decay, self._loss.dtype)
         assert isinstance(muon, Muon)
         if torchs:

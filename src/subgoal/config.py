@@ -33,7 +33,7 @@ from subgoal.training.config import TrainConfig
 from subgoal.trajectories.config import CollectConfig
 from subgoal.validation import is_record, kind, validated
 
-_SHARED = {"seed", "decoding", "engine", "world"}
+_SHARED = {"seed", "annotations", "decoding", "engine", "world"}
 """What is written once and read by several sections."""
 
 
@@ -50,6 +50,9 @@ class Config(Record):
 
     seed: Rare[int] = Field(default=0, ge=0, lt=2**32)
     """Seed of initial weights, of the order of batches, and of all that is drawn or sampled."""
+    annotations: Path | None = None
+    """File of annotated trajectories to learn from. A .jsonl or .jsonl.zst; `improve` adds its own
+    paths to it, and `random_subgoals` draws from its sub-goals. Left out: the run folder's own."""
     world: WorldConfig = WorldConfig()
     """The world of all stages."""
     collect: CollectConfig = CollectConfig()

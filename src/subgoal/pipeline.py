@@ -454,9 +454,8 @@ def _check_start(config: Config, folder: RunFolder) -> None:
     model = config.train.student.model
     named = {
         "collect.paths": config.collect.paths,
-        "train.annotations": config.train.annotations,
+        "annotations": config.annotations,
         "train.student.model": Path(model).expanduser() if model else None,
-        "evaluate.annotations": config.evaluate.annotations,
     }
     for name, path in named.items():
         if path is not None and path.resolve().is_relative_to(folder.path.resolve()):
@@ -464,7 +463,7 @@ def _check_start(config: Config, folder: RunFolder) -> None:
                 f"{name} is {path}, which lies in the run folder that a restart deletes; copy it "
                 "elsewhere and name the copy"
             )
-        if path is not None and name.endswith("annotations"):
+        if path is not None and name == "annotations":
             learned_from(path, folder, name)
     planned(config.collect)
     tasks_of(config.evaluate)

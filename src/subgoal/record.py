@@ -1,5 +1,6 @@
 """The base of every frozen record: what crosses a boundary or a disk."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
@@ -10,6 +11,8 @@ from typing_extensions import override
 
 T = TypeVar("T")
 
+DEFAULT = "default"
+"""In a table by task type: what holds for all others."""
 RARE = object()
 """Marks a field that few users need: the short help leaves it out."""
 Rare = Annotated[T, RARE]
@@ -35,6 +38,21 @@ FromWorldOrOwn = Annotated[T, Shared("world", own=True)]
 """The type of a field whose value stands in `[world]`, unless its own section has it."""
 ForAll = Annotated[T, Shared()]
 """The type of a field whose value stands above all sections, or is a section of its own."""
+
+
+def of_type(value: "T | Mapping[str, T]", name: str, otherwise: T) -> T:
+    """Return what a setting is for one task type.
+
+    Args:
+        value: One value for all, or a table by task type with `default` for those not in it.
+        name: The task type.
+        otherwise: What holds where the table has neither.
+    """
+    if isinstance(value, Mapping):
+        table = cast("Mapping[str, T]", value)
+        return table.get(name, table.get(DEFAULT, otherwise))
+    return value
+
 
 _NUMBERS, _DONE = {"int", "float"}, "json-or-python"
 

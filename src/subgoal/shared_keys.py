@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from subgoal.record import Shared
 from subgoal.validation import is_record, kind
 
+_ABOVE = ("seed", "annotations", "decoding", "engine")
+"""What stands above all sections, or is a section of its own."""
+
 
 def shared(field: FieldInfo) -> Shared | None:
     """Return where the value of a field stands; None: where the field itself stands."""
@@ -34,7 +37,7 @@ def values_of(tables: Mapping[str, Any]) -> dict[str, Any]:
     """
     world = tables.get("world", {})
     said = world.model_dump() if isinstance(world, BaseModel) else world
-    found = {name: tables[name] for name in ("seed", "decoding", "engine") if name in tables}
+    found = {name: tables[name] for name in _ABOVE if name in tables}
     if isinstance(said, Mapping):
         found |= {f"world.{name}": one for name, one in cast("Mapping[str, Any]", said).items()}
     return found

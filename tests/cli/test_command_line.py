@@ -34,6 +34,8 @@ class Options(Record):
     """Who."""
     caps: dict[str, int] = {}
     """Most of each."""
+    most: int | dict[str, int] = 0
+    """For all, or by name."""
     sent: dict[str, JsonValue] = {}
     """Whatever."""
     prices: dict[str, tuple[float, float]] = {}
@@ -59,6 +61,9 @@ def test_words_become_values():
     assert read("--roles").roles == ()
     assert read("--caps", "a-b", "1", "c", "2e0").caps == {"a-b": 1, "c": 2}
     assert read('--caps={"a": 1}').caps == {"a": 1}
+    assert read("--most", "3e0").most == 3
+    assert read("--most", "a", "1", "default", "2").most == {"a": 1, "default": 2}
+    assert read('--most={"a": 1}').most == {"a": 1}
     assert read("--sent", "seed", "1", "stop", "x").sent == {"seed": 1, "stop": "x"}
     assert read("--prices", "m", "1", "2.5").prices == {"m": (1.0, 2.5)}
     assert read("--each.m_1.most_tokens", "7").each == {"m_1": Budget(most_tokens=7)}
@@ -92,6 +97,8 @@ def test_integers_are_read_as_people_write_them(text, number):
         (["--no-roles"], "--no-roles"),
         (["--roles", "flut"], "did you mean 'flat'"),
         (["--caps", "a"], "--caps"),
+        (["--most"], "--most"),
+        (["--most", "a"], "--most"),
         (["--fill", "perhaps"], "--fill"),
         (["5"], "'5'"),
     ],
@@ -106,7 +113,7 @@ def test_a_mistake_is_named(words, named):
 def test_short_help_leaves_out_what_is_rare():
     short, whole = (help_of("learn", Options, Options(), rare, 100) for rare in (False, True))
     names = [option.name for option in options_of(Options)]
-    assert len(names) == 12
+    assert len(names) == 13
     assert [name for name in names if name not in whole] == []
     left_out = ["--budget.epochs", "--hidden.most-tokens", "--hidden.epochs", "--each.NAME.epochs"]
     assert [name for name in names if name not in short] == left_out

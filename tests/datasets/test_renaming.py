@@ -128,20 +128,21 @@ def test_types_weigh_alike_where_it_is_asked(annotated):
 
 def test_single_types_have_paths_of_their_own_number_and_only_renamed_ones(annotated):
     first, *others = sorted({one.trajectory.task.name for one in annotated})
-    taken = copies_of(annotated, 0, 7, {first: 11}, (first,))
+    taken = copies_of(annotated, 0, {"default": 7, first: 11}, (first,))
     counts = Counter(one.trajectory.task.name for one, _ in taken)
     assert counts == {first: 11, **dict.fromkeys(others, 7)}
     assert all(copy > 0 for one, copy in taken if one.trajectory.task.name == first)
     assert any(copy == 0 for one, copy in taken if one.trajectory.task.name != first)
-    every = copies_of(annotated, 1, 0, None, (first,))
+    every = copies_of(annotated, 1, 0, (first,))
     assert len(every) == 2 * len(annotated) - sum(
         one.trajectory.task.name == first for one in annotated
     )
-    alone = copies_of(annotated, 0, 0, None, (first,))
+    alone = copies_of(annotated, 0, 0, (first,))
     assert len(alone) == len(annotated)  # renamed once, where no copies are asked for
     assert {copy for one, copy in alone if one.trajectory.task.name == first} == {1}
-    assert copies_of(annotated, 1, 0, {first: 0}) == copies_of(annotated, 1, 0, {others[0]: 0})
-    more = copies_of(annotated, 0, 0, {first: 11})
+    other = {others[0]: 0}
+    assert copies_of(annotated, 1, {first: 0}) == copies_of(annotated, 1, other)
+    more = copies_of(annotated, 0, {first: 11})
     assert len(more) == 11 + sum(one.trajectory.task.name != first for one in annotated)
 
 

@@ -35,7 +35,6 @@ from subgoal.evaluation.rollout import rollout
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import read_card
-from subgoal.students.config import Architecture, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Turns
 from subgoal.training.config import TrainConfig, TrainingConfig
@@ -77,7 +76,6 @@ def run(
         dataset=DatasetConfig(
             vocabulary=400, context=512, rendering=form.rendering, turns=form.turns
         ),
-        student=StudentConfig(architecture=Architecture.T5 if pairs else Architecture.LLAMA),
         training=TrainingConfig(
             tokens=40_000 if pairs else 100_000, batch_tokens=1024, validations=1, threads=1
         ),

@@ -231,7 +231,7 @@ def test_the_protocol_chooses_the_tasks() -> None:
 
 def test_random_subgoals_need_annotations_to_draw_from(folder: RunFolder, tmp_path: Path) -> None:
     random = CONFIG.model_copy(update={"agents": (AgentName.RANDOM_SUBGOALS,)})
-    with pytest.raises(ConfigInvalid, match=r"no sub-goals to draw from.*evaluate.annotations"):
+    with pytest.raises(ConfigInvalid, match=r"no sub-goals to draw from.*annotations"):
         evaluate(random, folder)
     nowhere = random.model_copy(update={"annotations": tmp_path / "nowhere.jsonl"})
     with pytest.raises(ConfigInvalid, match="there is no file"):

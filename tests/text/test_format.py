@@ -342,7 +342,7 @@ def test_earlier_texts_of_a_path_are_learned_by_lot_and_its_last_always(annotate
 def test_a_task_type_has_its_own_share_of_earlier_texts(annotated, tokenizer):
     paths = [one for one in annotated if len(one.spans) > 1]
     name = paths[0].trajectory.task.name
-    config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, earlier_of={name: 0.0})
+    config = DatasetConfig(rendering=RenderingName.FOLDED, context=2000, earlier={name: 0.0})
     for one in paths:
         texts = len(build([one], Role.BOTH, config, tokenizer))
         assert (texts == 1) is (one.trajectory.task.name == name)

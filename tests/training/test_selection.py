@@ -26,31 +26,23 @@ def line(step, dev_loss=None, score=None):
 
 
 def bests(select, looks):
-    selection = WeightSelection(select, 2, None, [])  # type: ignore[arg-type]
-    found = []
-    for step, look in enumerate(looks):
-        if selection.consider(line(step, *look)):
-            found.append(step)
-        if selection.exhausted:
-            found.append("end")
-    return found
+    selection = WeightSelection(select, None, [])  # type: ignore[arg-type]
+    return [step for step, look in enumerate(looks) if selection.consider(line(step, *look))]
 
 
-def test_the_best_look_is_by_loss_or_by_score_and_patience_counts_from_it():
+def test_the_best_look_is_by_loss_or_by_score():
     looks = [(3.0, 10.0), (2.0, 5.0), (2.5, 10.0), (1.9, 11.0), (2.0, 11.0), (1.0, 3.0)]
     assert bests(Select.DEV_LOSS, looks) == [0, 1, 3, 5]
-    assert bests(Select.SCORE, looks) == [0, 2, 3, "end"]
-    assert bests(Select.LAST, looks[:3] + looks[4:5] + looks[2:3]) == [0, 1, "end", "end"]
+    assert bests(Select.SCORE, looks) == [0, 2, 3]
+    assert bests(Select.LAST, looks[:3] + looks[4:5] + looks[2:3]) == [0, 1]
     assert bests(Select.SCORE, [(3.0, None), (2.0, None), (2.5, None)]) == [0, 1]
 
 
 def test_a_selection_knows_again_what_the_log_holds():
     lines = [line(1, 3.0), line(2), line(3, 2.0), line(4, 2.5), line(5), line(6, 2.1)]
-    selection = WeightSelection(Select.DEV_LOSS, 2, None, lines)  # type: ignore[arg-type]
-    assert selection.exhausted
+    selection = WeightSelection(Select.DEV_LOSS, None, lines)  # type: ignore[arg-type]
     assert not selection.consider(line(7, 2.05))
     assert selection.consider(line(8, 1.9))
-    assert not selection.exhausted
 
 
 class Scores:
@@ -76,21 +68,6 @@ def test_the_weights_of_the_best_score_are_what_is_left(tmp_path):
     kept = load_file(tmp_path / "checkpoints" / "best" / "model.safetensors")
     assert kept.keys() == dict(model.named_parameters()).keys()
     assert [one.score for one in log(tmp_path / "log.jsonl") if one.score] == scores.scores
-
-
-def test_a_run_without_a_better_loss_ends_early(tmp_path, monkeypatch):
-    losses = iter([3.0, 2.0, 2.5, 2.2, 1.0])
-    monkeypatch.setattr("subgoal.training.run.mean_loss", lambda *_: next(losses))
-    config = CONFIG.model_copy(
-        update={"patience": 2, "select": Select.DEV_LOSS, "checkpoint_tokens": 1}
-    )
-    outcome = finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
-    looks = [one for one in log(tmp_path / "log.jsonl") if one.dev_loss is not None]
-    assert [one.dev_loss for one in looks] == [3.0, 2.0, 2.5, 2.2]
-    assert outcome.at.step == looks[-1].step
-    assert (outcome.dev_loss, outcome.step) == (2.0, looks[1].step)
-    again = finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
-    assert (again.at, again.dev_loss, again.step) == (outcome.at, 2.0, looks[1].step)
 
 
 @pytest.mark.parametrize("make", [causal, lora])
@@ -121,13 +98,10 @@ def test_what_cannot_be_selected_is_said(tmp_path):
     config = CONFIG.model_copy(update={"select": Select.DEV_LOSS})
     with pytest.raises(TrainingFailed, match=r"select = 'dev_loss' needs validations.*dev_share"):
         finetune(causal(), texts(), [], config, tmp_path, "x")
-    config = CONFIG.model_copy(update={"patience": 1, "validations": 0})
-    with pytest.raises(TrainingFailed, match=r"training\.patience needs validations"):
-        finetune(causal(), texts(), texts(5, 1), config, tmp_path, "x")
 
 
 def test_damaged_best_weights_are_named(tmp_path):
-    selection = WeightSelection(Select.DEV_LOSS, 0, tmp_path / "best", [])
+    selection = WeightSelection(Select.DEV_LOSS, tmp_path / "best", [])
     model = causal()
     assert selection.restore(model) is None
     selection.keep(line(3, 2.0), dict(model.named_parameters()))

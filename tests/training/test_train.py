@@ -198,9 +198,9 @@ def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny
         train(further, folder)
 
 
-@pytest.mark.parametrize("field", ["per_type_of", "earlier_of", "only_renamed"])
+@pytest.mark.parametrize("field", ["per_type", "earlier", "only_renamed"])
 def test_a_type_that_is_not_in_the_data_is_named(tiny, tmp_path, field):
-    value = ("fetsh",) if field == "only_renamed" else {"fetsh": 1}
+    value = ("fetsh",) if field == "only_renamed" else {"fetsh": 1, "default": 1}
     asked = tiny.model_copy(update={"dataset": tiny.dataset.model_copy(update={field: value})})
     with pytest.raises(ConfigInvalid, match=f"{field}: the data has no task type 'fetsh'"):
         train(asked, RunFolder(tmp_path / "run"))

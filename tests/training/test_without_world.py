@@ -52,7 +52,7 @@ def test_a_data_file_torch_and_transformers_are_enough(source, tmp_path):
     folder = tmp_path / "run"
     options = {
         "run": folder,
-        "train.annotations": source,
+        "annotations": source,
         "train.roles": "both",
         "train.dataset.vocabulary": 400,
         "train.dataset.context": 512,

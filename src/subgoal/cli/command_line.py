@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from types import NoneType
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
@@ -152,13 +152,19 @@ def _value(option: Option, name: str, words: list[str]) -> Any:
         return None
     if get_origin(option.kind) is tuple:
         return words
-    if get_origin(option.kind) is dict:
-        return _pairs(name, get_args(option.kind)[1], words)
+    table = next((one for one in _branches(option.kind) if get_origin(one) is dict), None)
+    if table is not None and (table is option.kind or "{" in "".join(words) or words[1:]):
+        return _pairs(name, get_args(table)[1], words)
     if option.kind is bool and not words:
         return "true"
     if len(words) != 1:
         raise ConfigInvalid(f"{name} takes one value, not {len(words) or 'none'}")
     return words[0]
+
+
+def _branches(wanted: Any) -> tuple[Any, ...]:
+    """Return the kinds of which a value may be any."""
+    return get_args(wanted) if get_origin(wanted) in {Union, UnionType} else (wanted,)
 
 
 def _pairs(name: str, values: Any, words: list[str]) -> Any:

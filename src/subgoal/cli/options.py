@@ -88,7 +88,12 @@ def sections(options: type[BaseModel]) -> list[str]:
     """Return the sections of the configuration that are options of a verb."""
     from subgoal.config import Config
 
-    return [name for name in Config.model_fields if name in options.model_fields]
+    known = options.model_fields  # `annotations` of `report` is a switch
+    return [
+        name
+        for name, field in Config.model_fields.items()
+        if name in known and (name != "annotations" or known[name].annotation == field.annotation)
+    ]
 
 
 def read_options(options: type[O], command: str, words: Sequence[str]) -> O:

@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from subgoal.record import FromWorldOrOwn, Rare, removed
 from subgoal.text.format import TextFormat
+
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class DatasetConfig(TextFormat):
@@ -20,23 +22,20 @@ class DatasetConfig(TextFormat):
     renamed: int = 0
     """Number of copies per training path with other names. Names of things change places, so
     students learn to read them instead of knowing them."""
-    per_type: Rare[int] = Field(default=0, ge=0)
+    per_type: Rare[NonNegativeInt | dict[str, NonNegativeInt]] = 0
     """Number of training paths per task type, renamed copies counted. Types with fewer paths get
-    more copies, so that all types weigh the same; 0: `renamed` copies of every path."""
-    per_type_of: Rare[dict[str, Annotated[int, Field(ge=0)]]] = {}
-    """`per_type` of single task types: more where students make more mistakes."""
+    more copies, so that all types weigh the same; 0: `renamed` copies of every path. A table says
+    it by task type, with `default`: more where students make more mistakes."""
     only_renamed: Rare[tuple[str, ...]] = ()
     """Task types of which only renamed copies are learned. There the answer has to be read, not
     known (whether a substance conducts)."""
     reasons: Rare[bool] = False
     """Quote the condition of the task in a sub-goal that follows from it: `sort_into(conductive,
     place it in the green box, aluminum foil, green box)`."""
-    earlier: Rare[float] = Field(default=1.0, ge=0.0, le=1.0)
+    earlier: Rare[_Share | dict[str, _Share]] = 1.0
     """Share of each path's texts before the last that are learned, drawn at random. The last text
     of a folded path holds its decision (which box, which plane). A student that is trained further
-    needs fewer of the others."""
-    earlier_of: Rare[dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]] = {}
-    """`earlier` of single task types: less where only the decision is still wrong."""
+    needs fewer of the others. A table says it by task type, with `default`."""
     invented: Rare[float] = Field(default=0.5, ge=0.0, le=1.0)
     """Share of renamed names that become invented words. The others change places with names of
     other paths."""
@@ -54,7 +53,9 @@ class DatasetConfig(TextFormat):
     without: Rare[tuple[str, ...]] = ()
     """Task types to leave out of training and play as unseen ones."""
     _removed = removed(
-        decisions=(False, "students did not learn to decide by it; set earlier_of for its types"),
+        decisions=(False, "students did not learn to decide by it; set earlier for its types"),
+        per_type_of=({}, "write it as the table train.dataset.per_type, with `default`"),
+        earlier_of=({}, "write it as the table train.dataset.earlier, with `default`"),
         forgotten=(0.0, "dropout of history was not told from noise; leave it out"),
     )
 

@@ -1,10 +1,10 @@
 """From annotated trajectories to training examples, by role."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.environments.registry import language
 from subgoal.errors import ConfigInvalid
+from subgoal.record import DEFAULT, of_type
 from subgoal.text.conditions import with_reasons
 from subgoal.text.context import make_context
 from subgoal.text.events import course, drive
@@ -63,9 +64,10 @@ def chosen_types(
         ConfigInvalid: The data has no such type, or no other than those that are left out.
     """
     known = dict.fromkeys(one.trajectory.task.name for one in annotated)
-    for field in ("types", "without", "per_type_of", "earlier_of", "only_renamed"):
-        for name in getattr(config, field):
-            if name not in known:
+    for field in ("types", "without", "per_type", "earlier", "only_renamed"):
+        value: object = getattr(config, field)
+        for name in cast("Iterable[str]", value) if isinstance(value, Iterable) else ():
+            if name not in known and not (name == DEFAULT and isinstance(value, Mapping)):
                 raise ConfigInvalid(
                     f"train.dataset.{field}: the data has no task type '{name}'; it has: "
                     f"{', '.join(known)}"
@@ -221,7 +223,7 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     for event in events:
         drive(context, event)
     texts = context.finished
-    share = config.earlier_of.get(one.trajectory.task.name, config.earlier)
+    share = of_type(config.earlier, one.trajectory.task.name, 1.0)
     return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
 
 

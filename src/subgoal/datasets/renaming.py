@@ -19,6 +19,7 @@ from functools import lru_cache
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.environments.registry import language
+from subgoal.record import of_type
 from subgoal.trajectories.trajectory import Step
 
 _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
@@ -83,8 +84,7 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
 def copies_of(
     annotated: Sequence[AnnotatedTrajectory],
     copies: int,
-    per_type: int,
-    per_type_of: Mapping[str, int] | None = None,
+    per_type: int | Mapping[str, int],
     only_renamed: Sequence[str] = (),
 ) -> list[tuple[AnnotatedTrajectory, int]]:
     """Return which path is taken how: copy 0 is the path itself, others are renamed.
@@ -94,11 +94,11 @@ def copies_of(
         copies: Renamed copies of each path.
         per_type: Paths that each type has, copies counted, so that types weigh alike: those of
             types with fewer get more copies, those of types with more fewer; 0: `copies` of each.
-        per_type_of: The same for single types, by name, where it is another number.
+            A table says it for single types, and `default` for the others.
         only_renamed: Types of which no path is taken as it is.
     """
     first = dict.fromkeys(only_renamed, 1)  # the number of a type's first copy
-    if not (per_type or per_type_of):
+    if not per_type:
         every = ((one, copy) for copy in range(max(copies, bool(first)) + 1) for one in annotated)
         begin = {name: (number, max(copies, number)) for name, number in first.items()}
         wanted = {_type(one): begin.get(_type(one), (0, copies)) for one in annotated}
@@ -109,7 +109,7 @@ def copies_of(
     taken: list[tuple[AnnotatedTrajectory, int]] = []
     for name, mine in by_type.items():
         order = random.Random(name).sample(mine, len(mine))
-        number = (per_type_of or {}).get(name, per_type) or (copies + 1) * len(mine)
+        number = of_type(per_type, name, 0) or (copies + 1) * len(mine)
         begin = first.get(name, 0)
         taken += [(order[i % len(order)], begin + i // len(order)) for i in range(number)]
     return taken

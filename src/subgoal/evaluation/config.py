@@ -28,9 +28,9 @@ class EvaluateConfig(Record):
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
     """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
     `random_action`, `oracle`."""
-    annotations: Rare[Path | None] = None
-    """A file of annotated trajectories (.jsonl or .jsonl.zst), from whose sub-goals
-    `random_subgoals` draws. Left out: the run folder's own annotations."""
+    annotations: ForAll[Path | None] = None
+    """A file of annotated trajectories, from whose sub-goals `random_subgoals` draws; left out: the
+    run folder's own."""
     decoding: ForAll[Decoding] = Decoding()
     """How students write."""
     engine: ForAll[EngineConfig] = EngineConfig()

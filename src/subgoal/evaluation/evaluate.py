@@ -202,7 +202,7 @@ def subgoals_of(
         DataCorrupt: The file is damaged.
     """
     path = config.annotations
-    named = annotate.named_file(path, "evaluate.annotations") if path else None
+    named = annotate.named_file(path, "annotations") if path else None
     store = named or annotate.journal(folder)
     found: dict[tuple[str, ...], set[str]] = {}
     for one in store:
@@ -211,7 +211,7 @@ def subgoals_of(
     if not any(found.values()):
         raise ConfigInvalid(
             f"random_subgoals has no sub-goals to draw from: {folder.path} holds no annotations; "
-            "name the file that the students were trained on with --evaluate.annotations"
+            "name the file that the students were trained on with --annotations"
         )
     place = students or folder / "students"
     cards = [read_card(place / role) for role in AgentShop(place).roles(AgentName.HIERARCHICAL)]

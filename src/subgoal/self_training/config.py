@@ -30,9 +30,9 @@ class ImproveConfig(Record):
     another seed."""
     temperature: Rare[float] = Field(default=0.5, gt=0)
     """Sampling temperature of the tries after the first."""
-    annotations: Path | None = None
-    """The annotated paths that its students learned from. A .jsonl or .jsonl.zst, to which its own
-    paths are added; left out: the run folder's."""
+    annotations: ForAll[Path | None] = None
+    """The annotated paths that its students learned from, to which its own are added; left out: the
+    run folder's."""
     decoding: ForAll[Decoding] = Decoding()
     """How students write."""
     engine: ForAll[EngineConfig] = EngineConfig()

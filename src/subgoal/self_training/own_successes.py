@@ -107,7 +107,7 @@ def improve(
     """
     if config.agent is not AgentName.HIERARCHICAL:
         raise ConfigInvalid(f"improve.agent = '{config.agent}' sets no sub-goals of its own")
-    source, held = learned_from(config.annotations, folder, "improve.annotations")
+    source, held = learned_from(config.annotations, folder, "annotations")
     episodes, store = _episodes(folder), journal(folder)
     shop = AgentShop(folder / "students", (), config.decoding, config.engine)
     shop.load(config.agent)

@@ -17,11 +17,11 @@ from transformers import (
 
 from subgoal.errors import ConfigInvalid, StudentInvalid, install
 from subgoal.students.card import CARD, read_card
-from subgoal.students.config import Architecture, Size, StudentConfig, Weights
+from subgoal.students.config import Size, StudentConfig, Weights
 from subgoal.students.form import check_form
 from subgoal.students.growth import grow
 from subgoal.students.pretrained import Pretrained, find_pretrained
-from subgoal.text.format import TextFormat
+from subgoal.text.format import TextFormat, Turns
 from subgoal.text.tokenizers.marks import MarkTokenizer, StudentTokenizer
 
 
@@ -40,6 +40,10 @@ SHAPES = {
     Size.SMALL: Shape(8, 512, 8, 1408),
 }
 """The shape of each size; heads 64 wide, which a CPU computes faster than more of 32."""
+
+
+_LORA_ALPHA = 16
+"""What LoRA's matrices add is scaled by this, divided by the rank."""
 
 
 class Tokens(NamedTuple):
@@ -72,13 +76,13 @@ def make_tokens(
     if config.model:
         _check_pretrained(config, form)
         return Tokens(*find_pretrained(config.model).tokenizer(form.turns))
-    if config.lora.rank or config.weights is not Weights.FLOAT32:
+    if config.lora_rank or config.weights is not Weights.FLOAT32:
         raise ConfigInvalid(
-            "train.student.lora and train.student.weights are for pretrained models; set "
+            "train.student.lora_rank and train.student.weights are for pretrained models; set "
             "train.student.model, or leave them out"
         )
-    check_form(form, config.architecture is Architecture.T5, pretrained=False)
-    if config.architecture is Architecture.T5:
+    check_form(form, form.turns is Turns.WORDS, pretrained=False)
+    if form.turns is Turns.WORDS:
         from subgoal.text.tokenizers.words import WordTokenizer
 
         return Tokens(WordTokenizer.train(texts, vocabulary))
@@ -102,7 +106,7 @@ def make_model(config: StudentConfig, form: TextFormat, tokens: Tokens) -> Any:
     """
     if config.model:
         return _adapted(config, tokens)
-    if config.architecture is Architecture.T5:
+    if form.turns is Turns.WORDS:
         return make_t5(config, tokens.tokenizer)
     return make_student(config, tokens.tokenizer.size, tokens.tokenizer.pad, form.context)
 
@@ -173,10 +177,10 @@ def make_t5(config: StudentConfig, tokenizer: StudentTokenizer) -> T5ForConditio
 
 
 def _check_pretrained(config: StudentConfig, form: TextFormat) -> None:
-    if config.weights is Weights.BFLOAT16 and not config.lora.rank:
+    if config.weights is Weights.BFLOAT16 and not config.lora_rank:
         raise ConfigInvalid(
             "train.student.weights = 'bfloat16' is too coarse for weights that learn; set "
-            "train.student.lora.rank, or weights = 'float32'"
+            "train.student.lora_rank, or weights = 'float32'"
         )
     base = find_pretrained(config.model)
     _check_card(base, form)
@@ -204,7 +208,7 @@ def _adapted(config: StudentConfig, tokens: Tokens) -> Any:
         if model.generation_config is not None:
             model.generation_config.pad_token_id = tokens.tokenizer.pad
     set_seed(config.seed)
-    return _with_lora(model, config, tokens.new) if config.lora.rank else model
+    return _with_lora(model, config, tokens.new) if config.lora_rank else model
 
 
 def _check_card(base: Pretrained, form: TextFormat) -> None:
@@ -239,15 +243,14 @@ def _with_lora(model: PreTrainedModel, config: StudentConfig, new: Sequence[int]
     try:
         import peft
     except ImportError as error:
-        raise ConfigInvalid(f"train.student.lora.rank: {install('peft', 'lora')}") from error
+        raise ConfigInvalid(f"train.student.lora_rank: {install('peft', 'lora')}") from error
     tables = (model.get_input_embeddings(), model.get_output_embeddings())
     names = [name for name, part in model.named_modules() if any(part is t for t in tables)]
     kind = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     settings = peft.LoraConfig(
-        r=config.lora.rank,
-        lora_alpha=cast("int", config.lora.alpha),
-        lora_dropout=config.lora.dropout,
-        target_modules=config.lora.targets,
+        r=config.lora_rank,
+        lora_alpha=_LORA_ALPHA,
+        target_modules="all-linear",
         trainable_token_indices={name: list(new) for name in names} if new else None,
         task_type=kind,
     )
@@ -258,8 +261,8 @@ def _with_lora(model: PreTrainedModel, config: StudentConfig, new: Sequence[int]
             adapted = peft.get_peft_model(model, settings)
         except ValueError as error:
             raise ConfigInvalid(
-                f"train.student.lora.targets = {config.lora.targets!r} names no layers of "
-                f"{config.model}; set 'all-linear'"
+                f"train.student.lora_rank: {config.model} has no linear layers that peft knows; "
+                "leave it out"
             ) from error
     adapted.peft_config["default"].base_model_name_or_path = config.model
     return adapted

@@ -69,7 +69,7 @@ def time_plan(
         RunFolderInvalid: There are no annotations, or the stage was run for something else.
     """
     check_plan(config, train)
-    store, source = learned_from(train.annotations, folder, "train.annotations")
+    store, source = learned_from(train.annotations, folder, "annotations")
     asked = _Asked(plan=config, train=train, evaluate=evaluate)
     with folder.stage("plan", asked, {source.name: source}) as stage:
         if not stage.complete:

@@ -63,6 +63,8 @@ class TrainingConfig(Record):
     _removed = removed(
         attention=("auto", "attention is computed as the model has it"),
         batching=("auto", "packed rows were slower than padded ones; leave it out"),
+        clip=(1.0, "gradients are cut to 1"),
+        patience=(0, "the budget ends a training; select keeps the best weights"),
     )
 
     _renamed = renamed(
@@ -95,8 +97,6 @@ class TrainingConfig(Record):
     that is trained further: the mean can do what either can (M. Wortsman et al., 2022)."""
     weight_decay: Rare[float] = 0.1
     """Weight decay of matrices."""
-    clip: Rare[float] = 1.0
-    """Largest norm of the gradient (gradient clipping)."""
     precision: Rare[TrainingPrecision] = TrainingPrecision.AUTO
     """Number format of matrix products: `float32`, `bfloat16`, or `auto`, the one in which the
     device is faster."""
@@ -112,9 +112,6 @@ class TrainingConfig(Record):
     """Largest number of held-out tokens per validation."""
     select: Select = Select.LAST
     """Which weights are kept: the `last`, or those with the best `dev_loss` or rollout `score`."""
-    patience: Rare[int] = Field(default=0, ge=0)
-    """Number of validations in a row without a better result after which training ends (early
-    stopping); 0: never."""
     checkpoint_tokens: Rare[int] = 1_000_000
     """Number of tokens between checkpoints; 0: no checkpoints."""
     trackers: Rare[tuple[Tracker, ...]] = ()
@@ -142,9 +139,8 @@ class TrainConfig(Record):
     per_role: Rare[dict[Role, TrainingConfig]] = {}
     """What `[train.training]` says otherwise for single roles: `[train.per_role.planner]`. A budget
     is that role's alone."""
-    annotations: Path | None = None
-    """Train on this file of annotated trajectories. A .jsonl or .jsonl.zst; left out: the run
-    folder's own."""
+    annotations: ForAll[Path | None] = None
+    """The file of annotated trajectories; left out: the run folder's own."""
     side_by_side: Rare[bool] = True
     """Without a GPU, train all students at the same time, each on its share of the cores. False:
     one after another, each on all cores."""

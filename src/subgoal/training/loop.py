@@ -104,12 +104,11 @@ def _check(
         raise TrainingFailed(
             "training has no budget: set training.tokens, training.epochs or training.minutes"
         )
-    watched = config.select is not Select.LAST or config.patience
+    watched = config.select is not Select.LAST
     if watched and (config.validations <= 0 or not (dev or on_dev)):
-        setting = f"select = '{config.select}'" if config.patience == 0 else "patience"
         raise TrainingFailed(
-            f"training.{setting} needs validations: set training.validations to 1 or more "
-            "and train.dataset.dev_share so that some are held out"
+            f"training.select = '{config.select}' needs validations: set training.validations to 1 "
+            "or more and train.dataset.dev_share so that some are held out"
         )
 
 

@@ -48,6 +48,8 @@ from subgoal.training.selection import WeightSelection
 from subgoal.training.tracking import Tracking
 from subgoal.training.validation import mean_loss
 
+GRADIENT_LIMIT = 1.0
+"""Largest norm of the gradient of a step (gradient clipping)."""
 _LOG_STEPS = 20
 _LOG_SECONDS = 10.0
 
@@ -163,7 +165,7 @@ class TrainingRun:
         lines = list(self._log)
         self._last = lines[-1] if lines else None
         best, config = self._checkpoints / "best", self._config
-        self._selection = WeightSelection(config.select, config.patience, best, lines)
+        self._selection = WeightSelection(config.select, best, lines)
         self._saved, self._logged = self.at.tokens, self.at.seconds
         self._start, self._since = time.monotonic() - self.at.seconds, self.at
         self._told = False
@@ -242,7 +244,7 @@ class TrainingRun:
         while True:
             plan = self._texts.plan(self.at.epoch)
             while self.at.batch < len(plan):
-                if self._share_used() >= 1 or self._selection.exhausted:
+                if self._share_used() >= 1:
                     return
                 yield plan[self.at.batch : self.at.batch + number]
             self.at = self.at.model_copy(update={"epoch": self.at.epoch + 1, "batch": 0})
@@ -294,7 +296,7 @@ class TrainingRun:
                 loss = self._loss(**inputs, count=math.inf if spare else count)
                 loss.backward()
             total += loss.detach()
-        norm = self.processes.clip(self._student, self._config.clip)
+        norm = self.processes.clip(self._student, GRADIENT_LIMIT)
         seconds = time.monotonic() - self._start if self.processes.main else 0.0
         loss_sum, seconds = self.processes.total(total.item(), seconds)
         self._check_finite(loss_sum / many, norm)

@@ -22,17 +22,13 @@ class WeightSelection:
 
     Args:
         select: What is best.
-        patience: Looks in a row without a better one that end the training; 0: never.
         folder: Where the best look's weights are kept.
         lines: The log so far.
     """
 
-    def __init__(
-        self, select: Select, patience: int, folder: Path, lines: Iterable[LogLine]
-    ) -> None:
-        self._select, self._patience, self._folder = select, patience, folder
+    def __init__(self, select: Select, folder: Path, lines: Iterable[LogLine]) -> None:
+        self._select, self._folder = select, folder
         self._best: tuple[float, float] | None = None
-        self._since = 0
         for line in lines:
             if line.dev_loss is not None or line.score is not None:
                 self.consider(line)
@@ -43,18 +39,13 @@ class WeightSelection:
         scored = self._select is Select.SCORE and line.score is not None
         worth = (line.score if scored and line.score is not None else -torch.inf, dev_loss)
         better = self._best is None or worth > self._best
-        self._best, self._since = (worth, 0) if better else (self._best, self._since + 1)
+        self._best = worth if better else self._best
         return better
 
     @property
     def keeps_best(self) -> bool:
         """True where the best look's weights are kept, not the last."""
         return self._select is not Select.LAST
-
-    @property
-    def exhausted(self) -> bool:
-        """True where so many looks were no better that the training ends."""
-        return 0 < self._patience <= self._since
 
     def keep(self, line: LogLine, weights: dict[str, torch.Tensor]) -> None:
         """Keep a look's weights in place of those of the best before it."""

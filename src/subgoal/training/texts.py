@@ -94,7 +94,7 @@ class TextShelf:
 
     def __init__(self, config: TrainConfig, folder: RunFolder) -> None:
         self._config, self._folder = config, folder
-        self._store, self.source = learned_from(config.annotations, folder, "train.annotations")
+        self._store, self.source = learned_from(config.annotations, folder, "annotations")
         self._data: _Data | None = None
         self.digest = file_digest(self.source)
 
@@ -143,7 +143,6 @@ class TextShelf:
             "role": one.role,
             "dataset": one.dataset.model_dump(mode="json"),
             "model": one.student.model,
-            "architecture": one.student.architecture,
             **{name: file_digest(file) for name, file in base_files(one.student).items()},
         }
         return self._folder / f"texts/{digest_of(decides)}"
@@ -172,7 +171,7 @@ def texts_by_role(
         RunFolderInvalid: There are no annotations.
         TrainingFailed: There is nothing to train on.
     """
-    data = _read(config, learned_from(config.annotations, folder, "train.annotations")[0])
+    data = _read(config, learned_from(config.annotations, folder, "annotations")[0])
     splits = {"train": data.train, "dev": data.dev}
     return data.tokens.tokenizer, {
         role: {
@@ -195,8 +194,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     training, dev = hold_out(kept, config.dev_share)
     old = base_card(student)
     dev = unseen(old.trained_on, dev) if old else dev
-    more = config.per_type_of, config.only_renamed
-    taken = copies_of(training, config.renamed, config.per_type, *more)
+    taken = copies_of(training, config.renamed, config.per_type, config.only_renamed)
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)

@@ -1,5 +1,6 @@
 """`subgoal evaluate`: play a protocol's tasks with the agents."""
 
+from pathlib import Path
 from typing import Any
 
 from subgoal.agents.config import AgentName, Decoding
@@ -30,6 +31,9 @@ class EvaluateOptions(WorldOptions):
     """How students write when they play."""
     engine: EngineConfig = EngineConfig()
     """What computes students when they play."""
+    annotations: Rare[Path | None] = None
+    """File of annotated trajectories, from whose sub-goals `random_subgoals` draws; left out: the
+    run folder's own."""
     seed: Rare[int] = 0
     """Seed of all that is drawn or sampled."""
 

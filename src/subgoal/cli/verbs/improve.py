@@ -1,5 +1,7 @@
 """`subgoal improve`: an agent's own successes become paths to learn from."""
 
+from pathlib import Path
+
 from subgoal.agents.config import Decoding
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
@@ -15,7 +17,7 @@ class ImproveOptions(WorldOptions):
 
     A success is kept where no path was known, where it is shorter than the known one, or where it
     recovers from a mistake. What is written holds the old paths too: train the next round on it
-    with --train.annotations. It works on this machine alone.
+    with --annotations. It works on this machine alone.
     Example: subgoal improve --run runs/mine
     """
 
@@ -25,6 +27,9 @@ class ImproveOptions(WorldOptions):
     """How students write when they play."""
     engine: EngineConfig = EngineConfig()
     """What computes students when they play."""
+    annotations: Path | None = None
+    """File of annotated trajectories that its students learned from, to which its own are added;
+    left out: the run folder's own."""
     seed: Rare[int] = 0
     """Seed of all that is drawn or sampled."""
 

@@ -1,5 +1,7 @@
 """`subgoal reinforce`: students get better at what they do by the world's own score."""
 
+from pathlib import Path
+
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
 from subgoal.cluster import Backend
@@ -13,7 +15,7 @@ class ReinforceOptions(WorldOptions):
     """Reinforce students: what scores better in the world becomes more probable.
 
     Each round plays train variations several times and learns from the differences of their
-    scores, beside annotated paths ([train.dataset], train.annotations) that keep what was known.
+    scores, beside annotated paths ([train.dataset], --annotations) that keep what was known.
     The average of the weights that plays best on dev is written into the run folder's `students`.
     An interrupted run goes on after its last complete round.
     Example: subgoal reinforce --run runs/better --reinforce.students runs/mine/students
@@ -22,7 +24,9 @@ class ReinforceOptions(WorldOptions):
     reinforce: ReinforceConfig = ReinforceConfig()
     """How students are reinforced."""
     train: TrainConfig = TrainConfig()
-    """Which annotated paths hold them; its dataset section and annotations count."""
+    """Which annotated paths hold them; its dataset section counts."""
+    annotations: Path | None = None
+    """File of annotated trajectories to learn from beside play; left out: the run folder's own."""
     seed: Rare[int] = 0
     """Seed of all that is drawn or sampled."""
 

@@ -1,5 +1,7 @@
 """`subgoal train`: train the students."""
 
+from pathlib import Path
+
 from subgoal.cli.options import StageOptions
 from subgoal.cli.output import say, show
 from subgoal.environments.config import WorldConfig
@@ -26,6 +28,9 @@ class TrainOptions(StageOptions):
     """Which dev tasks students play while they are trained."""
     world: WorldConfig = WorldConfig()
     """The world of all stages."""
+    annotations: Path | None = None
+    """Train on this file of annotated trajectories (.jsonl or .jsonl.zst); left out: the run
+    folder's own."""
     seed: Rare[int] = 0
     """Seed of all that is drawn or sampled."""
 
