@@ -48,5 +48,5 @@ def test_evaluate_keeps_whole_episodes_and_says_how_to_go_on(tmp_path: Path) -> 
     assert 1 <= len(kept) <= 5
     main(words)
     after = store.by_key()
-    assert len(after) == 30
+    assert len(after) == 60
     assert {key: after[key] for key in kept} == kept

@@ -229,6 +229,37 @@ def test_the_protocol_chooses_the_tasks() -> None:
     assert len(tasks_of(CONFIG.model_copy(update={"types": ("fetch",)}))) == 4
 
 
+def test_a_protocol_of_ones_own_is_recorded(folder: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[protocols.short]\nbase = 'test'\ntypes = ['fetch']\nstep_limit = 3")
+    asked = {"protocol": f"{file}:short", "per_type": 0, "agents": (AgentName.RANDOM_ACTION,)}
+    config = CONFIG.model_copy(update=asked)
+    summary = evaluate(config, folder, worlds=1)
+    assert (summary.protocol, evaluated(folder)) == ("short", {"short": ["random_action"]})
+    assert summary.agents[0].overall.episodes == 20
+    assert max(len(episode.steps) for episode in journal(folder, "short", "random_action")) == 3
+
+    file.write_text("[protocols.short]\nbase = 'test'\ntypes = ['fetch']\nstep_limit = 40")
+    later = config.model_copy(update={"agents": (AgentName.ORACLE,)})
+    summary = evaluate(later, folder, worlds=1)
+    assert summary.comparisons == ()
+    assert any("oracle" in note and "40 agent steps" in note for note in summary.notes)
+    file.unlink()
+    assert summarize(folder, "short") == summary
+
+
+def test_limits_from_oracle_paths_are_recorded(folder: RunFolder) -> None:
+    for types in ((), ("fetch",)):  # an agent that plays fewer types has the same limits
+        agent = AgentName.RANDOM_ACTION if types else AgentName.ORACLE
+        config = CONFIG.model_copy(update={"types": types, "agents": (agent,), "per_type": 1})
+        summary = evaluate(config, folder, worlds=1)
+    limits = folder.need("evaluate-test-oracle", "evaluate").config["protocol"]["type_step_limits"]
+    assert sorted(limits) == ["deliver-two", "fetch", "visit-and-focus"]
+    (episode,) = journal(folder, "test", "random_action")
+    assert len(episode.steps) <= limits["fetch"]
+    assert not any("other rules" in note for note in summary.notes)
+
+
 def test_random_subgoals_need_annotations_to_draw_from(folder: RunFolder, tmp_path: Path) -> None:
     random = CONFIG.model_copy(update={"agents": (AgentName.RANDOM_SUBGOALS,)})
     with pytest.raises(ConfigInvalid, match=r"no sub-goals to draw from.*annotations"):

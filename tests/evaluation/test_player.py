@@ -1,5 +1,7 @@
 """Agents that are ready, from Python."""
 
+import json
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import subgoal
 from subgoal.agents.released import shipped
 from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.play import Spectator
+from subgoal.storage.digests import write_digests
 
 
 class _Counting(Spectator):
@@ -34,6 +37,21 @@ def test_an_episode_can_be_watched_under_other_rules(released):
         episode = agent.play("fetch", protocol="dev", spectator=watching)
     assert episode.task.split == "dev"
     assert watching.seen == len(episode.steps)
+
+
+def test_what_its_students_do_not_know_is_told_once(released, tmp_path, capfd):
+    place = shutil.copytree(released, tmp_path / "copy")
+    card = json.loads((place / "both/student.json").read_text())
+    card["trained_on"] = [key for key in card["trained_on"] if key.split("/")[1] != "fetch"]
+    (place / "both/student.json").write_text(json.dumps(card))
+    write_digests(place / "both")
+    with subgoal.load_agent(place) as agent:
+        for _ in range(2):
+            agent.play("fetch")
+        agent.play("deliver-two")
+    said = capfd.readouterr().err
+    assert said.count("not trained on the task types fetch") == 1
+    assert "deliver-two" not in said
 
 
 def test_what_cannot_be_played_is_named(released):

@@ -63,6 +63,12 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
         assert said in card.replace("\\_", "_")
 
 
+def test_an_agent_is_released_for_a_protocol_of_its_world(folder, tmp_path):
+    config = CONFIG.model_copy(update={"protocol": "mine.toml:short"})
+    with pytest.raises(ConfigInvalid, match=r"mine\.toml:short"):
+        release(folder, "", config, tmp_path / "tiny", HALF)
+
+
 def test_the_flat_agent_can_be_released_too(folder, tmp_path):
     flat = folder / "students" / "flat"
     shutil.copytree(folder / "students" / "both", flat)

@@ -14,6 +14,7 @@ from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.evaluation.protocol import limited
 from subgoal.evaluation.protocol import protocol as named_protocol
+from subgoal.progress import console
 
 
 class Player:
@@ -40,6 +41,7 @@ class Player:
         self.factory: MakeAgent = self._shop.factory(agent.card.kind)
         card = agent.card
         self._pool = Pool(card.environment, 1, options=card.options)  # makes it when it is needed
+        self._told: set[str] = set()
         self._end = weakref.finalize(self, self._pool.close)
 
     def play(
@@ -49,7 +51,7 @@ class Player:
         protocol: str | None = None,
         spectator: Spectator | None = None,
     ) -> Episode:
-        """Play one episode.
+        """Play one episode; what of it the students do not know is told once, as a note.
 
         Args:
             task: The task type, such as `find-animal`.
@@ -68,6 +70,10 @@ class Player:
             tasks = world.tasks(rules.split, rules.simplifications)
             chosen = rules.find(tasks, task, variation)
             rules = limited(rules, [chosen], world)
+        for note in self._shop.strange(card.kind, [chosen]):
+            if note not in self._told:
+                console.print(f"Note: {self.agent.name}, {note}", soft_wrap=True)
+            self._told.add(note)
         play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
         with self._shop.threads(card.kind):
             return play_alone(play)

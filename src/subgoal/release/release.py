@@ -40,10 +40,16 @@ def release(
 
     Raises:
         StudentInvalid: A student is missing or damaged.
-        ConfigInvalid: The name is none, or the students are for another world.
+        ConfigInvalid: The name is none, the students are for another world, or the protocol is
+            not their world's.
         ExportFailed: Something lies at `out`.
     """
     check_free(out)
+    if ":" in config.protocol:
+        raise ConfigInvalid(
+            f"evaluate.protocol is {config.protocol}, a file that an agent does not take along; "
+            "name a protocol of its world"
+        )
     students = AgentShop(folder / "students").folders(kind)
     cards = [read_card(place, role) for role, place in students.items()]
     try:

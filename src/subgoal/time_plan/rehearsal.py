@@ -108,7 +108,7 @@ def _play(
     brief = {"per_type": 2, "annotations": config.annotations or source}
     evaluate(config.model_copy(update=brief), folder, worlds, limits)
     places = min(affordable(worlds, limits, WORLDS_A_CORE), types)
-    likely = _PLAYED_OUT * (rules.move_limit or rules.step_limit)
+    likely = _PLAYED_OUT * (rules.move_limit or max(rules.steps_for(task.name) for task in whole))
     played = {
         agent: list(journal(folder, rules.name, agent).by_key().values())[-types:]
         for agent in config.agents
