@@ -43,7 +43,7 @@ class Episode(Record):
     ...     asked = {"world": {"environment": "errand"}, "evaluate": {"protocol": "test"}}
     ...     run = subgoal.Run(folder, asked)
     ...     _ = run.evaluate(agents=["oracle"], types=["fetch"], per_type=1, worlds=1)
-    ...     episode = played(run.folder, "plain", "oracle")[0]
+    ...     episode = played(run.folder, "test", "oracle")[0]
     >>> episode.task.name, episode.score, episode.solved
     ('fetch', 100, True)
     """
