@@ -31,6 +31,7 @@ from subgoal.storage.toml_file import merged, read_toml
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.training.config import TrainConfig
 from subgoal.trajectories.config import CollectConfig
+from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.validation import is_record, kind, validated
 
 _SHARED = {"seed", "annotations", "decoding", "engine", "world"}
@@ -57,6 +58,8 @@ class Config(Record):
     """The world of all stages."""
     collect: CollectConfig = CollectConfig()
     """Which oracle paths are collected."""
+    logs: Rare[LogsConfig] = LogsConfig()
+    """Which logs are imported, and what of them is learned from."""
     annotate: AnnotateConfig = AnnotateConfig()
     """Who sets the sub-goals on them."""
     augment: AugmentConfig = AugmentConfig()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # a stage is imported when it runs: most of them load torch
     from subgoal.time_plan.plan import TimePlan
     from subgoal.training.train import TrainSummary
     from subgoal.trajectories.collect import CollectSummary
+    from subgoal.trajectories.logs.importing import ImportSummary
 
 Worlds = int | Literal["auto"]
 
@@ -124,6 +125,25 @@ class Run:
         config = self.config.collect
         expert = None if policy is None else OwnPolicy(policy, config.source)
         return collect(config, self._in(restart), worlds, limits, cluster, expert)
+
+    def import_logs(
+        self, *files: str | Path, restart: bool = False, **changes: Any
+    ) -> "ImportSummary":
+        """Make the logs of an agent the trajectories of the run, in place of `collect`.
+
+        Args:
+            files: Files of logs; none: as configured.
+            restart: Begin again.
+            changes: Keys of `[logs]`.
+
+        Raises:
+            SubgoalError: As `subgoal.trajectories.logs.importing.import_logs` says.
+        """
+        from subgoal.trajectories.logs.importing import import_logs
+
+        named = {"files": tuple(map(str, files))} if files else {}
+        self._change("logs", {**changes, **named})
+        return import_logs(self.config.logs, self._in(restart))
 
     def annotate(
         self,

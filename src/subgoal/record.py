@@ -17,6 +17,14 @@ RARE = object()
 """Marks a field that few users need: the short help leaves it out."""
 Rare = Annotated[T, RARE]
 """The type of a field that few users need: `validations: Rare[int] = 4`."""
+WORDS = object()
+"""Marks a field that takes the words before a command's first option."""
+Words = Annotated[T, WORDS]
+"""The type of such a field: `files: Words[tuple[Path, ...]]`."""
+OWN = object()
+"""Marks the section that a command is about: its keys are options without the section's name."""
+Own = Annotated[T, OWN]
+"""The type of such a field: `logs: Own[LogsConfig]` makes `--format` of `format` in `[logs]`."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from subgoal.cli.help import help_of
 from subgoal.cli.main import VERBS, main, module_of
 from subgoal.cli.options import read_options
 from subgoal.errors import ConfigInvalid
-from subgoal.record import Rare, Record
+from subgoal.record import Own, Rare, Record, Words
 
 
 class Budget(Record):
@@ -148,3 +148,34 @@ def test_a_shell_completes_every_verb_and_option(capfd):
         options = options_of(module_of(verb).OPTIONS)
         names = [option.name for option in options if ANY not in option.place]
         assert [name for name in names if name not in script] == []
+
+
+class Copy(Record):
+    """What is copied."""
+
+    sources: Words[tuple[Path, ...]] = ()
+    """From where."""
+    reward_key: str = "score"
+    """Not a secret."""
+
+
+class CopyOptions(Record):
+    """Copy."""
+
+    copying: Own[Copy] = Copy()
+    """What is copied."""
+    budget: Budget = Budget()
+    """What may be spent."""
+
+
+def test_the_section_that_a_command_is_about_needs_no_name():
+    words = ["a.txt", "b.txt", "--reward-key", "r", "--budget.most-tokens", "5"]
+    read = read_options(CopyOptions, "copy", words)
+    assert read.copying == Copy(sources=(Path("a.txt"), Path("b.txt")), reward_key="r")
+    assert read == read_options(CopyOptions, "copy", ["--copying.sources", *words[:2], *words[2:]])
+    told = help_of("copy", CopyOptions, CopyOptions(), False, 100)
+    assert "usage: copy SOURCES ... [" in told
+    assert "--reward-key score" in told
+    assert "--budget.most-tokens" in told
+    with pytest.raises(ConfigInvalid, match="--reward-key"):
+        read_options(CopyOptions, "copy", ["--reward-kee", "r"])

@@ -7,6 +7,7 @@ what a value must be is decided where a configuration's is, too (`validated`).
 - A list takes all words up to the next option; a table takes names and values in turn, or JSON.
 - `--fill` is `--fill true`, and `--no-fill` is `--fill false`.
 - `none` leaves a value out that may be left out.
+- Words before the first option are the value of the field that is marked for them.
 """
 
 import json
@@ -21,7 +22,7 @@ from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
 from subgoal.errors import ConfigInvalid
-from subgoal.record import RARE
+from subgoal.record import OWN, RARE, WORDS
 from subgoal.shared_keys import shared
 from subgoal.storage.toml_file import merged
 from subgoal.validation import Place, is_record, key_of, kind
@@ -39,16 +40,18 @@ class Option:
         place: The keys that lead to it.
         field: The field that it sets.
         rare: Few users need it, or the section that it stands in.
+        own: It is written without the section's name, which the command is about.
     """
 
     place: Place
     field: FieldInfo
     rare: bool
+    own: bool = False
 
     @property
     def name(self) -> str:
         """How it is written."""
-        return option_name(self.place)
+        return option_name(self.place[1:] if self.own else self.place)
 
     @property
     def kind(self) -> Any:
@@ -57,9 +60,13 @@ class Option:
 
     def means(self, parts: Sequence[str]) -> bool:
         """Tell whether a name, cut at its dots, is this option's."""
-        return len(parts) == len(self.place) and all(
-            key in {ANY, part.replace("-", "_")}
-            for key, part in zip(self.place, parts, strict=True)
+        names = (self.place, self.place[1:]) if self.own else (self.place,)
+        return any(
+            len(parts) == len(name)
+            and all(
+                key in {ANY, part.replace("-", "_")} for key, part in zip(name, parts, strict=True)
+            )
+            for name in names
         )
 
 
@@ -68,15 +75,18 @@ def option_name(place: Place) -> str:
     return "--" + ".".join(place).replace("_", "-")
 
 
-def options_of(model: type[BaseModel], place: Place = (), rare: bool = False) -> Iterator[Option]:
+def options_of(
+    model: type[BaseModel], place: Place = (), rare: bool = False, own: bool = False
+) -> Iterator[Option]:
     """Yield the options of a record: its own, then those of its sections.
 
     Args:
         model: The record.
         place: The keys that lead to it.
         rare: Few users need it.
+        own: It is the section that the command is about.
     """
-    sections: list[tuple[type[BaseModel], Place, bool]] = []
+    sections: list[tuple[type[BaseModel], Place, bool, bool]] = []
     for name, field in model.model_fields.items():
         mark = shared(field)
         if mark is not None and not mark.own:
@@ -86,11 +96,16 @@ def options_of(model: type[BaseModel], place: Place = (), rare: bool = False) ->
         if get_origin(inner) is dict and is_record(kind(get_args(inner)[1])):
             at, inner = (*at, ANY), kind(get_args(inner)[1])
         if is_record(inner):
-            sections.append((inner, at, hidden))
+            sections.append((inner, at, hidden, own or OWN in field.metadata))
         else:
-            yield Option(at, field, hidden)
+            yield Option(at, field, hidden, own)
     for section in sections:
         yield from options_of(*section)
+
+
+def takes_words(option: Option) -> bool:
+    """Tell whether the words before the first option are an option's value."""
+    return option.own and WORDS in option.field.metadata
 
 
 def table_of(model: type[BaseModel], words: Sequence[str]) -> dict[str, Any]:
@@ -105,6 +120,10 @@ def table_of(model: type[BaseModel], words: Sequence[str]) -> dict[str, Any]:
             is wrong.
     """
     known = list(options_of(model))
+    first = next((at for at, word in enumerate(words) if word.startswith("--")), len(words))
+    spoken = next(filter(takes_words, known), None)
+    if spoken is not None and first:
+        words = [spoken.name, *words]
     tables = [_table(known, name, values) for name, values in _split(words)]
     return merged(*tables)
 
@@ -132,6 +151,7 @@ def _table(known: Sequence[Option], name: str, values: list[str]) -> dict[str, A
     if option is None:
         raise ConfigInvalid(f"there is no option {name}{_guess(known, name)}")
     value: Any = _value(option, name, values)
+    parts = [*option.place[: len(option.place) - len(parts)], *parts]
     for key, part in zip(reversed(option.place), reversed(parts), strict=True):
         value = {part if key == ANY else key: value}
     return value

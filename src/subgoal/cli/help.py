@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from subgoal.cli.command_line import ANY, Option, options_of
+from subgoal.cli.command_line import ANY, Option, options_of, takes_words
 from subgoal.connections.secret import masked
 from subgoal.validation import Place, kind
 
@@ -34,7 +34,8 @@ def help_of(command: str, model: type[BaseModel], values: BaseModel, rare: bool,
     shown = [one for one in known if rare or not one.rare]
     left_out = len(known) - len(shown)
     tables = masked(values.model_dump(mode="json", by_alias=True))
-    lines = [f"usage: {command} [--option value ...]", ""]
+    spoken = next((f" {one.place[-1].upper()} ..." for one in known if takes_words(one)), "")
+    lines = [f"usage: {command}{spoken} [--option value ...]", ""]
     lines += [*_text(cleandoc(model.__doc__ or ""), width), ""]
     for place, options in groupby(shown, lambda one: one.place[:-1]):
         lines += _head(model, place, width)

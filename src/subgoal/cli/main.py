@@ -16,6 +16,7 @@ VERBS = {
     "play": "watch one episode in the terminal, or play it yourself",
     "run": "the main job: collect, annotate, train, evaluate, report",
     "collect": "replay oracle paths in the world and store them as trajectories",
+    "import": "make the logs of an agent the trajectories of a run",
     "annotate": "set sub-goals on the trajectories with a teacher, carry them over to the rest",
     "edit": "correct annotations by hand: a text file out, and back in",
     "augment": "rewrite annotated paths to be shorter, where the world allows it",
@@ -81,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def module_of(verb: str) -> ModuleType:
     """Return the module of a verb: its `OPTIONS`, and the `command` that takes them."""
-    return import_module(f"subgoal.cli.verbs.{verb.replace('-', '_')}")
+    name = "import_logs" if verb == "import" else verb.replace("-", "_")  # a word of Python
+    return import_module(f"subgoal.cli.verbs.{name}")
 
 
 def _obey(verb: str, words: Sequence[str]) -> None:

@@ -22,6 +22,8 @@ MASK = "***"
 _NAMED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _TELLING = re.compile(r"(?i)authorization|secret|passw|credential|cookie|api-?_?key")
 _LAST_WORDS = {"key", "token", "auth", "signature", "sig", "pwd"}
+_FIELDS = {"reward_key", "task_type_key", "group_key"}
+"""Settings of ours that name a field of a log."""
 _SENDABLE = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORTEST = 6
@@ -97,7 +99,7 @@ def decoded(value: str, at: str) -> str:
 def is_secret(name: str) -> bool:
     """Tell whether a field, header or query parameter of that name holds a secret."""
     words = re.split(r"[-_.\s]|(?<=[a-z])(?=[A-Z])", name)
-    return bool(_TELLING.search(name)) or words[-1].lower() in _LAST_WORDS
+    return name not in _FIELDS and (bool(_TELLING.search(name)) or words[-1].lower() in _LAST_WORDS)
 
 
 def named_secret(name: str, value: str) -> bool:

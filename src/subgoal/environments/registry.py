@@ -18,6 +18,8 @@ from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, neare
 from subgoal.own_class import own_class
 from subgoal.validation import checked_by
 
+LOG = "log:"
+"""How the name of a log begins, which is no world: `log:airline` is learned from, not played."""
 WORLDS: dict[str, tuple[str, str, str]] = {
     "babyai": ("subgoal.environments.babyai.world", "BabyAI", "babyai"),
     "errand": ("subgoal.environments.errand", "ErrandWorld", ""),
@@ -71,6 +73,11 @@ def make(name: str, **options: Any) -> Environment:
             world, or raised.
     """
     check_name(name)
+    if name.startswith(LOG):
+        raise ConfigInvalid(
+            f"'{name}' is a log and no world, so nothing can be played in it; see how students do "
+            "on its conversations with `subgoal assess`"
+        )
     listed = options.pop(Ability.VALID_ACTIONS, True)
     if not isinstance(listed, bool):
         raise ConfigInvalid(f"world '{name}': the option {Ability.VALID_ACTIONS} is true or false")
@@ -106,6 +113,8 @@ def language(name: str) -> WorldLanguage:
         ConfigInvalid: A class of your own cannot be had.
         EnvironmentFailed: What it calls its language is none.
     """
+    if name.startswith(LOG):
+        return NO_WORDS
     if name in LANGUAGES:
         return import_module(LANGUAGES[name]).LANGUAGE
     return checked_language(_class(name), name) if ":" in name else NO_WORDS

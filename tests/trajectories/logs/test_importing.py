@@ -30,7 +30,7 @@ def run(tmp_path):
         log = tmp_path / "log.jsonl"
         log.write_text(text)
         folder = RunFolder(tmp_path / str(zlib.crc32(text.encode())))
-        told = import_logs(LogsConfig(files=(log,), **settings), "log:test", folder)
+        told = import_logs(LogsConfig(files=(log,), **settings), folder)
         return told, list(journal(folder)), folder
 
     return imported
@@ -102,8 +102,6 @@ def test_logs_of_which_nothing_can_be_used_are_an_error_that_says_why(run, tmp_p
     with pytest.raises(ConfigInvalid, match="no record"):
         run([])
     with pytest.raises(ConfigInvalid, match="missing"):
-        import_logs(
-            LogsConfig(files=(tmp_path / "missing",)), "log:x", RunFolder(tmp_path / "other")
-        )
+        import_logs(LogsConfig(files=(tmp_path / "missing",)), RunFolder(tmp_path / "other"))
     with pytest.raises(ConfigInvalid, match="no format"):
         run([{"x": 1}])

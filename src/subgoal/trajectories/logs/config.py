@@ -1,15 +1,21 @@
 """Which logs are imported, and what of them is learned from: the section `[logs]`."""
 
+import re
 from pathlib import Path
 
-from subgoal.record import Rare, Record
+from subgoal.environments.registry import LOG, WorldName
+from subgoal.record import FromWorld, Rare, Record, Words
 from subgoal.trajectories.logs.reading import AUTO, FormatName
+
+_ODD = re.compile("[^a-z0-9_-]+")
 
 
 class LogsConfig(Record):
     """Which logs are imported, and what of them is learned from."""
 
-    files: tuple[Path, ...] = ()
+    environment: FromWorld[WorldName] = LOG
+    """What the log is called, such as `log:airline`; another world's name: as its first file is."""
+    files: Words[tuple[Path, ...]] = ()
     """Files of logs; `.gz` and `.zst` are unpacked."""
     format: FormatName = AUTO
     """Their format; `auto`: found by the first record of each."""
@@ -23,3 +29,11 @@ class LogsConfig(Record):
     group_key: Rare[str] = ""
     """The field whose value trials of one task share. They are held out together; empty: each
     conversation is a group of its own."""
+
+    @property
+    def world(self) -> str:
+        """What the log is called as a world."""
+        if self.environment.startswith(LOG) and self.environment != LOG:
+            return self.environment
+        stem = self.files[0].name.partition(".")[0] if self.files else ""
+        return f"{LOG}{_ODD.sub('-', stem.lower()).strip('-') or 'mine'}"

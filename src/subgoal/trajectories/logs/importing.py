@@ -108,12 +108,11 @@ def left_out(folder: RunFolder) -> Journal[LeftOut]:
     return Journal(folder / "import_left_out.jsonl", LeftOut, "left-out", lambda one: one.kind)
 
 
-def import_logs(config: LogsConfig, world: str, folder: RunFolder) -> ImportSummary:
+def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
     """Run the stage `collect` on logs: read, convert, store, seal.
 
     Args:
         config: Which logs.
-        world: What they are called: `log:NAME`.
         folder: The run folder.
 
     Raises:
@@ -138,7 +137,7 @@ def import_logs(config: LogsConfig, world: str, folder: RunFolder) -> ImportSumm
                 _count(one, skipped, shown)
             paths = 0
             with closing(store):
-                for one in _converted(config, world, kept):
+                for one in _converted(config, kept):
                     if isinstance(one, Skipped):
                         _count(one, skipped, shown)
                     else:
@@ -179,7 +178,7 @@ def _read(config: LogsConfig, kept: Journal[LoggedConversation]) -> Iterator[Ski
 
 
 def _converted(
-    config: LogsConfig, world: str, kept: Iterable[LoggedConversation]
+    config: LogsConfig, kept: Iterable[LoggedConversation]
 ) -> Iterator[Trajectory | Skipped]:
     """Yield the trajectories of conversations; each turn of a history is learned once."""
     begun = {digest for one in kept for digest in _digests(one.messages)[:-1]}
@@ -198,7 +197,7 @@ def _converted(
             seen = learned[one.thread] if one.thread else set[bytes]()
             yield trajectory(
                 _once(one, digests, seen),
-                world,
+                config.world,
                 name,
                 number,
                 100 if reward is None else round(100 * max(-1.0, min(1.0, reward))),
