@@ -18,9 +18,9 @@ class EvaluateConfig(Record):
     options: FromWorld[WorldOptions] = {}
     """Options of the world."""
     protocol: str = "dev"
-    """Which tasks, limits and score: `dev`, `test`, another of the world's protocols
-    (ScienceWorld's: `dev`, `dev-easy`, `dev-quick`, `plain`, `paper`, `swiftsage`, `unseen`), or
-    one of your own (`my_protocols.toml:short`)."""
+    """Which tasks, limits and score. Every world has `dev` and `test`; ScienceWorld has `dev-easy`,
+    `dev-quick`, `plain`, `paper`, `swiftsage` and `unseen`, too; `my_protocols.toml:short` is one
+    of your own."""
     types: Rare[FromWorldOrOwn[tuple[str, ...]]] = ()
     """Task types; empty: those of `[world]`."""
     per_type: int = Field(default=0, ge=0)
