@@ -35,8 +35,10 @@ _NAMED = 3
 
 def abilities(subject: Subject) -> Iterator[Finding]:
     """Which abilities the world has, and what follows from those that it lacks."""
-    yield from (remark(_WITHOUT[one]) for one in Ability if not has(subject.world, one))
-    yield fine(f"it has {', '.join(Ability)}")
+    for ability, consequence in _WITHOUT.items():
+        if not has(subject.world, ability):
+            yield remark(consequence)
+    yield fine(f"it has {', '.join(one for one in Ability if has(subject.world, one))}")
 
 
 def types(subject: Subject) -> Iterator[Finding]:
