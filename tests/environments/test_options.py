@@ -21,7 +21,7 @@ from subgoal.environments.registry import WorldOptions
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import Play, play_alone
-from subgoal.evaluation.protocol import PROTOCOLS
+from subgoal.evaluation.protocol import protocols
 from subgoal.pipeline import Run
 from subgoal.release.release import release
 from subgoal.report.play import chosen_task, watch_agent
@@ -74,8 +74,9 @@ class _Careless(OracleAgent):
 @pytest.fixture(autouse=True)
 def _short_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Untrained students end nothing: let their episodes be short."""
-    for name, rules in PROTOCOLS.items():
-        monkeypatch.setitem(PROTOCOLS, name, rules.model_copy(update={"step_limit": 8}))
+    found = protocols(NAME)
+    brief = {name: one.model_copy(update={"step_limit": 8}) for name, one in found.items()}
+    monkeypatch.setattr("subgoal.evaluation.protocol.protocols", lambda _: brief)
 
 
 def test_options_reach_every_world_of_a_chain(tmp_path: Path) -> None:
@@ -111,8 +112,9 @@ def test_a_configuration_keeps_options_for_all_stages() -> None:
         assert getattr(config, section).options == WORLD["options"]
 
 
-def test_a_run_of_before_a_table_was_there_goes_on() -> None:
+def test_a_run_of_before_a_table_or_a_list_was_there_goes_on() -> None:
     assert differences({}, {"options": {}}) == []
+    assert differences({"protocol": {}}, {"protocol": {"types": []}}) == []
     assert differences({}, {"options": {"games": 1}}) == ["options.games: None -> 1"]
 
 
@@ -135,7 +137,7 @@ def test_nobody_sees_a_list_that_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     def misspelt(options: WorldOptions) -> Episode:
         with Pool(NAME, 1, options=options) as pool, registry.make(NAME, words=[]) as other:
             agent = _Careless([f"{other.oracle_path(task)[0]}."])
-            return play_alone(Play(task, lambda *_: agent, "it", PROTOCOLS["plain"], pool))
+            return play_alone(Play(task, lambda *_: agent, "it", protocols(NAME)["test"], pool))
 
     assert misspelt({"words": []}).steps[0].predicted
     assert not misspelt(options).steps[0].predicted

@@ -197,6 +197,7 @@ def test_scores_are_taken_as_the_protocol_says(
 
 def test_a_protocol_says_its_rules() -> None:
     said = str(_science("paper"))
+    assert "10 to 120 agent steps by type" in str(_science("unseen"))
     for part in ("paper", "test split", "first 10", "easy", "100 moves", "200 agent steps", "last"):
         assert part in said
 

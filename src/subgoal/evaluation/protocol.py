@@ -160,8 +160,11 @@ class Protocol(Record):
     def __str__(self) -> str:
         limit = f"{self.move_limit} moves, " if self.move_limit else ""
         steps = f"{self.step_limit} agent steps"
-        if self.type_step_limits or not self.step_limit:
-            steps = "agent steps by type"
+        if self.type_step_limits:
+            limits = self.type_step_limits.values()
+            steps = f"{min(limits)} to {max(limits)} agent steps by type"
+        elif not self.step_limit:
+            steps = "agent steps by type as oracle paths have them"
         return (
             f"{self.name}: {self.split} split, first {self.per_type} variations a type, "
             f"simplifications {self.simplifications or 'none'}, at most {limit}{steps}, "

@@ -55,10 +55,10 @@ class StageManifest(Record):
 def differences(old: Any, new: Any, at: str = "") -> list[str]:
     """Name what differs between two JSON-like values: `train.tokens: 1000 -> 2000`.
 
-    A table that the old one has not was empty.
+    A table or a list that the old one has not was empty.
     """
-    if isinstance(new, dict) and old is None:
-        old = cast("Any", {})
+    if isinstance(new, dict | list) and old is None:
+        old = cast("Any", type(new)())
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
         return [
