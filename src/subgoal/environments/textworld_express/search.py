@@ -47,7 +47,7 @@ def short_path(load: Load, act: Act) -> list[str]:
 
 
 def straightened(gold: Sequence[str], load: Load, act: Act) -> list[str]:
-    """Take the detours out of a path: no room is entered again but on the shortest way.
+    """Take out of a path what leads nowhere: detours between rooms, and closing what was open.
 
     Args:
         gold: A path that solves the game.
@@ -58,8 +58,8 @@ def straightened(gold: Sequence[str], load: Load, act: Act) -> list[str]:
     for action in gold:
         place, known = walk.now.place, set(walk.rooms)
         accepted = walk.do(action).accepted
-        walks = action.startswith(("move ", "open door "))
-        if walk.now.place not in known or (accepted and not walks):
+        idle = action.startswith(("move ", "open door ", "close "))
+        if walk.now.place not in known or (accepted and not idle):
             deeds.append((place, action))
     walk = _Walk(load(), act)
     for place, action in deeds:
@@ -68,7 +68,8 @@ def straightened(gold: Sequence[str], load: Load, act: Act) -> list[str]:
         way = action.removeprefix("move ")
         if walk.now.exits.get(way) == "":
             walk.do(f"open door to {way}")
-        walk.do(action)
+        if action in walk.now.valid:  # what stayed open cannot be opened again
+            walk.do(action)
     return walk.path
 
 

@@ -3,17 +3,16 @@
 import json
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from typing import NamedTuple
 
 from subgoal.environments.textworld_express.language import LANGUAGE
-from subgoal.record import Record
 
 _EXIT = re.compile(r"to the (North|South|East|West) you see (the|a closed) (.+?)\. ", re.IGNORECASE)
 _UNKNOWN_ACTION = "Unknown action: "
 """How the answer to what a game does not know begins."""
 
 
-class GameState(Record):
+class GameState(NamedTuple):
     """The state of a game as its player sees it."""
 
     observation: str
@@ -41,7 +40,7 @@ class GameState(Record):
             answer: JSON.
         """
         told = json.loads(answer)
-        return cls.model_construct(
+        return cls(
             observation=told["observation"],
             accepted=not told["observation"].startswith(_UNKNOWN_ACTION),
             look=told["look"] or told["observation"],
@@ -52,13 +51,13 @@ class GameState(Record):
             failed=told["taskfailure"],
         )
 
-    @cached_property
+    @property
     def place(self) -> str:
         """The name of the room; empty in a game without rooms."""
         found = re.match(LANGUAGE.room, self.look)
         return found[1] if found else ""
 
-    @cached_property
+    @property
     def exits(self) -> Mapping[str, str]:
         """By direction, the room that lies there; empty behind a closed door."""
         found = _EXIT.findall(self.look)
