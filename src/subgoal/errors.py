@@ -51,7 +51,7 @@ class WorldLost(EnvironmentFailed):
 
 
 class ExpertFailed(SubgoalError):
-    """Who acts in a world to be learned from has failed in one episode."""
+    """Who acts in a world has failed in one episode; others go on."""
 
 
 class TaskUnknown(SubgoalError):

@@ -14,6 +14,7 @@ from subgoal.errors import ConfigInvalid
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
+from subgoal.trajectories.config import PathSource
 
 if TYPE_CHECKING:  # a stage is imported when it runs: most of them load torch
     from subgoal.agents.released import ReleasedAgent
@@ -122,9 +123,17 @@ class Run:
 
         named = {} if policy is None else {"source": place_of(policy)}
         self._change("collect", {**changes, **named})
-        config = self.config.collect
+        config, folder = self.config.collect, self._in(restart)
+        if config.source == PathSource.REACT:
+            from subgoal.agents.llm.expert import ModelExpert
+            from subgoal.agents.llm.model import model_of
+
+            openai = self.config.annotate.openai
+            with model_of(openai, folder) as model:
+                acting = ModelExpert(model, openai)
+                return collect(config, folder, worlds, limits, cluster, acting)
         expert = None if policy is None else OwnPolicy(policy, config.source)
-        return collect(config, self._in(restart), worlds, limits, cluster, expert)
+        return collect(config, folder, worlds, limits, cluster, expert)
 
     def import_logs(
         self, *files: str | Path, restart: bool = False, **changes: Any
@@ -286,7 +295,8 @@ class Run:
         self._change("evaluate", changes)
         ready = released_agent(agent) if isinstance(agent, str | Path) else agent
         folder = self._in(restart)
-        return evaluate(self.config.evaluate, folder, worlds, limits, cluster, ready)
+        config, openai = self.config.evaluate, self.config.annotate.openai
+        return evaluate(config, folder, worlds, limits, cluster, ready, openai=openai)
 
     def improve(
         self,

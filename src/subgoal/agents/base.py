@@ -15,6 +15,7 @@ from subgoal.environments.base import Environment, Observation, StepResult
 from subgoal.environments.language import WorldLanguage
 from subgoal.record import Record
 from subgoal.text.format import Role, Text, View
+from subgoal.text.tokenizers.marks import Mark
 
 
 class Action(Record):
@@ -69,6 +70,103 @@ Turn = Generator[Ask, Generated, Action]
 """One decision: yields asks, is sent answers, returns the action."""
 
 
+class Spent(Record):
+    """What a language model behind an endpoint was asked in an episode, and what that cost.
+
+    A reply from the ledger counts as it did when it was paid for.
+    """
+
+    calls: int = 0
+    """Requests."""
+    input_tokens: int = 0
+    """Tokens that the model read."""
+    output_tokens: int = 0
+    """Tokens that it wrote."""
+    cost: float = 0.0
+    """Money for both, by the price table."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.input_tokens + self.output_tokens
+
+
+class Hearer(Protocol):
+    """What is told of an episode as it goes on, and remembers it in its own form."""
+
+    def open(self, description: str, now: View) -> None:
+        """Hear the beginning."""
+        ...
+
+    def goal(self, subgoal: str) -> None:
+        """Hear that a sub-goal is set."""
+        ...
+
+    def act(self, action: str) -> None:
+        """Hear what was sent."""
+        ...
+
+    def observe(self, answer: StepResult, now: View) -> None:
+        """Hear what the world answered."""
+        ...
+
+    def done(self, now: View) -> None:
+        """Hear that the sub-goal has ended."""
+        ...
+
+
+class Seat(ABC):
+    """A model in one episode: a student, or one behind an endpoint.
+
+    Attributes:
+        role: What it is there for.
+        grounded: Whether what the world does not know may be replaced.
+        chooses: Whether it chooses among valid actions where its own is not known.
+        free: Whether it may end a sub-goal wherever it is asked.
+        asked_always: Whether it sets sub-goals before every step.
+    """
+
+    role: Role
+    grounded: bool = True
+    chooses: bool = False
+    free: bool = False
+    asked_always: bool = False
+
+    @property
+    def shortened(self) -> int:
+        """How many of its texts were too long and were shortened."""
+        return 0
+
+    @property
+    def spent(self) -> Spent:
+        """What it was paid."""
+        return Spent()
+
+    @property
+    @abstractmethod
+    def context(self) -> Hearer:
+        """What it knows of the episode."""
+
+    @abstractmethod
+    def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        """Write a turn that begins with one of the marks.
+
+        Returns:
+            The mark that it chose, and the text after it (empty for `done` and `complete`).
+        """
+
+    def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
+        """Choose one of some actions, where it `chooses`."""
+        raise NotImplementedError
+
+    def texts(self) -> list[Text]:
+        """Return the texts of the episode, the last one closed: it has ended."""
+        return []
+
+    def close(self) -> None:  # noqa: B027
+        """Free what it held."""
+
+
 class Agent(ABC):
     """Plays one episode: `begin`, then `act` and `observe` in turn, then `close`."""
 
@@ -80,6 +178,11 @@ class Agent(ABC):
     def shortened(self) -> int:
         """How many texts of its students were too long for them and were shortened by a rule."""
         return 0
+
+    @property
+    def spent(self) -> Spent:
+        """What a model behind an endpoint was asked, and what that cost."""
+        return Spent()
 
     def begin(self, opening: Observation, world: Surroundings) -> None:  # noqa: B027
         """Take the episode's beginning; `world` answers `look`, `inventory`, `valid_actions`."""

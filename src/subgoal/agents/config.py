@@ -22,6 +22,22 @@ class AgentName(StrEnum):
     """Uniform over the valid actions."""
     ORACLE = "oracle"
     """Replays the world's oracle path."""
+    REACT = "react"
+    """A language model behind an endpoint that thinks and acts in turn."""
+    LLM_PLANNER = "llm_planner"
+    """A language model behind an endpoint as the planner, and the student as the executor."""
+    ASKS_WHEN_STUCK = "asks_when_stuck"
+    """The hierarchical agent, in whose place a language model acts where it is stuck."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether it asks a language model behind an endpoint while it plays."""
+        return self in {AgentName.REACT, AgentName.LLM_PLANNER, AgentName.ASKS_WHEN_STUCK}
+
+    @property
+    def needs_subgoals(self) -> bool:
+        """Whether it needs to know the sub-goals of the training set."""
+        return self in {AgentName.RANDOM_SUBGOALS, AgentName.LLM_PLANNER}
 
 
 class Decoding(Record):

@@ -22,10 +22,12 @@ from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Ability, Environment, Task, need
 from subgoal.environments.language import WorldLanguage
+from subgoal.errors import ConfigInvalid
 from subgoal.students.card import StudentCard
 from subgoal.text.format import Role
 
 if TYPE_CHECKING:  # students are loaded when they play: that loads torch
+    from subgoal.agents.llm.seat import Model
     from subgoal.agents.student_engine import OpenStudent
     from subgoal.students.folder import Student
 
@@ -38,10 +40,11 @@ class AgentShop:
 
     Args:
         students: The folder that holds a folder for each role.
-        subgoals: All sub-goals of the training set, for `random_subgoals`.
+        subgoals: All sub-goals of the training set, for agents that need them.
         decoding: How students write.
         engine: What they play on.
         threads: CPU threads that they compute with; 0: one for each 16M parameters.
+        model: What agents ask that ask a model behind an endpoint; None: there are none of them.
     """
 
     def __init__(
@@ -51,10 +54,11 @@ class AgentShop:
         decoding: Decoding | None = None,
         engine: EngineConfig | None = None,
         threads: int = 0,
+        model: "Model | None" = None,
     ) -> None:
         self._folder, self._subgoals = students, subgoals
         self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
-        self._threads = threads
+        self._threads, self._model = threads, model
         self._loaded: dict[Role, OpenStudent] = {}
 
     def writing(self, decoding: Decoding) -> "AgentShop":
@@ -101,12 +105,14 @@ class AgentShop:
 
     def roles(self, name: AgentName) -> tuple[Role, ...]:
         """Return the roles of the students that an agent needs."""
-        if name in {AgentName.ORACLE, AgentName.RANDOM_ACTION}:
+        if name in {AgentName.ORACLE, AgentName.RANDOM_ACTION, AgentName.REACT}:
             return ()
         if name is AgentName.FLAT:
             return (Role.FLAT,)
         whole = Role.BOTH in self._loaded or (self._folder / Role.BOTH).is_dir()
         first = (Role.FIRST,) if (self._folder / Role.FIRST).is_dir() else ()
+        if name is AgentName.LLM_PLANNER:
+            return (Role.BOTH,) if whole else (Role.EXECUTOR,)
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
     def folders(self, name: AgentName) -> dict[Role, Path]:
@@ -166,6 +172,8 @@ class AgentShop:
                     return RandomActionAgent(task.variation)
                 case AgentName.FLAT:
                     return FlatAgent(self._seat(Role.FLAT, world.language))
+                case AgentName.REACT | AgentName.LLM_PLANNER | AgentName.ASKS_WHEN_STUCK:
+                    return self._paid(name, task, world)
                 case _:
                     return self._hierarchical(name, task, world)
 
@@ -180,6 +188,22 @@ class AgentShop:
             need(world, Ability.VALID_ACTIONS, instead)
         elif self._decoding.choose:
             need(world, Ability.VALID_ACTIONS, "set decoding.choose = false")
+
+    def _paid(self, name: AgentName, task: Task, world: Environment) -> Agent:
+        """Make an agent that asks a model behind an endpoint."""
+        from subgoal.agents.llm.seat import acting, planning
+        from subgoal.agents.llm.stuck import AsksWhenStuck
+
+        model, spoken = self._model, world.language
+        if model is None:
+            raise ConfigInvalid(f"the agent '{name}' asks a model, and plays in an evaluation only")
+        if name is AgentName.REACT:
+            return FlatAgent(acting(model, task.key, spoken))
+        if name is AgentName.LLM_PLANNER:
+            (executor,) = self.seats(name, spoken).values()
+            return HierarchicalAgent(planning(model, task.key, self._subgoals), executor)
+        student = self._hierarchical(AgentName.HIERARCHICAL, task, world)
+        return AsksWhenStuck(student, acting(model, task.key, spoken))
 
     def _hierarchical(self, name: AgentName, task: Task, world: Environment) -> Agent:
         seats = self.seats(name, world.language)

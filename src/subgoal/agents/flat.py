@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Surroundings, Turn
-from subgoal.agents.student_seat import StudentSeat
+from subgoal.agents.base import Action, Agent, Seat, Spent, Surroundings, Turn
 from subgoal.environments.base import Observation, StepResult
 from subgoal.text.format import Role, Seen, Text
 from subgoal.text.tokenizers.marks import Mark
@@ -15,10 +14,10 @@ class FlatAgent(Agent):
     """Picks elementary actions without sub-goals.
 
     Args:
-        seat: The student.
+        seat: The student, or a model behind an endpoint.
     """
 
-    def __init__(self, seat: StudentSeat) -> None:
+    def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self.grounded = seat.grounded
 
@@ -26,6 +25,11 @@ class FlatAgent(Agent):
     @override
     def shortened(self) -> int:
         return self._seat.shortened
+
+    @property
+    @override
+    def spent(self) -> Spent:
+        return self._seat.spent
 
     @override
     def begin(self, opening: Observation, world: Surroundings) -> None:

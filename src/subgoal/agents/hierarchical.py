@@ -17,12 +17,11 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from subgoal.agents.base import Action, Agent, Surroundings, Turn
-from subgoal.agents.student_seat import StudentSeat
+from subgoal.agents.base import Action, Agent, Seat, Spent, Surroundings, Turn
 from subgoal.annotation.subgoal import Subgoal
 from subgoal.environments.base import Observation, StepResult
 from subgoal.errors import AnnotationInvalid
-from subgoal.text.format import Asked, Role, Seen, Text, functional
+from subgoal.text.format import Role, Seen, Text, functional
 from subgoal.text.tokenizers.marks import Mark
 from subgoal.text.window import COMPLETE_TASK
 from subgoal.trajectories.action_grammar import take_apart
@@ -86,7 +85,7 @@ class HierarchicalAgent(Agent):
     """Planner and executor at play.
 
     Args:
-        planner: The student that sets sub-goals.
+        planner: The student that sets sub-goals, or a model behind an endpoint.
         executor: The student that picks actions; the same object for one model in both roles.
         disturbance: Replaces the planner's sub-goals; None: they stand.
         first: The student that sets the first sub-goal; None: the planner does.
@@ -94,18 +93,17 @@ class HierarchicalAgent(Agent):
 
     def __init__(
         self,
-        planner: StudentSeat,
-        executor: StudentSeat,
+        planner: Seat,
+        executor: Seat,
         disturbance: Disturbance | None = None,
-        first: StudentSeat | None = None,
+        first: Seat | None = None,
     ) -> None:
         self._planner, self._executor, self._first = planner, executor, first
         self._seats = [planner] if planner is executor else [planner, executor]
         self._readers = self._seats if first is None else [*self._seats, first]
         self._disturbance = disturbance
         # A sub-goal that was put in the planner's place stands until it ends.
-        every = planner.form.planner_asked is Asked.EVERY_STEP
-        self._asked_always = every and disturbance is None
+        self._asked_always = planner.asked_always and disturbance is None
         self._goal = ""
         self._open = False
         self._steps = 0
@@ -116,6 +114,11 @@ class HierarchicalAgent(Agent):
     @override
     def shortened(self) -> int:
         return sum(seat.shortened for seat in self._readers)
+
+    @property
+    @override
+    def spent(self) -> Spent:
+        return self._planner.spent
 
     @override
     def begin(self, opening: Observation, world: Surroundings) -> None:

@@ -15,10 +15,16 @@ end the episode."""
 
 
 class Endings:
-    """Watches one episode."""
+    """Watches one episode.
 
-    def __init__(self) -> None:
-        self._recent: deque[tuple[str, str, int]] = deque(maxlen=LOOP_STEPS)
+    Args:
+        loop: So many steps of at most `LOOP_KINDS` kinds are a loop.
+        streak: So many actions in a row that the world did not know are too many.
+    """
+
+    def __init__(self, loop: int = LOOP_STEPS, streak: int = INVALID_STREAK) -> None:
+        self._most = streak
+        self._recent: deque[tuple[str, str, int]] = deque(maxlen=loop)
         self._kinds: Counter[tuple[str, str, int]] = Counter()
         self._streak = 0
 
@@ -32,15 +38,15 @@ class Endings:
         if result.stop_reason is not None:
             return result.stop_reason
         self._streak = 0 if result.accepted else self._streak + 1
-        if self._streak >= INVALID_STREAK:
+        if self._streak >= self._most:
             return StopReason.INVALID_STREAK
         kind = (action, result.observation, result.score)
-        if len(self._recent) == LOOP_STEPS:
+        if len(self._recent) == self._recent.maxlen:
             oldest = self._recent[0]
             self._kinds[oldest] -= 1
             if not self._kinds[oldest]:
                 del self._kinds[oldest]
         self._recent.append(kind)
         self._kinds[kind] += 1
-        full = len(self._recent) == LOOP_STEPS
+        full = len(self._recent) == self._recent.maxlen
         return StopReason.LOOP if full and len(self._kinds) <= LOOP_KINDS else None

@@ -2,7 +2,9 @@
 
 from collections.abc import Generator, Sequence
 
-from subgoal.agents.base import Ask
+from typing_extensions import override
+
+from subgoal.agents.base import Ask, Seat
 from subgoal.agents.config import Decoding
 from subgoal.engines.base import Engine, Generated, Generation, Stream
 from subgoal.engines.config import EngineConfig, EngineName
@@ -10,7 +12,7 @@ from subgoal.engines.constraint import OneOf
 from subgoal.environments.language import WorldLanguage
 from subgoal.errors import EngineFailed, TextTooLong
 from subgoal.text.context import make_context
-from subgoal.text.format import ActionForm, Role, Text, TextFormat
+from subgoal.text.format import ActionForm, Asked, Context, Role, Text, TextFormat
 from subgoal.text.functional_actions import elementary_action, functional_action
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
 
@@ -48,7 +50,7 @@ def check_student(decoding: Decoding, engine: Engine, tokenizer: StudentTokenize
         )
 
 
-class StudentSeat:
+class StudentSeat(Seat):
     """One student in one episode.
 
     Args:
@@ -60,9 +62,7 @@ class StudentSeat:
         language: The world's words.
 
     Attributes:
-        context: Its text of the episode.
         form: As given.
-        role: As given.
     """
 
     def __init__(
@@ -74,39 +74,29 @@ class StudentSeat:
         decoding: Decoding,
         language: WorldLanguage,
     ) -> None:
-        self.context = make_context(tokenizer, form, role, language)
+        self._context = make_context(tokenizer, form, role, language)
         self._language = language
         self.form, self.role = form, role
         self._engine, self._tokenizer, self._decoding = engine, tokenizer, decoding
         self._stream: Stream | None = None
         self._turns = 0
+        self.free = not tokenizer.starts((Mark.ACT,))
+        self.chooses, self.grounded = decoding.choose, decoding.grounded
+        self.asked_always = form.planner_asked is Asked.EVERY_STEP
 
     @property
+    @override
+    def context(self) -> Context:
+        """Its text of the episode."""
+        return self._context
+
+    @property
+    @override
     def shortened(self) -> int:
-        """How many of its texts were too long and were shortened."""
         return self.context.shortened
 
-    @property
-    def free(self) -> bool:
-        """Whether nothing keeps the student from ending a sub-goal, wherever it is asked."""
-        return not self._tokenizer.starts((Mark.ACT,))
-
-    @property
-    def chooses(self) -> bool:
-        """Whether it chooses among valid actions where its own is not known."""
-        return self._decoding.choose
-
-    @property
-    def grounded(self) -> bool:
-        """Whether what the world does not know may be replaced."""
-        return self._decoding.grounded
-
+    @override
     def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
-        """Let the student choose one of some actions.
-
-        Returns:
-            The action.
-        """
         functional = self.form.actions is ActionForm.FUNCTIONAL
         spoken = self._language
         shown = [functional_action(action, spoken) if functional else action for action in valid]
@@ -117,12 +107,8 @@ class StudentSeat:
             self._tokenizer.read(ids, (Mark.ACT,))[1],
         )
 
+    @override
     def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
-        """Let the student write a turn that begins with one of the marks.
-
-        Returns:
-            The mark that it chose, and the text after it (empty for `done` and `complete`).
-        """
         answer = yield from self._ask(first)
         mark, text = self._tokenizer.read(answer.ids, first)
         if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
@@ -153,13 +139,13 @@ class StudentSeat:
             raise TextTooLong(len(self._stream.ids), self._engine.context)
         return answer
 
+    @override
     def texts(self) -> list[Text]:
-        """Return the texts of the episode, the last one closed: it has ended."""
         self.context.close()
         return self.context.finished
 
+    @override
     def close(self) -> None:
-        """Free the stream."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

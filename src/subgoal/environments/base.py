@@ -34,6 +34,8 @@ class StopReason(StrEnum):
     """The world died or did not answer."""
     CONTEXT_FULL = "context_full"
     """The student's context is full and no rule could shorten it."""
+    AGENT_FAILED = "agent_failed"
+    """Who acts could not go on: its model gave no reply."""
     PATH_END = "path_end"
     """A replayed list of actions, or a person, ended before the world did."""
 

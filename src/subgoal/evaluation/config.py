@@ -27,10 +27,11 @@ class EvaluateConfig(Record):
     """Number of variations per task type; 0: as the protocol says."""
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
     """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
-    `random_action`, `oracle`."""
+    `random_action`, `oracle`; and those that ask the model of `[annotate.openai]`: `react`,
+    `llm_planner`, `asks_when_stuck`."""
     annotations: ForAll[Path | None] = None
-    """A file of annotated trajectories, from whose sub-goals `random_subgoals` draws; left out: the
-    run folder's own."""
+    """A file of annotated trajectories, from whose sub-goals `random_subgoals` draws and
+    `llm_planner` chooses; left out: the run folder's own."""
     decoding: ForAll[Decoding] = Decoding()
     """How students write."""
     engine: ForAll[EngineConfig] = EngineConfig()

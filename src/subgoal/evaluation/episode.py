@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from subgoal.agents.base import Spent
 from subgoal.agents.dialogue import Replacement
 from subgoal.environments.base import StopReason, Task
 from subgoal.record import Record, removed
@@ -69,8 +70,11 @@ class Episode(Record):
     shortened: int = 0
     """How many texts were too long for a student and were shortened by the rule of its rendering
     (`reopen`, `shorten`)."""
+    spent: Spent = Spent()
+    """What a model behind an endpoint was asked in it, and what that cost."""
     error: str = ""
-    """What the world died of, where `stop_reason` is `environment_error`."""
+    """What the world died of, where `stop_reason` is `environment_error`, or why the agent could
+    not go on, where it is `agent_failed`."""
     broke_off: str = ""
     """What the world died of at the first try, where the episode was played again."""
     _removed = removed(declined=("", "careful agents are no longer read; evaluate anew"))

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.annotation import annotate
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
 from subgoal.engines.config import REFERENCE, EngineConfig, EngineName
@@ -44,6 +45,9 @@ from subgoal.storage.manifest import StageState
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import CARD, read_card, weights_file
 
+if TYPE_CHECKING:
+    from subgoal.agents.llm.model import PaidModel
+
 Play = Callable[[str, Sequence[Task]], Iterator[Episode]]
 """Lets the agent of a name play tasks."""
 
@@ -70,6 +74,8 @@ class _OneAgent(Record):
     decoding: Decoding
     engines: dict[str, str] | None
     """Engine and numbers of each student; None: all as they were trained, by transformers."""
+    openai: OpenAIConfig | None = None
+    """The model behind an endpoint that the agent asks; None: it asks none."""
 
 
 def tasks_of(config: EvaluateConfig) -> list[Task]:
@@ -109,6 +115,7 @@ def evaluate(
     cluster: Cluster | None = None,
     released: ReleasedAgent | None = None,
     students: Path | None = None,
+    openai: OpenAIConfig | None = None,
 ) -> EvaluationSummary:
     """Run the stage: each agent plays the tasks that it has not played.
 
@@ -120,21 +127,28 @@ def evaluate(
         cluster: Whose processes play, each with worlds and students of its own; None: this one.
         released: An agent that is ready, which plays instead of `config.agents`.
         students: Where the students lie, a folder a role; None: in the run folder.
+        openai: The model behind an endpoint, for agents that ask one.
 
     Raises:
         ConfigInvalid: The released agent plays another world, or there are no sub-goals for
-            `random_subgoals` to draw from.
+            `random_subgoals` to draw from, or no model is named for an agent that asks one.
+        TeacherFailed: The model's endpoint answers nobody, or the budget is used up.
         StudentInvalid: A student is missing or damaged.
         DataLeak: A student was trained on a task that is to be played.
         ClusterFailed: The cluster cannot be had.
     """
     rules, tasks = asked_of(config)
     kinds, place = _cast(config, released, students or folder / "students")
-    drawn = AgentName.RANDOM_SUBGOALS in kinds.values()
-    subgoals = subgoals_of(config, folder, place) if drawn else []
+    needed = any(kind.needs_subgoals for kind in kinds.values())
+    subgoals = subgoals_of(config, folder, place) if needed else []
     engine = config.engine if cluster is None else on_one_core(config.engine)
-    shop = AgentShop(place, subgoals, config.decoding, engine, config.threads)
+    asking = [kind for kind in kinds.values() if kind.paid]
+    if asking and cluster is not None:
+        said = "asks a model from this process: leave out the cluster"
+        raise ConfigInvalid(f"the agent '{asking[0]}' {said}")
     with ExitStack() as resources:
+        model = resources.enter_context(_model(openai, folder)) if asking else None
+        shop = AgentShop(place, subgoals, config.decoding, engine, config.threads, model)
         if cluster is None:
             made = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
             pool = resources.enter_context(made)
@@ -172,8 +186,16 @@ def evaluate(
         digests = {path: file_digest(path) for path in deciders}
         for name, kind in kinds.items():
             _check_same_students(digests)
-            _play_all(config, rules, name, kind, tasks, shop, folder, play, BROKEN_IN_A_ROW * group)
+            paid = openai if kind.paid else None
+            patience = BROKEN_IN_A_ROW * group
+            _play_all(config, rules, name, kind, tasks, shop, folder, play, patience, paid)
     return summarize(folder, rules.name)
+
+
+def _model(config: OpenAIConfig | None, folder: RunFolder) -> "PaidModel":
+    from subgoal.agents.llm.model import model_of  # few agents ask one
+
+    return model_of(config or OpenAIConfig(), folder)
 
 
 def _cast(
@@ -229,6 +251,7 @@ def _play_all(
     folder: RunFolder,
     play: Play,
     patience: int,
+    openai: OpenAIConfig | None = None,
 ) -> None:
     one = _OneAgent(
         environment=config.environment,
@@ -239,13 +262,14 @@ def _play_all(
         agent=name,
         decoding=config.decoding,
         engines=_other_engines(shop, kind),
+        openai=openai and openai.deciding(),
     )
     shop.factory(kind)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, rules.name, name)
     inputs = _deciders(shop, kind)
-    if kind is AgentName.RANDOM_SUBGOALS:
+    if kind.needs_subgoals:
         own = annotate.journal(folder)
         inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
     with folder.stage(stage_name(rules.name, name), one, inputs, (store.path,)) as stage:

@@ -42,6 +42,12 @@ class GroupScores(Record):
     """Mean tokens computed an episode."""
     invalid: float
     """Share of actions that the world did not know as the agent said them, in percent."""
+    llm_calls: float = 0.0
+    """Mean requests an episode to a model behind an endpoint."""
+    llm_tokens: float = 0.0
+    """Mean tokens an episode that such a model read and wrote."""
+    llm_cost: float = 0.0
+    """Mean money an episode for them, by the price table."""
     replaced: dict[Replacement, int] = {}
     """Number of actions in whose place something else was sent, by why."""
 
@@ -88,6 +94,9 @@ def group_scores(name: str, episodes: Sequence[Episode], over: Mean, seed: int =
         steps=round(actions / len(episodes), 2),
         seconds=round(sum(episode.seconds for episode in episodes) / len(episodes), 3),
         tokens=round(sum(episode.tokens for episode in episodes) / len(episodes), 1),
+        llm_calls=round(sum(e.spent.calls for e in episodes) / len(episodes), 2),
+        llm_tokens=round(sum(e.spent.tokens for e in episodes) / len(episodes), 1),
+        llm_cost=round(sum(e.spent.cost for e in episodes) / len(episodes), 6),
         invalid=round(100 * invalid / max(1, actions), 2),
         replaced=Counter(
             step.replaced for one in episodes for step in one.steps if step.replaced is not None

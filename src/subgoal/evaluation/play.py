@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from subgoal.agents.base import Agent, Ask, Unlisted
+from subgoal.agents.base import Agent, Ask, Spent, Unlisted
 from subgoal.agents.dialogue import Dialogue, Sent
 from subgoal.agents.stopping import Endings
 from subgoal.engines.base import Generated
@@ -22,13 +22,14 @@ from subgoal.environments.base import (
     has,
 )
 from subgoal.environments.pool import Pool
-from subgoal.errors import EnvironmentFailed, WorldLost
+from subgoal.errors import EnvironmentFailed, ExpertFailed, WorldLost
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.protocol import Protocol
 
 MakeAgent = Callable[[Task, Environment], Agent]
 """Makes the agent of one episode."""
 
+_FAULTS = {StopReason.ENVIRONMENT_ERROR, StopReason.AGENT_FAILED}
 TRIES = 2
 """How often an episode whose world breaks off is begun."""
 
@@ -77,6 +78,7 @@ class Play:
         self._tries += 1
         self._steps: list[EpisodeStep] = []
         self._tokens = self._shortened = 0
+        self._spent = Spent()
         self._endings = Endings()
         return self._guarded(self._open)
 
@@ -97,6 +99,9 @@ class Play:
                 self._broke_off = self._error
                 return self.begin()
             return self._ended(StopReason.ENVIRONMENT_ERROR)
+        except ExpertFailed as error:
+            self._error = str(error)
+            return self._finished(StopReason.AGENT_FAILED)
         except BaseException as error:
             self.leave(error)
             raise
@@ -157,7 +162,7 @@ class Play:
         return StopReason.STEP_LIMIT if len(self._steps) >= steps else None
 
     def _finished(self, stop: StopReason) -> Episode:
-        self._shortened = self._agent.shortened
+        self._shortened, self._spent = self._agent.shortened, self._agent.spent
         self.leave()
         return self._ended(stop)
 
@@ -174,7 +179,8 @@ class Play:
             seconds=round(time.monotonic() - self._start, 2),
             tokens=self._tokens,
             shortened=self._shortened,
-            error=self._error if stop is StopReason.ENVIRONMENT_ERROR else "",
+            spent=self._spent,
+            error=self._error if stop in _FAULTS else "",
             broke_off=self._broke_off,
         )
 

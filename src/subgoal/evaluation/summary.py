@@ -36,6 +36,9 @@ AGENT_ORDER = (
     "random_subgoals",
     "random_action",
     "oracle",
+    "react",
+    "llm_planner",
+    "asks_when_stuck",
 )
 """How known agents are listed; others follow by name."""
 
@@ -257,6 +260,12 @@ def _notes(episodes: dict[str, list[Episode]], most: set[str]) -> list[str]:
             notes.append(
                 f"{name}: in {len(cut)} of {len(played_by)} episodes a text was too long for the "
                 f"student and was shortened by the rule of its rendering ({texts} texts)"
+            )
+        silent = [e for e in played_by if e.stop_reason is StopReason.AGENT_FAILED]
+        if silent:
+            notes.append(
+                f"{name}: its model gave no reply in {len(silent)} of {len(played_by)} episodes, "
+                f"which count with the score reached, such as {silent[0].key}: {silent[0].error}"
             )
         broken = sum(e.stop_reason is StopReason.ENVIRONMENT_ERROR for e in played_by)
         if broken:

@@ -8,6 +8,9 @@ from subgoal.evaluation.compare import Comparison
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.summary import Table
 
+LLM_HEAD = ("LLM calls", "LLM tokens", "LLM cost")
+"""The columns of what a model behind an endpoint was asked."""
+
 
 def score_tables(agents: Sequence[AgentScores], comparisons: Sequence[Comparison]) -> list[Table]:
     """Return the whole comparison: overall, what it took, by type, and paired differences."""
@@ -57,22 +60,35 @@ def _overall(agents: Sequence[AgentScores]) -> Table:
     return Table(title="Mean score (95 % bootstrap interval)", head=head, rows=tuple(rows))
 
 
+def asked_model(agents: Sequence[AgentScores]) -> bool:
+    """Return whether any of the agents asked a model behind an endpoint."""
+    return any(agent.overall.llm_calls for agent in agents)
+
+
 def _cost(agents: Sequence[AgentScores]) -> Table:
+    paid = asked_model(agents)
     rows = [
         (
             label(agent.agent),
             f"{agent.overall.steps:.1f}",
             f"{agent.overall.seconds:.1f}",
             f"{agent.overall.tokens:,.0f}",
+            *(llm_figures(agent.overall) if paid else ()),
             f"{agent.overall.invalid:.1f} %",
             *(f"{agent.overall.replaced.get(why, 0):,}" for why in Replacement),
             ", ".join(f"{label(ending)} {count}" for ending, count in agent.endings.items()),
         )
         for agent in agents
     ]
-    head = ("agent", "steps", "seconds", "tokens", "invalid", *Replacement, "endings")
+    asked = LLM_HEAD if paid else ()
+    head = ("agent", "steps", "seconds", "tokens", *asked, "invalid", *Replacement, "endings")
     title = "An episode on average, and how episodes ended"
     return Table(title=title, head=head, rows=tuple(rows))
+
+
+def llm_figures(group: GroupScores) -> tuple[str, ...]:
+    """Return what a model behind an endpoint was asked an episode, as `LLM_HEAD` names it."""
+    return f"{group.llm_calls:.1f}", f"{group.llm_tokens:,.0f}", f"{group.llm_cost:.4g}"
 
 
 def _types(agents: Sequence[AgentScores]) -> Table:

@@ -19,7 +19,15 @@ from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
-from subgoal.evaluation.tables import label, p_text, type_names, worth_telling
+from subgoal.evaluation.tables import (
+    LLM_HEAD,
+    asked_model,
+    label,
+    llm_figures,
+    p_text,
+    type_names,
+    worth_telling,
+)
 from subgoal.progress import clock
 from subgoal.report.analyses import ReportData
 from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
-COLOURS = 9
+COLOURS = 12
 """How many agent colours the page's style has."""
 
 
@@ -79,6 +87,9 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
         line_labels=_line_labels(lines),
         shown=len(episodes),
         replacements=list(Replacement),
+        llm_head=LLM_HEAD,
+        asked_model=asked_model,
+        llm_figures=llm_figures,
         episodes_json=json_text(episodes),
         script=as_it_is(script),
         style=as_it_is(style),

@@ -174,7 +174,7 @@ def watch_agent(
 
 
 def _drawn_from(agent: AgentName, config: EvaluateConfig, folder: RunFolder) -> Sequence[str]:
-    if agent is not AgentName.RANDOM_SUBGOALS:
+    if not agent.needs_subgoals:
         return ()
     from subgoal.evaluation.evaluate import subgoals_of
 
@@ -247,7 +247,7 @@ class _Person:
         self._world, self._console, self._ask = world, console, ask
         self._score = 0
 
-    def decide(self, now: Situation) -> str | None:
+    def decide(self, now: Situation) -> str | StopReason:
         if now.history:
             self.show(now.observation, now.score)
         else:
@@ -264,14 +264,14 @@ class _Person:
         show_answer(self._console, observation, score, self._score)
         self._score = score
 
-    def _typed(self) -> str | None:
+    def _typed(self) -> str | StopReason:
         while True:
             try:
                 action = self._ask().strip()
             except (EOFError, KeyboardInterrupt):
-                return None
+                return StopReason.PATH_END
             if not action.startswith("?"):
-                return None if action == "q" else action
+                return StopReason.PATH_END if action == "q" else action
             _list_actions(self._console, self._world, action[1:].strip())
 
 

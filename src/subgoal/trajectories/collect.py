@@ -54,6 +54,7 @@ from subgoal.trajectories.storage import (
 from subgoal.trajectories.trajectory import path_key
 
 _NAMED = 5
+_WITHOUT_EXPERT = {PathSource.SHIPPED, PathSource.ENGINE}
 _GROUP = 4
 """So many paths are sent to a process of a cluster at once."""
 
@@ -146,9 +147,16 @@ class _Plan(NamedTuple):
         )
 
 
+class _Collected(CollectConfig):
+    """All that decides what is collected."""
+
+    expert: str = ""
+    """What decides the paths of who acts."""
+
+
 def _maker(config: CollectConfig) -> str:
     """Return who makes the paths that are not known."""
-    return "oracle" if config.source in set(PathSource) else config.source
+    return "oracle" if config.source in _WITHOUT_EXPERT else str(config.source)
 
 
 def failures(folder: RunFolder) -> Journal[CollectFailure]:
@@ -184,6 +192,8 @@ def collect(
     """
     plans, own = planned(config)
     if expert is None and _maker(config) != "oracle":
+        if config.source == PathSource.REACT:
+            raise ConfigInvalid("collect.source = 'react' is collected by subgoal.Run")
         expert = OwnPolicy.at(config.source)
     if expert is not None and cluster is not None:
         raise ConfigInvalid(
@@ -191,7 +201,9 @@ def collect(
         )
     store, bad = journal(folder), failures(folder)
     inputs = {"paths": config.paths} if config.paths is not None else {}
-    with folder.stage("collect", config, inputs, (store.path, bad.path)) as stage:
+    said = "" if expert is None else expert.identity
+    asked = _Collected(**dict(config), expert=said) if said else config
+    with folder.stage("collect", asked, inputs, (store.path, bad.path)) as stage:
         if not stage.complete:
             bad.clear()
             if stage.fresh:

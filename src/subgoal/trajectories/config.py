@@ -19,6 +19,8 @@ class PathSource(StrEnum):
     """Recorded and shipped paths first, the world's own oracle for the rest."""
     ENGINE = "engine"
     """The world's own oracle only."""
+    REACT = "react"
+    """A language model acts, as the agent `react` does."""
 
 
 def _check_source(name: str) -> None:
@@ -46,8 +48,9 @@ class CollectConfig(Record):
     simplifications: FromWorld[str] = ""
     """Simplifications of the world, such as `easy`; empty: none."""
     source: Annotated[str, checked_by(_check_source)] = PathSource.SHIPPED
-    """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes. Or a
-    policy of your own that acts in the world, as `module:name`."""
+    """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes. Or who
+    acts in the world: `react` (the model of `[annotate.openai]`), or a policy of your own as
+    `module:name`."""
     paths: Path | None = None
     """A JSONL file of your own expert paths. Fields: task, variation, actions. It is collected
     alone and completely, and the outcome of each line is told."""

@@ -94,7 +94,13 @@ class Situation:
 
 
 class Expert(ABC):
-    """Makes paths by acting in worlds, several of them at once."""
+    """Makes paths by acting in worlds, several of them at once.
+
+    Attributes:
+        identity: What decides its paths beyond its name; empty: nothing that can be said.
+    """
+
+    identity: str = ""
 
     @abstractmethod
     def path(self, world: Environment, order: "Order") -> Trajectory:
@@ -125,13 +131,13 @@ def replay(
         EnvironmentFailed: The world died.
     """
     given = iter(actions)
-    return walk(world, task, lambda _: next(given, None), source, max_moves)
+    return walk(world, task, lambda _: next(given, StopReason.PATH_END), source, max_moves)
 
 
 def walk(
     world: Environment,
     task: Task,
-    decide: Callable[[Situation], str | None],
+    decide: Callable[[Situation], str | StopReason],
     source: str,
     max_moves: int,
 ) -> Trajectory:
@@ -140,7 +146,7 @@ def walk(
     Args:
         world: A live world.
         task: The task.
-        decide: Returns the next action; None: the path ends.
+        decide: Returns the next action, or why the path ends here.
         source: Who decides.
         max_moves: The walk stops after this many moves of the world, or actions.
 
@@ -151,13 +157,13 @@ def walk(
     look, inventory = opening.look, opening.inventory
     answer, score, accepted = look, 0, True
     steps: list[Step] = []
-    stop = StopReason.PATH_END
     while True:
         told = tuple((step.action, step.observation) for step in steps)
         action = decide(
             Situation(opening.task, answer, look, inventory, score, accepted, told, world)
         )
-        if action is None:
+        if isinstance(action, StopReason):
+            stop = action
             break
         result = world.step(action)
         answer, score, accepted = result.observation, result.score, result.accepted

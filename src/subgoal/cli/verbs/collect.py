@@ -1,7 +1,9 @@
 """`subgoal collect`: replay expert paths, or let a policy act, and store the trajectories."""
 
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
+from subgoal.record import Rare
 from subgoal.trajectories.config import CollectConfig
 
 
@@ -10,12 +12,14 @@ class CollectOptions(WorldOptions):
 
     Known paths come first: your own, those that a teacher annotated, those that ship with the
     package. The world's own oracle makes the rest, or a policy of your own (--collect.source
-    module:name). A second call collects only what is missing.
+    module:name), or an LLM (--collect.source react). A second call collects only what is missing.
     Example: subgoal collect --run runs/mine --world.types find-plant boil
     """
 
     collect: CollectConfig = CollectConfig()
     """Which oracle paths are collected."""
+    annotate: Rare[AnnotateConfig] = AnnotateConfig()
+    """The model that acts with `--collect.source react`, in `annotate.openai`."""
 
 
 OPTIONS = CollectOptions

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from subgoal.agents.config import AgentName, Decoding
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.agent import playing
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
@@ -27,6 +28,8 @@ class EvaluateOptions(WorldOptions):
     they are given here or in `config`."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
+    annotate: Rare[AnnotateConfig] = AnnotateConfig()
+    """The model of `react`, `llm_planner` and `asks_when_stuck`, in `annotate.openai`."""
     decoding: Decoding = Decoding()
     """How students write when they play."""
     engine: EngineConfig = EngineConfig()

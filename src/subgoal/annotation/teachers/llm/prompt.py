@@ -20,6 +20,8 @@ from subgoal.trajectories.trajectory import Step, Trajectory
 Messages = list[dict[str, str]]
 """Chat messages, each with `role` and `content`."""
 
+PROMPTS = resources.files("subgoal.annotation.teachers.llm") / "prompts"
+"""The package's prompt files."""
 _SYSTEM, _USER = "System message:", "User message"
 _AROUND = 8
 _SHOWN_REPLY = 2000
@@ -42,7 +44,7 @@ def render_steps(
         shown = list(run)
         (start, _), (stop, step) = shown[0], shown[-1]
         many = f"{start}-{stop} {action} (x{len(shown)})" if stop > start else f"{start} {action}"
-        said = _shortened(step.observation, answer)
+        said = shortened(step.observation, answer)
         lines.append(f"{many}{f' => {said}' if said else ''} [{step.score}]")
     return "\n".join(lines)
 
@@ -85,9 +87,9 @@ class Prompt:
         self._examples = _by_type(examples) if shown else {}
         self._count = shown
         self._answer = answer
-        text = _text_of(file)
+        text = read_text(file, ConfigInvalid) if file else read_text(PROMPTS / "subgoals.md")
         self._file_digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.system = text.partition(_SYSTEM)[2].partition(_USER)[0].strip()
+        self.system = system_message(text)
         if not self.system:
             raise ConfigInvalid(f"{file}: a prompt file needs a part '{_SYSTEM}'")
 
@@ -179,14 +181,12 @@ def _by_type(annotated: Sequence[AnnotatedTrajectory]) -> dict[str, list[Annotat
     return by_type
 
 
-def _shortened(text: str, length: int) -> str:
+def system_message(text: str) -> str:
+    """Return the system message of a prompt file's text."""
+    return text.partition(_SYSTEM)[2].partition(_USER)[0].strip()
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text on one line, cut to a length."""
     line = " ".join(text.split())
     return line if len(line) <= length else line[: max(length - 3, 0)] + "..." * (length > 0)
-
-
-def _text_of(file: Path | None) -> str:
-    if file is None:
-        return read_text(
-            resources.files("subgoal.annotation.teachers.llm") / "prompts" / "subgoals.md"
-        )
-    return read_text(file, ConfigInvalid)

@@ -121,6 +121,21 @@ def faulty_text(
     return text
 
 
+def faulty_turn(fault: Fault | None, text: str, chance: random.Random) -> str:
+    """Write an agent's turn with a fault of the reply's; other faults leave it as it is.
+
+    Args:
+        fault: The fault.
+        text: The right reply.
+        chance: Draws where the fault is.
+    """
+    if fault is Fault.TRUNCATED:
+        return text[: chance.randrange(len(text))]
+    if fault is Fault.BROKEN:
+        return chance.choice(["", "I am sorry, but I cannot help with that."])
+    return f"{text} and so on" if fault in (Fault.COVERAGE, Fault.REWORDED) else text
+
+
 def _broken(text: str, chance: random.Random) -> str:
     def without(letter: str) -> str:
         places = [index for index, one in enumerate(text) if one == letter]

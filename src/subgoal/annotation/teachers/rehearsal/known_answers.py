@@ -1,4 +1,8 @@
-"""Reading a path off a prompt, and answering it: what the rehearsal teacher knows."""
+"""Reading a prompt, and answering it: what the rehearsal teacher knows of paths.
+
+It annotates a path that it is shown; and it plays one that it knows, action for action or sub-goal
+for sub-goal, where an agent asks it for its next turn.
+"""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +12,38 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.annotation.teachers.llm.prompt import Messages
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.environments.base import StopReason, Task
+from subgoal.environments.registry import language
 from subgoal.trajectories.trajectory import Step, Trajectory
 
 _TASK = re.compile(r"^Task: (.*)$", re.MULTILINE)
 _STEP = re.compile(r"^(\d+)(?:-(\d+))? (.+?)(?: \(x\d+\))?(?: => .*)? \[-?\d+\]$", re.MULTILINE)
 _PART = re.compile(r"^Steps? (\d+)(?: to (\d+))? have no sub-goal yet", re.MULTILINE)
+_TURN = re.compile(r"^(Action|Sub-goal): *(.*)$", re.MULTILINE)
+
+
+class KnownTurn(NamedTuple):
+    """What an agent's prompt asks for."""
+
+    description: str
+    """The task's description."""
+    opening: str
+    """The message that it stands in, with the room at the beginning."""
+    label: str
+    """`Action` or `Sub-goal`."""
+    before: tuple[str, ...]
+    """What was written in earlier turns."""
+
+    @classmethod
+    def read(cls, messages: Messages) -> "KnownTurn | None":
+        """Read a prompt of ours; None where it is no agent's."""
+        label = _TURN.search(messages[0]["content"])
+        opening = messages[min(1, len(messages) - 1)]["content"]
+        task = _TASK.search(opening)
+        if label is None or task is None:
+            return None
+        turns = [one["content"] for one in messages if one["role"] == "assistant"]
+        written = [_TURN.findall(turn) for turn in turns]
+        return cls(task[1], opening, label[1], tuple(lines[-1][1] for lines in written if lines))
 
 
 class KnownQuestion(NamedTuple):
@@ -66,6 +97,21 @@ class KnownAnswers:
             for span in self._whole(asked)
             if span.first <= last and span.last >= first
         ]
+
+    def turn(self, asked: KnownTurn) -> str:
+        """Return the next turn along the first known path of a task."""
+        known = self._known.get(" ".join(asked.description.split()), [])
+        here = (one for one in known if one.trajectory.steps[0].look.strip() in asked.opening)
+        found = next(here, None)
+        path: tuple[str, ...] = ()
+        if found is not None:
+            goals = tuple(str(span.subgoal) for span in found.spans)
+            path = found.trajectory.actions if asked.label == "Action" else goals
+        done = 0
+        for text in asked.before:  # what was no step of the path did not lead away from it
+            done += done < len(path) and text == path[done]
+        text = path[done] if done < len(path) else language(self._environment).looking
+        return f"Thought: I know {done} of {len(path)} steps.\n{asked.label}: {text}"
 
     def _whole(self, asked: KnownQuestion) -> list[SubgoalSpan]:
         start = asked.first - 1

@@ -1,8 +1,9 @@
 """A teacher on this machine, with the faults of a real one: rehearse a costly run on it.
 
 A real HTTP server on 127.0.0.1 that speaks the chat-completions protocol and the batch API. It
-reads the path off the prompt, answers from annotations, recorded or scripted, with faults at given
-rates, and counts what it delivered whole, so that a client's ledger can be checked against it.
+reads the path off the prompt and answers from annotations, recorded or scripted; where an agent
+asks, it plays a path that it knows. It has faults at given rates, and counts what it delivered
+whole, so that a client's ledger can be checked against it.
 """
 
 import io
@@ -25,8 +26,17 @@ from typing_extensions import override
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.llm.cost import estimate
 from subgoal.annotation.teachers.llm.prompt import render_pairs
-from subgoal.annotation.teachers.rehearsal.faults import Fault, FaultRates, faulty_text
-from subgoal.annotation.teachers.rehearsal.known_answers import KnownAnswers, KnownQuestion
+from subgoal.annotation.teachers.rehearsal.faults import (
+    Fault,
+    FaultRates,
+    faulty_text,
+    faulty_turn,
+)
+from subgoal.annotation.teachers.rehearsal.known_answers import (
+    KnownAnswers,
+    KnownQuestion,
+    KnownTurn,
+)
 from subgoal.connections.http_client import BrokenReply, read_json
 from subgoal.errors import TeacherFailed
 from subgoal.plain_text import numbered_lines
@@ -202,9 +212,11 @@ class TeacherServer(ThreadingHTTPServer):
     ) -> _Completion:
         """Answer a request's body."""
         messages = cast("list[dict[str, str]]", body["messages"])
-        asked = KnownQuestion.read(messages)
+        asked, turn = KnownQuestion.read(messages), KnownTurn.read(messages)
         text = "I see no path here."
-        if asked is not None:
+        if turn is not None:
+            text = faulty_turn(fault, self._known.turn(turn), chance)
+        elif asked is not None:
             spans = self._known.spans(asked)
             text = render_pairs(spans)
             if _wants_object(body):
