@@ -13,6 +13,7 @@ from subgoal.text.format import (
     Role,
     Seen,
     Target,
+    TextFormat,
     functional,
     plain,
     spelled,
@@ -58,7 +59,7 @@ def spell(tokenizer, ids):
 
 
 def played(tokenizer, rendering, role, limit=1024):
-    context = Transcript(tokenizer, rendering, role, limit)
+    context = Transcript(tokenizer, TextFormat(rendering=rendering, context=limit), role)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
@@ -117,7 +118,9 @@ def test_a_transcript_token_by_token(tokenizer):
 
 
 def test_a_flat_text_has_actions_alone(tokenizer):
-    context = Transcript(tokenizer, RenderingName.FOLDED, Role.FLAT, 1024)
+    context = Transcript(
+        tokenizer, TextFormat(rendering=RenderingName.FOLDED, context=1024), Role.FLAT
+    )
     context.open("Find the ball.", Seen("the hall", "nothing"))
     for action in ("go to kitchen", "pick up ball"):
         context.act(action)
@@ -200,7 +203,9 @@ class Asked:
 
 def test_the_world_is_asked_only_for_what_the_text_needs(tokenizer):
     now = Asked()
-    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, Role.BOTH, 1024)
+    context = Transcript(
+        tokenizer, TextFormat(rendering=RenderingName.TRANSCRIPT, context=1024), Role.BOTH
+    )
     context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("pick_up(ball)")
     context.act("pick up ball")
@@ -215,7 +220,9 @@ def test_the_world_is_asked_only_for_what_the_text_needs(tokenizer):
 
 @pytest.mark.parametrize("role", [Role.BOTH, Role.FLAT])
 def test_a_reopened_text_shows_what_is_seen_now(tokenizer, role):
-    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, role, 300)
+    context = Transcript(
+        tokenizer, TextFormat(rendering=RenderingName.TRANSCRIPT, context=300), role
+    )
     context.open("Find the ball.", Seen("the hall", "nothing"))
     if role is Role.BOTH:
         context.goal("pick_up(ball)")
@@ -246,7 +253,7 @@ moments = st.tuples(st.text(max_size=40), answers, st.booleans(), st.booleans())
 @given(steps=st.lists(moments, max_size=25), rendering=st.sampled_from(list(RenderingName)))
 def test_no_text_exceeds_the_limit_and_nothing_is_learned_twice(tokenizer, rendering, steps):
     limit, seen = 700, Seen("a room", "things")
-    context = Transcript(tokenizer, rendering, Role.BOTH, limit)
+    context = Transcript(tokenizer, TextFormat(rendering=rendering, context=limit), Role.BOTH)
     context.open("a task", seen)
     context.goal("first(goal)")
     written = ["<|goal|>first( goal)<|end|>"]
@@ -276,7 +283,9 @@ def test_no_text_exceeds_the_limit_and_nothing_is_learned_twice(tokenizer, rende
 
 def test_many_completed_subgoals_are_shortened_oldest_first(tokenizer):
     now = Seen("a room", "things")
-    context = Transcript(tokenizer, RenderingName.FOLDED, Role.BOTH, 600)
+    context = Transcript(
+        tokenizer, TextFormat(rendering=RenderingName.FOLDED, context=600), Role.BOTH
+    )
     context.open("a task", now)
     for number in range(60):
         context.goal(f"goal({number})")
@@ -299,7 +308,9 @@ def test_what_is_cut_lies_in_the_middle():
 
 
 def test_an_answer_that_repeats_the_room_is_short(tokenizer):
-    context = Transcript(tokenizer, RenderingName.TRANSCRIPT, Role.FLAT, 1024)
+    context = Transcript(
+        tokenizer, TextFormat(rendering=RenderingName.TRANSCRIPT, context=1024), Role.FLAT
+    )
     context.open("a task", Seen("a room with\na ball", "nothing"))
     for observation in ("a room with\na ball", "a room with\na ball and a cup"):
         context.act("look around")

@@ -33,7 +33,7 @@ def context(tokenizer) -> Transcript:
     first, second = (StepResult(observation=answer, score=0, moves=1) for answer in says["answers"])
     before, after = (Seen(says[room], says["inventory"]) for room in ("greenhouse", "outside"))
     form = TextFormat()
-    context = Transcript(tokenizer, form.rendering, Role.BOTH, form.context)
+    context = Transcript(tokenizer, form, Role.BOTH)
     context.open(says["description"], before)
     context.goal("navigate_to(outside)")
     context.act("teleport to outside")
@@ -78,6 +78,6 @@ def test_every_mark_and_limit_is_on_the_page():
 
 def test_nothing_to_say_leaves_the_mark_alone(tokenizer):
     form = TextFormat()
-    context = Transcript(tokenizer, form.rendering, Role.BOTH, form.context)
+    context = Transcript(tokenizer, form, Role.BOTH)
     context.open("Go.", Seen("", ""))
     assert tokenizer.text(context.ids) == "<|task|>Go.<|inventory|><|room|>"

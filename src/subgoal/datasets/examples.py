@@ -106,8 +106,14 @@ def corpus(
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
         spoken = language(task.environment)
-        shown = partial(window_line, language=spoken) if windows else plain
-        yield task.description
+        limit = TextFormat().answer if form is None else form.answer
+        shown = (
+            partial(window_line, language=spoken, limit=limit)
+            if windows
+            else partial(plain, limit=limit)
+        )
+        if form is None or form.describe:
+            yield task.description
         yield shown(steps[0].inventory)
         yield shown(steps[0].look)
         for step, before in zip(steps, (None, *steps[:-1]), strict=True):
@@ -140,6 +146,39 @@ def unwritable(
     letters = {letter for text in lost for letter in text}
     unknown = {letter for letter in letters if tokenizer.unknown in tokenizer.words(letter)}
     return Unwritable(tuple(sorted(unknown)), len(lost) / max(1, len(written)))
+
+
+class LongTurns(NamedTuple):
+    """Sub-goals and actions that are longer than a student may write.
+
+    Attributes:
+        count: How many.
+        share: Share of all.
+        longest: Tokens of the longest.
+        text: The longest.
+    """
+
+    count: int
+    share: float
+    longest: int
+    text: str
+
+
+def long_turns(
+    annotated: Iterable[AnnotatedTrajectory], tokenizer: StudentTokenizer, form: TextFormat
+) -> LongTurns:
+    """Return which sub-goals and actions that are learned are longer than `form.turn` tokens.
+
+    Args:
+        annotated: The paths.
+        tokenizer: Gives the ids.
+        form: The text format.
+    """
+    written = _written(annotated, form)
+    sizes = {text: len(tokenizer.words(text)) + 1 for text in written}  # and its end
+    long = [text for text, size in sizes.items() if size > form.turn]
+    text = max(sizes, key=lambda text: (sizes[text], text), default="")
+    return LongTurns(len(long), len(long) / max(1, len(written)), sizes.get(text, 0), text)
 
 
 def _written(annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None) -> set[str]:

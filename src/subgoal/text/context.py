@@ -41,4 +41,4 @@ def make_context(
     for name, is_so in wanted.items():
         if is_so:
             raise ConfigInvalid(f"{name} needs train.dataset.rendering = 'window'")
-    return Transcript(tokenizer, form.rendering, role, form.context)
+    return Transcript(tokenizer, form, role)

@@ -50,10 +50,7 @@ from subgoal.text.tokenizers.marks import Mark
 KEPT_STEPS = 10
 """Most steps of the current sub-goal that a reopened text keeps, as far as they fit (`reopen`)."""
 TURN_LIMIT = 48
-"""Most tokens of a sub-goal or an action that a student writes."""
-RESERVE = 2 * TURN_LIMIT + 8
-"""Tokens kept free for what is written between two answers of the world: the end of a sub-goal,
-the next one, and an action."""
+"""Most tokens of a sub-goal or an action that a student writes, where nothing else is said."""
 ANSWER_LIMIT = 1500
 """Characters of an answer or a room that are shown (`cut`)."""
 FOLDED_LIMIT = 120
@@ -141,11 +138,22 @@ LEARNED = {
 """The loss classes that each role learns."""
 
 
+def reserve(turn: int) -> int:
+    """Return how many tokens are kept free for what is written between two answers of the world.
+
+    That is the end of a sub-goal, the next one, and an action.
+
+    Args:
+        turn: Most tokens of one of them.
+    """
+    return 2 * turn + 8
+
+
 def plain(text: str, limit: int = ANSWER_LIMIT) -> str:
-    """Put text on one line, and leave its middle out beyond `limit` characters (`cut`)."""
+    """Put text on one line, and leave its middle out beyond `limit` characters (`cut`); 0: none."""
     line = _BREAKS.sub("; ", text.strip())
     half = limit // 2
-    return line if len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
+    return line if not limit or len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
 
 
 def spelled(subgoal: str) -> str:
@@ -220,9 +228,17 @@ class TextFormat(Record):
     `words` (encoder-decoder students, with the rendering `window`)."""
     context: int = Field(default=1024, ge=1)
     """Context length in tokens. A longer text is shortened as the rendering says."""
-    turn: Rare[int] = Field(default=TURN_LIMIT, ge=1, le=TURN_LIMIT)
-    """Largest number of tokens of a sub-goal or an action that a student writes. A window keeps
-    them free."""
+    turn: Rare[int] = Field(default=TURN_LIMIT, ge=1)
+    """Largest number of tokens of a sub-goal or an action that a student writes. The context keeps
+    room for them. Actions in logs need more: `train` says how many are longer."""
+    answer: Rare[int] = Field(default=ANSWER_LIMIT, ge=0)
+    """Number of characters of an answer that are shown, the middle of longer ones left out; 0: all.
+    Calls of tools need what stands in the answers before."""
+    folded_answer: Rare[int] = Field(default=FOLDED_LIMIT, ge=0)
+    """The same of the last answer of a completed sub-goal, with `folded`."""
+    describe: Rare[bool] = True
+    """Show the task's description. Of logs it is the system prompt and the tools, which may be
+    long; a student that knows nothing else need not read them in every text."""
     planner_asked: Rare[Asked] = Asked.AT_END
     """When the planner is asked: `at_end` of a sub-goal, or `every_step` (with `window` only)."""
     actions: Rare[ActionForm] = ActionForm.ELEMENTARY

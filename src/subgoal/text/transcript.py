@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from subgoal.text.format import (
-    FOLDED_LIMIT,
     KEPT_STEPS,
-    RESERVE,
     SAME,
     Context,
     GivenAnswer,
@@ -15,8 +13,10 @@ from subgoal.text.format import (
     Role,
     Target,
     Text,
+    TextFormat,
     View,
     plain,
+    reserve,
     spelled,
 )
 from subgoal.text.tokenizers.marks import Mark, Speaker, StudentTokenizer
@@ -27,18 +27,16 @@ class Transcript(Context):
 
     Args:
         tokenizer: Gives ids to marks and text.
-        rendering: How the episode becomes text.
+        form: How the episode becomes text. Only a task, room, inventory and sub-goal that are
+            together longer than its context can exceed it (`reopen`).
         role: Whose text it is.
-        limit: Most tokens of a text (`reopen`). Only a task, room, inventory and sub-goal that
-            are together longer than that can exceed it.
     """
 
-    def __init__(
-        self, tokenizer: StudentTokenizer, rendering: RenderingName, role: Role, limit: int
-    ) -> None:
+    def __init__(self, tokenizer: StudentTokenizer, form: TextFormat, role: Role) -> None:
         self._tokenizer = tokenizer
-        self._role, self._limit = role, limit
-        self.folds = rendering is RenderingName.FOLDED and role is not Role.FLAT
+        self._role, self._form = role, form
+        self._limit = form.context - reserve(form.turn)
+        self.folds = form.rendering is RenderingName.FOLDED and role is not Role.FLAT
         self.has_goals = role is not Role.FLAT
         self.ids: list[int] = []
         self.targets: list[Target] = []
@@ -56,7 +54,7 @@ class Transcript(Context):
 
     @override
     def open(self, description: str, now: View) -> None:
-        self._description = description
+        self._description = description if self._form.describe else ""
         self._opening(now)
 
     @override
@@ -92,7 +90,7 @@ class Transcript(Context):
     @override
     def done(self, now: View) -> None:
         self._add(Mark.DONE, None, Target.ACT)
-        last = plain(self._steps[-1][1], FOLDED_LIMIT) if self._steps else ""
+        last = plain(self._steps[-1][1], self._form.folded_answer) if self._steps else ""
         self._completed.append((self._goal, f"{self._goal} ({self._count} steps): {last}"))
         self._goal, self._steps = "", []
         if self.folds:  # what comes next begins anew, with what is seen now
@@ -123,7 +121,7 @@ class Transcript(Context):
 
     def _opening(self, now: View) -> None:
         self._add(Mark.TASK, self._description)
-        seen = self._segment(Mark.INVENTORY, plain(now.inventory()))
+        seen = self._segment(Mark.INVENTORY, self._shown(now.inventory()))
         seen += self._joint + self._show_room(now)
         left_out = False
         if self.folds or self._reopened:
@@ -135,7 +133,7 @@ class Transcript(Context):
         self._extend(seen, Speaker.WORLD)
 
     def _free(self, more: int = 0) -> int:
-        return self._limit - RESERVE - self._turns - len(self.ids) - more
+        return self._limit - self._turns - len(self.ids) - more
 
     def _completed_lines(self, budget: int) -> list[list[int]]:
         """The completed sub-goals, as far as the budget goes: older ones by name only, or not."""
@@ -163,12 +161,15 @@ class Transcript(Context):
             kept.insert(0, (act, answer))
         return kept
 
+    def _shown(self, text: str) -> str:
+        return plain(text, self._form.answer)
+
     def _show_room(self, now: View) -> list[int]:
-        self._room = plain(now.look())
+        self._room = self._shown(now.look())
         return self._segment(Mark.ROOM, self._room)
 
     def _answer(self, observation: str) -> list[int]:
-        answer = plain(observation)
+        answer = self._shown(observation)
         return self._segment(Mark.OBSERVE, SAME if answer == self._room else answer)
 
     @property

@@ -75,17 +75,18 @@ PHRASES = (
 """What every window says, for tokenizers to know."""
 
 
-def window_line(text: str, language: WorldLanguage) -> str:
+def window_line(text: str, language: WorldLanguage, limit: int = ANSWER_LIMIT) -> str:
     """Put what the world said on one line as windows have it: breaks become ` | `.
 
     Args:
         text: What the world said.
         language: The world's words; what goes without saying in them is left out.
+        limit: Most characters, the middle left out of more; 0: all.
     """
     line = _BREAKS.sub(" | ", text.strip())
     line = re.sub(language.unsaid, "", line) if language.unsaid else line
-    half = ANSWER_LIMIT // 2
-    return line if len(line) <= ANSWER_LIMIT else f"{line[:half]} ... {line[-half:]}"
+    half = limit // 2
+    return line if not limit or len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
 
 
 def room_name(look: str, language: WorldLanguage) -> str:
@@ -126,7 +127,7 @@ class Window(Context):
 
     @override
     def open(self, description: str, now: View) -> None:
-        self._description = description
+        self._description = description if self._form.describe else ""
         self._see(now)
         self._visit()
 
@@ -178,7 +179,7 @@ class Window(Context):
         """Every text is closed as it is written."""
 
     def _line(self, text: str) -> str:
-        return window_line(text, self._language)
+        return window_line(text, self._language, self._form.answer)
 
     def _see(self, now: View) -> None:
         self._now = now

@@ -8,11 +8,12 @@ from pathlib import Path
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
 from subgoal.datasets.config import DatasetConfig
-from subgoal.datasets.examples import Example, build, chosen_types, corpus, unwritable
+from subgoal.datasets.examples import Example, build, chosen_types, corpus, long_turns, unwritable
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
 from subgoal.errors import StudentInvalid, TrainingFailed
+from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.storage.digests import digest_of
 from subgoal.storage.journal import Journal, file_digest
@@ -198,7 +199,23 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
+    _warn_of_long_turns(training, tokens.tokenizer, config)
     return _Data(paths, dev, tokens, check_writable(training, tokens.tokenizer, whole))
+
+
+def _warn_of_long_turns(
+    training: Sequence[AnnotatedTrajectory], tokenizer: StudentTokenizer, config: DatasetConfig
+) -> None:
+    """Say before training how many sub-goals and actions a student could not write."""
+    found = long_turns(training, tokenizer, config.form)
+    if found.count:
+        console.print(
+            f"train: {found.count:,} sub-goals and actions ({found.share:.0%}) are longer than "
+            f"train.dataset.turn = {config.turn} tokens, so they are learned and cannot be written;"
+            f" the longest has {found.longest}: {found.text[:60]!r}",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def check_writable(

@@ -8,7 +8,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build, corpus
 from subgoal.environments.base import StepResult
 from subgoal.errors import StudentInvalid
-from subgoal.text.format import RenderingName, Role, Seen, Target, Turns
+from subgoal.text.format import RenderingName, Role, Seen, Target, TextFormat, Turns
 from subgoal.text.tokenizers.chat import ChatTokenizer
 from subgoal.text.tokenizers.marks import Mark, Speaker
 from subgoal.text.transcript import Transcript
@@ -37,7 +37,7 @@ def spell(tokenizer, ids):
 
 
 def played(tokenizer, role=Role.BOTH, rendering=RenderingName.TRANSCRIPT, limit=1024):
-    context = Transcript(tokenizer, rendering, role, limit)
+    context = Transcript(tokenizer, TextFormat(rendering=rendering, context=limit), role)
     context.open("Find the ball.", Seen("the hall", "nothing"))
     context.goal("navigate_to(kitchen)")
     context.act("go to kitchen")
