@@ -9,6 +9,8 @@ import pytest
 
 import subgoal
 from subgoal.environments import errand
+from subgoal.environments.alfworld import language as alfworld
+from subgoal.environments.alfworld.data import TASK_TYPES
 from subgoal.environments.babyai import language as babyai
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.scienceworld import language as scienceworld
@@ -47,6 +49,7 @@ WORLDS = {
     "errand": (errand.LANGUAGE, set(errand.TASK_TYPES)),
     "scienceworld": (scienceworld.LANGUAGE, set(VARIATIONS)),
     "textworldexpress": (textworld_express.LANGUAGE, set(GAMES)),
+    "alfworld": (alfworld.LANGUAGE, set(TASK_TYPES)),
     "textworld": (textworld.LANGUAGE, {*COOKING, *LEVELS}),
 }
 

@@ -30,6 +30,7 @@ WORLDS: dict[str, tuple[str, str, str]] = {
         "textworldexpress",
     ),
     "textworld": ("subgoal.environments.textworld.world", "TextWorld", "textworld"),
+    "alfworld": ("subgoal.environments.alfworld.world", "AlfWorld", "alfworld"),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
 LANGUAGES = {
@@ -38,6 +39,7 @@ LANGUAGES = {
     "scienceworld": "subgoal.environments.scienceworld.language",
     "textworldexpress": "subgoal.environments.textworld_express.language",
     "textworld": "subgoal.environments.textworld.language",
+    "alfworld": "subgoal.environments.alfworld.language",
 }
 """Name -> the module whose `LANGUAGE` is the world's; it needs no extra."""
 

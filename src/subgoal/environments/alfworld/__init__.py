@@ -1,0 +1,1 @@
+"""ALFWorld (Shridhar et al., 2021)."""
