@@ -255,6 +255,7 @@ def _by_free_teacher(
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotationFailure]]:
     annotated: list[AnnotatedTrajectory] = []
     failed: list[AnnotationFailure] = []
+    teacher.study(paths)
     for path in paths:
         try:
             annotated.append(_of_path(teacher.annotate(path), path))

@@ -26,7 +26,7 @@ class WorldLanguage(Record):
     wrote it or not at all, and is never sent in place of another."""
 
     movement: tuple[str, ...] = ()
-    """Verbs that bring the agent into another place, which is their argument."""
+    """Verbs that bring the agent into another place, which is their argument if they have one."""
     teleport: str = ""
     """The verb among them that reaches any place at once."""
     open_door: str = ""
@@ -75,6 +75,9 @@ class WorldLanguage(Record):
     """What an answer says where an action changed nothing."""
     carried: str = ""
     """What follows the name of a thing that the agent carries."""
+    at_hand: str = ""
+    """The pattern whose first group is the name of what an action without argument acts on, in the
+    description of what is seen."""
     room: str = ""
     """The pattern whose first group is the name of the room that is described."""
     door: str = ""
@@ -87,7 +90,7 @@ class WorldLanguage(Record):
         """Return the hash of what mostly tells languages apart: it is a key of caches."""
         return hash((self.actions, self.never_replaced))
 
-    @field_validator("room", "door", "unsaid")
+    @field_validator("at_hand", "room", "door", "unsaid")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
         try:
@@ -96,7 +99,7 @@ class WorldLanguage(Record):
             raise ValueError(f"no regular expression: {error}") from None
         return pattern
 
-    @field_validator("room", "door")
+    @field_validator("at_hand", "room", "door")
     @classmethod
     def _has_a_group(cls, pattern: str) -> str:
         if pattern and not re.compile(pattern).groups:

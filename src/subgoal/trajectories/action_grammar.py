@@ -21,7 +21,7 @@ _DETAIL = re.compile(r" (?:in|on|containing) .*$")
 _ANSWER = re.compile(r"You (.+?)\.(?:\s|$)")
 
 WALK = "walk"
-"""The verb of a unit that walks through rooms; its one argument is the room that is reached."""
+"""The verb of a unit that walks; its argument is the room that is reached, if a world names it."""
 
 
 class Phrase(NamedTuple):
@@ -139,15 +139,13 @@ def fold(actions: Sequence[str], language: WorldLanguage) -> list[Unit]:
 
 def _walk(phrases: Sequence[Phrase], first: int, language: WorldLanguage) -> tuple[int, Phrase]:
     """Return the last step of the walk that begins at `first` (before it, if none) and its room."""
-    last, room = first - 1, ""
+    last, room, moves = first - 1, tuple[str, ...](), False
     for step in range(first, len(phrases)):
         verb, arguments = phrases[step]
-        if verb in language.movement and arguments:
-            last, room = step, arguments[0]
+        if verb in language.movement:
+            last, room, moves = step, arguments[:1] or room, True
         elif verb != language.open_door:
             break
         else:
             last = step
-    if not room:
-        return first - 1, Phrase("")
-    return last, Phrase(WALK, (room,))
+    return (last, Phrase(WALK, room)) if moves else (first - 1, Phrase(""))

@@ -1,6 +1,7 @@
 """The contract of a teacher: who sets sub-goals on a trajectory."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.trajectories.trajectory import Trajectory
@@ -22,6 +23,13 @@ class Teacher(ABC):
 
     name: str
     """Written into every annotation."""
+
+    def study(self, trajectories: Sequence[Trajectory]) -> None:  # noqa: B027 - may be left out
+        """Read all paths of a run before the first is annotated.
+
+        Args:
+            trajectories: The solved paths.
+        """
 
     @abstractmethod
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:

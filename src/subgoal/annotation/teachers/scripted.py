@@ -7,11 +7,12 @@ from typing_extensions import override
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teachers.base import Teacher
+from subgoal.annotation.teachers.words_from_paths import words_from_paths
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.registry import language
 from subgoal.errors import TeacherFailed
 from subgoal.trajectories.action_grammar import WALK, Phrase, Unit, fold
-from subgoal.trajectories.trajectory import Trajectory
+from subgoal.trajectories.trajectory import Step, Trajectory
 
 _WALKING = "navigate_to"
 """What a sub-goal that walks is called."""
@@ -24,23 +25,35 @@ class ScriptedTeacher(Teacher):
 
     What only prepares something (looking around, opening a container) belongs to the sub-goal
     that follows; watching and measuring is one sub-goal however often it is done. Which verbs do
-    that, and how sub-goals are called after them, says the world's language.
+    that, and how sub-goals are called after them, says the world's language; of a world that says
+    nothing it is learned from its paths.
     """
 
     name = "scripted"
+
+    def __init__(self) -> None:
+        self._learned: dict[str, WorldLanguage] = {}
+
+    @override
+    def study(self, trajectories: Sequence[Trajectory]) -> None:
+        for world in {path.task.environment for path in trajectories}:
+            if not language(world).actions:
+                mine = (path for path in trajectories if path.task.environment == world)
+                self._learned[world] = words_from_paths(mine)
 
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         if not trajectory.steps:
             raise TeacherFailed(f"{trajectory.task.key}: a path without steps has no sub-goals")
-        spoken = language(trajectory.task.environment)
+        world = trajectory.task.environment
+        spoken = self._learned.get(world) or language(world)
         units = [_arriving(unit, trajectory, spoken) for unit in fold(trajectory.actions, spoken)]
         spans: list[SubgoalSpan] = []
         first = 0
         for index, unit in enumerate(units):
             after = units[index + 1] if index + 1 < len(units) else None
             if after is None or not _goes_on(unit.phrase, after.phrase, spoken):
-                spans.append(_span(units[first : index + 1], spoken))
+                spans.append(_span(units[first : index + 1], after, trajectory.steps, spoken))
                 first = index + 1
         return AnnotatedTrajectory(trajectory=trajectory, spans=tuple(spans), teacher=self.name)
 
@@ -63,19 +76,34 @@ def _goes_on(phrase: Phrase, after: Phrase, spoken: WorldLanguage) -> bool:
     return phrase.verb in spoken.watching and after.verb in spoken.watching
 
 
-def _span(units: Sequence[Unit], spoken: WorldLanguage) -> SubgoalSpan:
+def _span(
+    units: Sequence[Unit], after: Unit | None, steps: Sequence[Step], spoken: WorldLanguage
+) -> SubgoalSpan:
     """Name a span after its last action."""
     phrase = units[-1].phrase
-    verb = _WALKING if phrase.verb == WALK else spoken.subgoals.get(phrase.verb, phrase.verb)
-    name = _NO_LETTER.sub("_", verb).strip("_")
+    named = spoken.subgoals.get(phrase.verb, _WALKING if phrase.verb == WALK else phrase.verb)
+    name = _NO_LETTER.sub("_", named).strip("_")
     if not name or name[0].isdigit():
         name = "answer"
-    arguments = (
+    arguments = phrase.arguments or _at_hand(units[-1], steps, spoken)
+    if not arguments and after and phrase.verb == WALK:  # it leads to what is done next
+        arguments = after.phrase.arguments
+    readable = (
         " ".join(_NO_NAME.split(argument.removesuffix(spoken.carried))).strip()
-        for argument in phrase.arguments
+        for argument in arguments
     )
     return SubgoalSpan(
-        subgoal=Subgoal(name=name, arguments=tuple(filter(None, arguments))),
+        subgoal=Subgoal(name=name, arguments=tuple(filter(None, readable))),
         first=units[0].first,
         last=units[-1].last,
     )
+
+
+def _at_hand(unit: Unit, steps: Sequence[Step], spoken: WorldLanguage) -> tuple[str, ...]:
+    """Return what an action without argument acts on: it is seen before it, or after it."""
+    if not spoken.at_hand:
+        return ()
+    before = "" if unit.phrase.verb == WALK else steps[unit.last - 1].look
+    after = steps[unit.last].look if unit.last < len(steps) else steps[-1].observation
+    found = (re.search(spoken.at_hand, look) for look in (before, after))
+    return next(((match[1],) for match in found if match), ())

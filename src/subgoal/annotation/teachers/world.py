@@ -7,7 +7,7 @@ from typing_extensions import override
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.environments import registry
-from subgoal.environments.base import Ability, need
+from subgoal.environments.base import Ability, Environment, need
 from subgoal.errors import EnvironmentFailed, TeacherFailed
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -17,15 +17,20 @@ class WorldTeacher(Teacher):
 
     name = "world"
 
+    def __init__(self) -> None:
+        self._worlds: dict[str, Environment] = {}
+
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         task = trajectory.task
-        with registry.make(task.environment) as world:
-            need(world, Ability.SUBGOALS, "the teacher 'world' asks for it; choose another teacher")
-            try:
-                pursued = world.subgoals(task, trajectory.actions)
-            except EnvironmentFailed as error:
-                raise TeacherFailed(f"{trajectory.key}: {error}") from error
+        if task.environment not in self._worlds:
+            self._worlds[task.environment] = registry.make(task.environment)
+        world = self._worlds[task.environment]
+        need(world, Ability.SUBGOALS, "the teacher 'world' asks for it; choose another teacher")
+        try:
+            pursued = world.subgoals(task, trajectory.actions)
+        except EnvironmentFailed as error:
+            raise TeacherFailed(f"{trajectory.key}: {error}") from error
         spans: list[tuple[str, int]] = []
         for subgoal, same in groupby(pursued):
             spans.append((subgoal, (spans[-1][1] if spans else 0) + len(list(same))))

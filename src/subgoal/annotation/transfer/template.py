@@ -69,7 +69,8 @@ def cost(one: Template, other: Template) -> float:
     if len(one.things) != len(other.things):
         return _OTHER_FORM
     if one.verb == WALK:
-        return 0.0 if one.things[0].name == other.things[0].name else _OTHER_ROOM
+        rooms = ([thing.name for thing in each.things] for each in (one, other))
+        return 0.0 if next(rooms) == next(rooms) else _OTHER_ROOM
     pairs = zip(one.things, other.things, strict=True)
     return _OTHER_THING * sum(1 - _likeness(mine, theirs) for mine, theirs in pairs)
 
