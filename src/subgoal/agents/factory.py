@@ -45,6 +45,9 @@ class AgentShop:
         engine: What they play on.
         threads: CPU threads that they compute with; 0: one for each 16M parameters.
         model: What agents ask that ask a model behind an endpoint; None: there are none of them.
+
+    Attributes:
+        model: As given; it may be set later.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class AgentShop:
     ) -> None:
         self._folder, self._subgoals = students, subgoals
         self._decoding, self._engine = decoding or Decoding(), engine or EngineConfig()
-        self._threads, self._model = threads, model
+        self._threads, self.model = threads, model
         self._loaded: dict[Role, OpenStudent] = {}
 
     def writing(self, decoding: Decoding) -> "AgentShop":
@@ -194,9 +197,9 @@ class AgentShop:
         from subgoal.agents.llm.seat import acting, planning
         from subgoal.agents.llm.stuck import AsksWhenStuck
 
-        model, spoken = self._model, world.language
+        model, spoken = self.model, world.language
         if model is None:
-            raise ConfigInvalid(f"the agent '{name}' asks a model, and plays in an evaluation only")
+            raise ConfigInvalid(f"the agent '{name}' asks a model, and none is given here")
         if name is AgentName.REACT:
             return FlatAgent(acting(model, task.key, spoken))
         if name is AgentName.LLM_PLANNER:

@@ -27,8 +27,8 @@ class EvaluateConfig(Record):
     """Number of variations per task type; 0: as the protocol says."""
     agents: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
     """Who plays: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
-    `random_action`, `oracle`; and those that ask the model of `[annotate.openai]`: `react`,
-    `llm_planner`, `asks_when_stuck`."""
+    `random_action`, `oracle`. The model of `[annotate.openai]` is asked by `react`, `llm_planner`
+    and `asks_when_stuck`."""
     annotations: ForAll[Path | None] = None
     """A file of annotated trajectories, from whose sub-goals `random_subgoals` draws and
     `llm_planner` chooses; left out: the run folder's own."""

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 from typing_extensions import override
 
 from subgoal.agents.config import AgentName
+from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.environments.base import Ability, Environment, Observation, StopReason, Task, has
 from subgoal.environments.config import WorldConfig
 from subgoal.environments.pool import Pool
@@ -139,6 +141,7 @@ def watch_agent(
     task: Task,
     console: Console,
     delay: float = 0.0,
+    openai: OpenAIConfig | None = None,
 ) -> Episode:
     """Let an agent play a task, shown step by step.
 
@@ -149,6 +152,7 @@ def watch_agent(
         task: What is played.
         console: Where to show it.
         delay: Seconds to wait after every step.
+        openai: The model behind an endpoint, for an agent that asks one.
 
     Raises:
         ConfigInvalid: The agent plays another world.
@@ -165,12 +169,17 @@ def watch_agent(
     else:
         name, kind = str(agent), agent
         shop = AgentShop(folder / "students", _drawn_from(agent, config, folder), *playing)
-    make = shop.factory(kind)
-    for note in shop.strange(kind, [task]):
-        console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
     with make_world(config.environment, **config.options) as world:
         rules = limited(named_protocol(config.protocol, config.environment), [task], world)
-    return watch(task, make, name, rules, console, delay, config.options)
+    with ExitStack() as resources:
+        if kind.paid:
+            from subgoal.agents.llm.model import model_of
+
+            shop.model = resources.enter_context(model_of(openai or OpenAIConfig(), folder))
+        make = shop.factory(kind)
+        for note in shop.strange(kind, [task]):
+            console.print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
+        return watch(task, make, name, rules, console, delay, config.options)
 
 
 def _drawn_from(agent: AgentName, config: EvaluateConfig, folder: RunFolder) -> Sequence[str]:

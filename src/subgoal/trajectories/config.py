@@ -47,7 +47,7 @@ class CollectConfig(Record):
     """Largest number of variations of single task types, where `per_type` is more."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world, such as `easy`; empty: none."""
-    source: Annotated[str, checked_by(_check_source)] = PathSource.SHIPPED
+    source: Rare[Annotated[str, checked_by(_check_source)]] = PathSource.SHIPPED
     """`shipped`: known paths first. `engine`: only paths that the world's own oracle makes. Or who
     acts in the world: `react` (the model of `[annotate.openai]`), or a policy of your own as
     `module:name`."""

@@ -22,20 +22,23 @@ class ModelExpert(Expert):
     Args:
         model: The model.
         config: How it is asked.
+        most: So many actions end a path.
     """
 
-    def __init__(self, model: Model, config: OpenAIConfig) -> None:
-        self._model = model
+    def __init__(self, model: Model, config: OpenAIConfig, most: int = MOST_ACTIONS) -> None:
+        self._model, self._most = model, most
         self.identity = config.deciding().model_dump_json()
 
     @override
     def path(self, world: Environment, order: Order) -> Trajectory:
         agent = FlatAgent(acting(self._model, order.task.key, world.language))
-        decide = _decisions(agent, world)
+        decide = _decisions(agent, world, self._most)
         return walk(world, order.task, decide, order.source, order.max_moves)
 
 
-def _decisions(agent: FlatAgent, world: Environment) -> Callable[[Situation], str | StopReason]:
+def _decisions(
+    agent: FlatAgent, world: Environment, most: int
+) -> Callable[[Situation], str | StopReason]:
     """Return what decides on each action as an agent does, until it repeats itself."""
     endings = Endings()
 
@@ -52,7 +55,7 @@ def _decisions(agent: FlatAgent, world: Environment) -> Callable[[Situation], st
             stop = endings.after(action, result)
             if stop is not None:
                 return stop
-        if len(now.history) >= MOST_ACTIONS:
+        if len(now.history) >= most:
             return StopReason.STEP_LIMIT
         try:
             next(agent.act())

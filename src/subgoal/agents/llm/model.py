@@ -11,7 +11,7 @@ from subgoal.annotation.teachers.llm.budget import BudgetReached
 from subgoal.annotation.teachers.llm.config import FORM, OMIT, Mode, OpenAIConfig
 from subgoal.annotation.teachers.llm.conversation import Question
 from subgoal.annotation.teachers.llm.endpoint import Endpoint, QuestionRefused
-from subgoal.annotation.teachers.llm.ledger import Ledger, Reply, default_path
+from subgoal.annotation.teachers.llm.ledger import PLAYED, Ledger, Reply, default_path
 from subgoal.annotation.teachers.llm.persistence import Persistence
 from subgoal.annotation.teachers.llm.prompt import Messages
 from subgoal.annotation.teachers.llm.rate_limit import Pace
@@ -22,7 +22,10 @@ from subgoal.storage.run_folder import RunFolder
 
 R = TypeVar("R")
 
-_A_TURN = (1, 1)
+
+def question(messages: Messages) -> Question:
+    """Return the question of one turn."""
+    return Question((1, 1), messages)
 
 
 def spoken_to(config: OpenAIConfig) -> OpenAIConfig:
@@ -125,7 +128,7 @@ class PaidModel:
 
     async def _asked(self, task: str, messages: Messages) -> Reply:
         async with self._places:
-            return await self._chat.ask(f"play {task}", Question(_A_TURN, messages))
+            return await self._chat.ask(f"{PLAYED}{task}", question(messages))
 
     async def _closed(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}

@@ -16,6 +16,8 @@ class CollectOptions(WorldOptions):
     Example: subgoal collect --run runs/mine --world.types find-plant boil
     """
 
+    dry_run: bool = False
+    """Count the calls, tokens and money of `--collect.source react`, and send nothing."""
     collect: CollectConfig = CollectConfig()
     """Which oracle paths are collected."""
     annotate: Rare[AnnotateConfig] = AnnotateConfig()
@@ -27,5 +29,11 @@ OPTIONS = CollectOptions
 
 def command(options: CollectOptions) -> None:
     """Run the verb."""
+    if options.dry_run:
+        from subgoal.agents.llm.forecast import forecast
+
+        config = options.job().config
+        show(forecast(config.collect, config.annotate.openai))
+        return
     with options.cluster() as cluster:
         show(options.job().collect(**options.where(), cluster=cluster))

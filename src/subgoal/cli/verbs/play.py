@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subgoal.agents.config import AgentName, Decoding
+from subgoal.annotation.config import AnnotateConfig
 from subgoal.cli.options import RunOptions
 from subgoal.cli.output import out, say
 from subgoal.engines.config import EngineConfig
@@ -33,7 +34,7 @@ class PlayOptions(RunOptions):
     agent: str = AgentName.HIERARCHICAL
     """Who plays: an agent of the run folder, or a ready one, by name (`scienceworld`) or folder. Of
     the run folder: `hierarchical`, `flat`, `random_subgoals`, `semi_random_subgoals`,
-    `random_action` or `oracle`."""
+    `random_action`, `oracle`, `react`, `llm_planner` or `asks_when_stuck`."""
     by_hand: bool = False
     """Play yourself, on the keyboard."""
     record: Path | None = None
@@ -43,6 +44,8 @@ class PlayOptions(RunOptions):
     """Seconds to wait after every step."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """The world, the protocol, how students write, and on which engine."""
+    annotate: Rare[AnnotateConfig] = AnnotateConfig()
+    """The model of an agent that asks one, in `annotate.openai`."""
     world: WorldConfig = WorldConfig()
     """The world of all stages."""
     decoding: Decoding = Decoding()
@@ -73,7 +76,8 @@ def command(options: PlayOptions) -> None:
             path = play_by_hand(world, task, out)
     else:
         folder = RunFolder(options.run)
-        path = watch_agent(agent, config.evaluate, folder, task, out, options.delay)
+        openai = config.annotate.openai
+        path = watch_agent(agent, config.evaluate, folder, task, out, options.delay, openai)
     if options.record is not None:
         _record(options.record, path)
 

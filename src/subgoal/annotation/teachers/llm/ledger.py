@@ -23,6 +23,9 @@ from subgoal.record import Record
 
 R = TypeVar("R", bound=Record)
 
+PLAYED = "play "
+"""Begins what a request is about that an agent makes while it plays, and no teacher."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
     id INTEGER PRIMARY KEY,
@@ -297,8 +300,8 @@ class Ledger:
         row = self._base.execute(
             "SELECT COUNT(*), TOTAL(expected_input), TOTAL(expected_output), TOTAL(expected_cost) "
             "FROM attempts WHERE id IN (SELECT MIN(id) FROM attempts "
-            "WHERE run = ? AND state = ? GROUP BY task)",
-            (self._run, AttemptState.ANSWERED),
+            "WHERE run = ? AND state = ? AND task NOT LIKE ? GROUP BY task)",
+            (self._run, AttemptState.ANSWERED, f"{PLAYED}%"),
         ).fetchone()
         return self._held(Foreseen, **dict(zip(Foreseen.model_fields, row, strict=True)))
 
