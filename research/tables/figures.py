@@ -17,7 +17,7 @@ from research.tables.compare_match import compare_match
 from research.tables.exact_match import ExactMatch
 from research.tables.matrix import Place, Sized, player
 from research.tables.table import Chart, Content, Layout, Row, Table
-from subgoal.environments.base import StopReason
+from subgoal.environments.base import StopReason, parts_of
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
 from subgoal.evaluation.compare import PairedDifference, paired
@@ -471,6 +471,5 @@ def _student(card: StudentCard) -> StudentFigures:
         tokens=card.base_tokens + card.tokens,
         data=card.data,
         paths=len(card.trained_on),
-        # a task's key begins with its world and its type
-        types=len({tuple(key.split("/")[:2]) for key in card.trained_on}),
+        types=len({parts_of(key)[:2] for key in card.trained_on}),
     )

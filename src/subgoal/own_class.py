@@ -43,7 +43,7 @@ def imported(place: str, what: str) -> object:
     """Import anything by name; modules in the working directory are found too.
 
     Args:
-        place: Where it lies, as `module:name`.
+        place: Where it lies, as `module:name`; a module alone is returned itself.
         what: Which setting names it, for messages.
 
     Raises:
@@ -55,7 +55,7 @@ def imported(place: str, what: str) -> object:
         sys.path.append(here)
     try:
         found: object = import_module(module)
-        for part in name.split("."):
+        for part in name.split(".") if name else ():
             found = getattr(found, part)
     except KeyboardInterrupt:
         raise

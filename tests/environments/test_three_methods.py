@@ -83,7 +83,7 @@ def test_a_world_without_a_name_is_called_as_it_is_imported() -> None:
 
 def test_what_a_world_has_is_what_its_class_defines() -> None:
     assert not any(has(Lamp(), ability) for ability in Ability)
-    assert all(has(ErrandWorld(), ability) for ability in Ability)
+    assert all(has(ErrandWorld(), ability) for ability in Ability if ability != Ability.SUBGOALS)
     with pytest.raises(EnvironmentFailed, match="oracle_path"):
         Lamp().oracle_path(TABLE.tasks("dev")[0])
 

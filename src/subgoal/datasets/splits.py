@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
-from subgoal.environments.base import Task
+from subgoal.environments.base import Task, parts_of
 from subgoal.errors import DataLeak
 
 
@@ -93,8 +93,8 @@ def unseen(
 
 def _parts(key: str) -> tuple[str, str, str]:
     """Return a task's world, type and simplification setting, by its key."""
-    world, name, _, *setting = key.split("/")
-    return world, name, "/".join(setting) or "the plain world"
+    world, name, _, setting = parts_of(key)
+    return world, name, setting or "the plain world"
 
 
 def _named(names: Iterable[str]) -> str:
@@ -102,7 +102,7 @@ def _named(names: Iterable[str]) -> str:
 
 
 def _variations(keys: Iterable[str]) -> set[tuple[str, ...]]:
-    return {tuple(key.split("/")[:3]) for key in keys}
+    return {parts_of(key)[:3] for key in keys}
 
 
 def _variation(task: Task) -> tuple[str, ...]:

@@ -5,16 +5,20 @@ An adapter implements `Environment`; one object is one live world. Everything do
 beyond them is an `Ability`, which whoever cannot do without asks for with `need`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.own_class import place_of
 from subgoal.record import Record
+
+_KEY = re.compile(r"(.+?)/([^/]+)/(-?\d+)(?:/(.+))?")
+"""The key of a task: its world, type, variation and simplifications."""
 
 
 class StopReason(StrEnum):
@@ -25,7 +29,7 @@ class StopReason(StrEnum):
     FAILED = "failed"
     """The world ended the episode without success."""
     STEP_LIMIT = "step_limit"
-    """The protocol's limit of moves or agent steps was reached."""
+    """The protocol's limit of moves or agent steps was reached, or the world's own."""
     LOOP = "loop"
     """The agent repeated itself without effect."""
     INVALID_STREAK = "invalid_streak"
@@ -63,6 +67,29 @@ class Task(Record):
         return f"{key}/{self.simplifications}" if self.simplifications else key
 
 
+class TaskParts(NamedTuple):
+    """What a task's key says."""
+
+    environment: str
+    """The world."""
+    name: str
+    """The task type."""
+    variation: str
+    """The variation."""
+    simplifications: str
+    """The simplification setting; empty for the plain world."""
+
+
+def parts_of(key: str) -> TaskParts:
+    """Take the key of a task apart; a world's name may have slashes, as Gymnasium's have.
+
+    Args:
+        key: As `Task.key` has it.
+    """
+    found = _KEY.fullmatch(key)
+    return TaskParts(*found.groups("")) if found else TaskParts(key, "", "", "")
+
+
 class Observation(Record):
     """What an agent knows when an episode begins."""
 
@@ -88,7 +115,8 @@ class StepResult(Record):
     entered: bool = False
     """True where the action brought the agent into another place."""
     stop_reason: StopReason | None = None
-    """`solved` or `failed` where the world ended the episode, else None."""
+    """`solved` or `failed` where the world ended the episode, `step_limit` where it lets nobody go
+    on, else None."""
 
 
 class Ability(StrEnum):

@@ -35,6 +35,7 @@ _MOST_SAID = 1000
 _PLAYED = "_task_played"
 _SLOW = {"start": 10, "tasks": 10, "oracle_path": 10}
 _SCORES = range(-100, 101)
+_ENDS = {None, StopReason.SOLVED, StopReason.FAILED, StopReason.STEP_LIMIT}
 
 
 class _Unfit(Exception):
@@ -269,8 +270,9 @@ def _result(value: object, *_: object) -> StepResult:
         raise _Unfit(f"the score {result.score}, which is not within -100..100")
     if result.moves < 0:
         raise _Unfit(f"{result.moves} moves")
-    if result.stop_reason not in {None, StopReason.SOLVED, StopReason.FAILED}:
-        raise _Unfit(f"the stop_reason '{result.stop_reason}', not 'solved', 'failed' or None")
+    if result.stop_reason not in _ENDS:
+        known = "'solved', 'failed', 'step_limit' or None"
+        raise _Unfit(f"the stop_reason '{result.stop_reason}', not {known}")
     return result
 
 

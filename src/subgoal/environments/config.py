@@ -8,7 +8,7 @@ class WorldConfig(Record):
     """The world of all stages."""
 
     environment: WorldName = "scienceworld"
-    """The world."""
+    """The world: its name, `module:Class` or `gymnasium:ID`."""
     options: Rare[WorldOptions] = {}
     """Options of the world's class, by the names of its arguments, such as `{ games = 100 }`. Every
     world takes `valid_actions = false`: nobody is shown the list of actions that it accepts."""

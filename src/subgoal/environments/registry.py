@@ -1,10 +1,14 @@
 """Worlds by name, imported only when asked for.
 
-A world of your own needs no entry: its name is where its class lies, such as `my_worlds:Garden`.
+A world of your own needs no entry here. Its name is where its class lies, such as
+`my_worlds:Garden`; or what an installed package calls it, by an entry point of the group
+`subgoal.worlds`; or `gymnasium:` and its id in Gymnasium.
 """
 
-from functools import lru_cache
+import sys
+from functools import lru_cache, partial
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +37,10 @@ WORLDS: dict[str, tuple[str, str, str]] = {
     "alfworld": ("subgoal.environments.alfworld.world", "AlfWorld", "alfworld"),
 }
 """Name -> module, class, and the extra of this package that installs what the module needs."""
+GROUP = "subgoal.worlds"
+"""The group of entry points by which packages offer worlds."""
+GYMNASIUM = "gymnasium"
+"""How names of Gymnasium's environments begin, and the extra that installs it."""
 LANGUAGES = {
     "babyai": "subgoal.environments.babyai.language",
     "errand": "subgoal.environments.errand",
@@ -50,9 +58,38 @@ def check_name(name: str) -> None:
     Raises:
         ConfigInvalid: There is none.
     """
-    if ":" not in name and name not in WORLDS:
-        known = f"; there are: {', '.join(WORLDS)}, and module:Class of your own"
-        raise ConfigInvalid(f"there is no world '{name}'{nearest(name, WORLDS) or known}")
+    if ":" in name or name in WORLDS:
+        return
+    offered = _offered(tuple(sys.path))
+    if len(offered.get(name, ())) > 1:
+        packages = ", ".join(sorted(_package(one) for one in offered[name]))
+        raise ConfigInvalid(
+            f"several packages offer a world '{name}': {packages}; uninstall all but one"
+        )
+    if name not in offered:
+        names = [*WORLDS, *sorted(offered)]
+        known = f"; there are: {', '.join(names)}, and module:Class of your own"
+        raise ConfigInvalid(f"there is no world '{name}'{nearest(name, names) or known}")
+
+
+@lru_cache(maxsize=1)
+def _offered(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """Return the worlds that installed packages offer, by name.
+
+    Args:
+        path: Where packages lie, `sys.path`: where it changes, others may be found.
+    """
+    del path
+    found: dict[str, list[EntryPoint]] = {}
+    for one in entry_points(group=GROUP):
+        others = found.setdefault(one.name, [])
+        if all(one.value != other.value for other in others):
+            others.append(one)
+    return found
+
+
+def _package(one: EntryPoint) -> str:
+    return f"{one.dist.name} ({one.value})" if one.dist else one.value
 
 
 WorldName = Annotated[str, checked_by(check_name)]
@@ -61,11 +98,11 @@ WorldOptions = dict[str, JsonValue]
 """What the class of a world is made with, by the names of its arguments."""
 
 
-def make(name: str, **options: Any) -> Environment:
+def make(name: str, /, **options: Any) -> Environment:
     """Build a world by name.
 
     Args:
-        name: One of `WORLDS`, or where the class of a world of your own lies, as `module:Class`.
+        name: One of `WORLDS`, what an installed package offers, `module:Class` or `gymnasium:ID`.
         options: Passed to the adapter's class, but for `valid_actions`: where it is false, nobody
             is shown what the world lists.
 
@@ -87,6 +124,7 @@ def make(name: str, **options: Any) -> Environment:
         world = checked_world(_class(name)(**options), name)
     except ModuleNotFoundError as error:
         missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
+        extra = GYMNASIUM if name.startswith(f"{GYMNASIUM}:") else extra
         if not extra or missing in {"", "subgoal"}:
             raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
         raise EnvironmentFailed(
@@ -119,7 +157,10 @@ def language(name: str) -> WorldLanguage:
         return NO_WORDS
     if name in LANGUAGES:
         return import_module(LANGUAGES[name]).LANGUAGE
-    return checked_language(_class(name), name) if ":" in name else NO_WORDS
+    if name.startswith(f"{GYMNASIUM}:"):
+        return NO_WORDS
+    known = ":" in name or name in _offered(tuple(sys.path))
+    return checked_language(_class(name), name) if known else NO_WORDS
 
 
 def folder(name: str) -> Path | None:
@@ -127,7 +168,9 @@ def folder(name: str) -> Path | None:
 
     A package that cannot be imported has none: what was played in a world is read without it.
     """
-    module = LANGUAGES.get(name, name).partition(":")[0]
+    module = LANGUAGES.get(name) or name.partition(":")[0]
+    for one in () if name in LANGUAGES else _offered(tuple(sys.path)).get(name, ()):
+        module = one.module
     package = module.rpartition(".")[0]
     try:
         return Path(str(files(package))) if package else None
@@ -136,7 +179,18 @@ def folder(name: str) -> Path | None:
 
 
 def _class(name: str) -> Any:
+    kind, _, place = name.partition(":")
+    if kind == GYMNASIUM:
+        from subgoal.environments.gymnasium.world import GymnasiumWorld
+
+        return partial(GymnasiumWorld, place)
     if ":" in name:
         return own_class(name, Environment, f"world '{name}'")
+    if name not in WORLDS:
+        check_name(name)
+        (one,) = _offered(tuple(sys.path))[name]
+        return own_class(
+            f"{one.module}:{one.attr or ''}", Environment, f"world '{name}' of {_package(one)}"
+        )
     module, kind, _ = WORLDS[name]
     return getattr(import_module(module), kind)

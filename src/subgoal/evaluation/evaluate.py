@@ -13,7 +13,7 @@ from subgoal.annotation.teachers.llm.config import OpenAIConfig
 from subgoal.cluster import Cluster
 from subgoal.datasets.splits import check_leaks
 from subgoal.engines.config import REFERENCE, EngineConfig, EngineName
-from subgoal.environments.base import Environment, StopReason, Task
+from subgoal.environments.base import Environment, StopReason, Task, parts_of
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import WorldOptions, make
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid
@@ -237,7 +237,7 @@ def subgoals_of(
         )
     place = students or folder / "students"
     cards = [read_card(place / role) for role in AgentShop(place).roles(AgentName.HIERARCHICAL)]
-    learned = {tuple(key.split("/")[:2]) for card in cards for key in card.trained_on}
+    learned = {parts_of(key)[:2] for card in cards for key in card.trained_on}
     return sorted(set[str]().union(*(found[kind] for kind in learned & found.keys() or found)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import AgentCard
+from subgoal.environments.base import parts_of
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import EvaluationSummary
@@ -60,7 +61,7 @@ def agent_card(
         "tags: [subgoal, language-agent, distillation, imitation-learning]",
         "---",
     ]
-    task = students[0].trained_on[0].split("/")[1] if students[0].trained_on else "TYPE"
+    task = parts_of(students[0].trained_on[0]).name if students[0].trained_on else "TYPE"
     parts = [
         "\n".join(front),
         f"# The agent {agent.name}",

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from subgoal.agents.config import AgentName
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import AGENT, AgentCard
+from subgoal.environments.base import parts_of
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
@@ -96,11 +97,11 @@ def _simplifications(cards: list[StudentCard], environment: str) -> str:
     """Return what the students' worlds were simplified by: the rest of their tasks' keys."""
     settings = set[str]()
     for key in (key for card in cards for key in card.trained_on):
-        world, _, _, *rest = key.split("/")
+        world, _, _, setting = parts_of(key)
         if world != environment:
             raise ConfigInvalid(
                 f"the students were trained in {world}, not {environment}; name their world with "
                 "--world.environment"
             )
-        settings.add("/".join(rest))
+        settings.add(setting)
     return ", ".join(sorted(settings))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from subgoal.environments.base import parts_of
 from subgoal.text.format import RenderingName, Role
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _loading(seq2seq: bool) -> str:
 
 def data_text(card: "StudentCard") -> str:
     """Say what a student was trained on: how many paths of each type, and whose annotations."""
-    types = Counter("/".join(key.split("/")[:2]) for key in card.trained_on)
+    types = Counter("/".join(parts_of(key)[:2]) for key in card.trained_on)
     by_teacher = ", ".join(f"{shown(name)} {count}" for name, count in card.teachers.items())
     teachers = f"; annotated by: {by_teacher}" if by_teacher else ""
     lines = [

@@ -1,0 +1,1 @@
+"""Any Gymnasium environment that speaks in texts, as a world."""
