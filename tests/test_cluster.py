@@ -50,7 +50,6 @@ EVALUATE = EvaluateConfig(
     protocol="test",
     per_type=10,
     agents=(AgentName.HIERARCHICAL, AgentName.ORACLE),
-    threads=1,
 )
 
 

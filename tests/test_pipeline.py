@@ -102,7 +102,7 @@ def test_what_stages_share_is_written_once_and_holds_for_all():
     files = {one.annotations for one in (config.train, config.evaluate, config.improve)}
     assert files == {Path("mine.jsonl")}
     seeds = {config.train.student.seed, config.train.training.seed, config.decoding.seed}
-    assert seeds == {3, config.reinforce.seed, config.report.seed}
+    assert seeds == {3, config.reinforce.seed}
     other = changed(config, "collect", {"environment": "scienceworld"}, "x")
     assert other.world.environment == other.improve.environment == "scienceworld"
     assert changed(config, "train", {"seed": 4}, "x").seed == 4
@@ -118,7 +118,7 @@ def test_what_stages_share_is_written_once_and_holds_for_all():
         ("improve", "simplifications", "world.simplifications"),
         ("rollout", "types", "world.types"),
         ("evaluate", "decoding", "decoding"),
-        ("report", "seed", "seed"),
+        ("reinforce", "seed", "seed"),
     ],
 )
 def test_a_key_that_has_moved_is_refused_with_its_new_place(section, key, place):

@@ -23,6 +23,7 @@ from subgoal.annotation.annotate import journal_at
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.config import Config, load_config
 from subgoal.datasets.examples import build, corpus
+from subgoal.record import of_type
 from subgoal.students.build import make_student
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
@@ -32,6 +33,7 @@ from subgoal.training.loss import LearnedLoss, fast_bfloat16
 from subgoal.training.optimizers.muon import Muon
 from subgoal.training.optimizers.optimizer import make_optimizers
 from subgoal.training.run import GRADIENT_LIMIT
+from subgoal.trajectories.config import PER_TYPE
 
 ROOT = Path(__file__).parents[2]
 STEPS = 10
@@ -43,7 +45,8 @@ def paths(config: Config) -> Iterator[AnnotatedTrajectory]:
     taken: Counter[str] = Counter()
     for one in journal_at(ROOT / "data" / "scienceworld" / "annotations.jsonl.zst"):
         name = one.trajectory.task.name
-        if name in config.collect.types and taken[name] < config.collect.per_type:
+        most = of_type(config.collect.per_type, name, PER_TYPE)
+        if name in config.collect.types and taken[name] < most:
             taken[name] += 1
             yield one
 

@@ -77,7 +77,7 @@ class Play(Record):
     @property
     def digest(self) -> str:
         """What names the folder of its episodes, beside its students; agents share it."""
-        left_out = {"agents", "annotations", "threads", "cache_megabytes"}
+        left_out = {"agents", "annotations"}
         decides = self.config.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
         return digest_of(decides)
 

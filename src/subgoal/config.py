@@ -21,8 +21,7 @@ from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
 from subgoal.evaluation.protocol import check_protocol
 from subgoal.plain_text import REPLACEMENT, storable
-from subgoal.record import Rare, Record
-from subgoal.report.config import ReportConfig
+from subgoal.record import Rare, Record, removed
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.shared_keys import gathered, shared, spread, values_of
 from subgoal.storage.journal import write_text
@@ -76,12 +75,17 @@ class Config(Record):
     """What an agent plays to learn from its own successes."""
     reinforce: ReinforceConfig = ReinforceConfig()
     """How students are reinforced by the world's score."""
-    report: ReportConfig = ReportConfig()
-    """What the report shows."""
     decoding: Decoding = Decoding()
     """How students write when they play."""
     engine: EngineConfig = EngineConfig()
     """What computes students when they play."""
+
+    _removed = removed(
+        report=(
+            {"episodes": 60, "max_megabytes": 5.0},
+            "a report steps through 60 episodes, as far as 5 MB hold them",
+        )
+    )
 
     @model_validator(mode="before")
     @classmethod

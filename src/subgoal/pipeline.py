@@ -347,19 +347,15 @@ class Run:
         config, folder = self.config, self._in(restart)
         return reinforce(config.reinforce, config.train, folder, worlds, limits)
 
-    def report(self, **changes: Any) -> "ReportSummary":
+    def report(self) -> "ReportSummary":
         """Write the comparison as `report.html` and `report.json`.
-
-        Args:
-            changes: Keys of `[report]`.
 
         Raises:
             RunFolderInvalid: Nothing was evaluated.
         """
         from subgoal.report.write import report
 
-        self._change("report", changes)
-        return report(self.config.report, self.folder)
+        return report(self.folder, self.config.seed)
 
     def stages(self) -> tuple[str, ...]:
         """Return the stages of the main job that the configuration asks for, in their order."""

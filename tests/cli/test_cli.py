@@ -77,7 +77,8 @@ def test_a_second_run_does_nothing_again(folder, capfd):
 def test_a_run_in_minutes_keeps_what_it_chose_and_says_it(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("subgoal.time_plan.rehearsal._SECONDS", 0.1)
     (tmp_path / "timed.toml").write_text(
-        SMALL + "[plan]\nminutes = 0.001\nleast_tokens = 2000\n[collect.caps]\nfetch = 3\n"
+        SMALL.replace("per_type = 4", "per_type = { fetch = 3, default = 4 }", 1)
+        + "[plan]\nminutes = 0.001\nleast_tokens = 2000\n"
     )
     run = tmp_path / "run"
     words = ["run", "--config", str(tmp_path / "timed.toml"), "--run", str(run)]

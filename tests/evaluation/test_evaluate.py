@@ -28,7 +28,6 @@ from subgoal.errors import (
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate, subgoals_of, tasks_of
 from subgoal.evaluation.summary import evaluated, journal, summarize
-from subgoal.report.config import ReportConfig
 from subgoal.report.write import report
 from subgoal.storage.digests import write_digests
 from subgoal.storage.run_folder import RunFolder
@@ -202,7 +201,7 @@ def test_scores_of_students_that_were_trained_again_since_are_named_stale(
     weights.write_bytes(content)
     (note,) = (note for note in summarize(folder, "test").notes if "students/both" in note)
     assert "errand-agent" in note
-    report(ReportConfig(), folder)
+    report(folder)
     stored = json.loads((folder / "report.json").read_text())
     assert "evaluate-test-errand-agent" in stored["notes"][0]
     assert "students/both" in stored["results"][0]["notes"][0] + stored["results"][0]["notes"][1]

@@ -15,7 +15,6 @@ from subgoal.evaluation.summary import Students, journal, students_file, summari
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
 from subgoal.report.charts import forests, line_chart
-from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import outdated
 from subgoal.report.html import json_text
 from subgoal.report.write import report
@@ -88,7 +87,7 @@ def test_the_table_reads_like_this(folder: RunFolder) -> None:
 
 
 def test_the_report_is_written_and_says_the_result_first(folder: RunFolder) -> None:
-    written = report(ReportConfig(), folder)
+    written = report(folder)
     assert written.data.headline.startswith(
         "On 9 tasks of 3 task types (protocol paper), hierarchical scores 72.2 of 100"
     )
@@ -109,7 +108,7 @@ def test_a_training_that_ended_early_is_said_before_every_score(folder: RunFolde
     for agent, extent in (("hierarchical", cut), ("flat", whole)):
         students = Students(extents={"both" if extent is cut else "flat": extent})
         students_file(folder, "paper", agent).write_text(students.model_dump_json())
-    written = report(ReportConfig(), folder)
+    written = report(folder)
     early, unequal = written.data.cautions
     assert "trained on 19 % of its budget" in early
     assert "hierarchical 680,000" in unequal
@@ -122,7 +121,7 @@ def test_a_training_that_ended_early_is_said_before_every_score(folder: RunFolde
 def test_a_training_that_is_not_complete_is_said(folder: RunFolder) -> None:
     with pytest.raises(KeyboardInterrupt), folder.stage("train-flat", _Nothing()):
         raise KeyboardInterrupt
-    assert "'flat'" in report(ReportConfig(), folder).data.cautions[0]
+    assert "'flat'" in report(folder).data.cautions[0]
 
 
 class _Tags(HTMLParser):
@@ -137,17 +136,17 @@ class _Tags(HTMLParser):
 
 def test_a_report_of_other_stages_than_are_there_is_outdated(folder: RunFolder) -> None:
     assert not outdated(folder)  # there is none
-    report(ReportConfig(), folder)
+    report(folder)
     assert not outdated(folder)
     with folder.stage("evaluate-paper-oracle", Record()) as stage:
         stage.finish({})
     assert outdated(folder)
-    report(ReportConfig(), folder)
+    report(folder)
     assert not outdated(folder)
 
 
 def test_text_of_the_world_stays_text(folder: RunFolder) -> None:
-    text = report(ReportConfig(), folder).page.read_text()
+    text = report(folder).page.read_text()
     tags = _Tags(text).tags
     assert [a.get("type") for tag, a in tags if tag == "script"] == ["application/json", None]
     assert not [a for tag, a in tags if tag == "img" or any(key.startswith("on") for key in a)]
@@ -158,7 +157,7 @@ def test_text_of_the_world_stays_text(folder: RunFolder) -> None:
 
 
 def test_the_page_loads_nothing(folder: RunFolder) -> None:
-    text = report(ReportConfig(), folder).page.read_text()
+    text = report(folder).page.read_text()
     assert "http://" not in text
     assert "https://" not in text
     links = [a[key] for _, a in _Tags(text).tags for key in ("src", "href") if key in a]
@@ -171,18 +170,21 @@ def test_the_policy_names_the_script_by_digest(folder: RunFolder) -> None:
     import base64
     import hashlib
 
-    text = report(ReportConfig(), folder).page.read_text()
+    text = report(folder).page.read_text()
     script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
     assert script is not None
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
 
 
-def test_episodes_are_left_out_where_the_page_would_grow_too_large(folder: RunFolder) -> None:
-    whole = report(ReportConfig(), folder).page
+def test_episodes_are_left_out_where_the_page_would_grow_too_large(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = report(folder).page
     assert "27 of 27 episodes" in whole.read_text()
     limit = whole.stat().st_size - 5000
-    small = report(ReportConfig(max_megabytes=limit / 1e6), folder).page
+    monkeypatch.setattr("subgoal.report.write.MOST_BYTES", limit)
+    small = report(folder).page
     assert small.stat().st_size <= limit
     assert re.search(r"\b2[0-6] of 27 episodes", small.read_text())
 

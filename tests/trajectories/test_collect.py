@@ -141,11 +141,11 @@ def test_a_task_without_a_path_is_named_and_tried_again(tmp_path, monkeypatch):
     assert [one.key for one in failures(RunFolder(tmp_path))] == ["errand/fetch/0"]
 
 
-def test_some_types_are_capped(tmp_path):
-    config = CollectConfig(environment="errand", per_type=3, caps={"fetch": 1, "deliver-two": 9})
+def test_a_type_has_a_number_of_its_own(tmp_path):
+    config = CollectConfig(environment="errand", per_type={"fetch": 1, "default": 3})
     summary = collect(config, RunFolder(tmp_path / "capped"))
     assert summary.by_type == {"fetch": 1, "deliver-two": 3, "visit-and-focus": 3}
-    wrong = CollectConfig(environment="errand", caps={"fetsh": 1})
+    wrong = CollectConfig(environment="errand", per_type={"fetsh": 1})
     with pytest.raises(TaskUnknown, match="did you mean 'fetch'"):
         collect(wrong, RunFolder(tmp_path / "wrong"))
 
@@ -156,7 +156,7 @@ def test_a_type_that_is_named_twice_is_collected_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"known_only": True}, {"types": ("fetch",), "caps": {"fetch": 0}}]
+    "wrong", [{"known_only": True}, {"types": ("fetch",), "per_type": {"fetch": 0}}]
 )
 def test_nothing_to_collect_is_an_error(tmp_path, wrong):
     with pytest.raises(ConfigInvalid, match="nothing to collect"):

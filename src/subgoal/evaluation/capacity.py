@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from subgoal.engines.base import Engine
 
+MEGABYTES = 4096
+"""What the episodes that are played at once may keep computed (KV cache), together."""
+
 
 def prefix_bytes(engines: Sequence[Engine]) -> int:
     """Return the most bytes that one episode keeps computed: a stream of each of its students."""
     return sum(engine.stream_bytes for engine in engines)
 
 
-def episodes_at_once(engines: Sequence[Engine], worlds: int, megabytes: int) -> int:
+def episodes_at_once(engines: Sequence[Engine], worlds: int, megabytes: int = MEGABYTES) -> int:
     """Return how many episodes to play at once: at least one, at most one a world.
 
     Args:

@@ -7,7 +7,7 @@ from pydantic import Field
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.registry import WorldName, WorldOptions
-from subgoal.record import ForAll, FromWorld, FromWorldOrOwn, Rare, Record
+from subgoal.record import ForAll, FromWorld, FromWorldOrOwn, Rare, Record, removed
 
 
 class EvaluateConfig(Record):
@@ -36,11 +36,10 @@ class EvaluateConfig(Record):
     """How students write."""
     engine: ForAll[EngineConfig] = EngineConfig()
     """What computes the students."""
-    threads: Rare[int] = Field(default=0, ge=0)
-    """Number of CPU threads that students compute with; 0: one per 16M parameters."""
-    cache_megabytes: Rare[int] = 4096
-    """Memory for the KV cache of all episodes that are played at once. Where they could need more,
-    fewer are played at once; the stage's manifest names what one episode can need."""
+    _removed = removed(
+        threads=(0, "students compute with a CPU thread per 16M parameters"),
+        cache_megabytes=(4096, "the KV cache has at most 4 GiB; fewer --worlds need less"),
+    )
 
 
 class RolloutConfig(Record):

@@ -44,10 +44,6 @@ class Engagement(Record):
     """All sub-goals of the training set, for the agent that draws from them."""
     engine: EngineConfig
     """What they play on."""
-    threads: int
-    """CPU threads that students compute with; 0: one, as a worker has one core."""
-    cache_megabytes: int
-    """What the texts of a worker's episodes may keep computed."""
     worlds: int
     """Worlds of each worker."""
     limits: WorldLimits
@@ -69,10 +65,11 @@ class EpisodeWorker(Worker):
                 file = students / name.removeprefix(_STUDENTS)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-        self._shop = AgentShop(students, job.subgoals, job.decoding, job.engine, job.threads or 1)
+        threads = 1  # a worker has one core
+        self._shop = AgentShop(students, job.subgoals, job.decoding, job.engine, threads)
         self._make = self._shop.factory(job.agent)
         engines = self._shop.loaded_engines(job.agent)
-        self._places = episodes_at_once(engines, job.worlds, job.cache_megabytes)
+        self._places = episodes_at_once(engines, job.worlds)
         for file in students.rglob("*.safetensors"):
             file.unlink()  # it is loaded; a process that is killed leaves nothing large behind
 

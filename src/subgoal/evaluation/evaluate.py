@@ -148,7 +148,7 @@ def evaluate(
         raise ConfigInvalid(f"the agent '{asking[0]}' {said}")
     with ExitStack() as resources:
         model = resources.enter_context(_model(openai, folder)) if asking else None
-        shop = AgentShop(place, subgoals, config.decoding, engine, config.threads, model)
+        shop = AgentShop(place, subgoals, config.decoding, engine, model=model)
         if cluster is None:
             made = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
             pool = resources.enter_context(made)
@@ -157,7 +157,7 @@ def evaluate(
 
             def play(name: str, missing: Sequence[Task]) -> Iterator[Episode]:
                 make, engines = shop.factory(kinds[name]), shop.loaded_engines(kinds[name])
-                places = episodes_at_once(engines, pool.size, config.cache_megabytes)
+                places = episodes_at_once(engines, pool.size)
                 return rollout(missing, make, name, rules, pool, places)
 
         else:
@@ -172,8 +172,6 @@ def evaluate(
                     decoding=config.decoding,
                     engine=pinned(engine, shop.engines(kinds[name]).values()),
                     subgoals=tuple(subgoals),
-                    threads=config.threads,
-                    cache_megabytes=config.cache_megabytes,
                     worlds=worlds_of_a_worker(worlds),
                     limits=limits,
                 )

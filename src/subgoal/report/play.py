@@ -161,7 +161,7 @@ def watch_agent(
     from subgoal.agents.factory import AgentShop
     from subgoal.agents.released import ReleasedAgent
 
-    playing = config.decoding, config.engine, config.threads
+    playing = config.decoding, config.engine
     if isinstance(agent, ReleasedAgent):
         agent.check_world(config.environment)
         name, kind = agent.name, agent.card.kind

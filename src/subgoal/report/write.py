@@ -5,7 +5,6 @@ from pathlib import Path
 from typing_extensions import override
 
 from subgoal.report.analyses import ReportData, analyse
-from subgoal.report.config import ReportConfig
 from subgoal.report.freshness import REPORT
 from subgoal.report.html import page
 from subgoal.storage.journal import write_text
@@ -37,14 +36,24 @@ class ReportSummary(Summary):
         ]
 
 
-def report(config: ReportConfig, folder: RunFolder) -> ReportSummary:
+EPISODES = 60
+"""Most episodes to step through; the first variations of every task type come first."""
+MOST_BYTES = 5_000_000
+"""Largest size of the page; fewer episodes are shown where they would not fit."""
+
+
+def report(folder: RunFolder, seed: int = 0) -> ReportSummary:
     """Write the report of a run folder; cheap, so it is written anew at every call.
+
+    Args:
+        folder: The run folder.
+        seed: Seed of the bootstrap intervals.
 
     Raises:
         RunFolderInvalid: Nothing was evaluated.
     """
-    data = analyse(folder, config.episodes, config.seed)
+    data = analyse(folder, EPISODES, seed)
     written = ReportSummary(data=data, page=folder / "report.html", json_file=folder / REPORT)
-    write_text(written.page, page(data, int(config.max_megabytes * 1_000_000)))
+    write_text(written.page, page(data, MOST_BYTES))
     write_text(written.json_file, data.model_dump_json(indent=1) + "\n")
     return written

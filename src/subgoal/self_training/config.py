@@ -19,17 +19,13 @@ class ImproveConfig(Record):
     """Options of the world."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world; empty: the plain world."""
-    agent: AgentName = AgentName.HIERARCHICAL
-    """Who plays. It must set sub-goals."""
     types: FromWorld[tuple[str, ...]] = ()
     """Task types; empty: all."""
     per_type: int = Field(default=10, ge=1)
     """Number of train variations per task type, spread evenly over all of them."""
     tries: int = Field(default=1, ge=1)
-    """Number of times that each is played: first greedily, then at `temperature`, each time with
-    another seed."""
-    temperature: Rare[float] = Field(default=0.5, gt=0)
-    """Sampling temperature of the tries after the first."""
+    """Number of times that each is played: first greedily, then sampled at a temperature of 0.5,
+    each time with another seed."""
     annotations: ForAll[Path | None] = None
     """The annotated paths that its students learned from, to which its own are added; left out: the
     run folder's."""
@@ -37,6 +33,10 @@ class ImproveConfig(Record):
     """How students write."""
     engine: ForAll[EngineConfig] = EngineConfig()
     """What computes the students."""
+    _removed = removed(
+        agent=("hierarchical", "the hierarchical agent plays: no other sets sub-goals of its own"),
+        temperature=(0.5, "tries after the first are sampled at 0.5"),
+    )
 
 
 class ReinforceConfig(Record):
@@ -60,22 +60,14 @@ class ReinforceConfig(Record):
     variations: int = Field(default=40, ge=1)
     """Number of train variations that a round plays."""
     attempts: int = Field(default=6, ge=2)
-    """Number of times that each is played per round."""
-    temperature: Rare[float] = Field(default=0.8, gt=0)
-    """Sampling temperature of these attempts."""
-    floor: Rare[float] = Field(default=0.1, ge=0, lt=1)
-    """Tokens below this probability are not made less probable still."""
+    """Number of times that each is played per round, sampled at a temperature of 0.8."""
     learning_rate: float = Field(default=1.5e-4, gt=0)
     """Learning rate of AdamW. It falls evenly to a tenth over the rounds."""
-    batch_tokens: Rare[int] = Field(default=33_000, ge=1)
-    """Largest number of tokens per update, padding counted."""
     anchor: Rare[float] = Field(default=0.3, ge=0)
     """Weight of the loss on annotated paths in each update; 0: no annotated paths are needed."""
-    average: Rare[float] = Field(default=0.15, gt=0, le=1)
-    """Share of a round's weights in the running average that is kept."""
     dev_every: Rare[int] = Field(default=5, ge=0)
-    """Number of rounds between two evaluations on dev, where the average plays greedily; 0: none,
-    and the last average is kept."""
+    """Number of rounds between two evaluations on dev, where the running average of the weights
+    plays greedily; 0: none, and the last average is kept."""
     dev_protocol: Rare[str] = "dev"
     """The protocol of these evaluations."""
     dev_per_type: Rare[int] = Field(default=0, ge=0)
@@ -87,5 +79,9 @@ class ReinforceConfig(Record):
         blame=(0.5, "negative advantages count half"),
         clip=(1.0, "gradients are cut to 1"),
         anchor_tokens=(6_000, "an update has 6,000 tokens of annotated paths"),
+        temperature=(0.8, "attempts are sampled at 0.8"),
+        floor=(0.1, "tokens below a probability of 0.1 are not made less probable still"),
+        batch_tokens=(33_000, "an update has at most 33,000 tokens"),
+        average=(0.15, "the running average takes 0.15 of each round's weights"),
         pull=(0.0, "weights are not drawn back to their average"),
     )

@@ -21,7 +21,6 @@ from subgoal.augmentation.augment import learned_from
 from subgoal.environments.base import Environment, Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
-from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
@@ -42,6 +41,8 @@ FILE = "improved.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
 _EPISODES = "improve/episodes.jsonl"
 _FIRST = 1
+_TEMPERATURE = 0.5
+"""Sampling temperature of the tries after the first."""
 
 
 class TypeGain(Record):
@@ -101,19 +102,17 @@ def improve(
         limits: When a world is given up and replaced.
 
     Raises:
-        ConfigInvalid: The agent sets no sub-goals, or there is no such file of annotations.
+        ConfigInvalid: There is no such file of annotations.
         RunFolderInvalid: The run folder has no annotations.
         StudentInvalid: A student is missing or damaged.
     """
-    if config.agent is not AgentName.HIERARCHICAL:
-        raise ConfigInvalid(f"improve.agent = '{config.agent}' sets no sub-goals of its own")
     source, held = learned_from(config.annotations, folder, "annotations")
     episodes, store = _episodes(folder), journal(folder)
     shop = AgentShop(folder / "students", (), config.decoding, config.engine)
-    shop.load(config.agent)
+    shop.load(AgentName.HIERARCHICAL)
     inputs = {
         f"students/{role}": weights_file(place)
-        for role, place in shop.folders(config.agent).items()
+        for role, place in shop.folders(AgentName.HIERARCHICAL).items()
     }
     rules, tasks = _asked(config)
     inputs["annotations"] = held
@@ -122,7 +121,7 @@ def improve(
             if stage.fresh:
                 episodes.clear()
                 store.clear()
-            stage.note(*shop.strange(config.agent, tasks))
+            stage.note(*shop.strange(AgentName.HIERARCHICAL, tasks))
             for note in stage.manifest.notes:
                 console.print(f"Note: {note}", soft_wrap=True)
             pool = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
@@ -164,18 +163,18 @@ def _play(
     episodes: Journal[Episode],
 ) -> None:
     held = episodes.by_key()
-    places = episodes_at_once(shop.loaded_engines(config.agent), pool.size, 4096)
+    places = episodes_at_once(shop.loaded_engines(AgentName.HIERARCHICAL), pool.size)
     total = len(tasks) * config.tries
     with (
         closing(episodes),
         Progress("play train variations", total, "episodes", len(held)) as progress,
-        shop.threads(config.agent),
+        shop.threads(AgentName.HIERARCHICAL),
     ):
         solved = sum(one.solved for one in held.values())
         for number in range(_FIRST, config.tries + 1):
             name = f"own {number}"
             missing = [task for task in tasks if f"{name} {task.key}" not in held]
-            factory = shop.writing(_decoding(config, number)).factory(config.agent)
+            factory = shop.writing(_decoding(config, number)).factory(AgentName.HIERARCHICAL)
             for episode in rollout(missing, factory, name, rules, pool, places):
                 episodes.append(episode)
                 solved += episode.solved
@@ -185,7 +184,7 @@ def _play(
 def _decoding(config: ImproveConfig, number: int) -> Decoding:
     if number == _FIRST:
         return config.decoding
-    return config.decoding.model_copy(update={"temperature": config.temperature, "seed": number})
+    return config.decoding.model_copy(update={"temperature": _TEMPERATURE, "seed": number})
 
 
 def _chosen(

@@ -53,6 +53,14 @@ from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.training.train import students_folder
 
+_TEMPERATURE = 0.8
+"""Sampling temperature of the attempts."""
+_FLOOR = 0.1
+"""Tokens below this probability are not made less probable still."""
+_BATCH_TOKENS = 33_000
+"""Most tokens of an update, padding counted."""
+_AVERAGED = 0.15
+"""Share of a round's weights in the running average."""
 _LAST_RATE = 0.1
 """The learning rate falls evenly to this share of its beginning."""
 
@@ -299,7 +307,7 @@ def _round(run: _Run, state: ReinforceState) -> tuple[RoundLine, ReinforceState]
         updates = max(updates, len(learned))
         losses += [loss for loss, _ in learned]
         held += [loss for _, loss in learned]
-        policy.settle(config.average)
+        policy.settle(_AVERAGED)
     every = [score for mine in scores for score in mine]
     line = RoundLine(
         round=number,
@@ -340,7 +348,7 @@ def _played(run: _Run, tasks: Sequence[Task], number: int) -> list[list[Attempt]
                 task,
                 Decoding(
                     choose=True,
-                    temperature=config.temperature,
+                    temperature=_TEMPERATURE,
                     seed=(config.seed * 100_000 + number) * 1_000 + attempt,
                 ),
             )
@@ -370,10 +378,10 @@ def _learn(
     """Take the updates of a round; return policy loss and anchor loss of each."""
     config, model = run.config, policy.student.model
     model.train()
-    loss = PolicyLoss(model, config.floor)
+    loss = PolicyLoss(model, _FLOOR)
     pad = model.config.pad_token_id or 0
     found: list[tuple[float, float]] = []
-    for ids, weights in weighed_batches(texts, config.batch_tokens, pad, number):
+    for ids, weights in weighed_batches(texts, _BATCH_TOKENS, pad, number):
         total = loss.weighed(ids, weights)
         value, held = total.item(), 0.0
         if anchor is not None:

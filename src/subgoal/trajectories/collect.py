@@ -11,7 +11,7 @@ and is marked by how it ended.
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,10 +25,11 @@ from subgoal.environments.registry import make
 from subgoal.environments.task_table import SPLITS
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.progress import Progress, console
+from subgoal.record import DEFAULT, of_type
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
-from subgoal.trajectories.config import CollectConfig, PathSource
+from subgoal.trajectories.config import PER_TYPE, CollectConfig, PathSource
 from subgoal.trajectories.own_paths import (
     Account,
     OwnPaths,
@@ -284,7 +285,7 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
             _check_oracle(config, world, plans)
             if not plans:
                 raise ConfigInvalid(
-                    "there is nothing to collect: no variation is left by collect.caps, or none "
+                    "there is nothing to collect: collect.per_type leaves no variation, or none "
                     "has a known path (collect.known_only)"
                 )
             return plans, None
@@ -324,7 +325,7 @@ def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task
     if absent and not config.types:
         few = f"world '{config.environment}' has no {config.split} variation of {', '.join(absent)}"
         console.print(f"{few}: nothing is collected of that", soft_wrap=True)
-    for name in (*config.types, *config.caps):
+    for name in (*config.types, *_named(config)):
         if name in absent:
             raise TaskUnknown(
                 f"task type '{name}' of world '{config.environment}' has no variation in the split "
@@ -334,6 +335,11 @@ def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task
             raise TaskUnknown(
                 f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
             )
+
+
+def _named(config: CollectConfig) -> Iterable[str]:
+    """Return the task types that have a number of their own."""
+    return config.per_type.keys() - {DEFAULT} if isinstance(config.per_type, dict) else ()
 
 
 def _plans(config: CollectConfig, tasks: Sequence[Task], held: Mapping[str, int]) -> list[_Plan]:
@@ -353,8 +359,7 @@ def _plans(config: CollectConfig, tasks: Sequence[Task], held: Mapping[str, int]
         # One fixed order whatever is asked for, so that few are among many.
         random.Random(name).shuffle(mine)
         mine.sort(key=_rank)
-        most = min(config.per_type, config.caps.get(name, config.per_type))
-        left = max(0, most - held.get(name, 0))
+        left = max(0, of_type(config.per_type, name, PER_TYPE) - held.get(name, 0))
         plans += [plan for plan in mine if plan.known or not config.known_only][:left]
     return plans
 

@@ -4,11 +4,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from subgoal.environments.registry import WorldName, WorldOptions
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.record import FromWorld, Rare, Record
+from subgoal.record import FromWorld, Rare, Record, removed
 from subgoal.validation import checked_by
 
 
@@ -29,6 +29,10 @@ def _check_source(name: str) -> None:
         raise ConfigInvalid(f"there is no source '{name}'{nearest(name, PathSource) or known}")
 
 
+PER_TYPE = 20
+"""Variations per task type where nothing else is said."""
+
+
 class CollectConfig(Record):
     """Which oracle paths are collected."""
 
@@ -40,11 +44,9 @@ class CollectConfig(Record):
     """Task types; empty: all."""
     split: Rare[str] = "train"
     """Which split the variations are of."""
-    per_type: int = Field(default=20, ge=1)
+    per_type: PositiveInt | dict[str, NonNegativeInt] = PER_TYPE
     """Number of variations per task type, or all where there are fewer. Of a file (`paths`), all
-    are taken."""
-    caps: Rare[dict[str, NonNegativeInt]] = {}
-    """Largest number of variations of single task types, where `per_type` is more."""
+    are taken. A table says it by task type, with `default`."""
     simplifications: FromWorld[str] = ""
     """Simplifications of the world, such as `easy`; empty: none."""
     source: Rare[Annotated[str, checked_by(_check_source)]] = PathSource.SHIPPED
@@ -62,3 +64,9 @@ class CollectConfig(Record):
     slow."""
     max_moves: Rare[int] = Field(default=2000, ge=1)
     """Number of moves after which a replay is stopped."""
+    _removed = removed(
+        caps=(
+            {},
+            "write it as the table collect.per_type, with the per_type of others as `default`",
+        )
+    )

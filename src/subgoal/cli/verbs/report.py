@@ -4,7 +4,6 @@ from subgoal.cli.options import RunOptions
 from subgoal.cli.output import show
 from subgoal.errors import ConfigInvalid
 from subgoal.record import Rare
-from subgoal.report.config import ReportConfig
 from subgoal.storage.run_folder import RunFolder
 
 
@@ -23,8 +22,6 @@ class ReportOptions(RunOptions):
     paths: int = 60
     """Number of annotated paths to show. The first of every task type come before the second of
     any."""
-    report: ReportConfig = ReportConfig()
-    """What the report shows."""
     seed: Rare[int] = 0
     """Seed of all that is drawn or sampled."""
 

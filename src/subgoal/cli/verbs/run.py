@@ -10,7 +10,6 @@ from subgoal.evaluation.config import RolloutConfig
 from subgoal.pipeline import JobWatch
 from subgoal.progress import clock
 from subgoal.record import Rare
-from subgoal.report.config import ReportConfig
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.summary import Summary
 
@@ -26,8 +25,6 @@ class JobOptions(WorldOptions, Config):
     """Delete the whole run folder and begin again. First it is checked that the run can begin."""
     augment: Rare[AugmentConfig] = AugmentConfig()
     """How annotated paths are rewritten before students learn from them."""
-    report: Rare[ReportConfig] = ReportConfig()
-    """What the report shows."""
     rollout: Rare[RolloutConfig] = RolloutConfig()
     """Which dev tasks students play while they are trained."""
     improve: Rare[ImproveConfig] = ImproveConfig()

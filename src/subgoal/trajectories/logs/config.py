@@ -13,7 +13,7 @@ _ODD = re.compile("[^a-z0-9_-]+")
 class LogsConfig(Record):
     """Which logs are imported, and what of them is learned from."""
 
-    environment: FromWorld[WorldName] = LOG
+    environment: FromWorld[WorldName] = "scienceworld"
     """What the log is called, such as `log:airline`; another world's name: as its first file is."""
     files: Words[tuple[Path, ...]] = ()
     """Files of logs; `.gz` and `.zst` are unpacked."""
@@ -33,7 +33,7 @@ class LogsConfig(Record):
     @property
     def world(self) -> str:
         """What the log is called as a world."""
-        if self.environment.startswith(LOG) and self.environment != LOG:
+        if self.environment.startswith(LOG):
             return self.environment
         stem = self.files[0].name.partition(".")[0] if self.files else ""
         return f"{LOG}{_ODD.sub('-', stem.lower()).strip('-') or 'mine'}"
