@@ -201,7 +201,8 @@ def test_a_student_that_is_trained_further_remembers_what_it_was_trained_on(tiny
 @pytest.mark.parametrize("field", ["per_type", "earlier", "only_renamed"])
 def test_a_type_that_is_not_in_the_data_is_named(tiny, tmp_path, field):
     value = ("fetsh",) if field == "only_renamed" else {"fetsh": 1, "default": 1}
-    asked = tiny.model_copy(update={"dataset": tiny.dataset.model_copy(update={field: value})})
+    dataset = type(tiny.dataset).model_validate({**tiny.dataset.model_dump(), field: value})
+    asked = tiny.model_copy(update={"dataset": dataset})
     with pytest.raises(ConfigInvalid, match=f"{field}: the data has no task type 'fetsh'"):
         train(asked, RunFolder(tmp_path / "run"))
 
