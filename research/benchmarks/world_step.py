@@ -138,7 +138,8 @@ def main() -> None:
         paths, kinds = textworldexpress_paths, [adapter(TextWorldExpress), textworldexpress_class()]
     with ExitStack() as stack:
         opened = (stack.enter_context(kind) for kind in kinds)
-        players = dict(zip(("adapter", "class", "engine"), opened, strict=False))
+        names: tuple[str, ...] = ("adapter", "class", "engine")
+        players = dict(zip(names, opened, strict=False))
         by_type: dict[str, Counter[str]] = defaultdict(Counter)
         counts = Counter[str]()
         for number in range(-1, rounds):  # round -1 warms the Java compilers up and is not counted
