@@ -47,7 +47,7 @@ class AlfWorld(EngineWorld):
             raise ModuleNotFoundError("No module named 'alfworld'", name="alfworld")
         self._data = data
         self._engine: Any = None
-        self._seen = ""
+        self._worded: dict[str, str] = {}
 
     @property
     def _games(self) -> Games:
@@ -63,9 +63,9 @@ class AlfWorld(EngineWorld):
         self._load(task)
         with _translator():
             text = str(self._engine.reset().feedback)
-            self._seen = self._worded("look")
+        self._worded.clear()
         told = _TASK.search(text)
-        beginning = EngineAnswer(text, score=0, moves=0, place=self._place())
+        beginning = EngineAnswer(text, score=0, moves=0, place="")
         return told[0] if told else text, beginning
 
     @override
@@ -73,12 +73,13 @@ class AlfWorld(EngineWorld):
         known = action in self._engine.state["admissible_commands"]
         with PYTHON_ENGINE:
             state, _, _ = self._engine.step(action)
-            self._seen = self._worded("look")
+        self._worded.clear()
+        went = known and action.startswith(LANGUAGE.movement)
         return EngineAnswer(
             text=str(state.feedback),
             score=100 if state["won"] else 0,
             moves=before.moves + known,
-            place=self._place(),
+            place=self._place() if went else before.place,
             accepted=known,
             stop=StopReason.SOLVED if state["won"] else None,
         )
@@ -90,13 +91,12 @@ class AlfWorld(EngineWorld):
     @override
     def look(self) -> str:
         self._live()
-        return self._seen
+        return self._wording("look")
 
     @override
     def inventory(self) -> str:
         self._live()
-        with PYTHON_ENGINE:
-            return self._worded("inventory")
+        return self._wording("inventory")
 
     @override
     def valid_actions(self) -> Sequence[str]:
@@ -130,8 +130,10 @@ class AlfWorld(EngineWorld):
                 thing.name = names.demangle_alfred_name(thing.id)
         self._engine = engine
 
-    def _worded(self, command: str) -> str:
-        """Word what a command would answer now."""
+    def _wording(self, command: str) -> str:
+        """Word what a command would answer now: it takes as long as a tenth of a step."""
+        if command in self._worded:
+            return self._worded[command]
         state = self._engine._pddl_state
         context: dict[str, Any] = {
             "state": state,
@@ -140,10 +142,12 @@ class AlfWorld(EngineWorld):
             "mapping": {},
             "entity_infos": self._engine._entity_infos,
         }
-        return str(self._engine._logic.grammar.derive(f"#{command}.feedback#", context))
+        with PYTHON_ENGINE:
+            text = str(self._engine._logic.grammar.derive(f"#{command}.feedback#", context))
+        return self._worded.setdefault(command, text)
 
     def _place(self) -> str:
-        facing = re.search(LANGUAGE.room, self._seen)
+        facing = re.search(LANGUAGE.room, self._wording("look"))
         return facing[1] if facing else ""
 
 
