@@ -38,6 +38,7 @@ LANGUAGE = WorldLanguage(
     open="open",
     close="close",
     subgoals={"put": "place", "insert": "place", "drop": "put_down"},
+    in_vain="already open",
     room=r"-= (.+?) =-",
 )
 """How its actions are built, and how its answers are read."""
