@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
         "per_type": 1,
     },
 }
-HEAD = {"shows": "?", "scale": "tiny"}
+HEAD = {"shows": "?", "scales": ["tiny"]}
 OVERALL: dict[str, Any] = {
     **HEAD,
     "title": "Overall",

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -86,8 +86,8 @@ def _obey(options: RunTables | ShowTables) -> None:
     chosen = asked(options.run, options.configs, options.scale)
     tables = chosen.tables([name for word in options.tables for name in word.split(",") if name])
     if isinstance(options, ShowTables):
-        for sized in tables:
-            _show(sized, options, chosen)
+        for _, several in groupby(tables, key=lambda sized: sized.table.name):
+            _show(list(several), options, chosen)
     elif options.dry_run:
         _list(jobs(tables), Place(options.run))
     else:
@@ -103,12 +103,13 @@ def _run(todo: Sequence[Job], options: RunTables) -> None:
     say("  " + shlex.join([*PROGRAM, "show", *options.tables, "--run", str(options.run)]))
 
 
-def _show(sized: Sized, options: ShowTables, chosen: Asked) -> None:
-    run, name, place = options.run, sized.table.name, Place(options.run)
+def _show(several: Sequence[Sized], options: ShowTables, chosen: Asked) -> None:
+    sized, run, place = several[0], options.run, Place(options.run)
+    name = sized.table.name
     smaller = sized.name != FULL and FULL in chosen.catalogue.scales
-    completes = chosen.command(name, run, sized.name)
+    completes = chosen.command(name, run, sized.name if len(several) == 1 else "")
     whole = chosen.command(name, run, FULL) if smaller else ""
-    found, costs = figures(sized, place, completes, options.seed, whole), row_costs(sized, place)
+    found, costs = figures(several, place, completes, options.seed, whole), row_costs(sized, place)
     out.print(printed(found, costs))
     files = write_table(found, run / "tables", costs)
     others = [files.markdown, files.json_file, *filter(None, (files.chart, files.cost_file))]

@@ -54,12 +54,12 @@ class Asked:
         return [
             Sized(table, name, self.catalogue.scale(name))
             for table in self.catalogue.tables(names)
-            for name in (self.scale or table.scale,)
+            for name in ((self.scale,) if self.scale else table.scales)
         ]
 
     def command(self, table: str, run: Path, scale: str) -> str:
-        """Return the command that fills a table at a scale."""
-        words = [*PROGRAM, "run", table, "--run", str(run), "--scale", scale]
+        """Return the command that fills a table at a scale, or at its own where that is empty."""
+        words = [*PROGRAM, "run", table, "--run", str(run), *(["--scale", scale] if scale else [])]
         if self.catalogue.folder != SHIPPED:
             words += ["--configs", str(self.catalogue.folder)]
         return shlex.join(words)

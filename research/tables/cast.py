@@ -97,7 +97,7 @@ def play_of(table: Table, row: Row, scale: Scale, seed: int) -> Play:
     source = f"the table '{table.name}', row '{row.name}'"
     asked = merged(_given(scale.evaluate), table.evaluate, row.evaluate, {"agents": [row.agent]})
     config = validated(EvaluateConfig, asked, f"{source}, evaluate")
-    if row.released or row.run:
+    if not row.trained:
         return Play(config=config, released=row.released, run=row.run)
     seeded = {"training": {"seed": seed}, "student": {"seed": seed}}
     wanted = merged(_given(scale.train), table.train, row.train, seeded)
@@ -118,7 +118,7 @@ def _roles(config: TrainConfig, agent: AgentName, source: str) -> tuple[Role, ..
     if agent is AgentName.FLAT:
         return (Role.FLAT,)
     roles = tuple(role for role in config.roles if role is not Role.FLAT)
-    if not roles or agent in {AgentName.ORACLE, AgentName.RANDOM_ACTION}:
+    if not roles:
         raise ConfigInvalid(
             f"{source}: train.roles = {[str(role) for role in config.roles]} trains nobody for the "
             f"agent '{agent}'"

@@ -6,7 +6,7 @@ very seeds. Two rows are compared on the seeds that both have, task by task.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -15,8 +15,9 @@ import numpy as np
 from research.tables.cast import Play, play_of
 from research.tables.compare_match import compare_match
 from research.tables.exact_match import ExactMatch
-from research.tables.matrix import Place, Sized, player
-from research.tables.table import Chart, Content, Layout, Row, Table
+from research.tables.lengths import classes, lengths
+from research.tables.matrix import Place, Sized, player, rows_of
+from research.tables.table import Chart, Content, Layout, Row
 from subgoal.environments.base import StopReason, parts_of
 from subgoal.errors import ComparisonInvalid, RunFolderInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, bootstrap
@@ -171,6 +172,8 @@ class TableFigures(Record):
     """The command that fills it at the scale `full`; empty where this is that scale."""
     left_out: tuple[str, ...] = ()
     """Rows that it has at other scales alone."""
+    lengths: dict[str, dict[str, float]] = {}
+    """Median actions of each task type's oracle paths by world, where the table shows that."""
     cautions: tuple[str, ...] = ()
     """Why scores are not comparable, to be read before them: trainings that ended early."""
 
@@ -210,6 +213,7 @@ class _Scores:
         wanted: The task types that are to be played; empty: all.
         all_types: How many the protocol has; 0: not known, and all are played.
         broken: Episodes that the world broke off.
+        lengths: How long the task types are, where the table shows that.
     """
 
     by_seed: Mapping[int, Mapping[str, float]]
@@ -218,6 +222,7 @@ class _Scores:
     wanted: tuple[str, ...] = ()
     all_types: int = 0
     broken: int = 0
+    lengths: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def means(self, seeds: Sequence[int]) -> dict[str, float]:
         """Return each task's mean over some seeds; only tasks that were played under all."""
@@ -227,12 +232,12 @@ class _Scores:
 
 
 def figures(
-    sized: Sized, place: Place, completes: str, seed: int = 0, whole: str = ""
+    several: Sequence[Sized], place: Place, completes: str, seed: int = 0, whole: str = ""
 ) -> TableFigures:
     """Compute a table from what is complete in a matrix.
 
     Args:
-        sized: The table and its scale.
+        several: The table and its scale; of a table of several worlds all of them.
         place: Where the matrix lies.
         completes: The command that completes the table.
         seed: Seed of the intervals.
@@ -241,24 +246,30 @@ def figures(
     Raises:
         ConfigInvalid: What the table overrides is wrong.
     """
-    table = sized.table
+    table, asked = several[0].table, rows_of(several)
     matching = table.content is Content.EXACT_MATCH
     plays = {
         row.name: {s: play_of(table, row, sized.scale, s) for s in sized.seeds(row)}
-        for row in sized.rows
+        for row, sized in asked
         if not row.pool
     }
-    scores = {row.name: _scores(row, plays[row.name], place) for row in sized.rows if not row.pool}
+    long = {sized.name: lengths(sized, place) for sized in several}
+    scores = {
+        row.name: _scores(row, plays[row.name], place, long[sized.name])
+        for row, sized in asked
+        if not row.pool
+    }
     pooled = {
         row.name: _pooled([scores[name] for name in row.pool if name in scores])
-        for row in sized.rows
+        for row, _ in asked
         if row.pool
     }
     scores |= pooled
-    rows = [_row(row, 0 if row.pool else len(plays[row.name]), scores, seed) for row in sized.rows]
+    rows = [_row(row, 0 if row.pool else len(plays[row.name]), scores, seed) for row, _ in asked]
     if matching:
         rows = [_with_match(row, plays.get(row.name, {}), place) for row in rows]
-    rows = [_with_students(row, plays.get(row.name, {}), place, table) for row in rows]
+    at = {row.name: row.at for row, _ in asked}
+    rows = [_with_students(row, plays.get(row.name, {}), place, at[row.name]) for row in rows]
     if matching:
         rows = [_compared_match(row, rows, seed) for row in rows]
     return TableFigures(
@@ -266,12 +277,15 @@ def figures(
             include={"name", "title", "shows", "source", "layout", "chart", "content"}
         ),
         **table.model_dump(include={"axis", "published"}),
-        scale=sized.name,
-        scale_title=sized.scale.title,
+        scale=", ".join(sized.name for sized in several),
+        scale_title="; ".join(sized.scale.title for sized in several),
+        lengths={name: of for name, of in long.items() if of},
         rows=tuple(rows),
         completes=completes,
         whole=whole,
-        left_out=tuple(row.name for row in table.rows if row not in sized.rows),
+        left_out=tuple(
+            row.name for row in table.rows if not any(row in sized.rows for sized in several)
+        ),
         cautions=tuple(_cautions(rows)),
     )
 
@@ -305,7 +319,9 @@ def _compared_match(row: RowFigures, rows: Sequence[RowFigures], seed: int) -> R
     return row.model_copy(update={"differences": tuple(found)})
 
 
-def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
+def _scores(
+    row: Row, plays: Mapping[int, Play], place: Place, lengths: Mapping[str, float]
+) -> _Scores:
     by_seed: dict[int, dict[str, float]] = {}
     types: dict[str, str] = {}
     first, broken = next(iter(plays.values())), 0
@@ -320,7 +336,7 @@ def _scores(row: Row, plays: Mapping[int, Play], place: Place) -> _Scores:
     asked = first.config
     rules = protocol(asked.protocol, asked.environment)
     wanted = row.only or asked.types
-    return _Scores(by_seed, types, rules, wanted, _all_types(asked, rules), broken)
+    return _Scores(by_seed, types, rules, wanted, _all_types(asked, rules), broken, lengths)
 
 
 def _all_types(asked: EvaluateConfig, rules: Protocol) -> int:
@@ -342,6 +358,7 @@ def _pooled(parts: Sequence[_Scores]) -> _Scores:
         wanted=tuple(dict.fromkeys(name for part in parts for name in part.wanted)),
         all_types=parts[0].all_types,
         broken=sum(part.broken for part in parts),
+        lengths={name: count for part in parts for name, count in part.lengths.items()},
     )
 
 
@@ -354,7 +371,7 @@ def _row(row: Row, wanted: int, scores: Mapping[str, _Scores], seed: int) -> Row
         tasks = sum(map(len, groups))
         return Cell(kind=kind, name=name, tasks=tasks, score=bootstrap(groups, over, seed))
 
-    cells = tuple(_by_group(mine.means(seeds), mine.types, cell))
+    cells = tuple(_by_group(mine.means(seeds), mine, cell))
     differences = _differences(mine, other, over, seed) if other else []
     unlike = bool(other and other.by_seed and cells and not differences)
     return RowFigures(
@@ -388,13 +405,13 @@ def _differences(mine: _Scores, other: _Scores, over: Mean, seed: int) -> list[P
         return []
     differences = {key: score - theirs[key] for key, score in ours.items()}
     return list(
-        _by_group(differences, mine.types, lambda _, name, groups: paired(name, groups, over, seed))
+        _by_group(differences, mine, lambda _, name, groups: paired(name, groups, over, seed))
     )
 
 
 def _by_group(
     values: Mapping[str, float],
-    types: Mapping[str, str],
+    scores: _Scores,
     make: Callable[[GroupKind, str, list[Floats]], T],
 ) -> list[T]:
     """Make something of the values of all tasks, of each length class, and of each type."""
@@ -402,25 +419,27 @@ def _by_group(
         return []
     by_type: dict[str, list[float]] = {}
     for key, value in values.items():
-        by_type.setdefault(types[key], []).append(value)
+        by_type.setdefault(scores.types[key], []).append(value)
     arrays = {name: np.array(group, float) for name, group in by_type.items()}
     made = [make(GroupKind.ALL, "all", list(arrays.values()))]
     environment = next(iter(values)).partition("/")[0]
-    for kind, members in grouped(arrays, environment).items():
+    known = scores.lengths
+    for kind, members in (
+        classes(arrays, known) if known else grouped(arrays, environment)
+    ).items():
         made.append(make(GroupKind.LENGTH, kind, [arrays[name] for name in members]))
     made += [make(GroupKind.TYPE, name, [group]) for name, group in arrays.items()]
     return made
 
 
 def _with_students(
-    row: RowFigures, plays: Mapping[int, Play], place: Place, table: Table
+    row: RowFigures, plays: Mapping[int, Play], place: Place, at: float | None
 ) -> RowFigures:
     """Add what is known of a row's students."""
     cards = {seed: _cards(plays[seed], place) for seed in row.seeds if seed in plays}
     if not cards:
         return row
     students = [_student(card) for card in cards[row.seeds[0]]]
-    at = table.by_name[row.name].at
     everything = float(sum(student.parameters for student in students)) or None
     return row.model_copy(
         update={
@@ -454,8 +473,9 @@ def _cards(play: Play, place: Place) -> list[StudentCard]:
         return [read_card(agent.folder / role, role) for role in agent.card.students]
     if play.training is not None:
         folder, roles = place.training(play.training), play.training.config.roles
+    elif play.run is None:
+        return []
     else:
-        assert play.run is not None
         folder = RunFolder(play.run)
         from subgoal.agents.factory import AgentShop
 

@@ -13,6 +13,7 @@ from research.tables.figures import (
     StudentFigures,
     TableFigures,
 )
+from research.tables.lengths import LENGTH_CLASSES
 from research.tables.published import PUBLISHED_TYPES, TOKENS_SOURCE, published
 from research.tables.table import Content, Layout
 from subgoal.evaluation.compare import PairedDifference
@@ -49,7 +50,7 @@ def grids(table: TableFigures, costs: Sequence[RowCost] = ()) -> list[Grid]:
         laid = [_matches(table), _differences(table), _students(table)]
     else:
         by_type = table.layout is Layout.TYPES
-        laid = [_types(table) if by_type else _classes(table), _differences(table)]
+        laid = [_types(table) if by_type else _classes(table), _differences(table), _long(table)]
         laid += [*cost_grids(costs), _students(table)]
     return [grid for grid in laid if grid.rows]
 
@@ -64,6 +65,7 @@ def rules(table: TableFigures) -> list[str]:
         *(f"Protocol {one}" for one in dict.fromkeys(r.protocol for r in table.rows) if not match),
         f"Data digest {', '.join(data) or 'not known yet'}",
         _MATCH if match else _CELL,
+        *([LENGTH_CLASSES] if table.lengths else []),
         *([_COST] if table.content is Content.LLM_COST else []),
     ]
 
@@ -189,6 +191,19 @@ def _differences(table: TableFigures) -> Grid:
     return Grid(title=title, head=(*head, "p"), rows=tuple(rows))
 
 
+def _long(table: TableFigures) -> Grid:
+    """Lay out what a hierarchy is worth by task type, the shortest first."""
+    shown = [row for row in table.rows if row.series and row.differences]
+    types = [(n, one, world) for world, of in table.lengths.items() for one, n in of.items()]
+    rows = [
+        (one, world, f"{count:g}", *(_plain_difference(row.difference(one)) for row in shown))
+        for count, one, world in sorted(types)
+        if shown
+    ]
+    head = ("task type", "world", "actions", *(row.series for row in shown))
+    return Grid(title="Paired differences by length of the task", head=head, rows=tuple(rows))
+
+
 def _students(table: TableFigures) -> Grid:
     rows = [
         (
@@ -227,6 +242,10 @@ def _of_types(count: int) -> str:
 
 def _plain(score: float | None) -> str:
     return "" if score is None else f"{score:.2f}"
+
+
+def _plain_difference(one: PairedDifference | None) -> str:
+    return MISSING if one is None else _difference(one)
 
 
 def _difference(one: PairedDifference) -> str:

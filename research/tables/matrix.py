@@ -5,6 +5,7 @@
       runs/<digest>/        one training: a run folder, students and all
         plays/<digest>/     what its agents played under one protocol: a run folder too
       released/<name>/      what agents that are ready played
+      untrained/<world>/    what agents without students played
       others/<digest>/      what students of other run folders played
       tables/               what `python -m research.tables show` wrote
 
@@ -65,6 +66,26 @@ class Sized:
         return self.scale.seeds if several else self.scale.seeds[:1]
 
 
+def rows_of(several: Sequence[Sized]) -> list[tuple[Row, Sized]]:
+    """Return the rows of a table, each with the scale at which it is run.
+
+    Of a table that is run at several, each of another world, they are the rows at each, named after
+    it, and before them a row that sums each up over the worlds.
+    """
+    if len(several) == 1:
+        return [(row, several[0]) for row in several[0].rows]
+    found: list[tuple[Row, Sized]] = []
+    for row in several[0].table.rows:
+        pool = tuple(f"{row.name}: {one.name}" for one in several if row in one.rows)
+        found.append((row.model_copy(update={"pool": pool}), several[0]))
+    for one in several:
+        for row in one.rows:
+            against = row.against and f"{row.against}: {one.name}"
+            named = {"name": f"{row.name}: {one.name}", "against": against, "series": ""}
+            found.append((row.model_copy(update=named), one))
+    return found
+
+
 @dataclass
 class Job:
     """One training, one play or one exact match of the matrix.
@@ -106,10 +127,12 @@ class Place:
         """Return the run folder that holds a play's episodes."""
         if play.run is not None:
             place = self.folder / "others" / digest_of(str(play.run.resolve()))
-        elif play.training is None:
+        elif play.released:
             place = self.folder / "released" / _released(play.released)
-        else:
+        elif play.training is not None:
             place = self.training(play.training).path
+        else:
+            place = self.folder / "untrained" / play.config.environment
         return RunFolder(place / "plays" / play.digest)
 
     def data(self, training: Training) -> RunFolder:

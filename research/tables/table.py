@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from subgoal.agents.config import AgentName
 from subgoal.record import Record
 
+UNTRAINED = frozenset({AgentName.RANDOM_ACTION, AgentName.ORACLE})
+"""The agents that have no students."""
+
 
 class Layout(StrEnum):
     """What stands in a table's columns."""
@@ -40,6 +43,9 @@ class Chart(StrEnum):
     """A bar a row, overall and by length class."""
     LINES = "lines"
     """A line a series, score against `at`."""
+    LENGTHS = "lengths"
+    """A point a task type: what a row is better than the other, against the length of the type's
+    oracle paths; a panel a row that is compared and has a `series`."""
 
 
 class Row(Record):
@@ -75,7 +81,7 @@ class Row(Record):
     @property
     def trained(self) -> bool:
         """True where an agent is trained for it."""
-        return not (self.pool or self.released or self.run)
+        return not (self.pool or self.released or self.run or self.agent in UNTRAINED)
 
 
 class Table(Record):
@@ -91,8 +97,9 @@ class Table(Record):
     """Where the paper has it; empty: not in the paper."""
     order: int
     """The matrix runs tables in this order: what tells most comes first."""
-    scale: str = "full"
-    """The scale at which it is run, unless another is asked for."""
+    scales: tuple[str, ...] = Field(("full",), min_length=1)
+    """The scales at which it is run, unless another is asked for: several where it tells of several
+    worlds."""
     content: Content = Content.SCORES
     """What it tells."""
     layout: Layout = Layout.CLASSES

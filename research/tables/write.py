@@ -12,6 +12,8 @@ from research.tables.chart import table_chart
 from research.tables.cost import RowCost
 from research.tables.figures import TableFigures
 from research.tables.grids import grids, notes, rules
+from research.tables.length_chart import length_chart
+from research.tables.table import Chart
 from subgoal.cli.output import printed as printed_grid
 from subgoal.record import Record
 from subgoal.report.charts import BAR, LABELS, WIDTH
@@ -109,6 +111,10 @@ def as_markdown(table: TableFigures, chart: str = "", costs: Sequence[RowCost] =
 
 def chart_svg(table: TableFigures) -> str:
     """Return a table's chart as an SVG that stands alone; empty where it has none."""
+    lengths = length_chart(table) if table.chart is Chart.LENGTHS else None
+    if lengths is not None:
+        drawn = template("lengths.svg.j2", _PACKAGE)
+        return drawn.render(chart=lengths, colours=_COLOURS).rstrip()
     chart = table_chart(table)
     if chart is None:
         return ""

@@ -25,7 +25,7 @@ class Written:
         self.place = Place(folder / "matrix")
 
     def shown(self, name: str) -> TableFigures:
-        return figures(self._sized(name), self.place, "how")
+        return figures([self._sized(name)], self.place, "how")
 
     def play(
         self,

@@ -56,7 +56,7 @@ def test_random_subgoals_are_drawn_from_what_the_student_was_trained_on(place: P
 def test_exact_match_is_taken_of_students_that_are_there(
     catalogue: Catalogue, place: Place
 ) -> None:
-    table = figures(sized(catalogue, "exact")[0], place, "")
+    table = figures(sized(catalogue, "exact"), place, "")
     assert (table.done, table.wanted) == (2, 2)
     match = table.rows[0].match
     assert match is not None
@@ -80,7 +80,7 @@ def test_exact_matches_on_other_held_out_paths_are_not_compared(
     rows = [EXACT["rows"][0], EXACT["rows"][1] | {"train": {"dataset": {"dev_share": 0.5}}}]
     other = written(tmp_path / "t", ONE_SEED, {"exact": EXACT | {"rows": rows}})
     Work(place, worlds=1).do(jobs(sized(other)))
-    first = figures(sized(other)[0], place, "").rows[0]
+    first = figures(sized(other), place, "").rows[0]
     assert first.differences == ()
     assert "train.dataset.dev_share" in first.not_compared
 
@@ -89,7 +89,7 @@ def test_a_row_costs_what_the_teacher_took(catalogue: Catalogue, place: Place) -
     cost = sized(catalogue, "cost")[0]
     (one,) = row_costs(cost, place)
     assert (one.name, one.cost.teacher.paths) == ("taught", 12)
-    laid = grids(figures(cost, place, ""), [one])
+    laid = grids(figures([cost], place, ""), [one])
     assert [grid.rows[0][0] for grid in laid[1:4]] == ["12", "tokens a solved episode", "SayCan"]
     assert row_costs(sized(catalogue, "overall")[0], Place(place.folder / "nothing")) == []
 
@@ -145,7 +145,7 @@ def test_students_of_another_folder_and_agents_that_are_ready_play_too(
     assert [job.training for job in todo] == [None, None]
     mine = Place(tmp_path / "matrix")
     Work(mine, worlds=1).do(todo)
-    table = figures(sized(other)[0], mine, "")
+    table = figures(sized(other), mine, "")
     assert (table.done, table.wanted) == (2, 2)
     assert table.rows[0].differences
     assert table.rows[1].students[0].parameters > 100_000
