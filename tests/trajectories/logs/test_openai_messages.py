@@ -24,7 +24,8 @@ WHOLE = [SYSTEM, ASK, CALLING, RESULT, ANSWER]
 
 
 def read(*messages, **more):
-    return OpenAIMessages().read({"messages": list(messages), **more})
+    (one,) = OpenAIMessages().read({"messages": list(messages), **more})
+    return one
 
 
 def steps(*messages, **more):
@@ -99,7 +100,8 @@ def test_other_forms_say_the_same():
     assert steps(developer, {"role": "user", "content": parts}, old, found, ANSWER) == steps(*WHOLE)
     logged = {"request": {"messages": WHOLE[:-1]}, "response": {"choices": [{"message": ANSWER}]}}
     for record in (WHOLE, logged, {"messages": WHOLE[:-1], "choices": [{"message": ANSWER}]}):
-        assert OpenAIMessages().read(record).messages == read(*WHOLE).messages
+        (one,) = OpenAIMessages().read(record)
+        assert one.messages == read(*WHOLE).messages
 
 
 def test_thoughts_and_weights_are_kept_apart():
@@ -123,7 +125,7 @@ def test_a_file_says_of_every_record_what_became_of_it(tmp_path):
         {"id": "a", "messages": WHOLE},
         {"id": "a", "messages": WHOLE},
         {"id": "b", "messages": [ASK]},
-        {"conversations": [{"from": "human", "value": "x"}]},
+        {"conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}]},
         {"messages": [{"role": "alien", "content": "x"}]},
         {"messages": WHOLE},
     ]
@@ -146,3 +148,13 @@ def test_one_array_of_messages_is_one_conversation(tmp_path):
     (one,) = conversations(log)
     assert [message.author for message in one.messages][-1] is Author.ASSISTANT
     assert len(one.messages) == len(WHOLE)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    seen = set()
+    for folder in ("a", "b", "b"):
+        log = tmp_path / folder / "log.json"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(json.dumps(WHOLE))
+        list(conversations(log, seen=seen))
+    assert seen >= {"log-1", "b/log-1"}

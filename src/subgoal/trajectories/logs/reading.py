@@ -150,10 +150,20 @@ def _is_message(value: Any) -> bool:
 
 def _once(one: LoggedConversation, seen: set[str], path: Path) -> LoggedConversation | Skipped:
     """Give a conversation an id; one without a turn, or with an id of before, is not taken."""
-    number = one.id or f"{path.name.partition('.')[0]}-{one.place.rpartition(':')[2]}"
+    number = one.id or _made_up(one, seen, path)
     if number in seen:
         return Skipped(SkipKind.TWICE, one.place, number)
     if not one.turns:
         return Skipped(SkipKind.EMPTY, one.place)
     seen.add(number)
     return one.model_copy(update={"id": number})
+
+
+def _made_up(one: LoggedConversation, seen: set[str], path: Path) -> str:
+    """Name a conversation after its file and line; files of one name are told by their folders."""
+    number = f"{path.name.partition('.')[0]}-{one.place.rpartition(':')[2]}"
+    for folder in path.absolute().parents:
+        if number not in seen:
+            break
+        number = f"{folder.name}/{number}"
+    return number

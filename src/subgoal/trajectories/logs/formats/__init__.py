@@ -2,6 +2,11 @@
 
 from subgoal.trajectories.logs.formats.base import LogFormat
 from subgoal.trajectories.logs.formats.openai_messages import OpenAIMessages
+from subgoal.trajectories.logs.formats.sharegpt import ShareGPT
+from subgoal.trajectories.logs.formats.swe_agent import SWEAgent
+from subgoal.trajectories.logs.formats.verifiers import Verifiers
 
-FORMATS: dict[str, LogFormat] = {kind.name: kind for kind in (OpenAIMessages(),)}
+FORMATS: dict[str, LogFormat] = {
+    kind.name: kind for kind in (OpenAIMessages(), ShareGPT(), Verifiers(), SWEAgent())
+}
 """By name, such as `messages`."""

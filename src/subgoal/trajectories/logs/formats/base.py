@@ -72,17 +72,17 @@ class LogFormat(ABC):
         """Return whether a JSON value is a record of this format."""
 
     @abstractmethod
-    def read(self, record: Any) -> LoggedConversation:
-        """Return the conversation that a record holds, without its place; its id may be empty.
+    def read(self, record: Any) -> Iterator[LoggedConversation]:
+        """Yield the conversations that a record holds, without their place; an id may be empty.
 
         Raises:
-            Unreadable: It cannot be taken.
+            Unreadable: One cannot be taken; those before it are.
         """
 
     def conversations(
         self, records: Iterable[Located], file: str
     ) -> Iterator[LoggedConversation | Skipped]:
-        """Read the conversations of a file; where one is spread over records, override it.
+        """Read the conversations of a file.
 
         Args:
             records: Its records, all of which fit.
@@ -91,7 +91,8 @@ class LogFormat(ABC):
         for line, value in records:
             place = f"{file}:{line}"
             try:
-                yield self.read(value).model_copy(update={"place": place})
+                for one in self.read(value):
+                    yield one.model_copy(update={"place": place})
             except Unreadable as why:
                 yield Skipped(why.kind, place, why.why)
 
@@ -129,6 +130,29 @@ def call(name: Any, arguments: Any, number: Any = "") -> Call:
         raise Unreadable(SkipKind.ARGUMENTS, f"those of {name}: {str(arguments)[:60]!r}")
     kept = cast("dict[str, Any]", read)
     return Call(name=storable(name), arguments=clean(kept), id=clean(str(number or "")))
+
+
+def tools(value: Any) -> tuple[dict[str, Any], ...]:
+    """Return descriptions of tools as a chat template takes them.
+
+    Args:
+        value: A list of them, each whole or only its `function`; or the JSON of that.
+    """
+    listed = rows(parsed(value))
+    held = (table(clean(table(parsed(one)))) for one in listed)
+    return tuple(
+        one if "function" in one else {"type": "function", "function": one} for one in held if one
+    )
+
+
+def parsed(value: Any) -> Any:
+    """Return what a text holds as JSON; anything else, and a text that is none, as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _decoded(text: str, name: str) -> Any:

@@ -5,6 +5,7 @@ with its response (`request.messages`, `response.choices`). Source: the API refe
 chat completions, and its guide to fine-tuning (`weight`).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from typing_extensions import override
@@ -17,9 +18,11 @@ from subgoal.trajectories.logs.formats.base import (
     Unreadable,
     call,
     clean,
+    parsed,
     rows,
     scalars,
     table,
+    tools,
 )
 
 _AUTHORS = {
@@ -44,16 +47,13 @@ class OpenAIMessages(LogFormat):
         return bool(messages) and all("role" in table(one) for one in messages)
 
     @override
-    def read(self, record: Any) -> LoggedConversation:
+    def read(self, record: Any) -> Iterator[LoggedConversation]:
         whole = table(record)
         request = table(whole.get("request")) or whole
-        tools = request.get("tools") or [
-            {"type": "function", "function": one} for one in rows(request.get("functions"))
-        ]
-        return LoggedConversation(
+        yield LoggedConversation(
             id=clean(str(whole.get("id", ""))),
             messages=tuple(map(message, _messages(record))),
-            tools=tuple(clean(table(one)) for one in rows(tools)),
+            tools=tools(request.get("tools") or request.get("functions")),
             fields=scalars(whole, "messages", "request", "response", "id"),
         )
 
@@ -98,7 +98,7 @@ def message(record: Any) -> Message:
 
 
 def _call(record: Any) -> Call:
-    held = table(record)
+    held = table(parsed(record))  # some data sets keep each call as a text
     what = table(held.get("function")) or held
     return call(what.get("name"), what.get("arguments"), held.get("id"))
 
