@@ -1,7 +1,7 @@
 """The recorded teacher: real LLM annotations that ship with the package."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,15 +16,38 @@ from subgoal.errors import AnnotationInvalid, TeacherFailed
 from subgoal.plain_text import numbered_lines
 from subgoal.trajectories.trajectory import Step, Trajectory
 
+_Row = Mapping[str, Any]
+
 
 @cache
-def _rows(environment: str) -> Mapping[tuple[str, int], dict[str, Any]]:
-    place = resources.files("subgoal.annotation.teachers") / "recorded" / f"{environment}.jsonl"
+def _all_rows(environment: str) -> tuple[_Row, ...]:
+    name = f"{environment.replace(':', '-')}.jsonl"
+    place = resources.files("subgoal.annotation.teachers") / "recorded" / name
     if not place.is_file():
-        return {}
+        return ()
     with place.open("rb") as file:
-        rows = [from_json(line) for _, line in numbered_lines(file)]
-    return {(row["task"], row["variation"]): row for row in rows}
+        return tuple(from_json(line) for _, line in numbered_lines(file))
+
+
+@cache
+def _rows(environment: str) -> Mapping[tuple[str, int], _Row]:
+    rows = _all_rows(environment)
+    return {(row["task"], row["variation"]): row for row in rows if "task" in row}
+
+
+@cache
+def _conversations(environment: str) -> Mapping[str, _Row]:
+    """Return the rows of a log by the conversation's id."""
+    return {row["id"]: row for row in _all_rows(environment) if "id" in row}
+
+
+def actions_digest(actions: Iterable[str]) -> str:
+    """Return what tells whether a conversation is the one that was annotated.
+
+    Args:
+        actions: The agent's turns as text.
+    """
+    return hashlib.sha256("\0".join(actions).encode()).hexdigest()[:16]
 
 
 def recorded_actions(environment: str) -> dict[tuple[str, int], tuple[str, tuple[str, ...]]]:
@@ -37,7 +60,7 @@ def recorded_annotations(environment: str) -> list[AnnotatedTrajectory]:
     return [_annotated(environment, row) for row in _rows(environment).values()]
 
 
-def _annotated(environment: str, row: Mapping[str, Any]) -> AnnotatedTrajectory:
+def _annotated(environment: str, row: _Row) -> AnnotatedTrajectory:
     task = Task(
         environment=environment,
         name=row["task"],
@@ -67,7 +90,7 @@ def _annotated(environment: str, row: Mapping[str, Any]) -> AnnotatedTrajectory:
     )
 
 
-def _spans(row: Mapping[str, Any], steps: int) -> tuple[SubgoalSpan, ...]:
+def _spans(row: _Row, steps: int) -> tuple[SubgoalSpan, ...]:
     """Return the sub-goals of a path's first steps."""
     return tuple(
         SubgoalSpan(
@@ -81,17 +104,23 @@ def _spans(row: Mapping[str, Any], steps: int) -> tuple[SubgoalSpan, ...]:
 
 
 class RecordedTeacher(Teacher):
-    """Looks a path up among the recorded annotations of its world."""
+    """Looks a path up among the recorded annotations of its world; a conversation by its id."""
 
     name = "recorded"
 
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         task = trajectory.task
-        row = _rows(task.environment).get((task.name, task.variation))
+        said = _conversations(task.environment).get(trajectory.variant)
+        row = said or _rows(task.environment).get((task.name, task.variation))
         if row is None:
-            raise TeacherFailed(f"no recorded annotation of {task.key}")
-        self._check(trajectory, row["actions"])
+            raise TeacherFailed(f"no recorded annotation of {trajectory.key}")
+        if said is None:
+            self._check(trajectory, row["actions"])
+        elif said["digest"] != actions_digest(trajectory.actions):
+            raise AnnotationInvalid(
+                f"{trajectory.key}: its turns differ from those that were annotated"
+            )
         return AnnotatedTrajectory(
             trajectory=trajectory,
             spans=_spans(row, len(trajectory.steps)),

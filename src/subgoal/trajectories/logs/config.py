@@ -5,7 +5,7 @@ from pathlib import Path
 
 from subgoal.environments.registry import LOG, WorldName
 from subgoal.record import FromWorld, Rare, Record, Words
-from subgoal.trajectories.logs.reading import AUTO, FormatName
+from subgoal.trajectories.logs.reading import AUTO, FormatName, file_of
 
 _ODD = re.compile("[^a-z0-9_-]+")
 
@@ -16,7 +16,7 @@ class LogsConfig(Record):
     environment: FromWorld[WorldName] = "scienceworld"
     """What the log is called, such as `log:airline`; another world's name: as its first file is."""
     files: Words[tuple[Path, ...]] = ()
-    """Files of logs; `.gz` and `.zst` are unpacked."""
+    """Files of logs; `.gz` and `.zst` are unpacked. `package:airline` ships with the package."""
     format: FormatName = AUTO
     """Their format; `auto`: found by the first record of each."""
     reward_key: str = ""
@@ -35,5 +35,5 @@ class LogsConfig(Record):
         """What the log is called as a world."""
         if self.environment.startswith(LOG):
             return self.environment
-        stem = self.files[0].name.partition(".")[0] if self.files else ""
+        stem = file_of(self.files[0]).name.partition(".")[0] if self.files else ""
         return f"{LOG}{_ODD.sub('-', stem.lower()).strip('-') or 'mine'}"

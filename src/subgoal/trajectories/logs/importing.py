@@ -26,7 +26,7 @@ from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.episode import trajectory
 from subgoal.trajectories.logs.formats.base import SkipKind, Skipped, Unreadable, table
-from subgoal.trajectories.logs.reading import check_file, conversations
+from subgoal.trajectories.logs.reading import check_file, conversations, file_of
 from subgoal.trajectories.storage import journal
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -123,9 +123,9 @@ def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
     if not config.files:
         raise ConfigInvalid("no logs are named; name files: subgoal import FILES --run FOLDER")
     store, kept, bad = journal(folder), archive(folder), left_out(folder)
-    for path in config.files:  # before anything is written
+    inputs = {str(path): file_of(path) for path in config.files}
+    for path in inputs.values():  # before anything is written
         check_file(path, config.format)
-    inputs = {str(path): path for path in config.files}
     names = (store.path, kept.path, bad.path)
     with folder.stage("collect", config, inputs, names) as stage:
         if not stage.complete:
@@ -168,7 +168,7 @@ def _read(config: LogsConfig, kept: Journal[LoggedConversation]) -> Iterator[Ski
     seen = set[str]()
     with closing(kept), Progress("import", len(config.files), "files") as progress:
         for path in config.files:
-            for one in conversations(path, config.format, seen):
+            for one in conversations(file_of(path), config.format, seen):
                 if isinstance(one, Skipped):
                     yield one
                 else:

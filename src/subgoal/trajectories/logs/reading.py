@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,30 @@ from subgoal.validation import checked_by
 
 AUTO = "auto"
 """The format is found by a file's first record."""
+
+
+SHIPPED = "package:"
+"""How the name of a log begins that ships with the package: `package:airline`."""
+
+
+def file_of(path: Path) -> Path:
+    """Return the file of a log that ships with the package; any other path as it is.
+
+    Args:
+        path: As a user names it.
+
+    Raises:
+        ConfigInvalid: No such log ships with the package.
+    """
+    called = str(path)
+    if not called.startswith(SHIPPED):
+        return path
+    folder = Path(str(resources.files("subgoal.trajectories.logs") / "shipped"))
+    place = folder / f"{called.removeprefix(SHIPPED)}.jsonl.zst"
+    if not place.is_file():
+        known = ", ".join(one.name.partition(".")[0] for one in folder.glob("*.jsonl.zst"))
+        raise ConfigInvalid(f"no log '{called}' ships with the package; there are: {known}")
+    return place
 
 
 def check_format(name: str) -> None:
