@@ -62,6 +62,14 @@ def test_without_a_history_the_steps_are_the_conversation():
     assert [turn.text for turn in one.turns] == ["ls\n", STEP["response"]]
 
 
+def test_a_last_step_that_the_history_leaves_out_is_kept():
+    last = {**STEP, "action": "submit"}
+    one = read(trajectory=[STEP, last], history=[SYSTEM, ISSUE, TURN])
+    assert [turn.text for turn in one.turns] == ["ls\n", "submit"]
+    one = read(trajectory=[STEP, last], history=[SYSTEM, ISSUE, CALLING, FOUND])
+    assert len(one.turns) == 1
+
+
 def test_a_document_of_many_lines_is_one_conversation(tmp_path):
     path = tmp_path / "marshmallow-1867.traj"
     path.write_text(json.dumps({"history": [SYSTEM, ISSUE, TURN]}, indent=2))

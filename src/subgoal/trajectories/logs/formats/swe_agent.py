@@ -1,7 +1,8 @@
 """SWE-agent's `.traj` files: one JSON document per task.
 
 The conversation is `history`, where a turn of the agent has its `thought` apart from its `action`
-(or `tool_calls`); without it, `trajectory` with `thought`, `action` and `observation`. Source:
+(or `tool_calls`); what it leaves out is in `trajectory` with `thought`, `action` and `observation`
+(of a last step with calls of tools only its text, which is no call and is not taken). Source:
 docs/usage/trajectories.md and sweagent/types.py of SWE-agent/SWE-agent.
 """
 
@@ -10,7 +11,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from subgoal.plain_text import storable
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import LogFormat, clean, rows, scalars, table
 from subgoal.trajectories.logs.formats.openai_messages import content, message
@@ -37,10 +37,10 @@ class SWEAgent(LogFormat):
         fields = scalars(whole, "trajectory", "history", "replay_config")
         if "exit_status" in info:
             fields["exit_status"] = clean(info["exit_status"])
+        messages = [_message(one) for one in history]
+        steps = [table(one) for one in rows(whole.get("trajectory"))]
         yield LoggedConversation(
-            id="",
-            messages=tuple(map(_message, history) if history else _steps(whole)),
-            fields=fields,
+            id="", messages=(*messages, *_unsaid(messages, steps)), fields=fields
         )
 
 
@@ -58,15 +58,21 @@ def _message(record: Any) -> Message:
     return read
 
 
-def _steps(whole: dict[str, Any]) -> Iterator[Message]:
-    """Make the conversation of `trajectory`: its first query, then actions and observations."""
-    steps = [table(one) for one in rows(whole.get("trajectory"))]
-    yield from (message(one) for one in rows(steps[0].get("query")) if table(one).get("role"))
-    for one in steps:
-        thought, action = content(one.get("thought")), content(one.get("action"))
-        yield Message(
-            author=Author.ASSISTANT,
-            text=action or content(one.get("response")),
-            thought=thought,
-        )
-        yield Message(author=Author.USER, text=storable(content(one.get("observation"))))
+def _unsaid(history: list[Message], steps: list[dict[str, Any]]) -> Iterator[Message]:
+    """Yield what `history` leaves out: all of it, or the last step, such as `submit`."""
+    turns = [one for one in history if one.author is Author.ASSISTANT]
+    if not turns and steps:
+        yield from (message(one) for one in rows(steps[0].get("query")) if table(one).get("role"))
+        for one in steps:
+            yield from _step(one)
+    elif steps and not turns[-1].calls and turns[-1].text != steps[-1].get("action"):
+        yield from _step(steps[-1])
+
+
+def _step(step: dict[str, Any]) -> Iterator[Message]:
+    yield Message(
+        author=Author.ASSISTANT,
+        text=content(step.get("action")) or content(step.get("response")),
+        thought=content(step.get("thought")),
+    )
+    yield Message(author=Author.USER, text=content(step.get("observation")))
