@@ -17,13 +17,14 @@ from subgoal.augmentation.config import AugmentConfig
 from subgoal.connections.secret import masked
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.config import WorldConfig
+from subgoal.environments.registry import LOG
 from subgoal.errors import ConfigInvalid, nearest
 from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
 from subgoal.evaluation.protocol import check_protocol
 from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Rare, Record, removed
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
-from subgoal.shared_keys import gathered, shared, spread, values_of
+from subgoal.shared_keys import gathered, keys_of, shared, spread, values_of
 from subgoal.storage.journal import write_text
 from subgoal.storage.run_folder import RunFolder
 from subgoal.storage.toml_file import merged, read_toml
@@ -90,7 +91,9 @@ class Config(Record):
     @model_validator(mode="before")
     @classmethod
     def _share(cls, given: Any) -> Any:
-        return _spread(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else given
+        if not isinstance(given, Mapping):
+            return given
+        return _spread(_of_log(cast("Mapping[str, Any]", given)))
 
     @model_validator(mode="after")
     def _check_protocols(self) -> Self:
@@ -101,6 +104,18 @@ class Config(Record):
         except ConfigInvalid as error:
             raise ValueError(str(error)) from None
         return self
+
+
+def _of_log(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make the log of a run its world, so that whatever would play it says that it cannot."""
+    files, world = keys_of(given.get("logs")).get("files"), keys_of(given.get("world"))
+    if not files or str(world.get("environment", "")).startswith(LOG):
+        return given
+    try:
+        named = LogsConfig.model_validate({"files": files}).world
+    except ValueError:  # the section's own validation says what is wrong
+        return given
+    return {**given, "world": {**world, "environment": named}}
 
 
 def _spread(given: Mapping[str, Any]) -> dict[str, Any]:

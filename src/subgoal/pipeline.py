@@ -11,6 +11,7 @@ from subgoal.augmentation.config import AugmentConfig
 from subgoal.config import Config, changed, config_for, load_config, save_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
+from subgoal.main_job import JobWatch, check_job, check_start, stages
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
@@ -33,28 +34,6 @@ if TYPE_CHECKING:  # a stage is imported when it runs: most of them load torch
     from subgoal.trajectories.logs.importing import ImportSummary
 
 Worlds = int | Literal["auto"]
-
-
-class JobWatch:
-    """Is told how `Run.all` comes along; override what is of interest."""
-
-    def begins(self, stage: str, number: int, stages: int) -> None:
-        """Hear that a stage begins.
-
-        Args:
-            stage: Its name, a method of `Run`.
-            number: Which it is, from 1.
-            stages: How many there are.
-        """
-
-    def ends(self, stage: str, summary: Summary, seconds: float) -> None:
-        """Hear that a stage is complete.
-
-        Args:
-            stage: Its name.
-            summary: What it did.
-            seconds: Wall-clock seconds that it took now.
-        """
 
 
 class Run:
@@ -359,10 +338,7 @@ class Run:
 
     def stages(self) -> tuple[str, ...]:
         """Return the stages of the main job that the configuration asks for, in their order."""
-        left_out = {"augment"} if self.config.augment == AugmentConfig() else set[str]()
-        left_out |= set() if self.config.plan.minutes else {"plan"}
-        job = ("collect", "annotate", "augment", "plan", "train", "evaluate")
-        return tuple(stage for stage in job if stage not in left_out)
+        return stages(self.config)
 
     def all(
         self,
@@ -372,10 +348,11 @@ class Run:
         limits: WorldLimits = NO_LIMITS_GIVEN,
         cluster: "Cluster | None" = None,
         watch: JobWatch | None = None,
-    ) -> "ReportSummary":
+    ) -> Summary:
         """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
 
-        The folder keeps the configuration as `config.toml`, where it has none yet.
+        Logs are imported instead of collected, and nothing is played: the training is the last
+        stage. The folder keeps the configuration as `config.toml`, where it has none yet.
 
         Args:
             restart: Delete the whole run folder first, where the configuration can begin.
@@ -387,15 +364,14 @@ class Run:
         Raises:
             SubgoalError: As the stages say.
         """
-        from subgoal.time_plan.stage import check_plan
-
-        check_plan(self.config.plan, self.config.train)
+        check_job(self.config)
         if restart and self.folder.manifests():
-            _check_start(self.config, self.folder)
+            check_start(self.config, self.folder)
             self.folder.remove()
         watch, keeps = watch or JobWatch(), self._keeps()
         where = {"worlds": worlds, "limits": limits}
         needs = {
+            "import_logs": {},
             "collect": {**where, "cluster": cluster},
             "annotate": {"cluster": cluster},
             "augment": where,
@@ -403,16 +379,16 @@ class Run:
             "train": {},
             "evaluate": {**where, "cluster": cluster},
         }
-        stages = self.stages()
-        for number, stage in enumerate(stages, start=1):
-            watch.begins(stage, number, len(stages))
+        job, told = self.stages(), list[Summary]()
+        for number, stage in enumerate(job, start=1):
+            watch.begins(stage, number, len(job))
             begun = time.monotonic()
             method: Callable[..., Summary] = getattr(self, stage)
-            summary = method(**needs[stage])
+            told.append(method(**needs[stage]))
             if keeps:
                 save_config(self.config, self.folder)
-            watch.ends(stage, summary, time.monotonic() - begun)
-        return self.report()
+            watch.ends(stage, told[-1], time.monotonic() - begun)
+        return told[-1] if self.config.logs.files else self.report()
 
     def agent(self, name: AgentName | str | None = None) -> "Player":
         """Return an agent that plays with the run's students, as `load_agent` returns one.
@@ -464,32 +440,3 @@ class Run:
         """Tell whether the configuration is written: the folder has none yet but the unplanned."""
         kept = self.folder / "config.toml"
         return not kept.exists() or bool(load_config(kept).plan.minutes)
-
-
-def _check_start(config: Config, folder: RunFolder) -> None:
-    """Refuse a configuration that could not begin, before anything is deleted.
-
-    Raises:
-        SubgoalError: As the stage would refuse it.
-        ConfigInvalid: A file that it reads lies in the run folder.
-    """
-    from subgoal.augmentation.augment import learned_from
-    from subgoal.evaluation.evaluate import tasks_of
-    from subgoal.trajectories.collect import planned
-
-    model = config.train.student.model
-    named = {
-        "collect.paths": config.collect.paths,
-        "annotations": config.annotations,
-        "train.student.model": Path(model).expanduser() if model else None,
-    }
-    for name, path in named.items():
-        if path is not None and path.resolve().is_relative_to(folder.path.resolve()):
-            raise ConfigInvalid(
-                f"{name} is {path}, which lies in the run folder that a restart deletes; copy it "
-                "elsewhere and name the copy"
-            )
-        if path is not None and name == "annotations":
-            learned_from(path, folder, name)
-    planned(config.collect)
-    tasks_of(config.evaluate)

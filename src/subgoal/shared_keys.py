@@ -35,12 +35,18 @@ def values_of(tables: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         tables: Its sections by name, tables or records.
     """
-    world = tables.get("world", {})
-    said = world.model_dump() if isinstance(world, BaseModel) else world
     found = {name: tables[name] for name in _ABOVE if name in tables}
-    if isinstance(said, Mapping):
-        found |= {f"world.{name}": one for name, one in cast("Mapping[str, Any]", said).items()}
-    return found
+    return found | {f"world.{name}": one for name, one in keys_of(tables.get("world")).items()}
+
+
+def keys_of(section: Any) -> dict[str, Any]:
+    """Return a section's keys and values, whether it is a table or a record.
+
+    Args:
+        section: The section; anything else, which its validation will refuse, has none.
+    """
+    said = section.model_dump() if isinstance(section, BaseModel) else section
+    return dict(cast("Mapping[str, Any]", said)) if isinstance(said, Mapping) else {}
 
 
 def spread(model: type[BaseModel], given: Any, values: Mapping[str, Any], place: str) -> Any:

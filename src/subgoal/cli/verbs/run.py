@@ -7,7 +7,7 @@ from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import say, show
 from subgoal.config import Config
 from subgoal.evaluation.config import RolloutConfig
-from subgoal.pipeline import JobWatch
+from subgoal.main_job import JobWatch
 from subgoal.progress import clock
 from subgoal.record import Rare
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
@@ -15,7 +15,7 @@ from subgoal.summary import Summary
 
 
 class JobOptions(WorldOptions, Config):
-    """Run the main job: collect, annotate, train, evaluate, report.
+    """Run the main job: collect, annotate, train, evaluate, report; on logs: import them first.
 
     An interrupted run goes on where it stopped; a complete stage is not run again.
     Example: subgoal run --config configs/demo.toml --run runs/demo
@@ -35,6 +35,7 @@ class JobOptions(WorldOptions, Config):
 
 OPTIONS = JobOptions
 _TITLES = {
+    "import_logs": "logs become trajectories",
     "collect": "oracle paths become trajectories",
     "annotate": "the teacher sets sub-goals",
     "augment": "paths become shorter",
@@ -45,18 +46,20 @@ _TITLES = {
 
 
 class _Told(JobWatch):
-    """Prints each stage; the scores are printed by the report."""
+    """Prints each stage but the last, whose result is the job's."""
 
     def __init__(self) -> None:
         self._before = 0.0
+        self._last = False
 
     @override
     def begins(self, stage: str, number: int, stages: int) -> None:
         say(f"\n{number}/{stages} {stage}: {_TITLES[stage]}", "bold blue")
+        self._last = number == stages
 
     @override
     def ends(self, stage: str, summary: Summary, seconds: float) -> None:
-        if stage != "evaluate":
+        if not self._last:
             show(summary)
         say(f"{clock(seconds)} for this, {clock(self._before)} before", "dim")
         self._before += seconds

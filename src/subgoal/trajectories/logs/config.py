@@ -5,7 +5,7 @@ from pathlib import Path
 
 from subgoal.environments.registry import LOG, WorldName
 from subgoal.record import FromWorld, Rare, Record, Words
-from subgoal.trajectories.logs.reading import AUTO, FormatName, file_of
+from subgoal.trajectories.logs.reading import AUTO, SHIPPED, FormatName
 
 _ODD = re.compile("[^a-z0-9_-]+")
 
@@ -35,5 +35,5 @@ class LogsConfig(Record):
         """What the log is called as a world."""
         if self.environment.startswith(LOG):
             return self.environment
-        stem = file_of(self.files[0]).name.partition(".")[0] if self.files else ""
+        stem = self.files[0].name.removeprefix(SHIPPED).partition(".")[0] if self.files else ""
         return f"{LOG}{_ODD.sub('-', stem.lower()).strip('-') or 'mine'}"

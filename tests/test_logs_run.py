@@ -1,0 +1,66 @@
+"""The main job on logs: from conversations to students, without a world."""
+
+import json
+
+import pytest
+
+from subgoal.annotation import annotate
+from subgoal.config import Config, load_config
+from subgoal.errors import ConfigInvalid
+from subgoal.main_job import stages
+from subgoal.pipeline import Run
+from subgoal.storage.unpacking import lines
+from subgoal.training.train import TrainSummary
+from subgoal.trajectories.logs.reading import file_of
+
+TINY = {
+    "annotate": {"teacher": "recorded"},
+    "train": {
+        "roles": ["both"],
+        "dataset": {"context": 2048, "vocabulary": 500, "describe": False, "answer": 300},
+        "student": {"layers": 1},
+        "training": {"tokens": 3000, "batch_tokens": 2048},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A few of the shipped conversations: some annotated, one solved and not, one failed."""
+    log = tmp_path_factory.mktemp("logs") / "airline.jsonl"
+    chosen = list(lines(file_of("package:airline")))
+    solved = [line for line in chosen if json.loads(line)["reward"] == 1.0]
+    log.write_bytes(b"".join([chosen[0], *solved[:8]]))
+    return {**TINY, "logs": {"files": [str(log)], "group_key": "group"}}
+
+
+def test_logs_become_students_and_nothing_is_played(config, tmp_path):
+    run = Run(tmp_path / "run", config)
+    assert not {"collect", "plan", "evaluate"} & set(run.stages())
+    trained = run.all()
+    assert isinstance(trained, TrainSummary)
+    annotated = list(annotate.journal(run.folder))
+    assert {one.trajectory.task.environment for one in annotated} == {"log:airline"}
+    assert {bool(one.transferred_from) for one in annotated} == {True, False}
+    assert load_config(run.folder / "config.toml") == run.config
+    run.all()  # complete stages are not run again
+
+
+@pytest.mark.parametrize("more", [{"plan": {"minutes": 5}}, {"rollout": {"per_type": 1}}])
+def test_a_log_that_is_to_be_played_is_refused_before_anything_is_done(config, more, tmp_path):
+    run = Run(tmp_path / "run", {**config, **more})
+    with pytest.raises(ConfigInvalid, match="log:airline"):
+        run.all()
+    assert not run.folder.manifests()
+
+
+def test_an_evaluation_of_a_log_is_refused(config, tmp_path):
+    with pytest.raises(ConfigInvalid, match="log:airline"):
+        Run(tmp_path / "run", config).evaluate()
+
+
+def test_the_log_is_the_world_whatever_else_is_named():
+    for world in ({}, {"environment": "errand"}):
+        config = Config.model_validate({"world": world, "logs": {"files": ["My log.jsonl"]}})
+        assert config.evaluate.environment == config.world.environment == "log:my-log"
+    assert stages(config)[0] == "import_logs"
