@@ -3,6 +3,7 @@
 from subgoal.trajectories.logs.formats.atif import ATIF
 from subgoal.trajectories.logs.formats.base import LogFormat
 from subgoal.trajectories.logs.formats.openai_messages import OpenAIMessages
+from subgoal.trajectories.logs.formats.otel import OTel
 from subgoal.trajectories.logs.formats.own import Own
 from subgoal.trajectories.logs.formats.sharegpt import ShareGPT
 from subgoal.trajectories.logs.formats.swe_agent import SWEAgent
@@ -10,6 +11,6 @@ from subgoal.trajectories.logs.formats.verifiers import Verifiers
 
 FORMATS: dict[str, LogFormat] = {
     kind.name: kind
-    for kind in (OpenAIMessages(), ShareGPT(), ATIF(), Verifiers(), SWEAgent(), Own())
+    for kind in (OpenAIMessages(), ShareGPT(), ATIF(), OTel(), Verifiers(), SWEAgent(), Own())
 }
 """By name, such as `messages`."""

@@ -39,11 +39,10 @@ class ATIF(LogFormat):
     @override
     def fits(self, record: Any) -> bool:
         whole = table(record)
-        version, steps = whole.get("schema_version"), whole.get("steps")
-        if not isinstance(steps, list):
-            return False
-        named = isinstance(version, str) and version.upper().startswith("ATIF")
-        return named or (bool(steps) and all("source" in table(one) for one in rows(steps)))
+        version, steps = whole.get("schema_version"), rows(whole.get("steps"))
+        if isinstance(version, str) and version.startswith("ATIF"):
+            return "steps" in whole
+        return bool(steps) and all("source" in table(one) for one in steps)
 
     @override
     def read(self, record: Any) -> Iterator[LoggedConversation]:

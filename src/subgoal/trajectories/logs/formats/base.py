@@ -20,6 +20,8 @@ class SkipKind(StrEnum):
     """A record of another format than the file's, or of none that is known."""
     EMPTY = "no turn of an agent"
     """A conversation in which no agent does anything."""
+    SPAN = "a span without a model's messages"
+    """A span that is no call of a model, or whose content was not recorded."""
     MESSAGE = "not a message"
     """A conversation with a message that is none."""
     ARGUMENTS = "arguments that are no JSON object"
@@ -72,11 +74,14 @@ class LogFormat(ABC):
         """Return whether a JSON value is a record of this format."""
 
     @abstractmethod
-    def read(self, record: Any) -> Iterator[LoggedConversation]:
+    def read(self, record: Any) -> Iterator[LoggedConversation | Unreadable]:
         """Yield the conversations that a record holds, without their place; an id may be empty.
 
+        Yields:
+            Conversations, and why others between them are not taken.
+
         Raises:
-            Unreadable: One cannot be taken; those before it are.
+            Unreadable: One cannot be taken, nor what follows it.
         """
 
     def conversations(
@@ -92,7 +97,10 @@ class LogFormat(ABC):
             place = f"{file}:{line}"
             try:
                 for one in self.read(value):
-                    yield one.model_copy(update={"place": place})
+                    if isinstance(one, Unreadable):
+                        yield Skipped(one.kind, place, one.why)
+                    else:
+                        yield one.model_copy(update={"place": place})
             except Unreadable as why:
                 yield Skipped(why.kind, place, why.why)
 

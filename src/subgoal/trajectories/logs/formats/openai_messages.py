@@ -25,7 +25,7 @@ from subgoal.trajectories.logs.formats.base import (
     tools,
 )
 
-_AUTHORS = {
+AUTHORS = {
     "system": Author.SYSTEM,
     "developer": Author.SYSTEM,
     "user": Author.USER,
@@ -33,6 +33,7 @@ _AUTHORS = {
     "tool": Author.TOOL,
     "function": Author.TOOL,  # the form before tools
 }
+"""Who has which role."""
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -79,7 +80,7 @@ def message(record: Any) -> Message:
     """
     held = table(record)
     role = held.get("role")
-    if role not in _AUTHORS:
+    if role not in AUTHORS:
         raise Unreadable(SkipKind.MESSAGE, f"the role {role!r}")
     called = [_call(one) for one in rows(held.get("tool_calls"))]
     old = table(held.get("function_call"))
@@ -87,7 +88,7 @@ def message(record: Any) -> Message:
         called.append(call(old.get("name"), old.get("arguments")))
     thoughts = (content(held.get(name)) for name in _THOUGHTS)
     return Message(
-        author=_AUTHORS[role],
+        author=AUTHORS[role],
         text=content(held.get("content")) or content(held.get("refusal")),
         thought=next(filter(None, thoughts), ""),
         calls=tuple(called),
