@@ -46,6 +46,10 @@ class EnvironmentFailed(SubgoalError):
     """A world could not start, died, or did not answer; `reset` starts it again."""
 
 
+class ContractBroken(EnvironmentFailed):
+    """A world raised, or returned, what the contract does not have."""
+
+
 class WorldLost(EnvironmentFailed):
     """A world went down with a process that it shares, by no fault of its own."""
 

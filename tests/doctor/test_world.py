@@ -111,6 +111,22 @@ class Short(Safe):
         return [*super().oracle_path(task), "click"][: max(1, self.clicks(task) - 1)]
 
 
+class Partly(Safe):
+    """Has an oracle that knows every second task, the first of no split."""
+
+    def oracle_path(self, task: Task) -> Sequence[str]:
+        if task.variation % 2 == 0:
+            raise EnvironmentFailed("no way is known")
+        return super().oracle_path(task)
+
+
+class Desert(Safe):
+    """Has no tasks."""
+
+    def tasks(self, split: str, simplifications: str = "") -> Sequence[Task]:
+        return []
+
+
 class Leaking(Safe):
     """Has the same few tasks under all numbers."""
 
@@ -183,6 +199,7 @@ def test_what_is_against_the_contract_is_told(
 @pytest.mark.parametrize(
     ("kind", "topic", "named"),
     [
+        (Partly, "solved", "4 of 8"),
         (Silent, "answers", "36 of 36"),
         (Leaking, "leakage", "has the path of"),
         (Untaught, "types", "break"),
@@ -207,6 +224,16 @@ def test_the_command_ends_with_1_where_a_world_breaks_the_contract(
         main(["doctor", "--world", f"{__name__}:Short", "--seconds", "1"])
     assert ended.value.code == 1
     assert "does not solve" in capfd.readouterr().out
+
+
+def test_what_one_cause_does_to_many_checks_is_told_once() -> None:
+    told = [one.text for _, one in diagnosis(Speechless).findings if not one.fine]
+    assert len(set(told)) == len(told)
+
+
+def test_a_world_without_tasks_is_no_diagnosis() -> None:
+    with pytest.raises(EnvironmentFailed, match="Desert"):
+        diagnosis(Desert)
 
 
 def test_no_world_is_no_diagnosis() -> None:

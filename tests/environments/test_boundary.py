@@ -174,7 +174,7 @@ def changed(**fields: object) -> Callable[[Any], Any]:
         ("step", changed(observation=None), "None"),
         ("step", changed(observation=b"x"), "b'x'"),
         ("step", changed(accepted="perhaps"), "accepted"),
-        ("step", changed(stop_reason=StopReason.STEP_LIMIT), "step_limit"),
+        ("step", changed(stop_reason=StopReason.LOOP), "loop"),
         ("step", changed(stop_reason="won"), "stop_reason"),
         ("step", lambda _: StepResult.model_construct(observation="x"), "score"),
         ("reset", changed(task="fetch"), "fetch"),
@@ -182,7 +182,10 @@ def changed(**fields: object) -> Callable[[Any], Any]:
         ("reset", changed(look=5), "5"),
         ("tasks", lambda honest: next(iter(honest)), "list of tasks"),
         ("tasks", lambda _: ["fetch"], "'fetch'"),
-        ("tasks", lambda _: [TASK.model_copy(update={"name": "\ud83d"})], "name"),
+        *(
+            ("tasks", lambda _, name=name: [TASK.model_copy(update={"name": name})], "slashes")
+            for name in ("\ud83d", "", "a/b", "a\nb", "\x1b[2J")
+        ),
         ("tasks", lambda _: [TASK.model_copy(update={"split": "train"})], "train"),
         ("valid_actions", lambda _: "look", "list of texts"),
         ("valid_actions", lambda _: {"look"}, "set"),

@@ -71,6 +71,21 @@ def test_a_loop_is_ended_and_named_with_its_task(stuck: Stuck) -> None:
     assert stuck.step("look around").accepted
 
 
+class Unborn(ErrandWorld):
+    """Is never made."""
+
+    name = f"{__name__}:Unborn"
+    answer_seconds = 0.05
+
+    def __init__(self) -> None:
+        waits()
+
+
+def test_a_world_that_is_never_made_is_named() -> None:
+    with pytest.raises(EnvironmentFailed, match="Unborn' was not made"):
+        registry.make(Unborn.name)
+
+
 def test_a_world_that_answers_all_the_same_goes_on() -> None:
     world = type("Insists", (Stuck,), {"hang": staticmethod(insists), "answer_seconds": 0.5})()
     actions = world.oracle_path(TASKS[0])

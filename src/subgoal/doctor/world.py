@@ -74,8 +74,13 @@ def world_diagnosis(
             for topic, check in checks.items():
                 found += [(topic, one) for one in findings(check, subject)]
                 progress.advance(note=topic)
+        once: dict[Finding, str] = {}
+        for topic, one in found:
+            once.setdefault(one, topic)  # what one cause does to many checks is told once
         return WorldDiagnosis(
-            environment=environment, types=_table(subject), findings=tuple(dict.fromkeys(found))
+            environment=environment,
+            types=_table(subject),
+            findings=tuple((topic, one) for one, topic in once.items()),
         )
     finally:
         subject.close()

@@ -17,8 +17,8 @@ from subgoal.errors import ConfigInvalid, EnvironmentFailed
 from subgoal.own_class import place_of
 from subgoal.record import Record
 
-_KEY = re.compile(r"(.+?)/([^/]+)/(-?\d+)(?:/(.+))?")
-"""The key of a task: its world, type, variation and simplifications."""
+_KEY = re.compile(r"(.+?)/([^/]+)/(-?\d+)(?:/(?!\d+$)(.+))?")
+"""The key of a task: its world, type, variation and simplifications, which are no number."""
 
 
 class StopReason(StrEnum):

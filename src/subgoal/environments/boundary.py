@@ -6,7 +6,7 @@ stage. `Environment` puts these checks around the methods of every subclass.
 """
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
@@ -18,10 +18,11 @@ from subgoal.environments.base import (
     StepResult,
     StopReason,
     Task,
+    parts_of,
 )
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.watch import WATCH, Hanging
-from subgoal.errors import EnvironmentFailed, SubgoalError
+from subgoal.errors import ContractBroken, SubgoalError
 from subgoal.plain_text import storable
 from subgoal.progress import console
 from subgoal.record import Record
@@ -60,34 +61,56 @@ def checked_world(world: object, name: str) -> Environment:
     """Return what a world's class made, if it is a world of that name.
 
     Raises:
-        EnvironmentFailed: It is none.
+        ContractBroken: It is none.
     """
     kind = type(world).__name__
     if not isinstance(world, Environment):
-        raise EnvironmentFailed(f"world '{name}': {kind} is no subclass of Environment")
+        raise ContractBroken(f"world '{name}': {kind} is no subclass of Environment")
     called = getattr(world, "name", None)
     if called != name:
-        raise EnvironmentFailed(
+        raise ContractBroken(
             f"world '{name}': {kind} calls itself {_shown(called)}; write name = '{name}' there"
         )
     checked_language(type(world), name)
     for method in CHECKS.keys() & vars(world).keys():  # past the checks around the class's
-        raise EnvironmentFailed(
+        raise ContractBroken(
             f"world '{name}': {kind} sets {method} on the object; define it in the class"
         )
     return world
+
+
+def made(kind: Callable[..., object], options: Mapping[str, Any], name: str) -> Environment:
+    """Make a world and check that it is one of that name.
+
+    Args:
+        kind: Its class.
+        options: Arguments of the class.
+        name: What it is called.
+
+    Raises:
+        ContractBroken: It is none, or is not made in ten times the time of an answer.
+    """
+    seconds = _SLOW["start"] * getattr(kind, "answer_seconds", Environment.answer_seconds)
+    watched = WATCH.enter(lambda: f"world '{name}': making it", seconds)
+    try:
+        return checked_world(kind(**options), name)
+    except Hanging:
+        raise ContractBroken(f"world '{name}' was not made within {seconds:g} seconds") from None
+    finally:
+        if watched:
+            WATCH.leave()
 
 
 def checked_language(kind: type[Environment], name: str) -> WorldLanguage:
     """Return the language of a world's class.
 
     Raises:
-        EnvironmentFailed: It is none.
+        ContractBroken: It is none.
     """
     language = cast("object", kind.language)
     if not isinstance(language, WorldLanguage):
         wrong = _kind(language, "a WorldLanguage")
-        raise EnvironmentFailed(f"world '{name}': {kind.__name__}.language is {wrong}")
+        raise ContractBroken(f"world '{name}': {kind.__name__}.language is {wrong}")
     return language
 
 
@@ -126,18 +149,18 @@ def _guarded(name: str, method: Method) -> Method:
         except SubgoalError as error:
             if _plain(error):
                 raise
-            raise EnvironmentFailed(f"{_at(world, name, arguments)} {raised(error)}") from error
+            raise ContractBroken(f"{_at(world, name, arguments)} {raised(error)}") from error
         except Hanging:
             WATCH.leave()  # it may have been raised within the first
             seconds = world.answer_seconds * _SLOW.get(name, 1)
             said = f"{_called(world, name, arguments)} gave no answer within {seconds:g} seconds"
-            raise EnvironmentFailed(said) from None
+            raise ContractBroken(said) from None
         except _Unfit as wrong:
             said = f"{_at(world, name, arguments)} returned {wrong}"
-            raise EnvironmentFailed(said) from None
+            raise ContractBroken(said) from None
         except BaseException as error:  # SystemExit, too: a world does not end the program
             said = f"{_at(world, name, arguments)} raised {raised(error)}"
-            raise EnvironmentFailed(said) from error
+            raise ContractBroken(said) from error
 
     return call
 
@@ -235,8 +258,10 @@ def _tasks(value: object, split: object = "", *_: object) -> Sequence[Task]:
             raise _kind(task, "a Task")
         if task.split != split:
             raise _Unfit(f"{task.key}, a task of the split {_shown(task.split)}")
-        if _text(task.key) != task.key:
-            raise _Unfit(f"a task whose name no file can hold: {_shown(task.key)}")
+        parts = task.environment, task.name, str(task.variation), task.simplifications
+        if parts_of(task.key) != parts or not task.name.isprintable():
+            one = "a task type is a line of printable characters without slashes"
+            raise _Unfit(f"{_shown(task.key)}, whose parts cannot be told apart; {one}")
     return cast("Sequence[Task]", value)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import JsonValue
 
 from subgoal.environments.base import Ability, Environment
-from subgoal.environments.boundary import checked_language, checked_world, raised
+from subgoal.environments.boundary import checked_language, made, raised
 from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 from subgoal.own_class import own_class
@@ -121,7 +121,7 @@ def make(name: str, /, **options: Any) -> Environment:
     if not isinstance(listed, bool):
         raise ConfigInvalid(f"world '{name}': the option {Ability.VALID_ACTIONS} is true or false")
     try:
-        world = checked_world(_class(name)(**options), name)
+        world = made(_class(name), options, name)
     except ModuleNotFoundError as error:
         missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
         extra = GYMNASIUM if name.startswith(f"{GYMNASIUM}:") else extra

@@ -173,4 +173,6 @@ def test_a_key_with_slashes_in_its_world_is_taken_apart() -> None:
     assert parts_of(task.key) == (CORRIDOR, "Corridor-v0", "3", "")
     easy = task.model_copy(update={"simplifications": "a,b/2"})
     assert parts_of(easy.key)[1:] == ("Corridor-v0", "3", "a,b/2")
+    numbered = task.model_copy(update={"name": "7"})
+    assert parts_of(numbered.key) == (CORRIDOR, "7", "3", "")
     assert parts_of("errand/fetch/3/easy") == ("errand", "fetch", "3", "easy")

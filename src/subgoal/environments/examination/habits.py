@@ -16,7 +16,7 @@ from subgoal.environments.examination.subject import (
     fine,
     remark,
 )
-from subgoal.errors import SubgoalError
+from subgoal.errors import ContractBroken, EnvironmentFailed, SubgoalError
 from subgoal.summary import Finding
 
 NO_ORACLE = (
@@ -61,6 +61,9 @@ def solved(subject: Subject) -> Iterator[Finding]:
     wrong = list(chain.from_iterable(map(solves, subject.plays)))
     if wrong:
         yield breach(f"{len(wrong)} of {len(subject.plays)} oracle paths fail; {wrong[0].text}")
+    for why in list(subject.pathless.values())[:1]:
+        tried = len(subject.plays) + len(subject.pathless)
+        yield remark(f"the oracle has no path for {len(subject.pathless)} of {tried} tasks: {why}")
     yield fine(f"{len(subject.plays)} oracle paths were played, and solve their tasks")
 
 
@@ -176,9 +179,16 @@ def walk(subject: Subject, seconds: float) -> Iterator[tuple[Task, Playthrough]]
         seconds: When time is up, since the examination began.
     """
     for task in _spread(subject):
-        if subject.plays and subject.seconds > seconds:
+        if (subject.plays or subject.pathless) and subject.seconds > seconds:
             return
-        play = subject.play(task, subject.path(task))
+        try:
+            path = subject.path(task)
+        except ContractBroken:
+            raise
+        except EnvironmentFailed as error:  # an oracle need not know every task
+            subject.pathless[task.key] = str(error)
+            continue
+        play = subject.play(task, path)
         subject.plays.append(play)
         yield task, play
 

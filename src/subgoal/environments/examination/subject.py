@@ -9,7 +9,7 @@ from time import perf_counter
 
 from subgoal.environments.base import Ability, Environment, Observation, StepResult, Task, has
 from subgoal.environments.task_table import SPLITS
-from subgoal.errors import SubgoalError
+from subgoal.errors import EnvironmentFailed, SubgoalError
 from subgoal.summary import Finding
 
 GIBBERISH = "xyzzy the plugh"
@@ -56,6 +56,10 @@ class Subject:
             a walk by chance among the valid actions.
         gibberish: An action that the world cannot know.
         seconds: After so long, what can take any time comes to an end.
+
+    Attributes:
+        plays: What was walked.
+        pathless: Tasks, by their keys, for which the oracle said that it has no path, and why.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Subject:
         self.limit, self._start = seconds, perf_counter()
         self._actions, self._paths = tuple(actions), dict[str, Sequence[str]]()
         self.plays: list[Playthrough] = []
+        self.pathless: dict[str, str] = {}
 
     @property
     def seconds(self) -> float:
@@ -93,21 +98,31 @@ class Subject:
 
     @cached_property
     def types(self) -> dict[str, dict[str, list[Task]]]:
-        """All tasks by type and split."""
+        """All tasks by type and split.
+
+        Raises:
+            EnvironmentFailed: There are none.
+        """
         types: dict[str, dict[str, list[Task]]] = {}
         for split, tasks in self.tasks.items():
             for task in tasks:
                 types.setdefault(task.name, {one: [] for one in SPLITS})[split].append(task)
+        if not types:
+            raise EnvironmentFailed(f"world '{self.world.name}' lists no tasks in any split")
         return types
 
     @property
     def played(self) -> list[Task]:
-        """One task of each type that is played, from different splits where it has them."""
+        """One task of each type that is played, from different splits where it has them.
+
+        Tasks whose path is known come first: an oracle need not know one for every task.
+        """
         chosen: list[Task] = []
         for number, name in enumerate(self.names or tuple(self.types)[:3]):
             mine = self.types[name]
             splits = [*SPLITS[number % 3 :], *SPLITS[: number % 3]]
-            chosen.append(next(mine[split][0] for split in splits if mine[split]))
+            tasks = [task for split in splits for task in mine[split]]
+            chosen.append(min(tasks, key=lambda task: task.key not in self._paths))
         return chosen
 
     def path(self, task: Task) -> Sequence[str]:
