@@ -29,6 +29,9 @@ class LogsConfig(Record):
     group_key: Rare[str] = ""
     """The field whose value trials of one task share. They are held out together; empty: each
     conversation is a group of its own."""
+    redact: bool = False
+    """Replace e-mail addresses, phone, card and account numbers, keys, tokens and passwords by
+    stand-ins such as `<email-1>` before anything is written."""
 
     @property
     def world(self) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from typing_extensions import override
 
@@ -27,6 +27,8 @@ from subgoal.trajectories.logs.conversation import Author, LoggedConversation, M
 from subgoal.trajectories.logs.episode import trajectory
 from subgoal.trajectories.logs.formats.base import SkipKind, Skipped, Unreadable, table
 from subgoal.trajectories.logs.reading import check_file, conversations, file_of
+from subgoal.trajectories.logs.redaction import Redactor, is_clean
+from subgoal.trajectories.logs.sensitive import Sensitive
 from subgoal.trajectories.storage import journal
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -67,6 +69,8 @@ class ImportSummary(Summary):
     """Calls without a result, the last of a conversation aside."""
     left_out: tuple[LeftOut, ...]
     """What was left out, by reason."""
+    replaced: dict[str, int] | None
+    """How often something personal or secret was replaced, by kind; None: it was not asked for."""
 
     @override
     def parts(self) -> list[TextLine | Table]:
@@ -90,10 +94,20 @@ class ImportSummary(Summary):
         if self.unanswered:
             text = f"  {self.unanswered:,} calls have no result"
             yield TextLine(text=text, tone=Tone.CAUTION)
+        if self.replaced is not None:
+            found = ", ".join(f"{count:,} {kind}" for kind, count in self.replaced.items())
+            yield TextLine(text=f"  replaced: {found or 'nothing'}")
         for one in self.left_out:
             shown = "; ".join(one.examples) + ("; ..." if one.count > len(one.examples) else "")
             text = f"  left out {one.count:,} ({one.kind}): {shown}"
             yield TextLine(text=text, tone=Tone.CAUTION)
+
+
+class _Ties(NamedTuple):
+    """What ties conversations together, as the log has it: stand-ins of two may be the same."""
+
+    thread: str
+    group: str
 
 
 def archive(folder: RunFolder) -> Journal[LoggedConversation]:
@@ -124,20 +138,26 @@ def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
         raise ConfigInvalid("no logs are named; name files: subgoal import FILES --run FOLDER")
     store, kept, bad = journal(folder), archive(folder), left_out(folder)
     inputs = {str(path): file_of(path) for path in config.files}
-    for path in inputs.values():  # before anything is written
+    for name, path in inputs.items():  # before anything is written
         check_file(path, config.format)
+        if config.redact and not is_clean(name):
+            raise ConfigInvalid(
+                f"the name of {name} holds what redact replaces, and names of files are kept; "
+                "rename it"
+            )
     names = (store.path, kept.path, bad.path)
     with folder.stage("collect", config, inputs, names) as stage:
         if not stage.complete:
-            skipped = Counter[SkipKind]()
+            skipped, redactor = Counter[SkipKind](), Redactor() if config.redact else None
+            ties = dict[str, _Ties]()
             shown = defaultdict[SkipKind, list[str]](list)
             for one in (store, kept, bad):
                 one.clear()
-            for one in _read(config, kept):
+            for one in _read(config, kept, redactor, ties):
                 _count(one, skipped, shown)
             paths = 0
             with closing(store):
-                for one in _converted(config, kept):
+                for one in _converted(config, kept, ties):
                     if isinstance(one, Skipped):
                         _count(one, skipped, shown)
                     else:
@@ -149,8 +169,10 @@ def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
             if not paths:
                 raise ConfigInvalid(f"no conversation can be used: {_reasons(bad)}")
             outputs = {one.sealed_path.name: one.seal() for one in (store, kept, bad)}
-            stage.finish(outputs, paths=paths, left_out=skipped.total())
-    return _summary(config, folder)
+            replaced = {kind: redactor.counts[kind] for kind in Sensitive} if redactor else {}
+            stage.finish(outputs, paths=paths, left_out=skipped.total(), **replaced)
+        counts = stage.manifest.counts
+    return _summary(config, folder, counts)
 
 
 def _reasons(bad: Iterable[LeftOut]) -> str:
@@ -163,22 +185,34 @@ def _count(one: Skipped, skipped: Counter[SkipKind], shown: Mapping[SkipKind, li
         shown[one.kind].append(f"{one.place} {one.why}".strip())
 
 
-def _read(config: LogsConfig, kept: Journal[LoggedConversation]) -> Iterator[Skipped]:
+def _read(
+    config: LogsConfig,
+    kept: Journal[LoggedConversation],
+    redactor: Redactor | None,
+    ties: dict[str, _Ties],
+) -> Iterator[Skipped]:
     """Keep the conversations of all files, and yield what is not taken."""
     seen = set[str]()
     with closing(kept), Progress("import", len(config.files), "files") as progress:
         for path in config.files:
             for one in conversations(file_of(path), config.format, seen):
-                if isinstance(one, Skipped):
-                    yield one
+                if isinstance(one, Skipped):  # what it quotes, and where it cuts it, nobody knows
+                    yield one._replace(why="") if redactor else one
                 else:
-                    kept.append(one)
+                    clean = redactor.conversation(one) if redactor else one
+                    if clean is not one:
+                        ties[clean.id] = _ties(one, config)
+                    kept.append(clean)
                     progress.advance(0, f"{len(seen):,} conversations")
             progress.advance()
 
 
+def _ties(one: LoggedConversation, config: LogsConfig) -> _Ties:
+    return _Ties(one.thread, str(_field(one, config.group_key, one.id)))
+
+
 def _converted(
-    config: LogsConfig, kept: Iterable[LoggedConversation]
+    config: LogsConfig, kept: Iterable[LoggedConversation], ties: Mapping[str, _Ties]
 ) -> Iterator[Trajectory | Skipped]:
     """Yield the trajectories of conversations; each turn of a history is learned once."""
     begun = {digest for one in kept for digest in _digests(one.messages)[:-1]}
@@ -191,10 +225,10 @@ def _converted(
             continue
         try:
             name = str(_field(one, config.task_type_key, CONVERSATION))
-            group = str(_field(one, config.group_key, one.id))
+            thread, group = ties.get(one.id) or _ties(one, config)
             reward = _reward(one, config)
             number = groups.setdefault((name, group), len(groups))
-            seen = learned[one.thread] if one.thread else set[bytes]()
+            seen = learned[thread] if thread else set[bytes]()
             yield trajectory(
                 _once(one, digests, seen),
                 config.world,
@@ -249,7 +283,7 @@ def _reward(one: LoggedConversation, config: LogsConfig) -> float | None:
     raise Unreadable(SkipKind.REWARD, repr(found)[:60])
 
 
-def _summary(config: LogsConfig, folder: RunFolder) -> ImportSummary:
+def _summary(config: LogsConfig, folder: RunFolder, counts: Mapping[str, float]) -> ImportSummary:
     store = journal(folder)
     taken, learned = Counter[str](), Counter[str]()
     names, turns, reread = set[str](), 0, 0
@@ -274,6 +308,9 @@ def _summary(config: LogsConfig, folder: RunFolder) -> ImportSummary:
         reread=reread,
         unanswered=unanswered,
         left_out=tuple(left_out(folder)),
+        replaced={kind: int(counts[kind]) for kind in Sensitive if counts.get(kind)}
+        if config.redact
+        else None,
     )
 
 
