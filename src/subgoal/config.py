@@ -19,7 +19,7 @@ from subgoal.engines.config import EngineConfig
 from subgoal.environments.config import WorldConfig
 from subgoal.environments.registry import LOG
 from subgoal.errors import ConfigInvalid, nearest
-from subgoal.evaluation.config import EvaluateConfig, RolloutConfig
+from subgoal.evaluation.config import AssessConfig, EvaluateConfig, RolloutConfig
 from subgoal.evaluation.protocol import check_protocol
 from subgoal.plain_text import REPLACEMENT, storable
 from subgoal.record import Rare, Record, removed
@@ -72,6 +72,8 @@ class Config(Record):
     """Which dev tasks students play while they are trained."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which agents play which tasks."""
+    assess: Rare[AssessConfig] = AssessConfig()
+    """Which agents are asked what they would do on held-out paths."""
     improve: ImproveConfig = ImproveConfig()
     """What an agent plays to learn from its own successes."""
     reinforce: ReinforceConfig = ReinforceConfig()

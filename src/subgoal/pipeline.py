@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a stage is imported when it runs: most of them load torch
     from subgoal.cluster import Cluster
     from subgoal.evaluation.player import Player
     from subgoal.evaluation.summary import EvaluationSummary
+    from subgoal.report.assessment import AssessSummary
     from subgoal.report.write import ReportSummary
     from subgoal.self_training.own_successes import ImproveSummary
     from subgoal.self_training.reinforce import ReinforceSummary
@@ -276,6 +277,25 @@ class Run:
         folder = self._in(restart)
         config, openai = self.config.evaluate, self.config.annotate.openai
         return evaluate(config, folder, worlds, limits, cluster, ready, openai=openai)
+
+    def assess(self, *, restart: bool = False, **changes: Any) -> "AssessSummary":
+        """Ask the students what they would do at every turn of paths that they were not trained on.
+
+        No world is needed, so it tells of logs, too, whether a student is good enough.
+
+        Args:
+            restart: Ask again.
+            changes: Keys of `[assess]`.
+
+        Raises:
+            SubgoalError: As `subgoal.evaluation.offline.assess.assess` says.
+        """
+        from subgoal.evaluation.offline.assess import assess
+        from subgoal.report.assessment import write_assessment
+
+        self._change("assess", changes)
+        found = assess(self.config.assess, self._in(restart), self.config.seed)
+        return write_assessment(found, self.folder)
 
     def improve(
         self,

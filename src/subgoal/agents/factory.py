@@ -174,7 +174,7 @@ class AgentShop:
                 case AgentName.RANDOM_ACTION:
                     return RandomActionAgent(task.variation)
                 case AgentName.FLAT:
-                    return FlatAgent(self._seat(Role.FLAT, world.language))
+                    return self.plain(name, world.language)
                 case AgentName.REACT | AgentName.LLM_PLANNER | AgentName.ASKS_WHEN_STUCK:
                     return self._paid(name, task, world)
                 case _:
@@ -208,11 +208,25 @@ class AgentShop:
         student = self._hierarchical(AgentName.HIERARCHICAL, task, world)
         return AsksWhenStuck(student, acting(model, task.key, spoken))
 
-    def _hierarchical(self, name: AgentName, task: Task, world: Environment) -> Agent:
-        seats = self.seats(name, world.language)
+    def plain(
+        self, name: AgentName, language: WorldLanguage, disturbance: Disturbance | None = None
+    ) -> Agent:
+        """Return an agent of nothing but students, which are loaded, for one episode.
+
+        Args:
+            name: The agent.
+            language: The words of the world that it plays in.
+            disturbance: Replaces the planner's sub-goals; None: they stand.
+        """
+        seats = self.seats(name, language)
+        if name is AgentName.FLAT:
+            return FlatAgent(seats[Role.FLAT])
         both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)
         planner, executor = both or seats[Role.PLANNER], both or seats[Role.EXECUTOR]
-        return HierarchicalAgent(planner, executor, self._disturbance(name, task), first)
+        return HierarchicalAgent(planner, executor, disturbance, first)
+
+    def _hierarchical(self, name: AgentName, task: Task, world: Environment) -> Agent:
+        return self.plain(name, world.language, self._disturbance(name, task))
 
     def _disturbance(self, name: AgentName, task: Task) -> Disturbance | None:
         if name is AgentName.RANDOM_SUBGOALS:

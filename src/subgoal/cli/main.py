@@ -22,6 +22,7 @@ VERBS = {
     "augment": "rewrite annotated paths to be shorter, where the world allows it",
     "train": "train the students on the annotated trajectories",
     "evaluate": "play a protocol's tasks with the agents",
+    "assess": "ask students on held-out paths, as of logs: right turns, tools, arguments",
     "report": "write the comparison as a table and one HTML file",
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",

@@ -85,6 +85,23 @@ def resampled(groups: Sequence[Floats], over: Mean, seed: int = 0) -> Floats:
     return means
 
 
+def share(parts: Sequence[Floats], wholes: Sequence[Floats], seed: int = 0) -> Interval:
+    """Return which share parts are of wholes, in percent, and its interval.
+
+    Numerator and denominator are drawn together, so that turns of one conversation stay together.
+
+    Args:
+        parts: What counts, a number an episode, by type.
+        wholes: Of how much; more than 0 in all.
+        seed: Seed of the resampling.
+    """
+    mean = sum(part.sum() for part in parts) / sum(whole.sum() for whole in wholes)
+    tops, bottoms = (resampled(one, Mean.EPISODES, seed) for one in (parts, wholes))
+    drawn = tops[bottoms > 0] / bottoms[bottoms > 0]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean=_tidy(100 * mean), low=_tidy(100 * low), high=_tidy(100 * high))
+
+
 def sign_flip_p_value(groups: Sequence[Floats], over: Mean, seed: int = 0) -> float:
     """Return the two-sided p-value of paired differences under random signs.
 

@@ -1,6 +1,7 @@
-"""Who plays which tasks: the sections `[evaluate]` and `[rollout]`."""
+"""Who plays which tasks, and is asked on which paths: `[evaluate]`, `[assess]`, `[rollout]`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -40,6 +41,20 @@ class EvaluateConfig(Record):
         threads=(0, "students compute with a CPU thread per 16M parameters"),
         cache_megabytes=(4096, "the KV cache has at most 4 GiB; fewer --worlds need less"),
     )
+
+
+class AssessConfig(Record):
+    """Which students are asked what they would do at the turns of held-out paths."""
+
+    agents: tuple[Literal[AgentName.HIERARCHICAL, AgentName.FLAT], ...] = ()
+    """Whose students; empty: all that are trained."""
+    annotations: ForAll[Path | None] = None
+    """The file of annotated trajectories that students learned from; left out: the run folder's
+    own."""
+    decoding: ForAll[Decoding] = Decoding()
+    """How students write."""
+    engine: ForAll[EngineConfig] = EngineConfig()
+    """What computes the students."""
 
 
 class RolloutConfig(Record):

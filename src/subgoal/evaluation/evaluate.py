@@ -180,8 +180,8 @@ def evaluate(
 
         # A group that a cluster loses is as many episodes in a row.
         group = 1 if cluster is None else GROUP * worlds_of_a_worker(worlds)
-        deciders = {path for kind in kinds.values() for path in _deciders(shop, kind).values()}
-        digests = {path: file_digest(path) for path in deciders}
+        deciding = {path for kind in kinds.values() for path in deciders(shop, kind).values()}
+        digests = {path: file_digest(path) for path in deciding}
         for name, kind in kinds.items():
             _check_same_students(digests)
             paid = openai if kind.paid else None
@@ -259,14 +259,14 @@ def _play_all(
         per_type=config.per_type,
         agent=name,
         decoding=config.decoding,
-        engines=_other_engines(shop, kind),
+        engines=other_engines(shop, kind),
         openai=openai and openai.deciding(),
     )
     shop.factory(kind)  # what is missing or damaged is said before anything is played
     for card in shop.cards.values():
         check_leaks(card.trained_on, tasks)
     store = journal(folder, rules.name, name)
-    inputs = _deciders(shop, kind)
+    inputs = deciders(shop, kind)
     if kind.needs_subgoals:
         own = annotate.journal(folder)
         inputs["annotations"] = config.annotations or (own.sealed_path if own.sealed else own.path)
@@ -293,13 +293,13 @@ def _play_all(
         )
 
 
-def _other_engines(shop: AgentShop, name: AgentName) -> dict[str, str] | None:
+def other_engines(shop: AgentShop, name: AgentName) -> dict[str, str] | None:
     """Return the engines of an agent's students, where they are not the reference."""
     labels = {role.value: engine.label for role, engine in shop.engines(name).items()}
     return None if set(labels.values()) <= {REFERENCE} else labels
 
 
-def _deciders(shop: AgentShop, kind: AgentName) -> dict[str, Path]:
+def deciders(shop: AgentShop, kind: AgentName) -> dict[str, Path]:
     """Return the file that decides what each student of an agent says, by what it is called."""
     return {
         f"students/{role}": _decider(shop.folders(kind)[role], engine)

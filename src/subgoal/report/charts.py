@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.metrics import AgentScores, GroupScores
+from subgoal.evaluation.offline.figures import AgentFigures
 from subgoal.report.analyses import Curve
 
 WIDTH = 920
@@ -61,7 +62,7 @@ class Line(NamedTuple):
     number: int
     """The student's number: its colour."""
     kind: str
-    """`training` or `held-out`."""
+    """`training` or `held-out`; empty where there is but one kind."""
     points: str
     """The points as SVG's polyline takes them."""
     last: tuple[float, float]
@@ -70,7 +71,7 @@ class Line(NamedTuple):
 
 
 class LineChart(NamedTuple):
-    """Loss, on a logarithmic axis, against tokens."""
+    """Curves on two axes: loss, on a logarithmic axis, against tokens, or shares of turns."""
 
     height: float
     x_ticks: Ticks
@@ -140,6 +141,36 @@ def line_chart(curves: Sequence[Curve], height: float = 300) -> LineChart | None
         x_ticks=tuple((place(v, 1)[0], _short(v)) for v in _ticks(most, _nice(most / 6))),
         y_ticks=tuple((place(0, v)[1], f"{v:g}") for v in losses),
         lines=tuple(lines),
+    )
+
+
+def help_chart(agents: Sequence[AgentFigures], height: float = 300) -> LineChart | None:
+    """Place how often agents are right against the share of turns that they take over.
+
+    None where nobody tells how certain it is.
+    """
+    left, right, top, bottom = 52.0, WIDTH - 170.0, 12.0, height - 40
+
+    def place(taken: float, share: float) -> tuple[float, float]:
+        x = left + (right - left) * taken / 100
+        return round(x, 1), round(bottom - (bottom - top) * share / 100, 1)
+
+    lines: list[Line] = []
+    for number, one in enumerate(agents):
+        if one.turns_alone is not None:
+            placed = [place(each.taken, each.right or 0.0) for each in one.turns_alone.line]
+            points = " ".join(f"{x},{y}" for x, y in placed)
+            lines.append(Line(one.agent, number, "", points, placed[-1], one.agent))
+    ticks = range(0, 101, 20)
+    return (
+        LineChart(
+            height=height,
+            x_ticks=tuple((place(value, 0)[0], str(value)) for value in ticks),
+            y_ticks=tuple((place(0, value)[1], str(value)) for value in ticks),
+            lines=tuple(lines),
+        )
+        if lines
+        else None
     )
 
 

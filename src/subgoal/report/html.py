@@ -84,7 +84,7 @@ def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
         colours=_colours(data),
         lines=lines,
         has_held_out=any(curve.kind == "held-out" for curve in data.curves),
-        line_labels=_line_labels(lines),
+        line_labels=line_labels(lines),
         shown=len(episodes),
         replacements=list(Replacement),
         llm_head=LLM_HEAD,
@@ -151,7 +151,7 @@ def _colours(data: ReportData) -> dict[str, int]:
     }
 
 
-def _line_labels(lines: LineChart | None) -> list[tuple[str, float, int]]:
+def line_labels(lines: LineChart | None) -> list[tuple[str, float, int]]:
     """Place each curve's name beside its end, moved apart where they would overlap."""
     if lines is None:
         return []

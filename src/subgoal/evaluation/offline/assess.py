@@ -1,0 +1,219 @@
+"""The stage `assess`: is it good enough? Students are asked at every turn of held-out paths.
+
+    assessment/<agent>.jsonl    what an agent wrote, path by path; sealed to `.zst` when complete
+
+Held out is what no student was trained on, nor another path of its group. No world is needed, so it
+serves logs as well as worlds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.factory import AgentShop
+from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.augmentation.augment import learned_from
+from subgoal.datasets.config import DatasetConfig
+from subgoal.datasets.splits import unseen
+from subgoal.environments.registry import language
+from subgoal.errors import ConfigInvalid, DataLeak, StudentInvalid
+from subgoal.evaluation.capacity import episodes_at_once
+from subgoal.evaluation.config import AssessConfig
+from subgoal.evaluation.evaluate import deciders, other_engines
+from subgoal.evaluation.offline.answers import PathAnswers, beside, guided, planned
+from subgoal.evaluation.offline.assessment import Assessment, assessment
+from subgoal.evaluation.offline.baselines import FrequentTurn, NearestTurn
+from subgoal.evaluation.offline.teacher_forcing import (
+    AT_ONCE,
+    Reading,
+    StudentCrew,
+    side_by_side,
+    teacher_forced,
+)
+from subgoal.progress import Progress
+from subgoal.record import Record
+from subgoal.storage.journal import Journal
+from subgoal.storage.run_folder import RunFolder
+from subgoal.students.card import CARD, StudentCard
+from subgoal.text.format import Role
+
+ABLE = (AgentName.HIERARCHICAL, AgentName.FLAT)
+"""The agents that can be asked: all that they write comes from students."""
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """What the stage found.
+
+    Attributes:
+        figures: How much is right.
+        paths: The held-out paths.
+        answers: What was written on each of them, in their order, by agent.
+        students: The agents that are no baselines.
+        told: How paths are told.
+    """
+
+    figures: Assessment
+    paths: Sequence[AnnotatedTrajectory]
+    answers: Mapping[str, Sequence[PathAnswers]]
+    students: Sequence[str]
+    told: DatasetConfig
+
+
+class _OneAsked(Record):
+    """All that decides what an agent writes."""
+
+    agent: str
+    decoding: Decoding
+    engines: dict[str, str] | None
+    """As for `evaluate`."""
+
+
+def assess(config: AssessConfig, folder: RunFolder, seed: int = 0) -> Assessed:
+    """Run the stage: each agent is asked on the paths that it has not been asked on.
+
+    Args:
+        config: Whose students, and how they write.
+        folder: The run folder with the students.
+        seed: Seed of the intervals.
+
+    Raises:
+        ConfigInvalid: The students were told paths differently.
+        DataLeak: No path was held out.
+        RunFolderInvalid: There are no annotations.
+        StudentInvalid: A student is missing or damaged.
+        EngineFailed: The engine cannot be had.
+    """
+    place = folder / "students"
+    shop = AgentShop(place, (), config.decoding, config.engine)
+    names = _agents(config, shop, place)
+    store, source = learned_from(config.annotations, folder, "annotations")
+    paths = list(store.by_key().values())
+    for name in names:
+        shop.load(name)
+    held_out = _held_out(shop.cards, paths, place)
+    told = _told(shop.cards)
+    answers: dict[str, Sequence[PathAnswers]] = {}
+    for name in names:
+        own = [shop.cards[role] for role in shop.roles(name)]
+        asked = unseen((key for card in own for key in card.trained_on), paths)
+        found = _ask_all(name, config, folder, shop, source, asked, told)
+        answers[str(name)] = [found[one.key] for one in held_out]
+    kept = {one.key for one in held_out}
+    learned = [one for one in paths if one.key not in kept]
+    if learned:
+        for title, kind in (("nearest turn", NearestTurn), ("frequent turn", FrequentTurn)):
+            baseline = kind(learned, told)
+            answers[title] = [baseline.answer(one) for one in held_out]
+    students = list(map(str, names))
+    figures = assessment(held_out, len(learned), answers, students, told, seed)
+    return Assessed(figures, held_out, answers, students, told)
+
+
+def journal(folder: RunFolder, agent: str) -> Journal[PathAnswers]:
+    """Return the journal of what an agent wrote on held-out paths."""
+    path = folder / f"assessment/{agent}.jsonl"
+    return Journal(path, PathAnswers, "answers", lambda one: one.key)
+
+
+def _agents(config: AssessConfig, shop: AgentShop, place: Path) -> list[AgentName]:
+    found = list(config.agents) or [
+        name
+        for name in ABLE
+        if all((file / CARD).is_file() for file in shop.folders(name).values())
+    ]
+    if not found:
+        raise StudentInvalid(f"{place} holds no students; first run `subgoal train`")
+    return found
+
+
+def _held_out(
+    cards: Mapping[Role, StudentCard], paths: Sequence[AnnotatedTrajectory], place: Path
+) -> list[AnnotatedTrajectory]:
+    found = unseen((key for card in cards.values() for key in card.trained_on), paths)
+    if not found:
+        raise DataLeak(
+            f"{place}: all {len(paths)} paths are of tasks that the students were trained on; hold "
+            "more out with train.dataset.dev_share, and train again"
+        )
+    return found
+
+
+def _told(cards: Mapping[Role, StudentCard]) -> DatasetConfig:
+    """Return how paths were told to the students, as far as that decides what they are asked."""
+    names = ("drop", "move_limit", "reasons")
+    tables = [card.config.get("dataset", {}) for card in cards.values()]
+    told = [
+        DatasetConfig.model_validate({name: table[name] for name in names if name in table})
+        for table in tables
+    ]
+    if any(one != told[0] for one in told):
+        raise ConfigInvalid(
+            "the students were trained with different train.dataset.drop, move_limit or reasons; "
+            "name one agent with assess.agents"
+        )
+    return told[0]
+
+
+def _ask_all(
+    name: AgentName,
+    config: AssessConfig,
+    folder: RunFolder,
+    shop: AgentShop,
+    source: Path,
+    paths: Sequence[AnnotatedTrajectory],
+    told: DatasetConfig,
+) -> dict[str, PathAnswers]:
+    """Ask an agent on paths, as a stage; return what it wrote, by the path's key."""
+    one = _OneAsked(agent=name, decoding=config.decoding, engines=other_engines(shop, name))
+    store = journal(folder, name)
+    inputs = {"annotations": source, **deciders(shop, name)}
+    with folder.stage(f"assess-{name}", one, inputs, (store.path,)) as stage:
+        if not stage.complete:
+            if stage.fresh:
+                store.clear()
+            with closing(store), shop.threads(name):
+                for answers in _missing(name, shop, paths, store, told):
+                    store.append(answers)
+            file = store.seal()
+            stage.finish({str(file.relative_to(folder.path)): file}, paths=len(paths))
+    return store.by_key()
+
+
+def _missing(
+    name: AgentName,
+    shop: AgentShop,
+    paths: Sequence[AnnotatedTrajectory],
+    store: Journal[PathAnswers],
+    told: DatasetConfig,
+) -> Iterator[PathAnswers]:
+    """Ask an agent on the paths that its journal does not hold; yield each as it ends."""
+    held = store.by_key()
+    missing = [path for path in paths if path.key not in held]
+    at_once = episodes_at_once(shop.loaded_engines(name), AT_ONCE)
+    readings = (_reading(path, name, shop, told) for path in missing)
+    with Progress(f"assess {name}", len(paths), "paths", len(held)) as progress:
+        for _, answers in side_by_side(readings, at_once):
+            yield answers
+            progress.advance()
+
+
+def _reading(
+    path: AnnotatedTrajectory, name: AgentName, shop: AgentShop, told: DatasetConfig
+) -> Reading[PathAnswers]:
+    """Read a path with the agent's own sub-goals, and, where it sets any, with the path's."""
+    spoken = language(path.trajectory.task.environment)
+    agent = shop.plain(name, spoken)
+    turns = yield from beside(path, agent, told)
+    if name is AgentName.FLAT:
+        return PathAnswers(key=path.key, turns=turns, shortened=agent.shortened)
+    answers = yield from teacher_forced(path, StudentCrew(shop.seats(name, spoken)), told)
+    return PathAnswers(
+        key=path.key,
+        turns=turns,
+        guided=guided(answers),
+        subgoals=planned(answers),
+        shortened=agent.shortened,
+    )
