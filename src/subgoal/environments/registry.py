@@ -124,7 +124,7 @@ def make(name: str, /, **options: Any) -> Environment:
         world = made(_class(name), options, name)
     except ModuleNotFoundError as error:
         missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
-        extra = GYMNASIUM if name.startswith(f"{GYMNASIUM}:") else extra
+        extra = extra or (GYMNASIUM if missing == GYMNASIUM else "")
         if not extra or missing in {"", "subgoal"}:
             raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
         raise EnvironmentFailed(

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy
 import pytest
 from typing_extensions import override
 
@@ -30,10 +31,12 @@ ENDS = {"stay": (0.0, False, True), "left": (0.0, True, False), "right": (1.0, T
 class Corridor(gymnasium.Env[dict[str, Any], int]):
     """Its text stands in a table, its actions are numbers, and it says little."""
 
-    def __init__(self, says: dict[str, Any] | None = None) -> None:
+    def __init__(self, says: dict[str, Any] | None = None, arrays: bool = False) -> None:
         self.observation_space = gymnasium.spaces.Dict({"told": gymnasium.spaces.Text(99)})
         self.action_space = gymnasium.spaces.Discrete(3, start=5)
         self.says = says or {}
+        if arrays:
+            self.says = {name: numpy.array(one) for name, one in self.says.items()}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)
@@ -98,7 +101,8 @@ def test_terminated_is_not_truncated(action: str, score: int, stop: StopReason) 
     world = corridor()
     opening = world.reset(world.tasks("train")[7])
     assert (opening.task.description, opening.look) == ("Corridor 7.", "")
-    assert not any(has(world, one) for one in Ability)
+    assert {one for one in Ability if has(world, one)} == {Ability.VALID_ACTIONS}
+    assert world.valid_actions() == tuple(ENDS)
     world.reset(opening.task)
     assert not world.step("up").accepted
     result = world.step(action)
@@ -139,11 +143,52 @@ def test_a_key_that_is_missing_is_named_with_those_there_are(
 
 
 @pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"admissible_commands": "left"}, "admissible_commands.*'left'"),
+        ({"admissible_commands": 3}, "admissible_commands.*3"),
+        ({"extra.walkthrough": "left", "admissible_commands": list(ENDS)}, "walkthrough.*'left'"),
+        ({}, "name them"),
+    ],
+)
+def test_what_is_no_list_of_actions_is_named(said: dict[str, Any], named: str) -> None:
+    world = registry.make(CORRIDOR, arguments={"says": said})
+
+    def ask() -> None:
+        task = world.reset(world.tasks("train")[0]).task
+        world.valid_actions()
+        world.oracle_path(task)
+
+    with pytest.raises(EnvironmentFailed, match=named):
+        ask()
+
+
+def test_lists_may_be_arrays() -> None:
+    says = {"admissible_commands": list(ENDS), "extra.walkthrough": ["right"]}
+    world = registry.make(CORRIDOR, arguments={"says": says, "arrays": True})
+    assert world.oracle_path(world.tasks("train")[0]) == ("right",)
+    world.reset(world.tasks("train")[0])
+    assert world.valid_actions() == tuple(ENDS)
+    assert not world.step("up").accepted
+
+
+@pytest.mark.parametrize(
+    ("action", "score"), [("stay", 0), ("left", -50)], ids=["goes on", "is lost"]
+)
+def test_points_below_0_count_where_the_task_is_lost(action: str, score: int) -> None:
+    world = corridor(arguments={"says": {"score": -50}})
+    world.reset(world.tasks("train")[0])
+    assert world.step(action).score == score
+
+
+@pytest.mark.parametrize(
     ("place", "options", "named"),
     [
         (CORRIDOR, {"keys": {"scoer": "x"}}, "scoer.*score"),
         (CORRIDOR, {"seeds": {"train": 0}}, "train"),
         (CORRIDOR, {"colour": 1}, "colour"),
+        (CORRIDOR, {"actions": ["left", "right"]}, "2 numbered.* 3"),
+        ("gymnasium:subgoal.gymnasium:subgoal/Errand-v0", {"actions": ["left"]}, "1 numbered.* 0"),
         ("gymnasium:corridors/Hall-v0", {}, "corridors"),
         ("gymnasium:no_such_module:Hall-v0", {}, "no_such_module"),
         ("gymnasium:subgoal.gymnasium:subgoal/Hall-v0", {}, "Hall"),

@@ -75,4 +75,5 @@ class GymnasiumOptions(Record):
     max_score: float | None = Field(default=None, gt=0)
     """The score of a solved task, where `info` does not say; left out: 100, or 1 for rewards."""
     actions: tuple[str, ...] = ()
-    """The names of numbered actions (`Discrete`); empty: what `info` lists, in its order."""
+    """The names of numbered actions (`Discrete`), all of them, which are the valid ones where
+    `info` lists none; empty: what `info` lists, in its order."""

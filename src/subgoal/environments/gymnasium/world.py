@@ -4,7 +4,7 @@
 seed. An environment's own limit of steps is taken off: the protocol has one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -76,6 +76,13 @@ class GymnasiumWorld(Environment):
             self.name = f"gymnasium:{place}"
         self._options = validated(GymnasiumOptions, options, f"world '{self.name}'")
         self._env = self._made(place)
+        space, names = self._env.action_space, self._options.actions
+        numbered = int(space.n) if isinstance(space, Discrete) else 0
+        if names and len(names) != numbered:
+            raise ConfigInvalid(
+                f"world '{self.name}': actions in world.options names {len(names)} numbered "
+                f"actions, and the environment has {numbered}"
+            )
         called = place.rpartition(":")[2].rpartition("/")[2]
         self._types = self._options.types or {called: {}}
         variations = self._options.seeds.variations()
@@ -121,6 +128,11 @@ class GymnasiumWorld(Environment):
         )
         at = self._at = _Stand(info, info, self._text(observation))
         self._able = frozenset(one for one in _TOLD if self._said(one, at) is not None)
+        if isinstance(self._env.action_space, Discrete) and Ability.VALID_ACTIONS not in self._able:
+            raise EnvironmentFailed(
+                f"world '{self.name}': its actions are numbers; name them in world.options, such as"
+                " actions = ['left', 'right']"
+            )
         said = [str(self._said("objective", at) or ""), at.text]
         if Ability.LOOK in self._able and said[0]:
             said.pop()  # the room says it
@@ -166,17 +178,17 @@ class GymnasiumWorld(Environment):
 
     @override
     def valid_actions(self) -> Sequence[str]:
-        return tuple(self._said(Ability.VALID_ACTIONS, self._living()) or ())
+        return self._listed(Ability.VALID_ACTIONS, self._living())
 
     @override
     def oracle_path(self, task: Task) -> Sequence[str]:
         self.reset(task)
-        path = self._said(Ability.ORACLE_PATH, self._living())
+        path = self._listed(Ability.ORACLE_PATH, self._living())
         self._at = None
         if not path:
             key = self._options.keys.oracle_path
             raise EnvironmentFailed(f"world '{self.name}' tells no path: info has no '{key}'")
-        return tuple(path)
+        return path
 
     @override
     def close(self) -> None:
@@ -198,7 +210,19 @@ class GymnasiumWorld(Environment):
                 f"world '{self.name}': info has no key '{key}' (keys.{field} in world.options); it"
                 f" has: {', '.join(sorted(map(str, info))) or 'none'}"
             )
+        if key not in info and field == Ability.VALID_ACTIONS:
+            return self._options.actions or None
         return info.get(key)
+
+    def _listed(self, field: str, at: _Stand) -> tuple[str, ...]:
+        """Return a list of texts that an environment says; empty: nothing."""
+        said = self._said(field, at)
+        if isinstance(said, str | bytes) or not isinstance(said, Iterable | None):
+            key = getattr(self._options.keys, field)
+            raise EnvironmentFailed(
+                f"world '{self.name}': '{key}' of info is no list of texts but {said!r:.60}"
+            )
+        return tuple(cast("Iterable[str]", () if said is None else said))
 
     def _text(self, observation: object) -> str:
         """Return the text of an observation."""
@@ -230,16 +254,22 @@ class GymnasiumWorld(Environment):
         points, best = self._said("score", now), self._said("max_score", now)
         best = float(best or self._options.max_score or (1 if points is None else 100))
         value = now.reward if points is None else float(points)
-        won = self._said("won", now)
+        won, lost = self._said("won", now), terminated or self._said("lost", now)
         if won is None:
             won = terminated and (reward > 0 if points is None else value >= best)
-        now.score = 100 if won else max(-100, min(100, round(100 * value / best)))
+        lowest = -100 if lost else 0  # what steps cost is no fatal mistake
+        now.score = 100 if won else max(lowest, min(100, round(100 * value / best)))
         return bool(won)
 
     def _accepted(self, action: str, at: _Stand, now: _Stand) -> bool:
         """Tell whether an action was known."""
         said, listed = self._said("accepted", now), self._said(Ability.VALID_ACTIONS, at)
-        if said is not None or listed is None or action in listed:
+        if said is not None or listed is None or action in self._listed(Ability.VALID_ACTIONS, at):
             return said is None or bool(said)
-        shown = (*_TOLD, "score", "location")
-        return any(self._said(one, at) != self._said(one, now) for one in shown)
+        return self._shown(at) != self._shown(now)
+
+    def _shown(self, at: _Stand) -> tuple[str | tuple[str, ...], ...]:
+        """Return what an action that is known may change."""
+        plain = (Ability.LOOK, Ability.INVENTORY, "score", "location")
+        listed = self._listed(Ability.VALID_ACTIONS, at)
+        return (*(str(self._said(one, at)) for one in plain), listed)
