@@ -278,7 +278,6 @@ def test_augment_shortens_unless_told_otherwise(run, capfd):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("report.seed", -1),
         ("train.student.seed", -1),
         ("train.student.seed", 2**32),
         ("train.dataset.vocabulary", -1),

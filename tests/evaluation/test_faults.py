@@ -57,7 +57,7 @@ class _Saboteur(Agent):
         self._steps += 1
         if self._steps == 3 and self._send is not None:
             assert self._world.pid is not None
-            assert self._meeting.there.acquire(timeout=60)
+            assert self._meeting.there.acquire(timeout=240)
             os.kill(self._world.pid, self._send)
             _wait_until_it_is_out(self._world.pid)
             self._meeting.sent.release()
@@ -102,7 +102,7 @@ class _Bystander(Agent):
         self._steps += 1
         if self._steps == 3:
             self._meeting.there.release()
-            assert self._meeting.sent.acquire(timeout=60)
+            assert self._meeting.sent.acquire(timeout=240)
             time.sleep(0.5)  # until the saboteur asks its world
         return Action(text="look around")
         yield
@@ -125,7 +125,7 @@ def test_an_episode_beside_one_that_takes_their_process_down_is_played_to_its_en
             meeting.sent.release()  # nothing happens any more
         return _Bystander(meeting)
 
-    with Pool("scienceworld", 2, WorldLimits(answer_seconds=3)) as pool:
+    with Pool("scienceworld", 2, WorldLimits(answer_seconds=10)) as pool:
         episodes = rollout([TASK, beside], make, "both", rules, pool)
         saboteur, bystander = sorted(episodes, key=lambda episode: episode.task.variation)
     assert sorted(tries) == [0, 0, 1, 1, 1]
@@ -136,7 +136,7 @@ def test_an_episode_beside_one_that_takes_their_process_down_is_played_to_its_en
 
 
 def test_a_world_that_hangs_is_given_up_twice_and_then_named() -> None:
-    with Pool("scienceworld", 1, WorldLimits(answer_seconds=3)) as pool:
+    with Pool("scienceworld", 1, WorldLimits(answer_seconds=10)) as pool:
         hung = _played(pool, lambda _: signal.SIGSTOP)
     assert hung.stop_reason is StopReason.ENVIRONMENT_ERROR
     assert len(hung.steps) == 2
