@@ -47,7 +47,11 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
-SHIPPED = {"./my-agent": "scienceworld", "kitchen.toml": "configs/errand.toml"}
+SHIPPED = {
+    "./my-agent": "scienceworld",
+    "kitchen.toml": "configs/errand.toml",
+    "airline.toml": "configs/errand.toml",
+}
 """What a reader has made by then, and what lies here in its place."""
 
 
