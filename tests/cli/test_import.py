@@ -46,3 +46,11 @@ def test_a_log_has_no_words_and_is_not_played():
     assert language("log:mine").actions == ()
     with pytest.raises(ConfigInvalid, match="log:mine"):
         make("log:mine")
+
+
+def test_trajectories_are_exported_for_other_tools(log, tmp_path, capfd):
+    run, out = tmp_path / "run", tmp_path / "out.jsonl"
+    main(["import", str(log), "--run", str(run)])
+    main(["export", "--run", str(run), "--to", "messages", "--out", str(out)])
+    assert "2 trajectories" in capfd.readouterr().out
+    assert len(out.read_text().splitlines()) == 2

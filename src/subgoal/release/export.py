@@ -1,6 +1,7 @@
 """Exporting: what a run folder holds, written for other programs, and a summary of what lies where.
 
-An agent that is ready, a student in another form or on the hub, or the training texts.
+An agent that is ready, a student in another form or on the hub, the training texts, or the
+trajectories.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing_extensions import override
 from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
+from subgoal.release.log_export import export_trajectories
 from subgoal.release.release import release
 from subgoal.storage.run_folder import RunFolder
 from subgoal.storage.temporary import temporary_folder
@@ -22,6 +24,7 @@ from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.training.data_export import export_data
 from subgoal.training.train import students_folder
+from subgoal.trajectories.logs.writing import LogForm
 
 
 class ExportSummary(Summary):
@@ -104,6 +107,21 @@ def export_texts(
         config = config.model_copy(update={"roles": (role,)})
     rows = {name: f"{count:,} rows" for name, count in export_data(config, folder, out).items()}
     return ExportSummary(what="the texts", where=str(out), size=_size(out), files=rows)
+
+
+def export_paths(folder: RunFolder, out: Path, form: LogForm) -> ExportSummary:
+    """Write the trajectories of a run folder, sub-goals included, for other tools.
+
+    Args:
+        folder: The run folder.
+        out: The file (`messages`) or folder (`atif`) to write; nothing may lie there yet.
+        form: The format.
+
+    Raises:
+        SubgoalError: As `subgoal.release.log_export.export_trajectories` says.
+    """
+    count = export_trajectories(folder, out, form)
+    return ExportSummary(what=f"{count:,} trajectories", where=str(out), size=_size(out))
 
 
 def export_form(

@@ -1,16 +1,21 @@
 """What this package writes is read again."""
 
 import json
+from contextlib import closing
 
 import pytest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.environments.errand import ErrandWorld
+from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
 from subgoal.trajectories.logs.episode import trajectory
 from subgoal.trajectories.logs.formats.base import SkipKind, Unreadable
 from subgoal.trajectories.logs.formats.own import Own
+from subgoal.trajectories.logs.importing import archive
+from subgoal.trajectories.logs.reading import conversations
 from subgoal.trajectories.replay import replay
+from subgoal.trajectories.storage import journal
 
 CALLS = tuple(Call(name="f", arguments={"n": n}, id=f"c{n}") for n in (1, 2))
 TALK = LoggedConversation(
@@ -63,6 +68,18 @@ def test_a_path_through_a_world_is_a_conversation():
     assert one.fields["task"]["name"] == task.name
     answers = [step.observation for step in log_path(one).steps]
     assert answers == [step.observation for step in path.steps]
+
+
+def test_journals_are_read(tmp_path):
+    folder = RunFolder(tmp_path)
+    for one, record in ((archive(folder), TALK), (journal(folder), log_path(TALK))):
+        with closing(one):
+            one.append(record)
+        path = one.path
+        for _ in range(2):
+            (read_again,) = conversations(path)
+            assert read_again.id == "a"
+            path = one.seal()
 
 
 def test_what_is_damaged_is_named():

@@ -1,4 +1,4 @@
-"""`subgoal export`: agents that are ready, students for other programs, data for other trainers."""
+"""`subgoal export`: agents that are ready, students for other programs, data for other tools."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -33,10 +33,14 @@ class To(StrEnum):
     """A folder for CTranslate2; Llama-type and T5 students."""
     PARQUET = "parquet"
     """The texts that students are trained on, for other trainers; needs no student."""
+    MESSAGES = "messages"
+    """The trajectories with their sub-goals as OpenAI's messages, one a line."""
+    ATIF = "atif"
+    """The trajectories with their sub-goals as documents of Harbor's trajectory format."""
 
 
 class ExportOptions(RunOptions):
-    """Write an agent that is ready, a student for other programs, or the training texts.
+    """Write an agent that is ready, a student for other programs, training texts, trajectories.
 
     The token of the Hugging Face hub is read from the environment (HF_TOKEN).
     Example: subgoal export --run runs/mine --to agent --out my-agent
@@ -44,7 +48,8 @@ class ExportOptions(RunOptions):
 
     to: To = To.FOLDER
     """What to write: a student as `folder`, `gguf`, `ctranslate2` or on the `hub`; the training
-    texts as `parquet`; or the whole `agent`, for `subgoal play --agent OUT`."""
+    texts as `parquet`; the trajectories as `messages` or `atif`; or the whole `agent`, for
+    `subgoal play --agent OUT`."""
     out: str = ""
     """The folder or file to write. With --to hub: the repository, OWNER/NAME."""
     role: Role | None = None
@@ -91,6 +96,8 @@ def _exported(options: ExportOptions) -> Summary:
     numbers = options.quantization
     if options.to is To.PARQUET:
         return export.export_texts(folder, out, config.train, role)
+    if options.to in {To.MESSAGES, To.ATIF}:
+        return export.export_paths(folder, out, export.LogForm(options.to))
     if options.to is To.AGENT:
         return export.export_agent(folder, out, config.evaluate, options.name, role, numbers)
     student = options.student or export.student_of(folder, role)

@@ -20,8 +20,8 @@ from subgoal.trajectories.logs.formats.base import (
     Unreadable,
     call,
     clean,
+    rest,
     rows,
-    scalars,
     table,
     tools,
 )
@@ -53,14 +53,15 @@ def _documents(whole: dict[str, Any], parent: str) -> Iterator[LoggedConversatio
     own = clean(str(whole.get("trajectory_id") or whole.get("session_id") or ""))
     number = f"{parent}/{own}" if parent and own else own
     agent = table(whole.get("agent"))
-    fields = scalars(whole, "extra", "steps")
+    fields = rest(whole, "extra", "steps", "subagent_trajectories")
     if agent:
-        fields["agent"] = scalars(agent, "tool_definitions")
+        fields["agent"] = rest(agent, "tool_definitions")
+    extra = table(clean(table(whole.get("extra"))))
     yield LoggedConversation(
         id=number,
         messages=tuple(read for one in rows(whole.get("steps")) for read in _step(table(one))),
         tools=tools(agent.get("tool_definitions")),
-        fields={**clean(table(whole.get("extra"))), **fields},
+        fields=fields | {f"{key}_" if key in fields else key: one for key, one in extra.items()},
     )
     for one in rows(whole.get("subagent_trajectories")):
         yield from _documents(table(one), number or "subagents")

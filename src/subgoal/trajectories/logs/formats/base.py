@@ -186,15 +186,11 @@ def clean(value: Any) -> Any:
     return value
 
 
-def scalars(record: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
-    """Return the fields of a record that are no arrays, for what a user may choose by.
+def rest(record: Mapping[str, Any], *read: str) -> dict[str, Any]:
+    """Return the other fields of a record, for what a user may choose by.
 
     Args:
         record: The record.
-        left_out: Fields that are read otherwise.
+        read: Fields that are read otherwise.
     """
-    return {
-        storable(key): clean(value)
-        for key, value in record.items()
-        if key not in left_out and not isinstance(value, list)
-    }
+    return {storable(key): clean(value) for key, value in record.items() if key not in read}

@@ -19,8 +19,8 @@ from subgoal.trajectories.logs.formats.base import (
     call,
     clean,
     parsed,
+    rest,
     rows,
-    scalars,
     table,
     tools,
 )
@@ -34,6 +34,7 @@ AUTHORS = {
     "function": Author.TOOL,  # the form before tools
 }
 """Who has which role."""
+_REQUEST = ("request", "response", "choices")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -55,7 +56,7 @@ class OpenAIMessages(LogFormat):
             id=clean(str(whole.get("id", ""))),
             messages=tuple(map(message, _messages(record))),
             tools=tools(request.get("tools") or request.get("functions")),
-            fields=scalars(whole, "messages", "request", "response", "id"),
+            fields=rest(whole, "id", "messages", "tools", "functions", *_REQUEST),
         )
 
 

@@ -1,6 +1,6 @@
 """What this package itself writes: conversations, trajectories, and annotated trajectories.
 
-The lines of `conversations.jsonl`, `trajectories.jsonl` and `annotations/*.jsonl` of a run folder.
+The journals `conversations.jsonl`, `trajectories.jsonl` and `annotations.jsonl` of a run folder.
 A conversation is taken as it is. In a trajectory a turn and what came of it are texts: its calls
 have no ids, and several results of one turn are one answer.
 """
@@ -29,13 +29,17 @@ class Own(LogFormat):
         whole = table(record)
         path = table(whole.get("trajectory")) or whole
         messages = rows(whole.get("messages"))
-        return {"task", "steps", "stop_reason"} <= path.keys() or (
-            bool(messages) and all("author" in table(one) for one in messages)
+        return (
+            _is_header(whole)
+            or {"task", "steps", "stop_reason"} <= path.keys()
+            or (bool(messages) and all("author" in table(one) for one in messages))
         )
 
     @override
     def read(self, record: Any) -> Iterator[LoggedConversation]:
         whole = table(record)
+        if _is_header(whole):
+            return
         try:
             if "messages" in whole:
                 yield LoggedConversation.model_validate(whole)
@@ -44,6 +48,11 @@ class Own(LogFormat):
                 yield conversation_of(path)
         except ValidationError as error:
             raise Unreadable(SkipKind.MESSAGE, said_by(error)) from error
+
+
+def _is_header(record: dict[str, Any]) -> bool:
+    """Return whether it is the first line of a journal, which says what follows."""
+    return str(record.get("format")).startswith("subgoal.")
 
 
 def conversation_of(path: Trajectory) -> LoggedConversation:

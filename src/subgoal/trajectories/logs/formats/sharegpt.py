@@ -21,8 +21,8 @@ from subgoal.trajectories.logs.formats.base import (
     call,
     clean,
     parsed,
+    rest,
     rows,
-    scalars,
     table,
     tools,
 )
@@ -60,7 +60,7 @@ class ShareGPT(LogFormat):
         number = whole.get("id", whole.get("item_id"))
         told = content(whole.get("system"))
         system = [Message(author=Author.SYSTEM, text=told)] if told else []
-        fields = scalars(whole, "conversations", "id", "system", "tools")
+        fields = rest(whole, "conversations", "id", "system", "tools")
         reward = table(whole.get("meta")).get("reward")
         yield LoggedConversation(
             id="" if number is None else clean(str(number)),

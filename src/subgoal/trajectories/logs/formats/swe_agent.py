@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import override
 
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
-from subgoal.trajectories.logs.formats.base import LogFormat, clean, rows, scalars, table
+from subgoal.trajectories.logs.formats.base import LogFormat, clean, rest, rows, table
 from subgoal.trajectories.logs.formats.openai_messages import content, message
 
 
@@ -34,7 +34,7 @@ class SWEAgent(LogFormat):
         whole = table(record)
         info = table(whole.get("info"))
         history = rows(whole.get("history"))
-        fields = scalars(whole, "trajectory", "history", "replay_config")
+        fields = rest(whole, "trajectory", "history", "replay_config", "attempts")
         if "exit_status" in info:
             fields["exit_status"] = clean(info["exit_status"])
         messages = [_message(one) for one in history]
@@ -49,9 +49,11 @@ def _message(record: Any) -> Message:
     read = message(held)
     if read.author is Author.ASSISTANT:
         thought, action = content(held.get("thought")), content(held.get("action"))
-        said = "" if read.calls else action or read.text
+        said = action or read.text
+        if read.calls and (thought or action):
+            said = ""  # it is the thought, and the action spells the calls
         update = {"text": said, "thought": thought, "learned": not held.get("is_demo")}
-        return read.model_copy(update=update) if thought or action else read
+        return read.model_copy(update=update)
     if read.author is Author.TOOL:
         answers = next(iter(rows(held.get("tool_call_ids"))), read.answers)
         return read.model_copy(update={"answers": clean(str(answers))})

@@ -20,8 +20,8 @@ from subgoal.trajectories.logs.formats.base import (
     SkipKind,
     Unreadable,
     clean,
+    rest,
     rows,
-    scalars,
     table,
     tools,
 )
@@ -48,7 +48,7 @@ class Verifiers(LogFormat):
             traces = [table(one) for one in _traces(whole)]
             if not any(one.get("nodes") for one in traces):
                 raise Unreadable(SkipKind.EMPTY)
-            episode = scalars(whole, "id", "nodes")
+            episode = rest(whole, "id", "nodes", "traces", "tools", "calls")
             for trace in traces:
                 yield from _branches(trace, episode)
             return
@@ -59,7 +59,7 @@ class Verifiers(LogFormat):
                 *_said(whole["completion"], Author.ASSISTANT),
             ),
             tools=tools(whole.get("tool_defs")),
-            fields=scalars(whole, "prompt", "completion", "tool_defs"),
+            fields=rest(whole, "prompt", "completion", "tool_defs", "trajectory"),
         )
 
 
@@ -84,7 +84,7 @@ def _branches(trace: dict[str, Any], episode: dict[str, Any]) -> Iterator[Logged
     parents = {one.get("parent") for one in nodes}
     agent = table(trace.get("agent"))
     number = clean(str(trace.get("id") or ""))
-    held = {**episode, **scalars(trace, "nodes", "tools", "calls", "id")}
+    held = {**episode, **rest(trace, "nodes", "tools", "calls", "id")}
     fields = {**held, "reward": _reward(table(trace.get("rewards")))}
     leaves = [place for place in range(len(nodes)) if place not in parents]
     for count, leaf in enumerate(leaves, start=1):
