@@ -21,6 +21,8 @@ class WorldLanguage(Record):
     """How actions are built, such as `pick up {}` or `pour {} into {}`; of two that begin alike the
     likelier first. A verb of one word and one argument needs no entry. Empty: `up`, `to` and the
     like belong to the verb before them, and words such as `into` part two arguments."""
+    turns: bool = False
+    """Actions are turns of an agent with tools: what it says, and what it calls."""
     never_replaced: tuple[str, ...] = ()
     """How actions begin whose effect cannot be undone, such as `focus`: one is sent as an agent
     wrote it or not at all, and is never sent in place of another."""
@@ -109,3 +111,5 @@ class WorldLanguage(Record):
 
 NO_WORDS = WorldLanguage()
 """The language of a world of which nothing is known."""
+TURNS = WorldLanguage(turns=True)
+"""The language of logs."""

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from subgoal.environments.base import Ability, Environment
 from subgoal.environments.boundary import checked_language, made, raised
-from subgoal.environments.language import NO_WORDS, WorldLanguage
+from subgoal.environments.language import NO_WORDS, TURNS, WorldLanguage
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError, nearest
 from subgoal.own_class import own_class
 from subgoal.validation import checked_by
@@ -147,14 +147,14 @@ def language(name: str) -> WorldLanguage:
     """Return the words of a world, without starting it.
 
     Args:
-        name: A world's name; of one that is not known here, as logs name them, there are none.
+        name: A world's name; one that is not known here has none.
 
     Raises:
         ConfigInvalid: A class of your own cannot be had.
         EnvironmentFailed: What it calls its language is none.
     """
     if name.startswith(LOG):
-        return NO_WORDS
+        return TURNS
     if name in LANGUAGES:
         return import_module(LANGUAGES[name]).LANGUAGE
     if name.startswith(f"{GYMNASIUM}:"):

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from subgoal.environments.language import WorldLanguage
+from subgoal.trajectories.logs.turn_text import read_turn
 
 _PARTICLES = frozenset({"up", "down", "on", "off", "at", "in", "to", "around"})
 """What belongs to the verb before it, in a world that does not say how its actions are built."""
@@ -22,6 +23,8 @@ _ANSWER = re.compile(r"You (.+?)\.(?:\s|$)")
 
 WALK = "walk"
 """The verb of a unit that walks; its argument is the room that is reached, if a world names it."""
+SAY = "say"
+"""The verb of a turn that only says something; its argument is what is said."""
 
 
 class Phrase(NamedTuple):
@@ -73,12 +76,18 @@ def _grammar(language: WorldLanguage) -> _Grammar:
 def take_apart(action: str, language: WorldLanguage) -> Phrase:
     """Split `pour cup into bowl` into `pour` and `cup`, `bowl`.
 
-    A verb that is not known is the first word; what follows is its argument.
+    A verb that is not known is the first word; what follows is its argument. Of a turn in a log the
+    tool is the verb, and the values that it is given are the arguments.
 
     Args:
         action: An elementary action, or what an answer says was done.
         language: The world's words.
+
+    Raises:
+        DataCorrupt: It is a turn, and one of its calls is none.
     """
+    if language.turns:
+        return _turn(action)
     words = action.lower().split()
     if language.actions:
         grammar = _grammar(language)
@@ -92,6 +101,14 @@ def take_apart(action: str, language: WorldLanguage) -> Phrase:
             parts = rest.rpartition(between) if between == " in " else rest.partition(between)
             return Phrase(verb, (parts[0], parts[2]))
     return Phrase(verb, (rest,) if rest else ())
+
+
+def _turn(action: str) -> Phrase:
+    text, calls = read_turn(action)
+    if not calls:
+        return Phrase(SAY, (text.lower(),))
+    values = (str(value).lower() for call in calls for value in call.arguments.values())
+    return Phrase(", ".join(call.name for call in calls), tuple(values))
 
 
 @lru_cache(100_000)

@@ -11,7 +11,7 @@ from subgoal.annotation.teachers.words_from_paths import words_from_paths
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.registry import language
 from subgoal.errors import TeacherFailed
-from subgoal.trajectories.action_grammar import WALK, Phrase, Unit, fold
+from subgoal.trajectories.action_grammar import SAY, WALK, Phrase, Unit, fold
 from subgoal.trajectories.trajectory import Step, Trajectory
 
 _WALKING = "navigate_to"
@@ -37,7 +37,7 @@ class ScriptedTeacher(Teacher):
     @override
     def study(self, trajectories: Sequence[Trajectory]) -> None:
         for world in {path.task.environment for path in trajectories}:
-            if not language(world).actions:
+            if not (language(world).actions or language(world).turns):
                 mine = (path for path in trajectories if path.task.environment == world)
                 self._learned[world] = words_from_paths(mine)
 
@@ -85,7 +85,8 @@ def _span(
     name = _NO_LETTER.sub("_", named).strip("_")
     if not name or name[0].isdigit():
         name = "answer"
-    arguments = phrase.arguments or _at_hand(units[-1], steps, spoken)
+    said = spoken.turns and phrase.verb == SAY  # too long to be named after
+    arguments = () if said else phrase.arguments or _at_hand(units[-1], steps, spoken)
     if not arguments and after and phrase.verb == WALK:  # it leads to what is done next
         arguments = after.phrase.arguments
     readable = (

@@ -158,6 +158,8 @@ def _change(name: str, argument: str) -> Change | None:
     if name == argument:
         return Change()
     old, new = name.split(), argument.split()
+    if abs(len(old) - len(new)) > _LONGEST_CHANGE:
+        return None  # long texts, without a look at each of their words
     size, i, j = _common(old, new)
     if not size or max(len(old), len(new)) - size > _LONGEST_CHANGE:
         return None

@@ -9,8 +9,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from subgoal.environments.language import WorldLanguage
 from subgoal.environments.registry import language
-from subgoal.trajectories.action_grammar import WALK, Unit, content_words, fold, head, short
+from subgoal.trajectories.action_grammar import (
+    SAY,
+    WALK,
+    Phrase,
+    Unit,
+    content_words,
+    fold,
+    head,
+    short,
+)
 from subgoal.trajectories.trajectory import Trajectory
 
 _OTHER_VERB = 6.0
@@ -44,15 +54,21 @@ class Template(NamedTuple):
 
 def templates(trajectory: Trajectory) -> tuple[list[Unit], list[Template]]:
     """Fold a path into units and return them with their templates."""
-    units = fold(trajectory.actions, language(trajectory.task.environment))
+    spoken = language(trajectory.task.environment)
+    units = fold(trajectory.actions, spoken)
     description = trajectory.task.description.lower()
     return units, [
         Template(
             unit.phrase.verb,
-            tuple(_thing(argument, description) for argument in unit.phrase.arguments),
+            tuple(_thing(argument, description) for argument in _compared(unit.phrase, spoken)),
         )
         for unit in units
     ]
+
+
+def _compared(phrase: Phrase, spoken: WorldLanguage) -> tuple[str, ...]:
+    """Return the arguments that tell units apart; what tools are given is another in every log."""
+    return () if spoken.turns and phrase.verb != SAY else phrase.arguments
 
 
 def _thing(argument: str, description: str) -> Thing:
