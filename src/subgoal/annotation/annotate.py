@@ -38,7 +38,6 @@ _RETRIES = "annotation_retries.json"
 TEACHERS: dict[TeacherKind, type[Teacher]] = {
     TeacherKind.RECORDED: RecordedTeacher,
     TeacherKind.SCRIPTED: ScriptedTeacher,
-    TeacherKind.WORLD: WorldTeacher,
 }
 """The class of each teacher of ours that is free."""
 
@@ -247,6 +246,8 @@ def _own_teacher(config: AnnotateConfig) -> Teacher | None:
 
 
 def _free_teacher(config: AnnotateConfig) -> Teacher:
+    if config.teacher is TeacherKind.WORLD:
+        return WorldTeacher(config.options)
     return _own_teacher(config) or TEACHERS[TeacherKind(config.teacher)]()
 
 

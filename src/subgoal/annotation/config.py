@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from subgoal.annotation.teachers.llm.config import OpenAIConfig
+from subgoal.environments.registry import WorldOptions
 from subgoal.errors import nearest
 from subgoal.plain_text import storable
-from subgoal.record import Rare, Record, removed
+from subgoal.record import FromWorld, Rare, Record, removed
 
 
 class TeacherKind(StrEnum):
@@ -52,6 +53,8 @@ def _known_teacher(name: str) -> TeacherKind | str:
 class AnnotateConfig(Record):
     """Who sets the sub-goals."""
 
+    options: FromWorld[WorldOptions] = {}
+    """Options of the world whose planner is the teacher."""
     teacher: Annotated[TeacherKind | str, AfterValidator(_known_teacher)] = TeacherKind.RECORDED
     """Who annotates: `recorded` (shipped annotations), `scripted` (rules), `world` (the world's
     own planner, where it has one), `openai` (a language model), or a class of your own as

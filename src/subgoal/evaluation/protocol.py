@@ -161,8 +161,8 @@ class Protocol(Record):
         limit = f"{self.move_limit} moves, " if self.move_limit else ""
         steps = f"{self.step_limit} agent steps"
         if self.type_step_limits:
-            limits = self.type_step_limits.values()
-            steps = f"{min(limits)} to {max(limits)} agent steps by type"
+            limits = sorted(set(self.type_step_limits.values()))
+            steps = f"{' to '.join(map(str, (limits[0], *limits[1:][-1:])))} agent steps by type"
         elif not self.step_limit:
             steps = "agent steps by type as oracle paths have them"
         return (

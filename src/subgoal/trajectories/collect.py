@@ -191,7 +191,7 @@ def collect(
             policy cannot be imported, or shall act in a cluster.
         RunFolderInvalid: The stage was run with another configuration, or runs now.
     """
-    plans, own = planned(config)
+    plans, own = planned(config, aloud=True)
     if expert is None and _maker(config) != "oracle":
         if config.source == PathSource.REACT:
             raise ConfigInvalid("collect.source = 'react' is collected by subgoal.Run")
@@ -263,11 +263,12 @@ def _delivered(
             yield Delivery(failure=CollectFailure(key=key, reason=str(outcomes)))
 
 
-def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
+def planned(config: CollectConfig, aloud: bool = False) -> tuple[list[_Plan], OwnPaths | None]:
     """Choose what is collected, and so check all that the configuration names.
 
     Args:
         config: What to collect.
+        aloud: Say of which task types there is nothing to collect.
 
     Returns:
         What is done for each task, and what the file of own paths holds.
@@ -279,7 +280,10 @@ def planned(config: CollectConfig) -> tuple[list[_Plan], OwnPaths | None]:
     """
     with make(config.environment, **config.options) as world:
         tasks = world.tasks(config.split, config.simplifications)
-        _check_types(config, world, tasks)
+        absent = _check_types(config, world, tasks)
+        if absent and aloud:
+            few = f"world '{world.name}' has no {config.split} variation of {', '.join(absent)}"
+            console.print(f"{few}: nothing is collected of that", soft_wrap=True)
         if config.paths is None:
             plans = _plans(config, tasks, {})
             _check_oracle(config, world, plans)
@@ -317,14 +321,11 @@ def _check_oracle(config: CollectConfig, world: Environment, plans: Sequence[_Pl
         need(world, Ability.ORACLE_PATH, instead)
 
 
-def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task]) -> None:
-    """Make sure that the types exist, and say which ones have nothing in the split."""
+def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task]) -> list[str]:
+    """Make sure that the types exist; return those of all that have nothing in the split."""
     names = list(dict.fromkeys(task.name for task in tasks))
     others = [one for split in SPLITS for one in world.tasks(split, config.simplifications)]
     absent = list(dict.fromkeys(one.name for one in others if one.name not in names))
-    if absent and not config.types:
-        few = f"world '{config.environment}' has no {config.split} variation of {', '.join(absent)}"
-        console.print(f"{few}: nothing is collected of that", soft_wrap=True)
     for name in (*config.types, *_named(config)):
         if name in absent:
             raise TaskUnknown(
@@ -335,6 +336,7 @@ def _check_types(config: CollectConfig, world: Environment, tasks: Sequence[Task
             raise TaskUnknown(
                 f"world '{config.environment}' has no task type '{name}'{nearest(name, names)}"
             )
+    return [] if config.types else absent
 
 
 def _named(config: CollectConfig) -> Iterable[str]:
@@ -400,8 +402,10 @@ def _summary(config: CollectConfig, folder: RunFolder, own: Account | None) -> C
             solved[trajectory.task.name] += 1
         else:
             unsolved.append(trajectory.key)
+    ours = f"paths of the world {config.environment}"
+    made = ours if config.source in _WITHOUT_EXPERT else f"{config.source}: {ours}"
     return CollectSummary(
-        read=str(config.paths or f"{config.source} paths of {config.environment}"),
+        read=str(config.paths or made),
         written=store.sealed_path,
         paths=paths.total(),
         solved=solved.total(),

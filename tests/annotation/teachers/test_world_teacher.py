@@ -1,12 +1,16 @@
 """The world's own planner as a teacher."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 
 from subgoal.annotation.annotate import annotate_all
 from subgoal.annotation.config import AnnotateConfig
+from subgoal.config import Config
 from subgoal.environments import registry
+from subgoal.environments.base import Task
+from subgoal.environments.errand import ErrandWorld
 from subgoal.errors import ConfigInvalid
 from subgoal.trajectories.replay import replay
 from subgoal.trajectories.trajectory import Trajectory
@@ -40,6 +44,32 @@ def test_a_path_that_the_planner_gives_up_is_a_failure() -> None:
     annotated, (failure,) = annotate_all([path.model_copy(update={"task": other})], CONFIG)
     assert annotated == []
     assert "KeyInBox" in failure.key
+
+
+class Planned(ErrandWorld):
+    """Plans only where its option says so."""
+
+    name = f"{__name__}:Planned"
+
+    def __init__(self, plan: str = "") -> None:
+        super().__init__()
+        self._plan = plan
+
+    def subgoals(self, task: Task, actions: Sequence[str]) -> Sequence[str]:
+        return [self._plan] * len(actions)
+
+
+def test_its_world_has_the_options_of_the_configuration() -> None:
+    path = path_of("errand", "fetch")
+    path = path.model_copy(
+        update={"task": path.task.model_copy(update={"environment": Planned.name})}
+    )
+    options = {"plan": "fetch(it)"}
+    config = Config.model_validate(
+        {"world": {"environment": Planned.name, "options": options}, "annotate": CONFIG}
+    )
+    (one,), _ = annotate_all([path], config.annotate)
+    assert [str(span.subgoal) for span in one.spans] == ["fetch(it)"]
 
 
 def test_a_world_without_a_planner_is_named() -> None:

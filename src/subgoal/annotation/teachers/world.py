@@ -1,6 +1,9 @@
 """The world's own planner as a teacher: free, where a world has one."""
 
+from collections.abc import Mapping
 from itertools import groupby
+from types import MappingProxyType
+from typing import Any
 
 from typing_extensions import override
 
@@ -13,18 +16,23 @@ from subgoal.trajectories.trajectory import Trajectory
 
 
 class WorldTeacher(Teacher):
-    """Steps in a row that the world's planner takes for one sub-goal are its span."""
+    """Steps in a row that the world's planner takes for one sub-goal are its span.
+
+    Args:
+        options: What the world's class is made with.
+    """
 
     name = "world"
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self._options = options
         self._worlds: dict[str, Environment] = {}
 
     @override
     def annotate(self, trajectory: Trajectory) -> AnnotatedTrajectory:
         task = trajectory.task
         if task.environment not in self._worlds:
-            self._worlds[task.environment] = registry.make(task.environment)
+            self._worlds[task.environment] = registry.make(task.environment, **self._options)
         world = self._worlds[task.environment]
         need(world, Ability.SUBGOALS, "the teacher 'world' asks for it; choose another teacher")
         try:
