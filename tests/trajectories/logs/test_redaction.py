@@ -169,7 +169,7 @@ def test_one_value_has_one_stand_in_in_any_spelling_and_json_stays_json() -> Non
 def test_what_its_name_gives_away_is_replaced_where_it_stands_without() -> None:
     one = redacted(
         user("I am in with sword-fish and 4155550132, and Xy12zzzz."),
-        user("api_key=Xy12zzzz, Authorization: Basic dXNlcjpwYXNz1234=="),
+        user("['api_key'] = Xy12zzzz, Authorization: Basic dXNlcjpwYXNz1234=="),
         Message(
             author=Author.ASSISTANT,
             calls=(Call(name="f", arguments={"userPassword": "sword-fish", "phone": 4155550132}),),
@@ -177,7 +177,7 @@ def test_what_its_name_gives_away_is_replaced_where_it_stands_without() -> None:
         tools=({"parameters": {"properties": {"password": {"type": "string"}}}},),
     )
     assert one.messages[0].text == "I am in with <secret-1> and <phone-1>, and <secret-2>."
-    assert one.messages[1].text == "api_key=<secret-2>, Authorization: Basic <secret-3>"
+    assert one.messages[1].text == "['api_key'] = <secret-2>, Authorization: Basic <secret-3>"
     assert one.messages[2].calls[0].arguments == {"userPassword": "<secret-1>", "phone": 1000000001}
     assert one.tools[0]["parameters"]["properties"] == {"password": {"type": "string"}}
 

@@ -50,7 +50,8 @@ _AFTER = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})"
 _DIGIT_LATER = r"(?=[^\s\"'<>]{0,99}\d)"
 
 _HIDDEN = (
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|(?:api|access|auth|encryption|private)[-_ ]?key"
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret"
+    r"|(?:api|access|auth|encryption|private|secret)[-_ ]?key"
     r"|(?:access|api|auth|bearer|id|refresh|session)[-_ ]?token)s?"
 )
 _SHOWN = r"(?:authorization|credentials?|(?:set-)?cookie)"  # some hold a word, such as "approved"
@@ -69,7 +70,7 @@ _NAMED = (  # kind, keys, values
 _TOKENS = (
     r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])",  # Amazon
     r"(?:gh[oprsu]|github_pat)_\w{20,}",
-    r"gl(?:agent|cbt|dt|ft|imt|oas|pat|ptt|rt|soat)-[\w-]{20,}",  # GitLab
+    r"gl(?:agent|cbt|dt|ft|imt|oas|pat|ptt|rt|soat)-[\w-]{20,}|GR1348941[\w-]{20,}",  # GitLab
     r"(?:xox[a-z]|xapp)-[\w-]{10,}",  # Slack
     r"https://hooks\.slack\.com/services/[\w/]+",
     rf"sk-{_DIGIT_LATER}[\w-]{{20,}}",  # OpenAI, Anthropic and others
@@ -81,9 +82,9 @@ _TOKENS = (
     r"(?:hf|npm|gsk|r8|ntn|lin_api)_[A-Za-z0-9]{20,}",
     rf"(?:pypi|xai|pplx|PMAK)-{_DIGIT_LATER}[\w-]{{32,}}",
     r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
-    r"(?:AC|SK)[0-9a-f]{32}",  # Twilio
-    r"[0-9a-f]{32}-us\d{1,2}",  # Mailchimp
-    r"\d{8,10}:AA[\w-]{33}",  # Telegram
+    r"(?:AC|SK)[0-9a-z]{32}",  # Twilio
+    r"[0-9a-z]{32}-us\d{1,2}",  # Mailchimp
+    r"\d{8,10}:[\w-]{35}(?!\w)",  # Telegram
     r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,}",  # Discord
     r"sq0(?:atp|csp)-[\w-]{22,}",  # Square
     r"shp(?:at|ca|pa|ss)_[0-9a-f]{32}",  # Shopify
@@ -92,7 +93,7 @@ _TOKENS = (
     r"hv[brs]\.[\w-]{20,}",  # Vault
     r"(?<=AccountKey=)[\w+/=]{40,}",  # Azure
     r"AKC[A-Za-z0-9]{10,}",  # Artifactory
-    r"eyJ[\w-]{8,}\.eyJ[\w-]+(?:\.[\w-]*)?",  # JSON web tokens
+    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*",  # JSON web tokens
 )
 _PRIVATE_KEY = r"-----{} (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 
@@ -189,8 +190,9 @@ RULES = (
 NAMED_RULES = (
     _rule(
         Sensitive.SECRET,
-        rf"(?:{_HIDDEN}|{_SHOWN})[\"']?\s*(?::=|=>|[:=]|\bis\b)\s*[\"']?(?:(?:bearer|basic|token)\s+)?"
-        rf"(?P<it>{_DIGIT_LATER}[^\s\"'<>,;&\\]{{5,}}[^\s\"'<>,;&\\.!?)])",
+        rf"(?:{_HIDDEN}|{_SHOWN})[\"'\]]{{0,2}}\s*(?::=|=>|::?|=|\bis\b)\s*[\"']?"
+        r"(?:(?:bearer|basic|token)\s+)?"
+        rf"(?P<it>{_DIGIT_LATER}[^\s\"'<>,;&\\]{{5,}}[^\s\"'<>,;&\\.!?)]|[A-Za-z_+/=-]{{20,}})",
         flags=re.IGNORECASE,
     ),
     _rule(
