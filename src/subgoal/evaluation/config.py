@@ -46,8 +46,8 @@ class EvaluateConfig(Record):
 class AssessConfig(Record):
     """Which students are asked what they would do at the turns of held-out paths."""
 
-    agents: tuple[Literal[AgentName.HIERARCHICAL, AgentName.FLAT], ...] = ()
-    """Whose students; empty: all that are trained."""
+    agents: tuple[Literal["hierarchical", "flat"], ...] = ()
+    """Whose students: `hierarchical`, `flat`; empty: all that are trained."""
     annotations: ForAll[Path | None] = None
     """The file of annotated trajectories that students learned from; left out: the run folder's
     own."""

@@ -119,7 +119,7 @@ def journal(folder: RunFolder, agent: str) -> Journal[PathAnswers]:
 
 
 def _agents(config: AssessConfig, shop: AgentShop, place: Path) -> list[AgentName]:
-    found = list(config.agents) or [
+    found = [AgentName(name) for name in config.agents] or [
         name
         for name in ABLE
         if all((file / CARD).is_file() for file in shop.folders(name).values())
