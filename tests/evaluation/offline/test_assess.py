@@ -16,7 +16,7 @@ from subgoal.evaluation.offline import assess as stage
 from subgoal.evaluation.offline.answers import NO_ROOM, beside
 from subgoal.evaluation.offline.assess import journal
 from subgoal.evaluation.offline.assessment import Assessment
-from subgoal.evaluation.offline.teacher_forcing import side_by_side
+from subgoal.evaluation.offline.teacher_forcing import StudentCrew, side_by_side, teacher_forced
 from subgoal.pipeline import Run
 from subgoal.storage.journal import Journal
 from subgoal.students.build import make_student
@@ -161,8 +161,14 @@ def test_turns_that_the_text_has_no_room_for_count_as_wrong():
     tokenizer = MarkTokenizer.train(corpus(LOGS), 400)
     model = make_student(StudentConfig(), tokenizer.size, tokenizer.pad, 512)
     engine = make_engine(model, 28)
-    seat = StudentSeat(engine, tokenizer, TextFormat(), Role.FLAT, Decoding(), NO_WORDS)
-    reading = beside(LOGS[0], FlatAgent(seat), DatasetConfig())
+
+    def seat():
+        return StudentSeat(engine, tokenizer, TextFormat(), Role.FLAT, Decoding(), NO_WORDS)
+
+    reading = beside(LOGS[0], FlatAgent(seat()), DatasetConfig())
     ((_, turns),) = side_by_side([reading], 1)
     assert len(turns) == 3
     assert turns[-1] == NO_ROOM
+    crew = StudentCrew({Role.FLAT: seat()})
+    ((_, forced),) = side_by_side([teacher_forced(LOGS[0], crew, DatasetConfig())], 1)
+    assert [one.mark is None for one in forced] == [turn == NO_ROOM for turn in turns]

@@ -16,6 +16,7 @@ from subgoal.agents.student_seat import StudentSeat
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.engines.base import Generated
+from subgoal.errors import TextTooLong
 from subgoal.evaluation.rollout import answers
 from subgoal.text.conditions import with_reasons
 from subgoal.text.events import Event, EventKind, course, drive
@@ -37,13 +38,13 @@ class WrittenEvent:
 
     Attributes:
         event: The event.
-        mark: How it began.
+        mark: How it began; None where the text had no room for it.
         text: What it wrote; a sub-goal in functional form.
         certainty: The probability with which it wrote this; None where its server does not tell.
     """
 
     event: Event
-    mark: Mark
+    mark: Mark | None
     text: str
     certainty: float | None
 
@@ -139,7 +140,10 @@ def teacher_forced(
     found: list[WrittenEvent] = []
     for event in events[: last + 1]:
         if event.kind is not EventKind.OPEN and event.right and not event.astray:
-            found.append((yield from crew.write(event)))
+            try:
+                found.append((yield from crew.write(event)))
+            except TextTooLong:
+                found.append(WrittenEvent(event, None, "", 0.0))
         crew.take(event)
     crew.close()
     return found
