@@ -76,17 +76,18 @@ def test_every_turn_of_held_out_groups_is_asked(run, summary):
     figures = summary.figures
     assert (figures.paths, figures.groups, figures.learned) == (4, 2, 6)
     names = [one.agent for one in figures.agents]
-    assert names == ["hierarchical", "flat", "nearest turn", "frequent turn"]
+    baselines = ["nearest turn", "frequent turn", "frequent call"]
+    assert names == ["hierarchical", "flat", *baselines]
     assert {one.overall.exact.asked for one in figures.agents} == {12}
     assert {one.overall.tool.asked for one in figures.agents} == {4}
-    hierarchical, flat, nearest, frequent = figures.agents
+    hierarchical, flat, nearest, frequent, call = figures.agents
     assert hierarchical.guided.exact.asked == 12
     assert hierarchical.planned.asked == 8
     assert flat.guided is flat.planned is None
     # all say the same but for what they look for, which nobody else looks for
-    for one in (nearest, frequent):
+    for one, right in ((nearest, [8, 4, 0]), (frequent, [8, 4, 0]), (call, [0, 4, 0])):
         shares = (one.overall.exact, one.overall.tool, one.overall.arguments)
-        assert [share.right for share in shares] == [8, 4, 0]
+        assert [share.right for share in shares] == right
     assert all(one.turns_alone is not None for one in figures.agents)
     trained = read_card(run.folder / "students" / "flat").trained_on
     asked = [answers.key.partition("#")[0] for answers in journal(run.folder, "flat")]

@@ -5,7 +5,7 @@ import pytest
 from subgoal.datasets.config import DatasetConfig
 from subgoal.evaluation.offline.answers import PathAnswers, SubgoalAnswer, TurnAnswer
 from subgoal.evaluation.offline.assessment import assessment, assessment_parts
-from subgoal.evaluation.offline.baselines import FrequentTurn, NearestTurn
+from subgoal.evaluation.offline.baselines import FrequentTurn, NearestTurn, baselines
 from subgoal.evaluation.offline.help_curve import help_curve
 from subgoal.summary import Table
 from tests.logged import logged
@@ -128,6 +128,8 @@ def test_the_most_frequent_turn_follows_the_last():
     # two of three begin with a search, one of them for c; after searches come two messages
     assert [one.action for one in turns] == ['-> find(id="c")', "Bye."]
     assert [one.certainty for one in turns] == pytest.approx([1 / 3, 1 / 2])
+    always = FrequentTurn(KNOWN, TOLD, calls=True).answer(SECOND).turns
+    assert [one.action for one in always] == ['-> find(id="c")'] * 2
     strange = logged("f", 6, [("hi", "-> pay()"), ("paid", "Bye.")])
     after = FrequentTurn(KNOWN, TOLD).answer(strange).turns[1]
     assert after.action == '-> find(id="c")'  # of all turns
@@ -137,3 +139,5 @@ def test_the_nearest_turn_is_that_of_the_same_messages():
     turns = NearestTurn(KNOWN, TOLD).answer(KNOWN[1]).turns
     assert [one.action for one in turns] == ['-> find(id="d")', "Sorry."]
     assert [one.certainty for one in turns] == [1, 1]
+    assert list(baselines(KNOWN, TOLD)) == ["nearest turn", "frequent turn", "frequent call"]
+    assert baselines([], TOLD) == {}

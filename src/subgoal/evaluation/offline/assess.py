@@ -24,7 +24,7 @@ from subgoal.evaluation.config import AssessConfig
 from subgoal.evaluation.evaluate import deciders, other_engines
 from subgoal.evaluation.offline.answers import PathAnswers, beside, guided, planned
 from subgoal.evaluation.offline.assessment import Assessment, assessment
-from subgoal.evaluation.offline.baselines import FrequentTurn, NearestTurn
+from subgoal.evaluation.offline.baselines import baselines
 from subgoal.evaluation.offline.teacher_forcing import (
     AT_ONCE,
     Reading,
@@ -37,6 +37,7 @@ from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import CARD, StudentCard
+from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.text.format import Role
 
 ABLE = (AgentName.HIERARCHICAL, AgentName.FLAT)
@@ -103,12 +104,14 @@ def assess(config: AssessConfig, folder: RunFolder, seed: int = 0) -> Assessed:
         answers[str(name)] = [found[one.key] for one in held_out]
     kept = {one.key for one in held_out}
     learned = [one for one in paths if one.key not in kept]
-    if learned:
-        for title, kind in (("nearest turn", NearestTurn), ("frequent turn", FrequentTurn)):
-            baseline = kind(learned, told)
-            answers[title] = [baseline.answer(one) for one in held_out]
+    for title, baseline in baselines(learned, told).items():
+        answers[title] = [baseline.answer(one) for one in held_out]
     students = list(map(str, names))
-    figures = assessment(held_out, len(learned), answers, students, told, seed)
+    extents: dict[str, dict[str, TrainingExtent]] = {
+        str(name): {role: shop.cards[role].extent for role in shop.roles(name)} for name in names
+    }
+    notes = cautions(extents)
+    figures = assessment(held_out, len(learned), answers, students, told, notes, seed)
     return Assessed(figures, held_out, answers, students, told)
 
 

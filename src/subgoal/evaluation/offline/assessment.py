@@ -46,6 +46,7 @@ def assessment(
     answers: Mapping[str, Sequence[PathAnswers]],
     students: Sequence[str],
     told: DatasetConfig,
+    cautions: Sequence[str] = (),
     seed: int = 0,
 ) -> Assessment:
     """Compute the figures.
@@ -56,6 +57,7 @@ def assessment(
         answers: What was written on each of them, in their order, by agent.
         students: The agents that are no baselines.
         told: How paths are told.
+        cautions: What is known before, to be read with them.
         seed: Seed of the intervals.
     """
     by_key = {one.key: one for one in paths}
@@ -70,7 +72,7 @@ def assessment(
         learned=learned,
         agents=tuple(figures for figures, _ in found.values()),
         differences=turn_differences(turns, students, seed),
-        notes=tuple(_notes(answers)),
+        notes=(*cautions, *_notes(answers)),
     )
 
 

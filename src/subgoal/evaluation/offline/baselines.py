@@ -14,7 +14,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.environments.registry import LOG
 from subgoal.evaluation.offline.answers import PathAnswers, TurnAnswer, acted
-from subgoal.evaluation.offline.turn_match import turn_parts
+from subgoal.evaluation.offline.turn_match import SPOKEN, turn_parts
 from subgoal.text.format import plain
 
 NEIGHBOURS = 20_000
@@ -42,13 +42,19 @@ class FrequentTurn:
     Args:
         paths: The paths to know.
         told: How paths are told.
+        calls: Of logs: it always calls. Where most turns are messages it would say nothing of tools
+            otherwise.
     """
 
-    def __init__(self, paths: Sequence[AnnotatedTrajectory], told: DatasetConfig) -> None:
+    def __init__(
+        self, paths: Sequence[AnnotatedTrajectory], told: DatasetConfig, calls: bool = False
+    ) -> None:
         self._told = told
         self._next: dict[str | None, Counter[str]] = {}
         self._turns: dict[tuple[str | None, str], Counter[str]] = {}
         for one in _learned(paths, told):
+            if calls and one.kind == SPOKEN:
+                continue
             for last in (one.last, None):  # None: whatever came before
                 self._next.setdefault(last, Counter())[one.kind] += 1
                 self._turns.setdefault((last, one.kind), Counter())[one.action] += 1
@@ -63,6 +69,24 @@ class FrequentTurn:
         ((kind, _),) = self._next[known].most_common(1)
         ((action, count),) = self._turns[known, kind].most_common(1)
         return TurnAnswer(action=action, certainty=count / self._next[known].total())
+
+
+def baselines(
+    paths: Sequence[AnnotatedTrajectory], told: DatasetConfig
+) -> dict[str, "FrequentTurn | NearestTurn"]:
+    """Return the baselines that know some paths, by name.
+
+    Args:
+        paths: The paths; empty: there are no baselines.
+        told: How paths are told.
+    """
+    if not paths:
+        return {}
+    found = {"nearest turn": NearestTurn(paths, told), "frequent turn": FrequentTurn(paths, told)}
+    kinds = {one.kind for one in _learned(paths, told)}
+    if SPOKEN in kinds and kinds - {SPOKEN}:
+        found["frequent call"] = FrequentTurn(paths, told, calls=True)
+    return found
 
 
 class NearestTurn:
