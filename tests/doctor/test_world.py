@@ -73,6 +73,12 @@ class ByChance(Safe):
         return f"Click {Random().random()}." if known else "What?"
 
 
+class Frank(ByChance):
+    """Says that it answers by chance."""
+
+    deterministic = False
+
+
 class ByHash(Safe):
     """Answers by the hash of a text, which is another one in each process."""
 
@@ -200,6 +206,7 @@ def test_what_is_against_the_contract_is_told(
     ("kind", "topic", "named"),
     [
         (Partly, "solved", "4 of 8"),
+        (Frank, "abilities", "not deterministic"),
         (Silent, "answers", "36 of 36"),
         (Leaking, "leakage", "has the path of"),
         (Untaught, "types", "break"),

@@ -135,7 +135,7 @@ class Ability(StrEnum):
 
 
 class Environment(ABC):
-    """One live world, deterministic for a task.
+    """One live world, deterministic for a task unless it says that it is not.
 
     `tasks`, `reset` and `step` are all that it must have; a world without one of the abilities
     leaves its method out (`has` tells). `reset` before anything else but `tasks`. After an
@@ -163,6 +163,8 @@ class Environment(ABC):
     `my_worlds:Garden`, by which it is found too."""
     language: WorldLanguage = NO_WORDS
     """The words of its actions and answers."""
+    deterministic: bool = True
+    """Whether the same actions in a task are answered alike each time."""
     answer_seconds: float = 60.0
     """How long one answer may take (starting, listing tasks, making an oracle path: ten times as
     long) before the world is taken for dead. In a world without a process of its own, that ends

@@ -43,7 +43,7 @@ def determinism(subject: Subject, options: Mapping[str, Any]) -> Iterator[Findin
         options: What its class is made with.
     """
     plays = subject.plays[:_PLAYS]
-    if not plays:
+    if not plays or not subject.world.deterministic:
         return
     wanted = _Wanted(
         environment=subject.world.name,

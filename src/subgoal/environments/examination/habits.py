@@ -38,6 +38,11 @@ def abilities(subject: Subject) -> Iterator[Finding]:
     for ability, consequence in _WITHOUT.items():
         if not has(subject.world, ability):
             yield remark(consequence)
+    if not subject.world.deterministic:
+        yield remark(
+            "it says that it is not deterministic: known paths may fail when `collect` plays them "
+            "again, and no evaluation can be repeated"
+        )
     yield fine(f"it has {', '.join(one for one in Ability if has(subject.world, one))}")
 
 
@@ -60,7 +65,8 @@ def solved(subject: Subject) -> Iterator[Finding]:
         return
     wrong = list(chain.from_iterable(map(solves, subject.plays)))
     if wrong:
-        yield breach(f"{len(wrong)} of {len(subject.plays)} oracle paths fail; {wrong[0].text}")
+        tell = breach if subject.world.deterministic else remark
+        yield tell(f"{len(wrong)} of {len(subject.plays)} oracle paths fail; {wrong[0].text}")
     for why in list(subject.pathless.values())[:1]:
         tried = len(subject.plays) + len(subject.pathless)
         yield remark(f"the oracle has no path for {len(subject.pathless)} of {tried} tasks: {why}")
