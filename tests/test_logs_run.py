@@ -10,14 +10,20 @@ from subgoal.errors import ConfigInvalid
 from subgoal.main_job import stages
 from subgoal.pipeline import Run
 from subgoal.storage.unpacking import lines
-from subgoal.training.train import TrainSummary
 from subgoal.trajectories.logs.reading import file_of
 
 TINY = {
     "annotate": {"teacher": "recorded"},
     "train": {
         "roles": ["both"],
-        "dataset": {"context": 2048, "vocabulary": 500, "describe": False, "answer": 300},
+        "dataset": {
+            "context": 2048,
+            "vocabulary": 500,
+            "describe": False,
+            "answer": 300,
+            "turn": 16,
+            "dev_share": 0.4,
+        },
         "student": {"layers": 1},
         "training": {"tokens": 3000, "batch_tokens": 2048},
     },
@@ -37,8 +43,8 @@ def config(tmp_path_factory):
 def test_logs_become_students_and_nothing_is_played(config, tmp_path):
     run = Run(tmp_path / "run", config)
     assert not {"collect", "plan", "evaluate"} & set(run.stages())
-    trained = run.all()
-    assert isinstance(trained, TrainSummary)
+    found = run.all()
+    assert found == run.assess()
     annotated = list(annotate.journal(run.folder))
     assert {one.trajectory.task.environment for one in annotated} == {"log:airline"}
     assert {bool(one.transferred_from) for one in annotated} == {True, False}

@@ -35,13 +35,13 @@ def stages(config: Config) -> tuple[str, ...]:
     """Return the stages that a configuration asks for, in their order; each is a method of `Run`.
 
     Args:
-        config: The configuration; one that names logs imports them, and plays nothing.
+        config: The configuration; of logs, which nobody can play, students are assessed.
     """
     left_out = {"augment"} if config.augment == AugmentConfig() else set[str]()
     left_out |= set() if config.plan.minutes else {"plan"}
     job = ("collect", "annotate", "augment", "plan", "train", "evaluate")
     if config.logs.files:
-        job = ("import_logs", "annotate", "augment", "train")
+        job = ("import_logs", "annotate", "augment", "train", "assess")
     return tuple(stage for stage in job if stage not in left_out)
 
 

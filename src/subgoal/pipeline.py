@@ -371,8 +371,8 @@ class Run:
     ) -> Summary:
         """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
 
-        Logs are imported instead of collected, and nothing is played: the training is the last
-        stage. The folder keeps the configuration as `config.toml`, where it has none yet.
+        Logs are imported instead of collected, and assessed instead of played; there is no other
+        report of them. The folder keeps the configuration as `config.toml`, where it has none yet.
 
         Args:
             restart: Delete the whole run folder first, where the configuration can begin.
@@ -397,6 +397,7 @@ class Run:
             "augment": where,
             "plan": where,
             "train": {},
+            "assess": {},
             "evaluate": {**where, "cluster": cluster},
         }
         job, told = self.stages(), list[Summary]()

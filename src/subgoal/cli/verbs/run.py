@@ -15,8 +15,9 @@ from subgoal.summary import Summary
 
 
 class JobOptions(WorldOptions, Config):
-    """Run the main job: collect, annotate, train, evaluate, report; on logs: import them first.
+    """Run the main job: collect, annotate, train, evaluate, report.
 
+    Logs that are named in the configuration are imported instead, and assessed instead of played.
     An interrupted run goes on where it stopped; a complete stage is not run again.
     Example: subgoal run --config configs/demo.toml --run runs/demo
     """
@@ -41,6 +42,7 @@ _TITLES = {
     "augment": "paths become shorter",
     "plan": "what fits into the minutes given",
     "train": "small students learn from them",
+    "assess": "they are asked at the turns of conversations they have not seen",
     "evaluate": "the agents play tasks they have not seen",
 }
 
