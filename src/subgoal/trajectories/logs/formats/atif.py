@@ -19,7 +19,7 @@ from subgoal.trajectories.logs.formats.base import (
     SkipKind,
     Unreadable,
     call,
-    clean,
+    identity,
     rest,
     rows,
     table,
@@ -50,13 +50,13 @@ class ATIF(LogFormat):
 
 
 def _documents(whole: dict[str, Any], parent: str) -> Iterator[LoggedConversation]:
-    own = clean(str(whole.get("trajectory_id") or whole.get("session_id") or ""))
+    own = identity(whole.get("trajectory_id") or whole.get("session_id"))
     number = f"{parent}/{own}" if parent and own else own
     agent = table(whole.get("agent"))
     fields = rest(whole, "extra", "steps", "subagent_trajectories")
     if agent:
         fields["agent"] = rest(agent, "tool_definitions")
-    extra = table(clean(table(whole.get("extra"))))
+    extra = table(whole.get("extra"))
     yield LoggedConversation(
         id=number,
         messages=tuple(read for one in rows(whole.get("steps")) for read in _step(table(one))),
@@ -68,12 +68,12 @@ def _documents(whole: dict[str, Any], parent: str) -> Iterator[LoggedConversatio
 
 
 def _step(step: dict[str, Any]) -> Iterator[Message]:
-    source = step.get("source")
-    if source not in SOURCES:
-        raise Unreadable(SkipKind.MESSAGE, f"the source {source!r}")
+    author = SOURCES.get(str(step.get("source")))
+    if author is None:
+        raise Unreadable(SkipKind.MESSAGE, f"the source {step.get('source')!r}")
     called = [table(one) for one in rows(step.get("tool_calls"))]
     yield Message(
-        author=SOURCES[source],
+        author=author,
         text=content(step.get("message")),
         thought=content(step.get("reasoning_content")),
         calls=tuple(
@@ -84,7 +84,7 @@ def _step(step: dict[str, Any]) -> Iterator[Message]:
     )
     results = [table(one) for one in rows(table(step.get("observation")).get("results"))]
     for one in results:
-        answers = clean(str(one.get("source_call_id") or ""))
+        answers = identity(one.get("source_call_id"))
         called_for = bool(answers) or len(results) <= len(called)  # a terminal answers no call
         yield Message(
             author=Author.TOOL if called_for else Author.USER,

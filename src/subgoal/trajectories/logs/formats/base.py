@@ -10,6 +10,9 @@ from subgoal.plain_text import storable
 from subgoal.trajectories.logs.conversation import Call, LoggedConversation
 from subgoal.trajectories.logs.json_records import Located
 
+DEEPEST = 100
+"""So many values of a record may hold each other."""
+
 
 class SkipKind(StrEnum):
     """Why something of a log is not taken."""
@@ -96,7 +99,7 @@ class LogFormat(ABC):
         for line, value in records:
             place = f"{file}:{line}"
             try:
-                for one in self.read(value):
+                for one in self.read(clean(value)):
                     if isinstance(one, Unreadable):
                         yield Skipped(one.kind, place, one.why)
                     else:
@@ -137,7 +140,7 @@ def call(name: Any, arguments: Any, number: Any = "") -> Call:
     if not isinstance(read, dict):
         raise Unreadable(SkipKind.ARGUMENTS, f"those of {name}: {str(arguments)[:60]!r}")
     kept = cast("dict[str, Any]", read)
-    return Call(name=storable(name), arguments=clean(kept), id=clean(str(number or "")))
+    return Call(name=name, arguments=clean(kept), id=identity(number))
 
 
 def tools(value: Any) -> tuple[dict[str, Any], ...]:
@@ -147,7 +150,7 @@ def tools(value: Any) -> tuple[dict[str, Any], ...]:
         value: A list of them, each whole or only its `function`; or the JSON of that.
     """
     listed = rows(parsed(value))
-    held = (table(clean(table(parsed(one)))) for one in listed)
+    held = (table(parsed(one)) for one in listed)
     return tuple(
         one if "function" in one else {"type": "function", "function": one} for one in held if one
     )
@@ -158,9 +161,18 @@ def parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return clean(json.loads(value))
     except (ValueError, RecursionError):
         return value
+
+
+def identity(value: Any) -> str:
+    """Return an id or a name as a text; empty: it is none.
+
+    Args:
+        value: A text, or a number.
+    """
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _decoded(text: str, name: str) -> Any:
@@ -172,17 +184,27 @@ def _decoded(text: str, name: str) -> Any:
         raise Unreadable(SkipKind.ARGUMENTS, f"those of {name}: {text[:60]!r}") from None
 
 
-def clean(value: Any) -> Any:
-    """Return a JSON value with texts that files can hold, and no number that JSON does not have."""
+def clean(value: Any, depth: int = DEEPEST) -> Any:
+    """Return a JSON value with texts that files can hold, and no number that JSON does not have.
+
+    Args:
+        value: The value.
+        depth: How many values may hold each other.
+
+    Raises:
+        Unreadable: More do.
+    """
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
+    if isinstance(value, list | dict) and not depth:
+        raise Unreadable(SkipKind.MESSAGE, f"more than {DEEPEST} values hold each other")
     if isinstance(value, list):
-        return [clean(one) for one in cast("list[Any]", value)]
-    if isinstance(value, Mapping):
-        held = cast("Mapping[str, Any]", value)
-        return {storable(str(key)): clean(one) for key, one in held.items()}
+        return [clean(one, depth - 1) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        held = cast("dict[str, Any]", value)
+        return {storable(key): clean(one, depth - 1) for key, one in held.items()}
     return value
 
 
@@ -193,4 +215,4 @@ def rest(record: Mapping[str, Any], *read: str) -> dict[str, Any]:
         record: The record.
         read: Fields that are read otherwise.
     """
-    return {storable(key): clean(value) for key, value in record.items() if key not in read}
+    return {key: value for key, value in record.items() if key not in read}

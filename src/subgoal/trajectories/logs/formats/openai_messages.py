@@ -10,14 +10,13 @@ from typing import Any
 
 from typing_extensions import override
 
-from subgoal.plain_text import storable
 from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import (
     LogFormat,
     SkipKind,
     Unreadable,
     call,
-    clean,
+    identity,
     parsed,
     rest,
     rows,
@@ -53,7 +52,7 @@ class OpenAIMessages(LogFormat):
         whole = table(record)
         request = table(whole.get("request")) or whole
         yield LoggedConversation(
-            id=clean(str(whole.get("id", ""))),
+            id=identity(whole.get("id")),
             messages=tuple(map(message, _messages(record))),
             tools=tools(request.get("tools") or request.get("functions")),
             fields=rest(whole, "id", "messages", "tools", "functions", *_REQUEST),
@@ -80,21 +79,21 @@ def message(record: Any) -> Message:
         Unreadable: It is none.
     """
     held = table(record)
-    role = held.get("role")
-    if role not in AUTHORS:
-        raise Unreadable(SkipKind.MESSAGE, f"the role {role!r}")
+    author = AUTHORS.get(str(held.get("role")))
+    if author is None:
+        raise Unreadable(SkipKind.MESSAGE, f"the role {held.get('role')!r}")
     called = [_call(one) for one in rows(held.get("tool_calls"))]
     old = table(held.get("function_call"))
     if old:
         called.append(call(old.get("name"), old.get("arguments")))
     thoughts = (content(held.get(name)) for name in _THOUGHTS)
     return Message(
-        author=AUTHORS[role],
+        author=author,
         text=content(held.get("content")) or content(held.get("refusal")),
         thought=next(filter(None, thoughts), ""),
         calls=tuple(called),
-        answers=clean(str(held.get("tool_call_id") or "")),
-        name=clean(str(held.get("name") or "")),
+        answers=identity(held.get("tool_call_id")),
+        name=identity(held.get("name")),
         learned=held.get("weight") != 0,
     )
 
@@ -117,7 +116,7 @@ def content(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return storable(value)
+        return value
     if not isinstance(value, list):
         raise Unreadable(SkipKind.MESSAGE, f"the content {str(value)[:60]!r}")
     return "".join(map(_part, rows(value)))
@@ -125,9 +124,9 @@ def content(value: Any) -> str:
 
 def _part(value: Any) -> str:
     if isinstance(value, str):
-        return storable(value)
+        return value
     held = table(value)
     text = held.get("text") or held.get("refusal")
     if isinstance(text, str):
-        return storable(text)
-    return "" if "text" in held else storable(f"[{held.get('type', 'part')}]")
+        return text
+    return "" if "text" in held else f"[{held.get('type', 'part')}]"

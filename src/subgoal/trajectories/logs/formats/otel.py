@@ -22,14 +22,13 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
-from subgoal.plain_text import storable
 from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import (
     LogFormat,
     SkipKind,
     Unreadable,
     call,
-    clean,
+    identity,
     parsed,
     rows,
     table,
@@ -46,7 +45,7 @@ from subgoal.trajectories.logs.formats.span_attributes import (
 )
 
 _ALIASES = {"model": "assistant", "ai": "assistant", "bot": "assistant", "human": "user"}
-_CALLS_OF_MODELS = {None, "chat", "generate_content", "text_completion", "LLM"}
+_CALLS_OF_MODELS = {"", "chat", "generate_content", "text_completion", "LLM"}
 _EVENTS = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -99,14 +98,14 @@ def _spans(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _id(span: dict[str, Any], of: str) -> str:
     value = span.get(f"{of}Id") or span.get(f"{of}_id") or found(span, f"context.{of}_id")
-    return clean(str(value or ""))
+    return identity(value)
 
 
 def _conversation(span: dict[str, Any]) -> LoggedConversation:
     held, told = _held(span)
     kind = found(held, "gen_ai.operation.name") or found(held, "openinference.span.kind")
-    name = str(span.get("name") or kind or "")
-    if kind not in _CALLS_OF_MODELS:
+    name = identity(span.get("name") or kind)
+    if identity(kind) not in _CALLS_OF_MODELS:
         raise Unreadable(SkipKind.SPAN, name)
     asked, answered = _first(held, _INPUTS), _first(held, _OUTPUTS)[:1]  # of several choices one
     if not (asked or answered):
@@ -123,8 +122,8 @@ def _conversation(span: dict[str, Any]) -> LoggedConversation:
         id=_id(span, "span"),
         messages=tuple(messages),
         tools=tools([found(one, "tool.json_schema") or one for one in _first(held, _TOOLS)]),
-        fields={"name": clean(name), "trace": trace, **_named(held), **_rest(held)},
-        thread=clean(str(thread)),
+        fields={"name": name, "trace": trace, **_named(held), **_rest(held)},
+        thread=identity(thread),
     )
 
 
@@ -133,7 +132,7 @@ def _held(span: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     held, told = attributes(span.get("attributes")), list[dict[str, Any]]()
     for event in map(table, rows(parsed(span.get("events")))):
         more = attributes(event.get("attributes"))
-        name = event.get("eventName") or event.get("name") or found(more, "event.name")
+        name = identity(event.get("eventName") or event.get("name") or found(more, "event.name"))
         body = table(plain(event.get("body"))) or table(parsed(found(more, "gen_ai.event.content")))
         if name in _EVENTS:
             told.append({"role": _EVENTS[name], **more, **tree(body)})
@@ -155,7 +154,7 @@ def _named(held: dict[str, Any]) -> dict[str, Any]:
         "model": ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name"),
     }
     said = ((name, found(held, path)) for name, paths in names.items() for path in paths[::-1])
-    return {name: clean(value) for name, value in said if value}  # the newer ones count
+    return {name: value for name, value in said if value}  # the newer ones count
 
 
 def _rest(held: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def _rest(held: dict[str, Any]) -> dict[str, Any]:
     for path in _SAID_ELSEWHERE:
         *above, last = path.split(".")
         table(found(rest, ".".join(above)) if above else rest).pop(last, None)
-    return clean(rest)
+    return rest
 
 
 class _Parts(NamedTuple):
@@ -185,9 +184,8 @@ def _messages(record: dict[str, Any]) -> Iterator[Message]:
     text = parts.text if any(parts) else _text(said)
     yield from parts.results
     if author is Author.TOOL and not parts.results:
-        number = held.get("tool_call_id") or held.get("id") or ""
-        name = clean(str(held.get("name") or ""))
-        yield Message(author=author, text=text, answers=clean(str(number)), name=name)
+        number = identity(held.get("tool_call_id") or held.get("id"))
+        yield Message(author=author, text=text, answers=number, name=identity(held.get("name")))
     elif author is not Author.TOOL and (text or parts.calls or not parts.results):
         calls = [*parts.calls, *map(_call, listed(held.get("tool_calls")))]
         thought = parts.thought or content(held.get("reasoning_content"))
@@ -216,7 +214,7 @@ def _parts(parts: list[dict[str, Any]]) -> _Parts:
             case "tool_call_response" | "tool_result":
                 results.append(_result(one))
             case other:
-                texts.append(storable(f"[{other}]"))
+                texts.append(f"[{other}]")
     return _Parts("".join(texts), "\n".join(thoughts), calls, results)
 
 
@@ -228,15 +226,15 @@ def _call(record: dict[str, Any]) -> Call:
 
 def _result(part: dict[str, Any]) -> Message:
     answer = next((part[key] for key in ("response", "result", "content") if key in part), None)
-    number = part.get("id") or part.get("tool_use_id") or ""
-    return Message(author=Author.TOOL, text=_text(answer), answers=clean(str(number)))
+    number = identity(part.get("id") or part.get("tool_use_id"))
+    return Message(author=Author.TOOL, text=_text(answer), answers=number)
 
 
 def _text(value: Any) -> str:
     """Return a text as it is, the text of parts, and any other value as JSON."""
     if value is None or isinstance(value, str):
-        return storable(value or "")
+        return value or ""
     parts = rows(value)
     if parts and all(table(one).get("type") == "text" for one in parts):
         return content(value)
-    return storable(json.dumps(value, ensure_ascii=False))
+    return json.dumps(value, ensure_ascii=False)

@@ -19,7 +19,7 @@ from subgoal.trajectories.logs.formats.base import (
     SkipKind,
     Unreadable,
     call,
-    clean,
+    identity,
     parsed,
     rest,
     rows,
@@ -57,16 +57,15 @@ class ShareGPT(LogFormat):
     @override
     def read(self, record: Any) -> Iterator[LoggedConversation]:
         whole = table(record)
-        number = whole.get("id", whole.get("item_id"))
         told = content(whole.get("system"))
         system = [Message(author=Author.SYSTEM, text=told)] if told else []
         fields = rest(whole, "conversations", "id", "system", "tools")
         reward = table(whole.get("meta")).get("reward")
         yield LoggedConversation(
-            id="" if number is None else clean(str(number)),
+            id=identity(whole.get("id", whole.get("item_id"))),
             messages=(*system, *map(_message, _turns(record))),
             tools=tools(whole.get("tools")),
-            fields=fields if reward is None else {"reward": clean(reward), **fields},
+            fields=fields if reward is None else {"reward": reward, **fields},
         )
 
 
@@ -76,17 +75,18 @@ def _turns(record: Any) -> list[Any]:
 
 def _message(record: Any) -> Message:
     held = table(record)
-    author = held.get("from")
-    if author not in _AUTHORS:
-        raise Unreadable(SkipKind.MESSAGE, f"the turn is from {author!r}")
+    named = held.get("from")
+    author = _AUTHORS.get(str(named))
+    if author is None:
+        raise Unreadable(SkipKind.MESSAGE, f"the turn is from {named!r}")
     text = content(held.get("value"))
     learned = held.get("loss") is not False
-    if author == "function_call":
+    if named == "function_call":
         called = parsed(text)
         calls = [call(one.get("name"), one.get("arguments")) for one in map(table, _listed(called))]
-        return Message(author=_AUTHORS[author], calls=tuple(calls), learned=learned)
-    thought, said = thought_and_action(text) if author in {"gpt", "assistant"} else ("", text)
-    return Message(author=_AUTHORS[author], text=said, thought=thought, learned=learned)
+        return Message(author=author, calls=tuple(calls), learned=learned)
+    thought, said = thought_and_action(text) if author is Author.ASSISTANT else ("", text)
+    return Message(author=author, text=said, thought=thought, learned=learned)
 
 
 def _listed(value: Any) -> list[Any]:

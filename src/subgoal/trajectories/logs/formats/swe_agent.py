@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import override
 
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
-from subgoal.trajectories.logs.formats.base import LogFormat, clean, rest, rows, table
+from subgoal.trajectories.logs.formats.base import LogFormat, identity, rest, rows, table
 from subgoal.trajectories.logs.formats.openai_messages import content, message
 
 
@@ -36,7 +36,7 @@ class SWEAgent(LogFormat):
         history = rows(whole.get("history"))
         fields = rest(whole, "trajectory", "history", "replay_config", "attempts")
         if "exit_status" in info:
-            fields["exit_status"] = clean(info["exit_status"])
+            fields["exit_status"] = info["exit_status"]
         messages = [_message(one) for one in history]
         steps = [table(one) for one in rows(whole.get("trajectory"))]
         yield LoggedConversation(
@@ -56,7 +56,7 @@ def _message(record: Any) -> Message:
         return read.model_copy(update=update)
     if read.author is Author.TOOL:
         answers = next(iter(rows(held.get("tool_call_ids"))), read.answers)
-        return read.model_copy(update={"answers": clean(str(answers))})
+        return read.model_copy(update={"answers": identity(answers)})
     return read
 
 

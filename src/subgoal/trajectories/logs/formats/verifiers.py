@@ -13,13 +13,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from subgoal.plain_text import storable
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import (
     LogFormat,
     SkipKind,
     Unreadable,
-    clean,
+    identity,
     rest,
     rows,
     table,
@@ -65,7 +64,7 @@ class Verifiers(LogFormat):
 
 def _said(value: Any, author: Author) -> list[Message]:
     if isinstance(value, str):
-        return [Message(author=author, text=storable(value))]
+        return [Message(author=author, text=value)]
     return [_prompted(message(one), author) for one in rows(value)]
 
 
@@ -81,9 +80,9 @@ def _traces(whole: dict[str, Any]) -> Sequence[Any]:
 def _branches(trace: dict[str, Any], episode: dict[str, Any]) -> Iterator[LoggedConversation]:
     """Yield a conversation for each leaf; what they share is learned once, as their thread."""
     nodes = [table(one) for one in rows(trace.get("nodes"))]
-    parents = {one.get("parent") for one in nodes}
+    parents = {one["parent"] for one in nodes if isinstance(one.get("parent"), int)}
     agent = table(trace.get("agent"))
-    number = clean(str(trace.get("id") or ""))
+    number = identity(trace.get("id"))
     held = {**episode, **rest(trace, "nodes", "tools", "calls", "id")}
     fields = {**held, "reward": _reward(table(trace.get("rewards")))}
     leaves = [place for place in range(len(nodes)) if place not in parents]
