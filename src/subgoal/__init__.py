@@ -1,9 +1,10 @@
 """Distil a large language model's planning into small language agents."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from subgoal.annotation.subgoal import AnnotatedTrajectory
@@ -52,7 +53,9 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load_agent(name_or_folder: "str | Path") -> "Player":
+def load_agent(
+    name_or_folder: "str | Path", options: "Mapping[str, Any] | None" = None
+) -> "Player":
     """Load an agent that is ready to play; `agent.play("find-animal")` returns an episode.
 
     >>> import subgoal
@@ -62,6 +65,7 @@ def load_agent(name_or_folder: "str | Path") -> "Player":
 
     Args:
         name_or_folder: An agent that ships with the package, or the folder of one.
+        options: Options of its world that are others here, such as where its files lie.
 
     Raises:
         StudentInvalid: There is none, it is damaged, or it came without its weights.
@@ -69,4 +73,4 @@ def load_agent(name_or_folder: "str | Path") -> "Player":
     from subgoal.agents.released import released_agent
     from subgoal.evaluation.player import Player
 
-    return Player(released_agent(name_or_folder))
+    return Player(released_agent(name_or_folder).elsewhere(options or {}))

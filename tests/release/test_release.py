@@ -45,6 +45,9 @@ def test_a_released_agent_plays_and_tells_its_scores(folder, tmp_path):
     assert {w.dtype for w in load_file(out / "both/model.safetensors").values()} == {torch.bfloat16}
     with subgoal.load_agent(out) as player:
         assert player.play("fetch").agent == "tiny"
+    with subgoal.load_agent(out, {"valid_actions": False}) as player:
+        assert player.agent.card.options == {"valid_actions": False}
+        assert player.play("fetch").agent == "tiny"
     card = (out / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["license"] == "apache-2.0"
     rows = [line for line in card.splitlines() if line.startswith("| hierarchical |")]

@@ -9,10 +9,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -71,6 +71,15 @@ class ReleasedAgent:
     def name(self) -> str:
         """Its name in records and reports."""
         return self.card.name
+
+    def elsewhere(self, options: Mapping[str, Any]) -> "ReleasedAgent":
+        """Return the agent for a world of which some options are others.
+
+        Args:
+            options: Those options.
+        """
+        held = {**self.card.options, **options}
+        return replace(self, card=self.card.model_copy(update={"options": held}))
 
     def check_world(self, environment: str) -> None:
         """Check that it is to play in its own world.
