@@ -1,6 +1,7 @@
 """The main job on logs: from conversations to students, without a world."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,7 @@ TINY = {
 def config(tmp_path_factory):
     """A few of the shipped conversations: some annotated, one solved and not, one failed."""
     log = tmp_path_factory.mktemp("logs") / "airline.jsonl"
-    chosen = list(lines(file_of("package:airline")))
+    chosen = list(lines(file_of(Path("package:airline"))))
     solved = [line for line in chosen if json.loads(line)["reward"] == 1.0]
     log.write_bytes(b"".join([chosen[0], *solved[:8]]))
     return {**TINY, "logs": {"files": [str(log)], "group_key": "group"}}

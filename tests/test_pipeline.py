@@ -17,6 +17,7 @@ from subgoal.config import (
 )
 from subgoal.errors import ConfigInvalid
 from subgoal.pipeline import Run
+from subgoal.report.write import ReportSummary
 from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
@@ -169,6 +170,7 @@ def test_a_configuration_is_a_file_tables_or_made(tmp_path):
 def test_the_whole_job_keeps_its_configuration(tmp_path):
     first = Run(tmp_path / "run", {**CONFIG, "evaluate": {**CONFIG["evaluate"], "per_type": 1}})
     written = first.all(worlds=1)
+    assert isinstance(written, ReportSummary)
     assert written.page.exists()
     assert Run(tmp_path / "run").config == first.config
 

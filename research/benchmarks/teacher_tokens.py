@@ -87,11 +87,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--run", type=Path, default=None, help="run folder with the same paths")
-    parser.add_argument("--tokenizer", default="", help="a tokenizer.json")
+    parser.add_argument("--tokenizer", default="", help="a model whose tokens tiktoken counts")
     options = parser.parse_args()
     annotated = recorded(options.run)
     if options.tokenizer:
-        name, tokens = options.tokenizer, TokenCounter.of("", options.tokenizer).count
+        name, tokens = options.tokenizer, TokenCounter.of(options.tokenizer).count
     else:
         name, tokens = "byte-level BPE of 32,000 trained on Python's manual", own_tokenizer()
     print(f"{len(annotated)} paths; tokens: {name}")

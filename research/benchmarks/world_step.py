@@ -138,7 +138,7 @@ def main() -> None:
         paths, kinds = textworldexpress_paths, [adapter(TextWorldExpress), textworldexpress_class()]
     with ExitStack() as stack:
         opened = (stack.enter_context(kind) for kind in kinds)
-        names: tuple[str, ...] = ("adapter", "class", "engine")
+        names: list[str] = ["adapter", "class", "engine"]
         players = dict(zip(names, opened, strict=False))
         by_type: dict[str, Counter[str]] = defaultdict(Counter)
         counts = Counter[str]()

@@ -1,5 +1,6 @@
 """A session without a world decides as the same agent does in its own world."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import subgoal
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.dialogue import Replacement
 from subgoal.agents.factory import AgentShop
+from subgoal.agents.released import AGENT
 from subgoal.agents.session import Session, SessionStep
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StepResult, Task
@@ -118,3 +120,21 @@ def test_a_text_that_no_longer_fits_is_named(students: Path) -> None:
         session = Session(make(task, world), task.model_copy(update={"description": "go " * 5000}))
         with pytest.raises(TextTooLong):
             session.act("You are in the hall.")
+
+
+def test_an_agent_that_learned_from_logs_is_asked_in_a_session(
+    released: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "agent"
+    shutil.copytree(released, folder)
+    card = (folder / AGENT).read_text()
+    assert '"errand"' in card
+    (folder / AGENT).write_text(card.replace('"errand"', '"log:mine"').replace('"dev"', '""'))
+    with subgoal.load_agent(folder) as agent:
+        session = agent.session("You help customers.")
+        first = session.act("Where is my order?")
+        second = session.act("It has the number 3.")
+        session.close()
+    assert first.subgoal  # it is an untrained student's
+    assert second.subgoal
+    assert 0 < (first.certainty or 0) <= 1

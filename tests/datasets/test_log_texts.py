@@ -108,7 +108,7 @@ def test_turns_that_are_too_long_to_be_written_are_counted():
         ),
     )
     found = long_turns([annotated(held, set())], TOKENIZER, TextFormat(turn=48))
-    assert (found.count, found.share) == (2, 0.5)  # of three actions and a sub-goal
+    assert (found.number, found.share) == (2, 0.5)  # of three actions and a sub-goal
     assert found.text == "long " * 50
     assert found.longest == len(TOKENIZER.words(found.text)) + 1
-    assert long_turns([annotated(held, set())], TOKENIZER, TextFormat(turn=300)).count == 0
+    assert long_turns([annotated(held, set())], TOKENIZER, TextFormat(turn=300)).number == 0

@@ -152,13 +152,13 @@ class LongTurns(NamedTuple):
     """Sub-goals and actions that are longer than a student may write.
 
     Attributes:
-        count: How many.
+        number: How many.
         share: Share of all.
         longest: Tokens of the longest.
         text: The longest.
     """
 
-    count: int
+    number: int
     share: float
     longest: int
     text: str

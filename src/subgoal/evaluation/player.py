@@ -8,8 +8,9 @@ from subgoal.agents.released import ReleasedAgent
 from subgoal.agents.session import Session
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Task
+from subgoal.environments.log import LogWorld
 from subgoal.environments.pool import Pool
-from subgoal.environments.registry import make
+from subgoal.environments.registry import LOG, make
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
 from subgoal.evaluation.protocol import limited
@@ -92,10 +93,14 @@ class Player:
         True
 
         Args:
-            task: What is to be done, worded as the tasks that it was trained on.
+            task: What is to be done, worded as the tasks that it was trained on. Of an agent that
+                learned from logs it is the system prompt with the tools, if its texts show them;
+                what it is told first is the user's first message.
         """
         card = self.agent.card
-        with make(card.environment, **card.options) as world:
+        log = card.environment.startswith(LOG)
+        stand_in = LogWorld(card.environment) if log else make(card.environment, **card.options)
+        with stand_in as world:
             language = world.language
             asked = Task(
                 environment=card.environment, name="", variation=0, split="", description=task

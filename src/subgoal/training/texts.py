@@ -208,9 +208,9 @@ def _warn_of_long_turns(
 ) -> None:
     """Say before training how many sub-goals and actions a student could not write."""
     found = long_turns(training, tokenizer, config.form)
-    if found.count:
+    if found.number:
         console.print(
-            f"train: {found.count:,} sub-goals and actions ({found.share:.0%}) are longer than "
+            f"train: {found.number:,} sub-goals and actions ({found.share:.0%}) are longer than "
             f"train.dataset.turn = {config.turn} tokens, so they are learned and cannot be written;"
             f" the longest has {found.longest}: {found.text[:60]!r}",
             style="yellow",

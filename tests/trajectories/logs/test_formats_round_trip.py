@@ -1,6 +1,7 @@
 """Whatever a log is written in: what is read are its turns, and writing it again loses nothing."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,7 @@ every_format = pytest.mark.parametrize("kind", RECORDS)
 TOKENIZER = MarkTokenizer.train(["a b c", "-> find()"], 400)
 
 
-def read(record):
+def read(record) -> tuple[str, Any]:
     """Read a record of a file in the format that is found."""
     held = json.loads(json.dumps(record))
     kind = next(one for one in FORMATS.values() if one.fits(held))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 import zstandard
@@ -21,7 +22,7 @@ values = st.recursive(
 objects = st.dictionaries(st.text(max_size=5), values, max_size=4)
 
 
-def read(path):
+def read(path) -> list[Any]:
     return list(records(path))
 
 

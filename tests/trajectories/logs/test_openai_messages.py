@@ -1,6 +1,7 @@
 """OpenAI's messages, in all the forms in which people have them."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_a_file_says_of_every_record_what_became_of_it(tmp_path):
 def test_one_array_of_messages_is_one_conversation(tmp_path):
     log = tmp_path / "log.json"
     log.write_text(json.dumps(WHOLE, indent=1))
-    (one,) = conversations(log)
+    one: Any = next(iter(conversations(log)))
     assert [message.author for message in one.messages][-1] is Author.ASSISTANT
     assert len(one.messages) == len(WHOLE)
 

@@ -1,6 +1,7 @@
 """Spans, after the examples of OpenTelemetry's conventions, of OpenInference and OpenLLMetry."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def otlp(*spans):
     return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": list(spans)}]}]}
 
 
-def read(record):
+def read(record) -> list[Any]:
     assert OTel().fits(record)
     return list(OTel().read(record))
 

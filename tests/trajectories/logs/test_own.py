@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -74,10 +75,10 @@ def test_journals_are_read(tmp_path):
     folder = RunFolder(tmp_path)
     for one, record in ((archive(folder), TALK), (journal(folder), log_path(TALK))):
         with closing(one):
-            one.append(record)
+            one.append(record)  # pyright: ignore[reportArgumentType] # each its own kind
         path = one.path
         for _ in range(2):
-            (read_again,) = conversations(path)
+            read_again: Any = next(iter(conversations(path)))
             assert read_again.id == "a"
             path = one.seal()
 

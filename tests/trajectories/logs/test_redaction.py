@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -67,7 +68,7 @@ def forms(value: str) -> list[bytes]:
     return [*map(str.encode, plain), base64.b64encode(value.encode())[:16]]
 
 
-def record(name: str, said: str, **more: object) -> dict[str, object]:
+def record(name: str, said: str, **more: Any) -> dict[str, object]:
     """Return a record that says something wherever it can."""
     results = json.dumps({"found": [{"note": said, said: 4111111111111111}]})
     call = {"name": "find", "arguments": json.dumps({"a": {"b": [said]}, "n": 378282246310005})}
@@ -122,7 +123,7 @@ def test_without_it_all_is_kept(tmp_path: Path) -> None:
     assert forms(VALUES[0])[0] in written(tmp_path / "run")
 
 
-def redacted(*messages: Message, **more: object) -> LoggedConversation:
+def redacted(*messages: Message, **more: Any) -> LoggedConversation:
     return Redactor().conversation(LoggedConversation(id="a", messages=messages, **more))
 
 

@@ -1,6 +1,7 @@
 """ShareGPT, after the examples of AgentGym, ETO and LLaMA-Factory."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_files_are_known_by_their_first_record(tmp_path):
     log = tmp_path / "log.json"
     for held in ([AGENT_GYM], AGENT_GYM["conversations"], AGENT_GYM):
         log.write_text(json.dumps(held))
-        (one,) = conversations(log)
+        one: Any = next(iter(conversations(log)))
         assert len(one.turns) == 2
     log.write_text(json.dumps([AGENT_GYM, {"item_id": "webshop_5238", "conversations": None}]))
     _, none = conversations(log)

