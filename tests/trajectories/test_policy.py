@@ -96,6 +96,7 @@ def hangs():
         (lambda: exit(3), "SystemExit"),
         (lambda: None, "None"),
         (lambda: " ", "' '"),
+        (lambda: "look " * 9000, "look"),
         (lambda: 7, "7"),
         (hangs, "limits.answer_seconds"),
     ],

@@ -22,6 +22,9 @@ from subgoal.plain_text import storable
 from subgoal.trajectories.replay import Expert, Order, Situation, walk
 from subgoal.trajectories.trajectory import Trajectory
 
+_MOST_CHARACTERS = 10_000
+"""Most of an action: a world repeats it in its answers, and a file of paths keeps both."""
+
 
 class OwnPolicy(Expert):
     """Acts by anybody's function, or by a class of which each world has an object.
@@ -92,7 +95,7 @@ class _Actor:
             if not now.history:
                 self._asked(lambda: self._reset(now), now, world.answer_seconds)
             action = self._asked(lambda: self._act(now), now, world.answer_seconds)
-            if isinstance(action, str) and action.strip():
+            if isinstance(action, str) and action.strip() and len(action) <= _MOST_CHARACTERS:
                 return storable(action.strip())
             given = reprlib.repr(action)
             raise ExpertFailed(f"{self._at(now)} returned {given}, which is no action")
