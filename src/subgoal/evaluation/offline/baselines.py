@@ -15,11 +15,13 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.environments.registry import LOG
 from subgoal.evaluation.offline.answers import PathAnswers, TurnAnswer, acted
 from subgoal.evaluation.offline.turn_match import SPOKEN, turn_parts
+from subgoal.machine import cores
 from subgoal.text.format import plain
 
-NEIGHBOURS = 20_000
-"""Most turns among which the nearest is sought; of more, so many spread evenly."""
-_SHOWN = 600
+NEIGHBOURS = 4_000
+"""Most turns among which the nearest is sought; of more, so many spread evenly. A turn is then
+compared in a hundredth of a second."""
+_SHOWN = 300
 """Characters of the last messages that are compared, the middle of longer ones left out."""
 
 
@@ -106,7 +108,9 @@ class NearestTurn:
     def answer(self, path: AnnotatedTrajectory) -> PathAnswers:
         """Return the turn of the nearest neighbour at every turn of a path."""
         asked = [one.messages for one in _situations(path, self._told)]
-        alike = process.cdist(asked, self._messages, scorer=fuzz.ratio, dtype=np.float32)
+        alike = process.cdist(
+            asked, self._messages, scorer=fuzz.ratio, dtype=np.float32, workers=cores()
+        )
         best: list[int] = alike.argmax(axis=1).tolist()
         turns = tuple(
             TurnAnswer(action=self._known[place].action, certainty=float(row[place]) / 100)
