@@ -25,7 +25,7 @@ from subgoal.record import Record
 from subgoal.storage.journal import write_text, writing
 from subgoal.storage.manifest import StageState
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.folder import write_folder
+from subgoal.storage.whole_folder import write_folder
 from subgoal.training.checkpoint import Position, checkpoints, load_checkpoint, save_checkpoint
 from subgoal.trajectories import storage
 

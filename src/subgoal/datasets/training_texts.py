@@ -24,7 +24,8 @@ from subgoal.errors import DataCorrupt, said_by
 from subgoal.record import Record, removed
 from subgoal.storage.digests import check_digests, write_digests
 from subgoal.storage.unpacking import unpack_zstd
-from subgoal.students.folder import load_tokenizer, write_folder
+from subgoal.storage.whole_folder import write_folder
+from subgoal.students.folder import load_tokenizer
 from subgoal.text.format import Turns
 from subgoal.text.tokenizers.marks import StudentTokenizer
 

@@ -1,60 +1,26 @@
 """Exporting: what a run folder holds, written for other programs, and a summary of what lies where.
 
-An agent that is ready, a student in another form or on the hub, the training texts, or the
-trajectories.
+An agent that is ready, a student in another form or on the hub, or the training texts.
 """
 
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from typing_extensions import override
 
 from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.release.log_export import export_trajectories
 from subgoal.release.release import release
+from subgoal.release.summary import ExportSummary, size_of
 from subgoal.storage.run_folder import RunFolder
 from subgoal.storage.temporary import temporary_folder
 from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
-from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.training.data_export import export_data
 from subgoal.training.train import students_folder
-from subgoal.trajectories.logs.writing import LogForm
-
-
-class ExportSummary(Summary):
-    """What was exported, and where it lies."""
-
-    what: str
-    """What was exported."""
-    where: str
-    """The file, folder or address; empty: nothing was sent."""
-    size: int
-    """Bytes."""
-    files: dict[str, str] = {}
-    """How large the parts are, by name."""
-    next: str = ""
-    """What can be done with it."""
-
-    @override
-    def parts(self) -> list[TextLine | Table]:
-        """Return where it lies, and what it consists of."""
-        sizes = f"({self.size:,} bytes)"
-        told = (
-            f"{self.what} lies in {self.where} {sizes}"
-            if self.where
-            else f"dry run: {self.what} {sizes}; nothing was sent"
-        )
-        return [
-            *(TextLine(text=f"  {name:<36} {size:>18}") for name, size in self.files.items()),
-            TextLine(text=told, tone=Tone.STRONG),
-            *([TextLine(text=self.next, tone=Tone.FAINT)] if self.next else []),
-        ]
 
 
 def export_agent(
@@ -86,7 +52,7 @@ def export_agent(
     kind = AgentName.FLAT if role else AgentName.HIERARCHICAL
     release(folder, name, config, out, numbers or Quantization.BFLOAT16, kind)
     after = f"subgoal play --agent {out}"
-    return ExportSummary(what="the agent", where=str(out), size=_size(out), next=after)
+    return ExportSummary(what="the agent", where=str(out), size=size_of(out), next=after)
 
 
 def export_texts(
@@ -106,22 +72,7 @@ def export_texts(
     if role:
         config = config.model_copy(update={"roles": (role,)})
     rows = {name: f"{count:,} rows" for name, count in export_data(config, folder, out).items()}
-    return ExportSummary(what="the texts", where=str(out), size=_size(out), files=rows)
-
-
-def export_paths(folder: RunFolder, out: Path, form: LogForm) -> ExportSummary:
-    """Write the trajectories of a run folder, sub-goals included, for other tools.
-
-    Args:
-        folder: The run folder.
-        out: The file (`messages`) or folder (`atif`) to write; nothing may lie there yet.
-        form: The format.
-
-    Raises:
-        SubgoalError: As `subgoal.release.log_export.export_trajectories` says.
-    """
-    count = export_trajectories(folder, out, form)
-    return ExportSummary(what=f"{count:,} trajectories", where=str(out), size=_size(out))
+    return ExportSummary(what="the texts", where=str(out), size=size_of(out), files=rows)
 
 
 def export_form(
@@ -139,7 +90,7 @@ def export_form(
         SubgoalError: As `subgoal.students.export.export.export_student` says.
     """
     export_student(student, form, out, numbers or Quantization.FLOAT32)
-    return ExportSummary(what=str(student), where=str(out), size=_size(out))
+    return ExportSummary(what=str(student), where=str(out), size=size_of(out))
 
 
 def export_to_hub(
@@ -167,7 +118,7 @@ def export_to_hub(
         plain = Path(place) / student.name
         export_student(student, Form.FOLDER, plain, numbers or Quantization.FLOAT32)
         parts = {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(plain.iterdir())}
-        size = _size(plain)
+        size = size_of(plain)
         what = f"{student} would be uploaded to {repository}" if dry_run else str(student)
         where = "" if dry_run else upload(plain, repository, private, HfApi())
     return ExportSummary(what=what, where=where, size=size, files=parts)
@@ -189,8 +140,3 @@ def student_of(folder: RunFolder, role: Role | None = None) -> Path:
         found = f"choose one with --role: {', '.join(there)}" if there else "train one first"
         raise ConfigInvalid(f"{folder.path} holds {len(there)} students; {found}")
     return students_folder(folder, roles[0])
-
-
-def _size(place: Path) -> int:
-    files = place.rglob("*") if place.is_dir() else [place]
-    return sum(file.stat().st_size for file in files if file.is_file())

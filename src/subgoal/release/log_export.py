@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from subgoal.annotation import annotate
+from subgoal.release.summary import ExportSummary, size_of
 from subgoal.storage.journal import written_atomically
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.export.export import check_free
-from subgoal.students.folder import write_folder
+from subgoal.storage.whole_folder import check_free, write_folder
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation
 from subgoal.trajectories.logs.formats.own import conversation_of
 from subgoal.trajectories.logs.importing import archive
@@ -17,7 +17,7 @@ from subgoal.trajectories.storage import journal
 from subgoal.trajectories.trajectory import Trajectory
 
 
-def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> int:
+def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> ExportSummary:
     """Write the trajectories of a run folder, whatever their reward.
 
     Args:
@@ -25,9 +25,6 @@ def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> int:
         out: With `messages` the file to write, a conversation a line; with `atif` the folder, a
             document a conversation. Nothing may lie there yet.
         form: The format.
-
-    Returns:
-        How many were written.
 
     Raises:
         ExportFailed: Something lies at `out`.
@@ -38,7 +35,8 @@ def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> int:
     documents = (json.dumps(one, ensure_ascii=False).encode() for one in _documents(folder, form))
     if form is LogForm.MESSAGES:
         with written_atomically(out) as file:
-            return sum(file.write(one + b"\n") > 0 for one in documents)
+            count = sum(file.write(one + b"\n") > 0 for one in documents)
+        return _summary(count, out)
     sizes = list[int]()
 
     def fill(place: Path) -> None:
@@ -46,7 +44,13 @@ def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> int:
             sizes.append((place / f"{number:06}.json").write_bytes(one))
 
     write_folder(out, fill)
-    return len(sizes)
+    return _summary(len(sizes), out)
+
+
+def _summary(count: int, out: Path) -> ExportSummary:
+    return ExportSummary(
+        what=f"a copy of {count:,} trajectories", where=str(out), size=size_of(out)
+    )
 
 
 def _documents(folder: RunFolder, form: LogForm) -> Iterator[dict[str, object]]:

@@ -15,10 +15,10 @@ from subgoal.release.card import agent_card
 from subgoal.storage.digests import write_digests
 from subgoal.storage.manifest import StageState
 from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.whole_folder import check_free, write_folder
 from subgoal.students.card import StudentCard, read_card
-from subgoal.students.export.export import Form, check_free, export_student
+from subgoal.students.export.export import Form, export_student
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import write_folder
 
 
 def release(

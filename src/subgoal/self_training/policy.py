@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from subgoal.errors import TrainingFailed
 from subgoal.record import Record, removed
 from subgoal.storage.run_folder import delete
-from subgoal.students.folder import Student, write_folder
+from subgoal.storage.whole_folder import write_folder
+from subgoal.students.folder import Student
 from subgoal.text.format import Role
 from subgoal.training.checkpoint import checkpoints
 

@@ -13,8 +13,6 @@ transformers is needed to play. A folder is written under a temporary name and r
 whole or not there.
 """
 
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +21,7 @@ import torch
 
 from subgoal.errors import StudentInvalid, said_by
 from subgoal.storage.digests import check_digests, write_digests
-from subgoal.storage.journal import writing
+from subgoal.storage.whole_folder import write_folder
 from subgoal.students.card import CARD, REMEDY, StudentCard, needed, read_card, weights_file
 from subgoal.students.model_files import Origin, check_model_folder
 from subgoal.students.plain_llama import read_plain_llama
@@ -53,29 +51,6 @@ class Student:
     `PlainLlama`."""
     tokenizer: StudentTokenizer
     card: StudentCard
-
-
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder under a temporary name, then put it in place of the old one.
-
-    Raises:
-        DiskFull: It cannot be written; the old one stays.
-    """
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    old = folder.with_name(f".{folder.name}.old")
-    for remains in (temporary, old):
-        shutil.rmtree(remains, ignore_errors=True)
-    try:
-        with writing(folder):
-            temporary.mkdir(parents=True)
-            fill(temporary)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if folder.exists():
-        folder.rename(old)
-    temporary.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def save_student(folder: Path, student: Student) -> None:

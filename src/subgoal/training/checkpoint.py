@@ -21,7 +21,7 @@ from subgoal.errors import TrainingFailed, said_by
 from subgoal.record import Record
 from subgoal.storage.digests import check_digests, write_digests
 from subgoal.storage.run_folder import delete
-from subgoal.students.folder import write_folder
+from subgoal.storage.whole_folder import write_folder
 from subgoal.training.config import TrainingPrecision
 
 _KEPT = 2

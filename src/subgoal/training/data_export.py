@@ -4,8 +4,7 @@ from pathlib import Path
 
 from subgoal.datasets.parquet import write_data_card, write_parquet
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.export.export import check_free
-from subgoal.students.folder import write_folder
+from subgoal.storage.whole_folder import check_free, write_folder
 from subgoal.training.config import TrainConfig
 from subgoal.training.texts import texts_by_role
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from subgoal.errors import TrainingFailed, said_by
 from subgoal.storage.digests import check_digests, write_digests
-from subgoal.students.folder import write_folder
+from subgoal.storage.whole_folder import write_folder
 from subgoal.training.checkpoint import put_weights
 from subgoal.training.config import Select
 from subgoal.training.log import LogLine

@@ -89,15 +89,17 @@ def command(options: ExportOptions) -> None:
 
 
 def _exported(options: ExportOptions) -> Summary:
+    folder, out, role = RunFolder(options.run), Path(options.out), options.role
+    if options.to in {To.MESSAGES, To.ATIF}:
+        from subgoal.release import log_export
+
+        return log_export.export_trajectories(folder, out, log_export.LogForm(options.to))
     from subgoal.release import export
 
     config = options.job().config
-    folder, out, role = RunFolder(options.run), Path(options.out), options.role
     numbers = options.quantization
     if options.to is To.PARQUET:
         return export.export_texts(folder, out, config.train, role)
-    if options.to in {To.MESSAGES, To.ATIF}:
-        return export.export_paths(folder, out, export.LogForm(options.to))
     if options.to is To.AGENT:
         return export.export_agent(folder, out, config.evaluate, options.name, role, numbers)
     student = options.student or export.student_of(folder, role)

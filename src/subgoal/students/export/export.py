@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from subgoal.errors import ConfigInvalid, ExportFailed
+from subgoal.errors import ConfigInvalid
 from subgoal.storage.digests import write_digests
 from subgoal.storage.temporary import temporary_folder
+from subgoal.storage.whole_folder import check_free, write_folder
 from subgoal.students.export.ctranslate2 import write_ctranslate2
 from subgoal.students.export.gguf import write_gguf
 from subgoal.students.export.quantization import Quantization
-from subgoal.students.folder import load_student, save_student, write_folder
+from subgoal.students.folder import load_student, save_student
 
 
 class Form(StrEnum):
@@ -58,16 +59,6 @@ def export_student(student: Path, form: Form, out: Path, quantization: Quantizat
 def _write_ctranslate2(plain: Path, folder: Path, quantization: Quantization) -> None:
     write_ctranslate2(plain, folder, quantization)
     write_digests(folder)
-
-
-def check_free(out: Path) -> None:
-    """Check that nothing lies where something is to be written.
-
-    Raises:
-        ExportFailed: Something does.
-    """
-    if out.exists() and (out.is_file() or any(out.iterdir())):
-        raise ExportFailed(f"{out} is there already; remove it, or choose another --out")
 
 
 def _write_plain(student: Path, out: Path, dtype: torch.dtype) -> None:

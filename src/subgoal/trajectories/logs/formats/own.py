@@ -93,6 +93,6 @@ def _step(step: Step, logged: bool) -> Iterator[Message]:
     yield Message(
         author=Author.ASSISTANT, text=turn.text, calls=turn.calls, learned=not step.injected
     )
-    if step.observation:
-        result = len(turn.calls) == 1
+    result = len(turn.calls) == 1
+    if result or step.observation:
         yield Message(author=Author.TOOL if result else Author.USER, text=step.observation)
