@@ -166,7 +166,7 @@ def changed(**fields: object) -> Callable[[Any], Any]:
         *((name, lambda _: None, "None") for name in ASKED if name != "start"),
         *((name, lambda _: b"bytes", "b'bytes'") for name in ASKED if name != "start"),
         *((name, lambda _: 3.5, "3.5") for name in ASKED if name != "start"),
-        ("look", lambda _: "x" * (MOST_CHARACTERS + 1), "1,000,001"),
+        ("look", lambda _: "x" * (MOST_CHARACTERS + 1), "100,001"),
         ("step", lambda honest: (honest.observation, 1.0, False, {}), "tuple"),
         ("step", changed(score=float("nan")), "score"),
         ("step", changed(score=1000), "1000"),

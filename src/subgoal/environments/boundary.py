@@ -30,8 +30,9 @@ from subgoal.record import Record
 R = TypeVar("R", bound=Record)
 Method = Callable[..., Any]
 
-MOST_CHARACTERS = 1_000_000
-"""Most characters of one text of a world: no student reads as many, and a journal keeps all."""
+MOST_CHARACTERS = 100_000
+"""Most characters of one text of a world: no student reads as many, and an episode of hundreds of
+steps is one line of a journal, which has a bound."""
 _MOST_SAID = 1000
 _PLAYED = "_task_played"
 _SLOW = {"start": 10, "tasks": 10, "oracle_path": 10}
