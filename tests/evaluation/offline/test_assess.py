@@ -1,5 +1,7 @@
 """The stage `assess`, on logs and on a world, with students trained for seconds or not at all."""
 
+from itertools import islice
+
 import pytest
 
 from subgoal.agents.config import Decoding
@@ -114,14 +116,15 @@ def test_what_was_asked_is_kept(run, summary, monkeypatch):
 
 def test_it_goes_on_where_it_was_interrupted(run, summary, monkeypatch):
     def first_only(readings, at_once):
-        yield next(side_by_side(readings, at_once))
+        found = side_by_side(readings, at_once)
+        yield from islice(found, 6)  # each path is read in two ways: three of four at most
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stage, "side_by_side", first_only)
     with pytest.raises(KeyboardInterrupt):
         run.assess(restart=True)
     monkeypatch.undo()
-    assert len(list(journal(run.folder, "hierarchical"))) == 1
+    assert 0 < len(list(journal(run.folder, "hierarchical"))) < 4
     whole = [one.overall for one in run.assess().figures.agents]
     assert whole == [one.overall for one in summary.figures.agents]
 

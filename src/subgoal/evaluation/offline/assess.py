@@ -196,27 +196,42 @@ def _missing(
     held = store.by_key()
     missing = [path for path in paths if path.key not in held]
     at_once = episodes_at_once(shop.loaded_engines(name), AT_ONCE)
-    readings = (_reading(path, name, shop, told) for path in missing)
+    # both ways of a path at once: a batch is as slow as its longest turn
+    ways = (_own_way,) if name is AgentName.FLAT else (_own_way, _guided_way)
+    readings = (way(path, name, shop, told) for path in missing for way in ways)
+    begun: dict[str, list[PathAnswers]] = {}
     with Progress(f"assess {name}", len(paths), "paths", len(held)) as progress:
         for _, answers in side_by_side(readings, at_once):
-            yield answers
-            progress.advance()
+            found = begun.setdefault(answers.key, [])
+            found.append(answers)
+            if len(found) == len(ways):
+                yield _joined(begun.pop(answers.key))
+                progress.advance()
 
 
-def _reading(
+def _own_way(
     path: AnnotatedTrajectory, name: AgentName, shop: AgentShop, told: DatasetConfig
 ) -> Reading[PathAnswers]:
-    """Read a path with the agent's own sub-goals, and, where it sets any, with the path's."""
-    spoken = language(path.trajectory.task.environment)
-    agent = shop.plain(name, spoken)
+    """Read a path with the agent's own sub-goals, if it sets any."""
+    agent = shop.plain(name, language(path.trajectory.task.environment))
     turns = yield from beside(path, agent, told)
-    if name is AgentName.FLAT:
-        return PathAnswers(key=path.key, turns=turns, shortened=agent.shortened)
-    answers = yield from teacher_forced(path, StudentCrew(shop.seats(name, spoken)), told)
+    return PathAnswers(key=path.key, turns=turns, shortened=agent.shortened)
+
+
+def _guided_way(
+    path: AnnotatedTrajectory, name: AgentName, shop: AgentShop, told: DatasetConfig
+) -> Reading[PathAnswers]:
+    """Read a path with its own sub-goals."""
+    seats = shop.seats(name, language(path.trajectory.task.environment))
+    answers = yield from teacher_forced(path, StudentCrew(seats), told)
+    return PathAnswers(key=path.key, turns=(), guided=guided(answers), subgoals=planned(answers))
+
+
+def _joined(ways: Sequence[PathAnswers]) -> PathAnswers:
     return PathAnswers(
-        key=path.key,
-        turns=turns,
-        guided=guided(answers),
-        subgoals=planned(answers),
-        shortened=agent.shortened,
+        key=ways[0].key,
+        turns=tuple(turn for way in ways for turn in way.turns),
+        guided=tuple(turn for way in ways for turn in way.guided),
+        subgoals=tuple(goal for way in ways for goal in way.subgoals),
+        shortened=sum(way.shortened for way in ways),
     )

@@ -125,7 +125,7 @@ def _overall(agents: Sequence[AgentFigures]) -> Table:
 def _rows(one: AgentFigures) -> list[tuple[str, ...]]:
     rows = [(one.agent, *_cells(one.overall), _cell(one.planned), _cell(one.planned_names))]
     if one.guided is not None:
-        rows.append(("  given the sub-goals", *_cells(one.guided), "", ""))
+        rows.append(("  guided", *_cells(one.guided), "", ""))
     return rows
 
 
