@@ -70,14 +70,15 @@ def rows_of(several: Sequence[Sized]) -> list[tuple[Row, Sized]]:
     """Return the rows of a table, each with the scale at which it is run.
 
     Of a table that is run at several, each of another world, they are the rows at each, named after
-    it, and before them a row that sums each up over the worlds.
+    it, and before them a row that sums each up over its worlds.
     """
     if len(several) == 1:
         return [(row, several[0]) for row in several[0].rows]
     found: list[tuple[Row, Sized]] = []
     for row in several[0].table.rows:
         pool = tuple(f"{row.name}: {one.name}" for one in several if row in one.rows)
-        found.append((row.model_copy(update={"pool": pool}), several[0]))
+        if len(pool) > 1:
+            found.append((row.model_copy(update={"pool": pool}), several[0]))
     for one in several:
         for row in one.rows:
             against = row.against and f"{row.against}: {one.name}"

@@ -26,6 +26,7 @@ TABLE: dict[str, Any] = {
         {"name": "hierarchical", "against": "flat", "series": "hierarchical - flat"},
         {"name": "flat", "agent": "flat"},
         {"name": "random", "agent": "random_action"},
+        {"name": "oracle", "agent": "oracle", "scales": ["near"]},
     ],
 }
 
@@ -56,7 +57,7 @@ def _shown(run: Path) -> TableFigures:
 
 def test_what_was_interrupted_is_completed_and_nothing_is_trained_twice(run: Path) -> None:
     table = _shown(run)
-    assert (table.done, table.wanted) == (6, 6)
+    assert (table.done, table.wanted) == (7, 7)
     assert len(list(run.glob("runs/*/students/*/model.safetensors"))) == 4
     assert len(list(run.glob("untrained/errand/plays/*/evaluate-test-random_action*"))) == 2
 
@@ -75,6 +76,7 @@ def test_a_row_stands_there_for_all_worlds_and_for_each(run: Path) -> None:
     assert both.cells[0].score.mean == pytest.approx(sum(parts) / 2)
     assert far.against == "flat: far"
     assert far.differences
+    assert {name for name in rows if name.startswith("oracle")} == {"oracle: near"}
 
 
 def test_task_types_are_grouped_by_the_length_of_their_oracle_paths(run: Path) -> None:
