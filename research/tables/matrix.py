@@ -79,10 +79,14 @@ def rows_of(several: Sequence[Sized]) -> list[tuple[Row, Sized]]:
         pool = tuple(f"{row.name}: {one.name}" for one in several if row in one.rows)
         if len(pool) > 1:
             found.append((row.model_copy(update={"pool": pool}), several[0]))
+    summed = {row.name for row, _ in found}
     for one in several:
         for row in one.rows:
-            against = row.against and f"{row.against}: {one.name}"
-            named = {"name": f"{row.name}: {one.name}", "against": against, "series": ""}
+            named = {
+                "name": f"{row.name}: {one.name}",
+                "against": row.against and f"{row.against}: {one.name}",
+                "series": "" if row.name in summed else row.series,  # the sum is drawn instead
+            }
             found.append((row.model_copy(update=named), one))
     return found
 
