@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from subgoal.pipeline import Run
 from subgoal.release.log_export import export_trajectories
 from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.logs.config import LogsConfig
+from subgoal.trajectories.logs.conversation import LoggedConversation
 from subgoal.trajectories.logs.importing import archive, import_logs
 from subgoal.trajectories.logs.reading import conversations
 from subgoal.trajectories.logs.writing import LogForm
@@ -79,7 +81,7 @@ def test_paths_through_a_world_are_conversations(tmp_path, form):
     out = tmp_path / "out"
     assert f"{len(paths)} traj" in export_trajectories(run.folder, out, form).what
     for file in [out] if out.is_file() else sorted(out.iterdir()):
-        for one in conversations(file):
+        for one in cast("list[LoggedConversation]", list(conversations(file))):
             path = next(path for path in paths if path.key == one.id)
             assert tuple(turn.text for turn in one.turns) == path.actions
             assert one.fields["reward"] == path.final_score / 100
