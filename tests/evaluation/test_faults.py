@@ -140,5 +140,5 @@ def test_a_world_that_hangs_is_given_up_twice_and_then_named() -> None:
         hung = _played(pool, lambda _: signal.SIGSTOP)
     assert hung.stop_reason is StopReason.ENVIRONMENT_ERROR
     assert len(hung.steps) == 2
-    assert "did not answer within 3 seconds" in hung.error
-    assert "did not answer within 3 seconds" in hung.broke_off
+    assert "did not answer within 10 seconds" in hung.error
+    assert "did not answer within 10 seconds" in hung.broke_off

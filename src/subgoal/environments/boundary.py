@@ -91,7 +91,10 @@ def made(kind: Callable[..., object], options: Mapping[str, Any], name: str) -> 
     Raises:
         ContractBroken: It is none, or is not made in ten times the time of an answer.
     """
-    seconds = _SLOW["start"] * getattr(kind, "answer_seconds", Environment.answer_seconds)
+    said = getattr(kind, "answer_seconds", None)  # of a class it may be anything, a property too
+    seconds = _SLOW["start"] * (
+        said if isinstance(said, int | float) else Environment.answer_seconds
+    )
     watched = WATCH.enter(lambda: f"world '{name}': making it", seconds)
     try:
         return checked_world(kind(**options), name)
