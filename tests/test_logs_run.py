@@ -7,7 +7,7 @@ import pytest
 
 from subgoal.annotation import annotate
 from subgoal.config import Config, load_config
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.main_job import stages
 from subgoal.pipeline import Run
 from subgoal.storage.unpacking import lines
@@ -59,6 +59,18 @@ def test_a_log_that_is_to_be_played_is_refused_before_anything_is_done(config, m
     with pytest.raises(ConfigInvalid, match="log:airline"):
         run.all()
     assert not run.folder.manifests()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"train": {**TINY["train"], "dataset": {"dev_share": 0}}}, {"logs": {"task_type_key": "id"}}],
+)
+def test_a_log_of_which_nothing_is_held_out_is_refused_before_training(config, more, tmp_path):
+    logs = {**config["logs"], **more.get("logs", {})}
+    run = Run(tmp_path / "run", {**config, **more, "logs": logs})
+    with pytest.raises(DataLeak, match="dev_share"):
+        run.all()
+    assert not (run.folder / "students").exists()
 
 
 def test_an_evaluation_of_a_log_is_refused(config, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from subgoal.augmentation.config import AugmentConfig
 from subgoal.config import Config
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, DataLeak
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary
 
@@ -60,6 +60,29 @@ def check_job(config: Config) -> None:
     check_plan(config.plan, config.train)
     if config.logs.files and (config.plan.minutes or config.rollout.per_type):
         tasks_of(config.evaluate)
+
+
+def check_held_out(config: Config, folder: RunFolder) -> None:
+    """Refuse a job that ends in `assess` and has nothing to ask about, before it trains.
+
+    Args:
+        config: The configuration.
+        folder: The run folder, annotated.
+
+    Raises:
+        DataLeak: Nothing is held out.
+    """
+    from subgoal.augmentation.augment import learned_from
+    from subgoal.training.texts import split
+
+    store, source = learned_from(config.annotations, folder, "annotations")
+    training, dev = split(config.train, store)
+    if not dev:
+        raise DataLeak(
+            f"none of the {len(training)} paths of {source} would be held out, so the students "
+            "could not be assessed: set train.dataset.dev_share, and bring at least two groups "
+            "(logs.group_key); `subgoal train` trains on all there is"
+        )
 
 
 def check_start(config: Config, folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from subgoal.augmentation.config import AugmentConfig
 from subgoal.config import Config, changed, config_for, load_config, save_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
-from subgoal.main_job import JobWatch, check_job, check_start, stages
+from subgoal.main_job import JobWatch, check_held_out, check_job, check_start, stages
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
@@ -402,6 +402,8 @@ class Run:
         }
         job, told = self.stages(), list[Summary]()
         for number, stage in enumerate(job, start=1):
+            if stage == "train" and "assess" in job:
+                check_held_out(self.config, self.folder)
             watch.begins(stage, number, len(job))
             begun = time.monotonic()
             method: Callable[..., Summary] = getattr(self, stage)

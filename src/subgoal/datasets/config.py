@@ -18,7 +18,8 @@ class DatasetConfig(TextFormat):
     min_confidence: Rare[float] = 0.0
     """Leave out annotations below this confidence (0 to 1)."""
     dev_share: Rare[float] = Field(default=0.05, ge=0.0, le=1.0)
-    """Share of each task type's variations that is held out for validation."""
+    """Share of each task type's variations (of logs: groups) that is held out for validation and
+    for `assess`; at least one in all."""
     renamed: int = 0
     """Number of copies per training path with other names. Names of things change places, so
     students learn to read them instead of knowing them."""

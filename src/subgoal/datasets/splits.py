@@ -1,37 +1,60 @@
 """Splits by task type and variation, and the check that nothing leaks."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import Task, parts_of
 from subgoal.errors import DataLeak
 
+_LARGEST = 2
+"""A variation with more than so many times the mean number of paths is not held out."""
+
 
 def hold_out(
     annotated: Sequence[AnnotatedTrajectory], share: float, seed: int = 0
 ) -> tuple[list[AnnotatedTrajectory], list[AnnotatedTrajectory]]:
-    """Hold a share of each type's variations out, for the dev loss.
+    """Hold a share of each type's variations out, for the dev loss and for `assess`.
 
-    Variations are held out whole: the plain and the `easy` path of one go together.
+    Variations are held out whole: the plain and the `easy` path of one go together, and so do the
+    conversations of a log's group. One with far more paths than the others stays in training: held
+    out, it would be most of what is asked about. Where no type has variations enough for the share,
+    one variation is held out, if there are two.
+
+    Args:
+        annotated: The paths.
+        share: The share, 0 to 1; 0: nothing is held out.
+        seed: Seed of the choice.
 
     Returns:
         Training trajectories, dev trajectories.
     """
-    by_type: dict[str, set[int]] = {}
+    by_type: dict[str, Counter[int]] = {}
     for one in annotated:
-        by_type.setdefault(one.trajectory.task.name, set()).add(one.trajectory.task.variation)
-    held: set[tuple[str, int]] = set()
-    for name, variations in by_type.items():
-        count = int(share * len(variations))
-        held |= {
-            (name, v) for v in random.Random(f"{seed}{name}").sample(sorted(variations), count)
-        }
+        task = one.trajectory.task
+        by_type.setdefault(task.name, Counter())[task.variation] += 1
+    counts = {name: int(share * len(sizes)) for name, sizes in by_type.items()}
+    if share and not any(counts.values()):
+        name = max(by_type, key=lambda name: len(by_type[name]), default="")
+        counts |= {name: 1} if len(by_type.get(name, ())) > 1 else {}
+    held = {
+        (name, variation)
+        for name, sizes in by_type.items()
+        for variation in _drawn(sizes, counts[name], f"{seed}{name}")
+    }
     train, dev = list[AnnotatedTrajectory](), list[AnnotatedTrajectory]()
     for one in annotated:
         task = one.trajectory.task
         (dev if (task.name, task.variation) in held else train).append(one)
     return train, dev
+
+
+def _drawn(sizes: Counter[int], count: int, seed: str) -> list[int]:
+    """Draw variations of a type, by their numbers of paths; the largest where others do not do."""
+    most = _LARGEST * sizes.total() / len(sizes)
+    usual = [variation for variation in sorted(sizes) if sizes[variation] <= most]
+    return random.Random(seed).sample(usual if len(usual) >= count else sorted(sizes), count)
 
 
 def check_leaks(trained: Iterable[str], playing: Iterable[Task]) -> None:

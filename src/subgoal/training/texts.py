@@ -183,8 +183,19 @@ def texts_by_role(
     }
 
 
-def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
-    config, student = whole.dataset, whole.student
+def split(
+    whole: TrainConfig, store: Journal[AnnotatedTrajectory]
+) -> tuple[list[AnnotatedTrajectory], list[AnnotatedTrajectory]]:
+    """Return the paths that are learned from, copies aside, and those that are held out.
+
+    Args:
+        whole: As for `train`.
+        store: The annotated paths.
+
+    Raises:
+        TrainingFailed: There is nothing to train on.
+    """
+    config = whole.dataset
     known = chosen_types(list(store.by_key().values()), config)
     kept = [one for one in known if one.confidence >= config.min_confidence]
     if not kept:
@@ -193,8 +204,13 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
             "more; annotate some trajectories, or lower train.dataset.min_confidence"
         )
     training, dev = hold_out(kept, config.dev_share)
-    old = base_card(student)
-    dev = unseen(old.trained_on, dev) if old else dev
+    old = base_card(whole.student)
+    return training, unseen(old.trained_on, dev) if old else dev
+
+
+def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
+    config, student = whole.dataset, whole.student
+    training, dev = split(whole, store)
     taken = copies_of(training, config.renamed, config.per_type, config.only_renamed)
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))

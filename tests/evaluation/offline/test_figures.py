@@ -20,6 +20,8 @@ TALK = [
 FIRST = logged("a", 1, TALK, (("look", 2), ("finish", 0)))
 SECOND = logged("b", 2, [("find b", '-> find(id="b")'), ("found", "Bye.")], (("look", 0),))
 
+OTHER = logged("c", 3, [("find b", '-> find(id="b")'), ("found", "Bye.")], (("look", 0),))
+
 
 def answers(path, *written, goals=()):
     turns = [TurnAnswer(action=text, certainty=certainty) for text, certainty in written]
@@ -78,6 +80,17 @@ def test_by_tool_position_and_sub_goal(found):
     assert places == [("1", 2, 2), ("2-3", 2, 3), ("4-7", 0, 1)]
     goals = {one.name: (one.exact.right, one.turns) for one in good.subgoals}
     assert goals == {"look": (3, 4), "finish": (1, 2)}
+
+
+def test_what_is_held_out_is_named(found):
+    assert found.held_out == {"chat 1": ("a",), "chat 2": ("b",)}
+    assert [(one.name, one.turns) for one in found.agents[0].groups] == [
+        ("chat 1", 4),
+        ("chat 2", 2),
+    ]
+    assert "chat 1" in found.notes[0]  # four of six turns
+    alike = {"flat": [GOOD[1], GOOD[1].model_copy(update={"key": OTHER.key})]}
+    assert assessment([SECOND, OTHER], 3, alike, ["flat"], TOLD).notes == ()
 
 
 def test_differences_are_paired_by_conversation(found):

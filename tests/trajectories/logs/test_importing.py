@@ -67,6 +67,14 @@ def test_a_reward_that_is_no_number_is_named(run, reward):
     assert "log.jsonl:1" in out.examples[0]
 
 
+@pytest.mark.parametrize("key", ["reward", "score", "info.reward"])
+def test_a_reward_is_found_under_the_name_that_the_log_has(run, key):
+    record = {"id": "a", "messages": chat("a", "b")}
+    outer, _, inner = key.rpartition(".")
+    record |= {outer: {inner: 0.5}} if outer else {inner: 0.5}
+    assert run([record], reward_key=key, min_reward=0.4)[1][0].final_score == 50
+
+
 def test_requests_that_repeat_their_history_are_learned_once(run):
     whole = chat("a", "b", "c", "d", "e", "f")
     requests = [{"id": str(end), "messages": whole[:end]} for end in (2, 4, 6)]

@@ -1,6 +1,7 @@
 """What an assessment amounts to: figures of every agent and baseline, as a record and as tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
@@ -12,6 +13,8 @@ from subgoal.evaluation.offline.figures import (
     TurnDifference,
     TurnFigures,
     agent_figures,
+    cluster,
+    group_name,
     turn_differences,
 )
 from subgoal.evaluation.offline.help_curve import THRESHOLDS, WANTED, HelpCurve, HelpPoint
@@ -30,6 +33,8 @@ class Assessment(Record):
     """Held-out paths."""
     groups: int
     """Their groups: paths of one task count as one where intervals are drawn."""
+    held_out: dict[str, tuple[str, ...]]
+    """The identities of the paths, by group."""
     learned: int
     """Paths that were not held out: what the baselines know."""
     agents: tuple[AgentFigures, ...]
@@ -65,14 +70,17 @@ def assessment(
         name: agent_figures(name, by_key, written, told, seed) for name, written in answers.items()
     }
     turns = {name: judged for name, (_, judged) in found.items()}
-    groups = {(one.trajectory.task.name, one.trajectory.task.variation) for one in paths}
+    held_out: dict[str, list[str]] = {}
+    for one in paths:
+        held_out.setdefault(group_name(cluster(one)), []).append(one.trajectory.variant or one.key)
     return Assessment(
         paths=len(paths),
-        groups=len(groups),
+        groups=len(held_out),
+        held_out={name: tuple(keys) for name, keys in held_out.items()},
         learned=learned,
         agents=tuple(figures for figures, _ in found.values()),
         differences=turn_differences(turns, students, seed),
-        notes=(*cautions, *_notes(answers)),
+        notes=(*cautions, *_one_sided(next(iter(found.values()))[0]), *_notes(answers)),
     )
 
 
@@ -93,8 +101,19 @@ def assessment_parts(found: Assessment) -> list[TextLine | Table]:
         _groups("tool", found.agents, lambda one: one.tools),
         _groups("turn number", found.agents, lambda one: one.positions),
         _groups("sub-goal", found.agents, lambda one: one.subgoals),
+        _groups("held-out group", found.agents, lambda one: one.groups, found.held_out),
         *(TextLine(text=f"Note: {note}", tone=Tone.CAUTION) for note in found.notes),
     ]
+
+
+def _one_sided(one: AgentFigures) -> list[str]:
+    """Say where most of what is asked is of one group."""
+    first, turns = one.groups[0], one.overall.turns
+    note = (
+        f"{first.turns} of {turns} turns are of one group ({first.name}), so the figures say "
+        "little of others; hold more groups out with train.dataset.dev_share"
+    )
+    return [note] if 2 * first.turns > turns else []
 
 
 def _notes(answers: Mapping[str, Sequence[PathAnswers]]) -> list[str]:
@@ -190,14 +209,25 @@ def _groups(
     what: str,
     agents: Sequence[AgentFigures],
     groups: Callable[[AgentFigures], Sequence[TurnFigures]],
+    members: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Table:
     by_agent = [{one.name: one for one in groups(agent)} for agent in agents]
     rows = tuple(
-        (one.name or "-", str(one.turns), *(_short(held[one.name]) for held in by_agent))
+        (
+            _titled(one.name, members.get(one.name, ())),
+            str(one.turns),
+            *(_short(held[one.name]) for held in by_agent),
+        )
         for one in groups(agents[0])[:_ROWS]
     )
     head = (what, "turns", *(agent.agent for agent in agents))
     return Table(title=f"By {what}: % right exact / tool / arguments", head=head, rows=rows)
+
+
+def _titled(name: str, members: Sequence[str]) -> str:
+    """Return a row's title: the name, and whom it names."""
+    more = f" +{len(members) - 1}" if members[1:] else ""
+    return f"{name} ({members[0]}{more})" if members else name or "-"
 
 
 def _short(one: TurnFigures) -> str:

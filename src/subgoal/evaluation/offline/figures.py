@@ -72,6 +72,8 @@ class AgentFigures(Record):
     """By the number of the turn."""
     subgoals: tuple[TurnFigures, ...]
     """By the name of the path's sub-goal."""
+    groups: tuple[TurnFigures, ...]
+    """By held-out group: task type and variation, in logs the number of what trials share."""
     guided: TurnFigures | None = None
     """Over all turns, where it was given the path's own sub-goals; None without sub-goals."""
     planned: RightShare | None = None
@@ -151,7 +153,7 @@ def judged(
         written = None if answer.action is None else turn_parts(answer.action, world)
         found.append(
             JudgedTurn(
-                cluster=_cluster(path),
+                cluster=cluster(path),
                 number=number,
                 kind=parts.kind if parts else "",
                 subgoal=names.get(id(event.step), ""),
@@ -183,7 +185,7 @@ def agent_figures(
     turns = [turn for path, one in given for turn in judged(path, one.turns, told)]
     led = [t for path, one in given if one.guided for t in _guided(path, one, told)]
     is_log = any(turn.match.decision is not None for turn in turns)
-    goals = [(_cluster(path), goal) for path, one in given for goal in one.subgoals]
+    goals = [(cluster(path), goal) for path, one in given for goal in one.subgoals]
     planned = [(cluster, goal.written == goal.truth) for cluster, goal in goals]
     named = [(cluster, _name(goal.written) == _name(goal.truth)) for cluster, goal in goals]
     return AgentFigures(
@@ -194,6 +196,7 @@ def agent_figures(
             sorted(_by(turns, lambda one: _position(one.number), seed), key=_first_number)
         ),
         subgoals=_by(turns, lambda one: one.subgoal, seed),
+        groups=_by(turns, lambda one: group_name(one.cluster), seed),
         guided=_figures("all", led, seed) if led else None,
         planned=_share(planned, seed) if planned else None,
         planned_names=_share(named, seed) if named else None,
@@ -256,8 +259,14 @@ def _difference(
     )
 
 
-def _cluster(path: AnnotatedTrajectory) -> Cluster:
+def cluster(path: AnnotatedTrajectory) -> Cluster:
+    """Return the group of a path."""
     return path.trajectory.task.name, path.trajectory.task.variation
+
+
+def group_name(group: Cluster) -> str:
+    """Return what a group is called in tables."""
+    return f"{group[0]} {group[1]}"
 
 
 def _asked(turns: Iterable[JudgedTurn], part: str) -> list[tuple[Cluster, bool]]:

@@ -264,7 +264,8 @@ def _digests(messages: Iterable[Message]) -> list[bytes]:
 def _field(one: LoggedConversation, key: str, otherwise: Any) -> Any:
     if not key:
         return otherwise
-    value: Any = {**one.fields, "id": one.id, "reward": one.reward}
+    own = {"id": one.id, "reward": one.reward}
+    value: Any = {**one.fields, **{name: held for name, held in own.items() if held is not None}}
     for part in key.split("."):
         value = table(value).get(part)
     return otherwise if value is None else value
