@@ -8,14 +8,21 @@ there alone, asks it.
 """
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from pathlib import Path
 
 _ROOT = Path("/")
 """Where the system's files begin."""
+_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "ctranslate2")
+"""What decides the bits of a result beside the package itself."""
+_VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
+"""Instructions of a processor by which sums are rounded one way or another."""
 _NO_LIMIT = 2**60
 """More bytes than a machine has: so version 1 says that there is no limit."""
 
@@ -64,6 +71,36 @@ def is_alive(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     return True
+
+
+def made_with() -> dict[str, str]:
+    """Return what decides the bits of a result beside its configuration: versions, processor.
+
+    A GPU is named where torch is loaded and uses one.
+    """
+    found = {"subgoal": sys.modules["subgoal"].__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return {**found, "processor": processor()}
+
+
+@lru_cache(1)
+def processor() -> str:
+    """Return the kind of processor, with the vector instructions that it has."""
+    name, flags = platform.processor() or platform.machine(), set[str]()
+    with suppress(OSError):
+        for line in (_ROOT / "proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                name = value.strip()
+            elif key.strip().lower() in {"flags", "features"}:
+                flags |= set(value.split())
+    told = [one for one in _VECTORS if one in flags]
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def _linux() -> bool:

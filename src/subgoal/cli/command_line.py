@@ -105,7 +105,8 @@ def options_of(
 
 def takes_words(option: Option) -> bool:
     """Tell whether the words before the first option are an option's value."""
-    return option.own and WORDS in option.field.metadata
+    about = option.own or len(option.place) == 1
+    return about and WORDS in option.field.metadata
 
 
 def table_of(model: type[BaseModel], words: Sequence[str]) -> dict[str, Any]:

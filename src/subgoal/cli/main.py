@@ -27,7 +27,7 @@ VERBS = {
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",
     "export": "write an agent that is ready, a student for other programs, or training data",
-    "runs": "list run folders with their state and size, or remove them",
+    "runs": "did it help? compare runs; or list run folders, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
     "completion": "print the script that completes verbs and options in a shell",
 }

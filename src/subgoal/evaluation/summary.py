@@ -156,7 +156,7 @@ def summarize(
             f"{folder.path}: no episode was played under the protocol '{protocol_name}'; first run "
             f"`subgoal evaluate --run {folder.path}`"
         )
-    by_agent = {name: _rules(folder, protocol_name, name, e) for name, e in episodes.items()}
+    by_agent = {name: rules_of(folder, protocol_name, name, e) for name, e in episodes.items()}
     rules = next(iter(by_agent.values()))
     tasks = {name: {e.key for e in played_by} for name, played_by in episodes.items()}
     most = max(tasks.values(), key=len)
@@ -211,10 +211,17 @@ class _Asked(BaseModel):
     """Engine and numbers of each student, where they are not as it was trained."""
 
 
-def _rules(
+def rules_of(
     folder: RunFolder, protocol_name: str, agent: str, episodes: Sequence[Episode]
 ) -> Protocol:
-    """Return the rules under which an agent played; where nothing says, the world's of the name."""
+    """Return the rules under which an agent played; where nothing says, the world's of the name.
+
+    Args:
+        folder: The run folder.
+        protocol_name: Their name.
+        agent: Who played.
+        episodes: Its episodes, at least one.
+    """
     manifest = folder.manifest(stage_name(protocol_name, agent))
     said = None if manifest is None else _Asked.model_validate(manifest.config).protocol
     return said or protocol(protocol_name, episodes[0].task.environment)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -50,10 +51,13 @@ class StageManifest(Record):
     """Figures of the stage, such as `paths` or `tokens`."""
     seconds: float = 0.0
     """Wall-clock seconds, over all attempts."""
+    made_with: dict[str, str] = {}
+    """Versions of what computed it, and the processor, where it was completed; empty: before that
+    was kept."""
 
 
-def differences(old: Any, new: Any, at: str = "") -> list[str]:
-    """Name what differs between two JSON-like values: `train.tokens: 1000 -> 2000`.
+def changes(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the place of each value that differs between two JSON-like values, and both values.
 
     A table or a list that the old one has not was empty.
     """
@@ -61,12 +65,15 @@ def differences(old: Any, new: Any, at: str = "") -> list[str]:
         old = cast("Any", type(new)())
     if isinstance(old, dict) and isinstance(new, dict):
         before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-        return [
-            line
-            for key in sorted({*before, *after})
-            for line in differences(before.get(key), after.get(key), f"{at}.{key}" if at else key)
-        ]
-    return [] if old == new else [f"{at}: {old!r} -> {new!r}"]
+        for key in sorted({*before, *after}):
+            yield from changes(before.get(key), after.get(key), f"{at}.{key}" if at else key)
+    elif old != new:
+        yield at, old, new
+
+
+def differences(old: Any, new: Any, at: str = "") -> list[str]:
+    """Name what differs between two JSON-like values: `train.tokens: 1000 -> 2000`."""
+    return [f"{place}: {before!r} -> {after!r}" for place, before, after in changes(old, new, at)]
 
 
 def read_manifest(file: Path) -> StageManifest:

@@ -33,6 +33,7 @@ from subgoal.errors import (
     RunFolderInvalid,
     StageBusy,
 )
+from subgoal.machine import made_with
 from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.storage.journal import file_digest, remove_leftovers, write_text
@@ -98,7 +99,12 @@ class Stage:
             name: file_digest(path) if path.is_file() else "" for name, path in outputs.items()
         }
         self.manifest = self.manifest.model_copy(
-            update={"outputs": digests, "counts": counts, "state": StageState.COMPLETE}
+            update={
+                "outputs": digests,
+                "counts": counts,
+                "state": StageState.COMPLETE,
+                "made_with": made_with(),
+            }
         )
 
 

@@ -16,10 +16,11 @@ from subgoal.environments.language import NO_WORDS
 from subgoal.errors import ConfigInvalid, DataLeak, StudentInvalid
 from subgoal.evaluation.offline import assess as stage
 from subgoal.evaluation.offline.answers import NO_ROOM, beside
-from subgoal.evaluation.offline.assess import journal
+from subgoal.evaluation.offline.assess import journal, right_turns
 from subgoal.evaluation.offline.assessment import Assessment
 from subgoal.evaluation.offline.teacher_forcing import StudentCrew, side_by_side, teacher_forced
 from subgoal.pipeline import Run
+from subgoal.report.measures import HELD_OUT, measures
 from subgoal.storage.journal import Journal
 from subgoal.students.build import make_student
 from subgoal.students.card import read_card
@@ -176,3 +177,13 @@ def test_turns_that_the_text_has_no_room_for_count_as_wrong():
     crew = StudentCrew({Role.FLAT: seat()})
     ((_, forced),) = side_by_side([teacher_forced(LOGS[0], crew, DatasetConfig())], 1)
     assert [one.mark is None for one in forced] == [turn == NO_ROOM for turn in turns]
+
+
+def test_what_is_right_is_told_group_by_group_without_loading_a_student(run, summary):
+    exact = {one.agent: one.overall.exact for one in summary.figures.agents}
+    for agent in ("hierarchical", "flat"):
+        found = right_turns(run.folder, agent)
+        assert len(found) == summary.figures.groups
+        assert sum(found.values()) / len(found) == pytest.approx(exact[agent].mean)  # all as long
+    told = {(one.agent, len(one.scores)) for one in measures(run.folder) if one.what == HELD_OUT}
+    assert told == {("hierarchical", 2), ("flat", 2)}

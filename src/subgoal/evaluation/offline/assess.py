@@ -13,6 +13,7 @@ from pathlib import Path
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.factory import AgentShop
+from subgoal.annotation import annotate
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
 from subgoal.datasets.config import DatasetConfig
@@ -25,6 +26,7 @@ from subgoal.evaluation.evaluate import deciders, other_engines
 from subgoal.evaluation.offline.answers import PathAnswers, beside, guided, planned
 from subgoal.evaluation.offline.assessment import Assessment, assessment
 from subgoal.evaluation.offline.baselines import baselines
+from subgoal.evaluation.offline.figures import judged
 from subgoal.evaluation.offline.teacher_forcing import (
     AT_ONCE,
     Reading,
@@ -36,7 +38,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.card import CARD, StudentCard
+from subgoal.students.card import CARD, StudentCard, read_card
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.text.format import Role
 
@@ -119,6 +121,34 @@ def journal(folder: RunFolder, agent: str) -> Journal[PathAnswers]:
     """Return the journal of what an agent wrote on held-out paths."""
     path = folder / f"assessment/{agent}.jsonl"
     return Journal(path, PathAnswers, "answers", lambda one: one.key)
+
+
+def right_turns(folder: RunFolder, agent: str) -> dict[str, float]:
+    """Return how much of each held-out group of paths an agent had right, in percent of its turns.
+
+    Args:
+        folder: The run folder.
+        agent: An agent that was asked.
+
+    Returns:
+        By the group's task. No student is loaded.
+
+    Raises:
+        RunFolderInvalid: The agent was not asked, or not to the end.
+        ConfigInvalid: The file of the paths is gone.
+        StudentInvalid: A student is.
+    """
+    manifest = folder.need(f"assess-{agent}", "assess")
+    store = annotate.named_file(folder.path / manifest.sources["annotations"], "annotations")
+    place = folder / "students"
+    roles = AgentShop(place).roles(AgentName(agent))
+    told = _told({role: read_card(place / role, role) for role in roles})
+    paths, turns = store.by_key(), dict[str, list[bool]]()
+    for one in journal(folder, agent):
+        path = paths[one.key]
+        right = [turn.match.exact for turn in judged(path, one.turns, told)]
+        turns.setdefault(path.trajectory.task.key, []).extend(right)
+    return {key: 100 * sum(right) / len(right) for key, right in turns.items() if right}
 
 
 def _agents(config: AssessConfig, shop: AgentShop, place: Path) -> list[AgentName]:
