@@ -35,7 +35,7 @@ PAPER = {
     "scoring": Scoring.LAST,
     "mean": Mean.TYPES,
 }
-DEV = {**PAPER, "split": "dev", "per_type": 3, "simplifications": ""}
+DEV = {**PAPER, "split": "dev", "per_type": 10, "simplifications": ""}
 UNSEEN_STEPS = {
     "boil": 100,
     "melt": 80,
@@ -73,13 +73,20 @@ SCIENCEWORLD: dict[str, dict[str, Any]] = {
     "plain": {**PAPER, "simplifications": ""},
     "dev": DEV,
     "dev-easy": {**DEV, "simplifications": "easy"},
-    "dev-quick": {**DEV, "per_type": 1},
+    "dev-quick": {**DEV, "per_type": 3},
     "unseen": {
         **PAPER,
         "move_limit": 0,
         "step_limit": 120,
         "type_step_limits": UNSEEN_STEPS,
         "scoring": Scoring.BEST,
+        "mean": Mean.EPISODES,
+    },
+    "unseen-final": {
+        **PAPER,
+        "move_limit": 0,
+        "step_limit": 120,
+        "type_step_limits": UNSEEN_STEPS,
         "mean": Mean.EPISODES,
     },
 }
@@ -135,7 +142,7 @@ def test_the_test_protocols_play_ten_variations_of_all_types(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "per_type", "easy"), [("dev", 3, ""), ("dev-easy", 3, "easy"), ("dev-quick", 1, "")]
+    ("name", "per_type", "easy"), [("dev", 10, ""), ("dev-easy", 10, "easy"), ("dev-quick", 3, "")]
 )
 def test_the_dev_protocols_see_no_test_variation(name: str, per_type: int, easy: str) -> None:
     chosen = _selected(name)

@@ -20,7 +20,8 @@ class EvaluateConfig(Record):
     """Options of the world."""
     protocol: str = "dev"
     """Which tasks, limits and score. Every world has `dev` and `test`; ScienceWorld has `dev-easy`,
-    `dev-quick`, `plain`, `paper`, `swiftsage` and `unseen`, too; `my_protocols.toml:short` is one
+    `dev-quick`, `plain`, `paper`, `swiftsage`, `unseen` and `unseen-final`, too;
+    `my_protocols.toml:short` is one
     of your own."""
     types: Rare[FromWorldOrOwn[tuple[str, ...]]] = ()
     """Task types; empty: those of `[world]`."""
