@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.factory import AgentShop
@@ -13,9 +15,10 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StopReason
 from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.environments.pool import Pool
+from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.protocol import protocol
 from subgoal.self_training.attempts import Attempt, attempts
-from subgoal.self_training.credit import advantages, spread, weighed
+from subgoal.self_training.credit import spread, step_credits, weighed
 from subgoal.self_training.draw import Draw, counted, renewed
 from subgoal.text.format import LEARNED, Role
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
@@ -59,9 +62,55 @@ def test_a_spread_is_a_running_mean() -> None:
     assert spread([0, 100]) == 0.5
 
 
-def test_an_advantage_is_the_distance_to_the_mean_of_the_group() -> None:
-    assert advantages([100, 50, 0]) == [0.5, 0.0, -0.5]
-    assert advantages([50, 47, 50]) == [0.0, 0.0, 0.0]
+def _episode(final: int, *scores: int) -> Episode:
+    """An episode whose actions brought these scores."""
+    steps = tuple(
+        EpisodeStep(action="wait", observation="", score=score, moves=number, accepted=True)
+        for number, score in enumerate(scores, 1)
+    )
+    return Episode(
+        task=ErrandWorld().tasks("train")[0],
+        agent="a",
+        protocol="dev",
+        steps=steps,
+        score=final,
+        final_score=final,
+        stop_reason=StopReason.STEP_LIMIT,
+        seconds=0,
+        tokens=0,
+    )
+
+
+def test_credit_falls_where_attempts_part() -> None:
+    solves, strays = _episode(100, 0, 50, 50, 100), _episode(50, 50, 50)
+    dies = _episode(0, 50, -100)
+    mine, other, last = step_credits([solves, strays, dies])
+    # All three reach 50, whose worth is the group's mean: what comes before is not judged.
+    assert mine[:2] == [0.0, 0.0]
+    assert mine[2:4] == [pytest.approx(0.5)] * 2
+    assert mine[4] == 0.0  # what a solved task is worth
+    assert other == [0.0, pytest.approx(0.0), pytest.approx(0.0)]
+    assert last == [0.0, pytest.approx(-0.5), pytest.approx(-0.5)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 100), st.lists(st.integers(-100, 100), max_size=6)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_credit_of_an_episode_is_its_distance_to_the_mean(
+    group: list[tuple[int, list[int]]],
+) -> None:
+    mean = sum(final for final, _ in group) / len(group)
+    every = step_credits([_episode(final, *scores) for final, scores in group])
+    for (final, scores), credit in zip(group, every, strict=True):
+        reached = [max(0, *scores[:n], 0) for n in range(len(scores) + 1)]
+        stretches = [
+            next(iter(some)) for _, some in groupby(range(len(reached)), reached.__getitem__)
+        ]
+        assert sum(credit[first] for first in stretches) == pytest.approx((final - mean) / 100)
 
 
 @pytest.fixture(scope="module")
@@ -131,5 +180,4 @@ def test_a_group_that_scores_alike_and_a_broken_episode_teach_nothing(
         _scored(played[0], 100, StopReason.SOLVED),
         _scored(played[1], 0, StopReason.ENVIRONMENT_ERROR),
     ]
-    found = weighed(broken)[Role.BOTH]
-    assert all(text.weights.min() >= 0 for text in found)
+    assert weighed(broken) == {}  # nobody is left to compare with

@@ -215,7 +215,7 @@ def build(
             reopened=text.reopened,
         )
         for one in annotated
-        for text in _texts(one, _context(one, role, config, tokenizer), config)
+        for text in _drawn_texts(texts_of(one, role, config, tokenizer), one, config)
         if any(target in LEARNED[role] for target in text.targets)
     ]
     longest = max(examples, key=lambda example: len(example.ids), default=None)
@@ -251,7 +251,21 @@ def _check_turns(examples: Sequence[Example], config: DatasetConfig) -> None:
         )
 
 
-def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) -> list[Text]:
+def texts_of(
+    one: AnnotatedTrajectory, role: Role, config: DatasetConfig, tokenizer: StudentTokenizer
+) -> list[Text]:
+    """Return all texts of a path, as a student of a role reads and writes them.
+
+    Args:
+        one: The path.
+        role: The role.
+        config: How paths become texts.
+        tokenizer: The student's tokenizer.
+
+    Raises:
+        ConfigInvalid: The role needs another rendering.
+    """
+    context = _context(one, role, config, tokenizer)
     events = course(
         with_reasons(one) if config.reasons else one,
         goals=context.has_goals,
@@ -261,7 +275,10 @@ def _texts(one: AnnotatedTrajectory, context: Context, config: DatasetConfig) ->
     )
     for event in events:
         drive(context, event)
-    texts = context.finished
+    return context.finished
+
+
+def _drawn_texts(texts: list[Text], one: AnnotatedTrajectory, config: DatasetConfig) -> list[Text]:
     share = of_type(config.earlier, one.trajectory.task.name, 1.0)
     return [text for text in texts[:-1] if _drawn(text, share)] + texts[-1:]
 

@@ -22,10 +22,12 @@ class Attempt:
     Attributes:
         episode: What was played.
         texts: The texts of each student, in the order of the episode.
+        shown: True where its end was shown to the agent (`corrections.py`), not written by it.
     """
 
     episode: Episode
     texts: dict[Role, list[Text]]
+    shown: bool = False
 
 
 def attempts(

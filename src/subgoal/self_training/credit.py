@@ -1,7 +1,12 @@
 """Credit: how much what an attempt wrote is to become more, or less, probable.
 
-An attempt's advantage is how much better it scored than the mean of its group, the attempts at the
-same task. Groups whose attempts score alike teach nothing and are left out.
+The attempts at one task are a group. What a score is worth in the middle of an episode is estimated
+from the group: the mean final score of all attempts that reached it. What an attempt wrote between
+two gains of score is credited with the worth of the second less that of the first; what it wrote
+after its last gain, with its final score less the worth of that gain. So what all attempts do alike
+is neither praised nor blamed, and the sum over an episode is its advantage over the group's mean
+(the temporal differences of R. Sutton, 1988, with values from the group instead of a critic).
+Groups whose attempts score alike teach nothing and are left out.
 """
 
 import statistics
@@ -12,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subgoal.environments.base import StopReason
+from subgoal.evaluation.episode import Episode
 from subgoal.self_training.attempts import Attempt
 from subgoal.text.format import LEARNED, Role, Text
 
@@ -20,7 +26,9 @@ _WHOLE = 100.0
 _LEAST_SPREAD = 5.0
 """Groups whose best and worst scores are nearer, in points, teach nothing."""
 _BLAME = 0.5
-"""Factor of negative advantages, which say less well what to do than positive ones."""
+"""Factor of negative credit, which says less well what to do than positive credit."""
+_SHOWN = 0.5
+"""Factor of the credit of what was shown to an agent, which it would hardly have written itself."""
 _FATAL_TEXTS = 2
 """Where the world ended an episode fatally, so many of its last texts are to blame."""
 
@@ -38,16 +46,40 @@ class WeighedText:
     weights: NDArray[np.float32]
 
 
-def advantages(scores: Sequence[float]) -> list[float]:
-    """Return how much better than the group's mean each attempt did, in parts of a whole score.
+def step_credits(group: Sequence[Episode]) -> list[list[float]]:
+    """Return what each action of each attempt is credited with, in parts of a whole score.
 
     Args:
-        scores: The scores of a group's attempts, points.
+        group: The attempts at one task.
+
+    Returns:
+        By attempt, the credit of its first action, of its second, and so on, and of what it wrote
+        after the last one.
     """
-    if max(scores) - min(scores) < _LEAST_SPREAD:
-        return [0.0] * len(scores)
-    mean = statistics.fmean(scores)
-    return [(score - mean) / _WHOLE for score in scores]
+    reached = [_reached(episode) for episode in group]
+    finals = [float(episode.score) for episode in group]
+
+    def worth(score: float) -> float:
+        return statistics.fmean(f for f, r in zip(finals, reached, strict=True) if r[-1] >= score)
+
+    found: list[list[float]] = []
+    for final, levels in zip(finals, reached, strict=True):
+        mine, after = [0.0] * len(levels), final
+        for place in range(len(levels) - 1, -1, -1):
+            before = worth(levels[place])
+            if place + 1 < len(levels) and levels[place + 1] > levels[place]:
+                after = worth(levels[place + 1])
+            mine[place] = (after - before) / _WHOLE
+        found.append(mine)
+    return found
+
+
+def _reached(episode: Episode) -> list[int]:
+    """Return the best score before each action, and after the last one."""
+    levels = [0]
+    for step in episode.steps:
+        levels.append(max(levels[-1], step.score))
+    return levels
 
 
 def spread(scores: Sequence[float]) -> float:
@@ -62,20 +94,29 @@ def weighed(group: Sequence[Attempt]) -> dict[Role, list[WeighedText]]:
         group: The attempts at one task.
     """
     found: dict[Role, list[WeighedText]] = {}
-    values = advantages([attempt.episode.score for attempt in group])
-    for attempt, advantage in zip(group, values, strict=True):
-        if not advantage or attempt.episode.stop_reason is StopReason.ENVIRONMENT_ERROR:
-            continue
-        fatal = advantage < 0 and attempt.episode.stop_reason is StopReason.FAILED
-        weight = advantage * (_BLAME if advantage < 0 and not fatal else 1.0)
+    sound = [one for one in group if one.episode.stop_reason is not StopReason.ENVIRONMENT_ERROR]
+    scores = [one.episode.score for one in sound]
+    if not sound or max(scores) - min(scores) < _LEAST_SPREAD:
+        return found
+    every = step_credits([one.episode for one in sound])
+    for attempt, credit in zip(sound, every, strict=True):
+        fatal = attempt.episode.stop_reason is StopReason.FAILED
+        praise, blame = _SHOWN if attempt.shown else 1.0, 1.0 if fatal else _BLAME
+        values = [value * (praise if value > 0 else blame) for value in credit]
         for role, texts in attempt.texts.items():
-            blamed = texts[-_FATAL_TEXTS:] if fatal else texts
-            mine = (_weighed(text, role, weight) for text in blamed)
-            found.setdefault(role, []).extend(one for one in mine if one.weights.any())
+            spared = len(texts) - _FATAL_TEXTS if fatal else 0
+            for number, text in enumerate(texts):
+                mine = [max(0.0, v) for v in values] if number < spared else values
+                one = _weighed(text, role, mine)
+                if one.weights.any():
+                    found.setdefault(role, []).append(one)
     return found
 
 
-def _weighed(text: Text, role: Role, weight: float) -> WeighedText:
+def _weighed(text: Text, role: Role, credit: Sequence[float]) -> WeighedText:
     learned = LEARNED[role]
-    weights = [weight if target in learned else 0.0 for target in text.targets]
+    weights = [
+        credit[min(acted, len(credit) - 1)] if target in learned else 0.0
+        for target, acted in zip(text.targets, text.acted, strict=True)
+    ]
     return WeighedText(np.array(text.ids, np.int32), np.array(weights, np.float32))

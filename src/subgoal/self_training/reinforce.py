@@ -3,47 +3,41 @@
 A round draws train variations, plays each several times, and makes what scored better than its
 group's mean more probable, what scored worse less so (the policy gradient of a group of samples:
 Z. Shao et al., 2024, section 4.1). Beside it the students go on to learn from annotated paths, so
-that they do not forget what they cannot see in a score. What is kept is a running average of the
+that they do not forget what they cannot see in a score, and where all attempts at a task fail, one
+is corrected by the task's oracle path (`corrections.py`). What is kept is a running average of the
 weights, as it stood when it played best on dev.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from typing_extensions import override
 
-from subgoal.agents.config import AgentName, Decoding
+from subgoal.agents.config import AgentName
 from subgoal.agents.factory import AgentShop
-from subgoal.agents.student_engine import OpenStudent, room
+from subgoal.augmentation.augment import learned_from
 from subgoal.datasets.splits import strange
-from subgoal.engines.transformers import make_engine
 from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
-from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.evaluate import WORLDS_A_CORE, asked_of
 from subgoal.evaluation.protocol import Protocol, limited, practice
-from subgoal.evaluation.rollout import rollout
 from subgoal.progress import Progress
-from subgoal.record import Record
-from subgoal.self_training.anchor import Anchor, anchors
-from subgoal.self_training.attempts import Attempt, attempts
+from subgoal.self_training.anchor import anchors
 from subgoal.self_training.config import ReinforceConfig
-from subgoal.self_training.credit import WeighedText, spread, weighed
-from subgoal.self_training.draw import Draw, counted, renewed
+from subgoal.self_training.corrections import Corrector, oracle_paths
+from subgoal.self_training.draw import Draw
 from subgoal.self_training.policy import (
     Policy,
     ReinforceState,
     load_checkpoint,
     save_checkpoint,
 )
-from subgoal.self_training.policy_loss import PolicyLoss, weighed_batches
+from subgoal.self_training.round import RoundLine, Rounds, dev_score, play_round
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.card import weights_file
@@ -52,42 +46,6 @@ from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
 from subgoal.training.train import students_folder
-
-_TEMPERATURE = 0.8
-"""Sampling temperature of the attempts."""
-_FLOOR = 0.1
-"""Tokens below this probability are not made less probable still."""
-_BATCH_TOKENS = 33_000
-"""Most tokens of an update, padding counted."""
-_AVERAGED = 0.15
-"""Share of a round's weights in the running average."""
-_LAST_RATE = 0.1
-"""The learning rate falls evenly to this share of its beginning."""
-
-
-class RoundLine(Record):
-    """What a round came to."""
-
-    round: int
-    """Its number, from 1."""
-    score: float
-    """Mean score of its attempts, points."""
-    solved: float
-    """Share of its attempts that solved their task."""
-    taught: float
-    """Share of its groups whose scores differed enough to teach something."""
-    updates: int
-    """Its updates."""
-    loss: float
-    """Mean policy loss."""
-    anchor_loss: float
-    """Mean loss on annotated paths, nats per learned token; 0 without."""
-    seconds_played: float
-    """Wall-clock seconds of play."""
-    seconds_learned: float
-    """Wall-clock seconds of updates."""
-    dev: float | None = None
-    """Mean score of the average on dev, points; None where it did not play."""
 
 
 class ReinforceSummary(Summary):
@@ -103,13 +61,17 @@ class ReinforceSummary(Summary):
     @override
     def parts(self) -> list[TextLine | Table]:
         """Return the learning curve."""
-        head = ("round", "score", "solved", "taught", "updates", "anchor loss", "dev", "minutes")
+        head = (
+            *("round", "score", "solved", "taught", "corrected", "updates", "anchor loss"),
+            *("dev", "minutes"),
+        )
         rows = tuple(
             (
                 f"{line.round}{' (kept)' if line.round == self.kept else ''}",
                 f"{line.score:.1f}",
                 f"{line.solved:.0%}",
                 f"{line.taught:.0%}",
+                f"{sum(line.corrected.values())} of {sum(line.failed.values())}",
                 str(line.updates),
                 f"{line.anchor_loss:.3f}",
                 "-" if line.dev is None else f"{line.dev:.1f}",
@@ -122,29 +84,6 @@ class ReinforceSummary(Summary):
             Table(head=head, rows=rows),
             *(TextLine(text=f"wrote   {place}", tone=Tone.FAINT) for place in written),
         ]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """All that a round needs.
-
-    Attributes:
-        config: How students are reinforced.
-        policies: The students, by role.
-        anchors: Annotated paths as texts, by role.
-        draw: Which tasks are played.
-        dev: The rules and the tasks of a look at dev; None: there is none.
-        rules: Limits and score of the attempts.
-        pool: The worlds.
-    """
-
-    config: ReinforceConfig
-    policies: Mapping[Role, Policy]
-    anchors: Mapping[Role, Anchor]
-    draw: Draw
-    dev: tuple[Protocol, Sequence[Task]] | None
-    rules: Protocol
-    pool: Pool
 
 
 def rounds_journal(folder: RunFolder) -> Journal[RoundLine]:
@@ -202,7 +141,8 @@ def reinforce(
             with pool, closing(curve):
                 pool.start()
                 draw = Draw(tasks, config.seed)
-                run = _Run(config, policies, held, draw, dev, rules, pool)
+                fixer = _corrector(config, train, folder, policies, rules, tasks)
+                run = Rounds(config, policies, held, fixer, draw, dev, rules, pool)
                 _all_rounds(run, state, folder, curve)
             for role, policy in policies.items():
                 save_student(students_folder(folder, role), policy.student)
@@ -253,16 +193,33 @@ def _dev(config: ReinforceConfig) -> tuple[Protocol, Sequence[Task]] | None:
     )
 
 
+def _corrector(
+    config: ReinforceConfig,
+    train: TrainConfig,
+    folder: RunFolder,
+    policies: Mapping[Role, Policy],
+    rules: Protocol,
+    tasks: Sequence[Task],
+) -> Corrector | None:
+    """Return what corrects failures; None without annotated paths, or where worlds differ."""
+    with make(config.environment, **config.options) as world:
+        if not (config.anchor and world.deterministic):
+            return None
+    annotated = learned_from(train.annotations, folder, "annotations")[0]
+    tokenizers = {role: policy.student.tokenizer for role, policy in policies.items()}
+    return Corrector(oracle_paths(annotated, tasks), train.dataset, tokenizers, rules)
+
+
 def _all_rounds(
-    run: _Run, state: ReinforceState, folder: RunFolder, curve: Journal[RoundLine]
+    run: Rounds, state: ReinforceState, folder: RunFolder, curve: Journal[RoundLine]
 ) -> None:
     config = run.config
     best = folder / "reinforce/best"
     with Progress("reinforce", config.rounds, "rounds", state.rounds) as progress:
         while state.rounds < config.rounds:
-            line, state = _round(run, state)
+            line, state = play_round(run, state)
             if run.dev and state.rounds % config.dev_every == 0:
-                line = line.model_copy(update={"dev": _dev_score(run, *run.dev)})
+                line = line.model_copy(update={"dev": dev_score(run, *run.dev)})
             curve.append(line)
             if line.dev is not None and _best([*curve.by_key().values()]) == line.round:
                 save_checkpoint(best, run.policies, state)
@@ -279,133 +236,3 @@ def _best(lines: Sequence[RoundLine]) -> int | None:
     """Return the round whose average played best on dev; None where none played."""
     looked = [line for line in lines if line.dev is not None]
     return max(looked, key=lambda line: line.dev or 0.0).round if looked else None
-
-
-def _round(run: _Run, state: ReinforceState) -> tuple[RoundLine, ReinforceState]:
-    """Play and learn once."""
-    config, number = run.config, state.rounds + 1
-    tasks = run.draw.tasks(config.variations, state.drawn, state.spreads)
-    started = time.monotonic()
-    groups = _played(run, tasks, number)
-    played = time.monotonic()
-    scores = [[float(attempt.episode.score) for attempt in group] for group in groups]
-    spreads: dict[str, list[float]] = {}
-    for task, mine in zip(tasks, scores, strict=True):
-        spreads.setdefault(task.name, []).append(spread(mine))
-    share = state.rounds / max(1, config.rounds)
-    rate = config.learning_rate * (1 - share * (1 - _LAST_RATE))
-    texts: dict[Role, list[WeighedText]] = {}
-    taught = 0
-    for group in groups:
-        mine = weighed(group)
-        taught += bool(mine)
-        for role, more in mine.items():
-            texts.setdefault(role, []).extend(more)
-    updates, losses, held = 0, [0.0], [0.0]
-    for role, policy in run.policies.items():
-        learned = _learn(run, policy, run.anchors.get(role), texts.get(role, []), rate, number)
-        updates = max(updates, len(learned))
-        losses += [loss for loss, _ in learned]
-        held += [loss for _, loss in learned]
-        policy.settle(_AVERAGED)
-    every = [score for mine in scores for score in mine]
-    line = RoundLine(
-        round=number,
-        score=sum(every) / len(every),
-        solved=sum(a.episode.solved for group in groups for a in group) / len(every),
-        taught=taught / len(groups),
-        updates=updates,
-        loss=sum(losses) / max(1, len(losses) - 1),
-        anchor_loss=sum(held) / max(1, len(held) - 1),
-        seconds_played=round(played - started, 1),
-        seconds_learned=round(time.monotonic() - played, 1),
-    )
-    return line, ReinforceState(
-        rounds=number,
-        updates=state.updates + updates,
-        drawn=counted(state.drawn, tasks),
-        spreads=renewed(state.spreads, spreads),
-    )
-
-
-def _shop(run: _Run) -> AgentShop:
-    """Return a shop of the students as they are now; its engines have said nothing yet."""
-    shop = AgentShop(Path(), (), Decoding(choose=True))
-    for policy in run.policies.values():
-        student = policy.student
-        student.model.eval()
-        engine = make_engine(student.model, room(student.card))
-        shop.hold_open(OpenStudent(engine, student.tokenizer, student.card))
-    return shop
-
-
-def _played(run: _Run, tasks: Sequence[Task], number: int) -> list[list[Attempt]]:
-    config = run.config
-    shop = _shop(run)
-    groups = [
-        [
-            (
-                task,
-                Decoding(
-                    choose=True,
-                    temperature=_TEMPERATURE,
-                    seed=(config.seed * 100_000 + number) * 1_000 + attempt,
-                ),
-            )
-            for attempt in range(config.attempts)
-        ]
-        for task in tasks
-    ]
-    found: list[dict[str, Attempt]] = [{} for _ in groups]
-    with (
-        shop.threads(config.agent),
-        Progress(f"round {number}: play", sum(map(len, groups)), "episodes") as progress,
-    ):
-        for place, attempt in attempts(groups, shop, config.agent, run.rules, run.pool):
-            found[place][attempt.episode.agent] = attempt
-            progress.advance()
-    return [[group[name] for name in sorted(group)] for group in found]
-
-
-def _learn(
-    run: _Run,
-    policy: Policy,
-    anchor: Anchor | None,
-    texts: Sequence[WeighedText],
-    rate: float,
-    number: int,
-) -> list[tuple[float, float]]:
-    """Take the updates of a round; return policy loss and anchor loss of each."""
-    config, model = run.config, policy.student.model
-    model.train()
-    loss = PolicyLoss(model, _FLOOR)
-    pad = model.config.pad_token_id or 0
-    found: list[tuple[float, float]] = []
-    for ids, weights in weighed_batches(texts, _BATCH_TOKENS, pad, number):
-        total = loss.weighed(ids, weights)
-        value, held = total.item(), 0.0
-        if anchor is not None:
-            more = loss(**anchor.batch(number, len(found)))
-            held = more.item()
-            total = total + config.anchor * more
-        policy.update(total, rate)
-        found.append((value, held))
-    return found
-
-
-def _dev_score(run: _Run, rules: Protocol, tasks: Sequence[Task]) -> float:
-    """Let the average play dev greedily; return the mean over task types, points."""
-    config = run.config
-    for policy in run.policies.values():
-        policy.exchange()
-    shop = _shop(run)
-    factory = shop.factory(config.agent)
-    episodes: list[Episode] = []
-    with shop.threads(config.agent), Progress("play dev", len(tasks), "episodes") as progress:
-        for episode in rollout(tasks, factory, "dev", rules, run.pool):
-            episodes.append(episode)
-            progress.advance()
-    for policy in run.policies.values():
-        policy.exchange()
-    means = [sum(e.score for e in mine) / len(mine) for mine in by_type(episodes).values()]
-    return sum(means) / max(1, len(means))

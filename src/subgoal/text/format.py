@@ -210,11 +210,13 @@ class Text:
         ids: Token ids.
         targets: Loss class of each token.
         reopened: True where the text goes on from one that had become too long.
+        acted: Number of actions that had been sent when each token was written.
     """
 
     ids: tuple[int, ...]
     targets: tuple[Target, ...]
     reopened: bool
+    acted: tuple[int, ...]
 
 
 class TextFormat(Record):

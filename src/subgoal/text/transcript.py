@@ -40,6 +40,8 @@ class Transcript(Context):
         self.has_goals = role is not Role.FLAT
         self.ids: list[int] = []
         self.targets: list[Target] = []
+        self._acted: list[int] = []
+        self._actions = 0
         self.finished: list[Text] = []
         self._speaker: Speaker | None = None
         self._joint = tokenizer.turn(Speaker.WORLD, Speaker.WORLD)
@@ -72,6 +74,7 @@ class Transcript(Context):
         self._count += 1
         if not self._plans_only:
             self._add(Mark.ACT, action, Target.ACT, learned)
+        self._actions += 1
 
     @override
     def observe(self, answer: GivenAnswer, now: View) -> None:
@@ -106,8 +109,10 @@ class Transcript(Context):
     @override
     def close(self) -> None:
         if self.ids:
-            self.finished.append(Text(tuple(self.ids), tuple(self.targets), self._reopened))
-        self.ids, self.targets, self._reopened, self._speaker = [], [], False, None
+            whole = tuple(self.ids), tuple(self.targets), self._reopened, tuple(self._acted)
+            self.finished.append(Text(*whole))
+        self.ids, self.targets, self._acted = [], [], []
+        self._reopened, self._speaker = False, None
 
     def _reopen(self, now: View) -> None:
         self.close()
@@ -197,3 +202,4 @@ class Transcript(Context):
         self._speaker = speaker
         self.ids += [*between, *ids]
         self.targets += [Target.CONTEXT] * len(between) + [target] * len(ids)
+        self._acted += [self._actions] * (len(between) + len(ids))

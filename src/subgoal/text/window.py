@@ -122,7 +122,7 @@ class Window(Context):
         self._completed: list[str] = []
         self._history: list[str] = []
         self._visited: list[str] = []
-        self._time, self._score = 1, 0
+        self._time, self._score, self._actions = 1, 0, 0
         self._ended = False
 
     @override
@@ -152,6 +152,7 @@ class Window(Context):
         self._action = functional_action(action, self._language) if functional else action
         if learned:
             self._write(Mark.ACT, self._action, Target.ACT)
+        self._actions += 1
 
     @override
     def observe(self, answer: GivenAnswer, now: View) -> None:
@@ -200,7 +201,8 @@ class Window(Context):
         written = self._tokenizer.segment(mark, text, ended=True)
         ids = (*source, *written)
         targets = (Target.CONTEXT,) * len(source) + (target,) * len(written)
-        self.finished.append(Text(ids, targets, reopened=False))
+        acted = (self._actions,) * len(ids)
+        self.finished.append(Text(ids, targets, reopened=False, acted=acted))
 
     def _source(self, target: Target) -> list[int]:
         asked = Role.EXECUTOR
