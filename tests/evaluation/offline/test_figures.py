@@ -6,6 +6,7 @@ from subgoal.datasets.config import DatasetConfig
 from subgoal.evaluation.offline.answers import PathAnswers, SubgoalAnswer, TurnAnswer
 from subgoal.evaluation.offline.assessment import assessment, assessment_parts
 from subgoal.evaluation.offline.baselines import FrequentTurn, NearestTurn, baselines
+from subgoal.evaluation.offline.calibration import calibration
 from subgoal.evaluation.offline.help_curve import help_curve
 from subgoal.summary import Table
 from tests.logged import logged
@@ -101,6 +102,36 @@ def test_differences_are_paired_by_conversation(found):
     assert (one.exact.difference.low, one.exact.difference.high) == (25, 50)
     assert (one.exact.wins, one.exact.ties, one.exact.losses) == (2, 0, 0)
     assert one.tool.difference.mean == 100
+
+
+def test_what_is_said_is_compared_by_its_words(found):
+    good, bad = found.agents
+    # of three messages two are right, beside a call; the other says "Bye." three times
+    alike = 100 * (4 / 10 + 2) / 3
+    assert good.overall.words.mean == pytest.approx(200 / 3, abs=1e-5)
+    assert bad.overall.words.mean == pytest.approx(alike, abs=1e-5)
+    (one,) = found.differences
+    assert one.words.difference.mean == pytest.approx(200 / 3 - alike, abs=1e-5)
+
+
+def test_certainty_is_held_against_how_often_it_is_right(found):
+    good = found.agents[0].turns_calibrated
+    assert good.certainty == pytest.approx(100 * 4.2 / 6)
+    # bins: 0.4 wrong, 0.6 wrong, 0.7 right, twice 0.8 right, 0.9 right
+    assert good.error.mean == pytest.approx(100 * (0.4 + 0.6 + 0.3 + 0.4 + 0.1) / 6, abs=1e-5)
+    assert good.error.low <= good.error.mean <= good.error.high
+    calls = found.agents[0].calls_calibrated
+    assert calls.error.mean == pytest.approx(100 * (0.4 + 0.6 + 0.3 + 0.2) / 4, abs=1e-5)
+    assert found.agents[1].calls_calibrated is None  # it never calls
+
+
+def test_the_error_of_the_groups_drawn_is_its_interval():
+    turns = [(("chat", group), 0.75, group % 2 == 0) for group in range(40)]
+    found = calibration(turns)
+    assert found.error.mean == 25
+    assert 8 < found.error.low < 25 < found.error.high < 45
+    assert calibration([(("chat", 1), None, True)]) is None
+    assert calibration([(("chat", 1), 1.0, True)]).error.mean == 0
 
 
 def told(points):

@@ -7,6 +7,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.offline.answers import NO_ROOM, PathAnswers
+from subgoal.evaluation.offline.calibration import Calibration
 from subgoal.evaluation.offline.figures import (
     AgentFigures,
     RightShare,
@@ -136,7 +137,8 @@ def _notes(answers: Mapping[str, Sequence[PathAnswers]]) -> list[str]:
 
 def _overall(agents: Sequence[AgentFigures]) -> Table:
     rows = [row for one in agents for row in _rows(one)]
-    head = ("", "exact", "speak or call", "tool", "arguments", "sub-goal", "its name")
+    parts = ("exact", "speak or call", "tool", "arguments", "words alike")
+    head = ("", *parts, "sub-goal", "its name")
     title = "Turns that are right, in % (95 % interval, by conversation)"
     return _without_empty(Table(title=title, head=head, rows=tuple(rows)))
 
@@ -150,7 +152,7 @@ def _rows(one: AgentFigures) -> list[tuple[str, ...]]:
 
 def _cells(figures: TurnFigures) -> tuple[str, ...]:
     parts = (figures.exact, figures.decision, figures.tool, figures.arguments)
-    return tuple(map(_cell, parts))
+    return *map(_cell, parts), "" if figures.words is None else str(figures.words)
 
 
 def _cell(share: RightShare | None) -> str:
@@ -166,11 +168,15 @@ def _without_empty(table: Table) -> Table:
 
 def _differences(differences: Iterable[TurnDifference]) -> Table:
     rows = tuple(
-        (f"{one.first} - {one.second}", *map(_difference, (one.exact, one.tool, one.arguments)))
+        (
+            f"{one.first} - {one.second}",
+            *map(_difference, (one.exact, one.tool, one.arguments, one.words)),
+        )
         for one in differences
     )
+    head = ("", "exact", "tool", "arguments", "words alike")
     title = "Paired differences in points (95 % interval, p by sign flips), on the same turns"
-    return _without_empty(Table(title=title, head=("", "exact", "tool", "arguments"), rows=rows))
+    return _without_empty(Table(title=title, head=head, rows=rows))
 
 
 def _difference(one: PairedDifference | None) -> str:
@@ -181,21 +187,23 @@ def _difference(one: PairedDifference | None) -> str:
 
 
 def _help(agents: Sequence[AgentFigures]) -> list[Table]:
-    kinds: dict[str, Callable[[AgentFigures], HelpCurve | None]] = {
-        "turns": lambda one: one.turns_alone,
-        "calls, and leaves what is said": lambda one: one.calls_alone,
-    }
-    tables = [_curves(what, [(one.agent, of(one)) for one in agents]) for what, of in kinds.items()]
+    turns = [(one.agent, one.turns_alone, one.turns_calibrated) for one in agents]
+    calls = [(one.agent, one.calls_alone, one.calls_calibrated) for one in agents]
+    tables = [_curves("turns", turns), _curves("calls, and leaves what is said", calls)]
     return [table for table in tables if table.rows]
 
 
-def _curves(what: str, curves: Iterable[tuple[str, HelpCurve | None]]) -> Table:
+def _curves(what: str, curves: Iterable[tuple[str, HelpCurve | None, Calibration | None]]) -> Table:
     rows = [
-        (name, *map(_point, curve.table), f"{curve.at_wanted:.0f}", f"{curve.area:.0f}")
-        for name, curve in curves
-        if curve is not None
+        (
+            *(name, *map(_point, curve.table), f"{curve.at_wanted:.0f}", f"{curve.area:.0f}"),
+            *(f"{known.certainty:.0f}", str(known.error)),
+        )
+        for name, curve, known in curves
+        if curve is not None and known is not None
     ]
-    head = ("certainty at least", *(f"{one:g}" for one in THRESHOLDS), f"at {WANTED:.0f} %", "area")
+    thresholds = (f"{one:g}" for one in THRESHOLDS)
+    head = ("certainty at least", *thresholds, f"at {WANTED:.0f} %", "area", "mean", "its error")
     title = f"Takes over {what}, where it is certain: % of all turns: % of them right"
     return Table(title=title, head=head, rows=tuple(rows))
 

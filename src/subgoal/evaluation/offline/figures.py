@@ -16,6 +16,7 @@ from subgoal.errors import AnnotationInvalid
 from subgoal.evaluation.bootstrap import Floats, Interval, share, sign_flip_p_value
 from subgoal.evaluation.compare import PairedDifference
 from subgoal.evaluation.offline.answers import PathAnswers, TurnAnswer, acted
+from subgoal.evaluation.offline.calibration import Calibration, calibration
 from subgoal.evaluation.offline.help_curve import HelpCurve, help_curve
 from subgoal.evaluation.offline.turn_match import TurnMatch, match, turn_parts
 from subgoal.evaluation.protocol import Mean
@@ -57,6 +58,9 @@ class TurnFigures(Record):
     """What is called (in worlds the verb), of the turns that call."""
     arguments: RightShare
     """What is called, with all arguments, of the turns that call."""
+    words: Interval | None
+    """How alike what is said is, in percent, of the turns that only speak; None where it is not
+    told."""
 
 
 class AgentFigures(Record):
@@ -85,6 +89,10 @@ class AgentFigures(Record):
     nobody tells how certain it is."""
     calls_alone: HelpCurve | None = None
     """The same where it takes over calls only, and leaves all that is said; None in worlds, too."""
+    turns_calibrated: Calibration | None = None
+    """Whether its certainty of turns is what it says; None where nobody tells it."""
+    calls_calibrated: Calibration | None = None
+    """The same of calls; None in worlds, too."""
 
 
 class TurnDifference(Record):
@@ -100,6 +108,8 @@ class TurnDifference(Record):
     """What is called; None where no turn calls."""
     arguments: PairedDifference | None
     """What is called, with all arguments."""
+    words: PairedDifference | None
+    """How alike what is said is; None where no turn only speaks."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +135,8 @@ class JudgedTurn:
     calls: bool
 
 
-Part = Callable[[TurnMatch], bool | None]
-_PARTS: dict[str, Part] = {
-    "exact": lambda one: one.exact,
-    "decision": lambda one: one.decision,
-    "tool": lambda one: one.tool,
-    "arguments": lambda one: one.arguments,
-}
+_PARTS = ("exact", "decision", "tool", "arguments")
+"""The parts of a turn that are right or not, as `TurnMatch` names them."""
 
 
 def judged(
@@ -188,6 +193,12 @@ def agent_figures(
     goals = [(cluster(path), goal) for path, one in given for goal in one.subgoals]
     planned = [(cluster, goal.written == goal.truth) for cluster, goal in goals]
     named = [(cluster, _name(goal.written) == _name(goal.truth)) for cluster, goal in goals]
+    every = [(one.cluster, one.answer.certainty, one.match.exact) for one in turns]
+    calls = [
+        (one.cluster, one.answer.certainty, bool(one.match.arguments))
+        for one in turns
+        if is_log and one.calls
+    ]
     return AgentFigures(
         agent=agent,
         overall=_figures("all", turns, seed),
@@ -200,15 +211,10 @@ def agent_figures(
         guided=_figures("all", led, seed) if led else None,
         planned=_share(planned, seed) if planned else None,
         planned_names=_share(named, seed) if named else None,
-        turns_alone=help_curve(
-            [(one.answer.certainty, one.match.exact) for one in turns], len(turns)
-        ),
-        calls_alone=help_curve(
-            [(one.answer.certainty, bool(one.match.arguments)) for one in turns if one.calls],
-            len(turns),
-        )
-        if is_log
-        else None,
+        turns_alone=help_curve([(sure, right) for _, sure, right in every], len(turns)),
+        calls_alone=help_curve([(sure, right) for _, sure, right in calls], len(turns)),
+        turns_calibrated=calibration(every, seed),
+        calls_calibrated=calibration(calls, seed),
     ), turns
 
 
@@ -229,6 +235,7 @@ def turn_differences(
             exact=_difference(turns[one], turns[two], "exact", seed) or _nothing(),
             tool=_difference(turns[one], turns[two], "tool", seed),
             arguments=_difference(turns[one], turns[two], "arguments", seed),
+            words=_difference(turns[one], turns[two], "words", seed),
         )
         for one, two in combinations(turns, 2)
         if one in students
@@ -269,37 +276,41 @@ def group_name(group: Cluster) -> str:
     return f"{group[0]} {group[1]}"
 
 
-def _asked(turns: Iterable[JudgedTurn], part: str) -> list[tuple[Cluster, bool]]:
-    found = [(one.cluster, _PARTS[part](one.match)) for one in turns]
+def _asked(turns: Iterable[JudgedTurn], part: str) -> list[tuple[Cluster, float]]:
+    """Return how right a part of each turn is, by the name that `TurnMatch` has for it."""
+    found: list[tuple[Cluster, float | None]]
+    found = [(one.cluster, getattr(one.match, part)) for one in turns]
     return [(cluster, right) for cluster, right in found if right is not None]
 
 
-def _by_type(found: Iterable[tuple[Cluster, bool]]) -> tuple[list[Floats], list[Floats]]:
+def _by_type(found: Iterable[tuple[Cluster, float]]) -> tuple[list[Floats], list[Floats]]:
     """Return how many are right, and how many were asked, of every cluster, by type."""
-    counts: dict[str, dict[int, list[int]]] = {}
+    counts: dict[str, dict[int, list[float]]] = {}
     for (name, group), right in found:
-        held = counts.setdefault(name, {}).setdefault(group, [0, 0])
+        held = counts.setdefault(name, {}).setdefault(group, [0.0, 0.0])
         held[0] += right
         held[1] += 1
     tables = [np.array(list(groups.values()), float) for groups in counts.values()]
     return [table[:, 0] for table in tables], [table[:, 1] for table in tables]
 
 
-def _share(found: Sequence[tuple[Cluster, bool]], seed: int | None) -> RightShare:
+def _share(found: Sequence[tuple[Cluster, float]], seed: int | None) -> RightShare:
     """Return a share, with its interval where there is a seed."""
     return RightShare(
         asked=len(found),
-        right=sum(right for _, right in found),
+        right=round(sum(right for _, right in found)),
         percent=share(*_by_type(found), seed) if found and seed is not None else None,
     )
 
 
 def _figures(
-    name: str, turns: Sequence[JudgedTurn], seed: int, told: Iterable[str] = tuple(_PARTS)
+    name: str, turns: Sequence[JudgedTurn], seed: int, told: Sequence[str] = (*_PARTS, "words")
 ) -> TurnFigures:
     """Return the figures of some turns; parts that are not `told` have no interval: each costs."""
     parts = {part: _share(_asked(turns, part), seed if part in told else None) for part in _PARTS}
-    return TurnFigures(name=name, turns=len(turns), **parts)
+    said = _asked(turns, "words") if "words" in told else []
+    words = share(*_by_type(said), seed) if said else None
+    return TurnFigures(name=name, turns=len(turns), words=words, **parts)
 
 
 def _by(

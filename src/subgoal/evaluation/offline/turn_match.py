@@ -1,13 +1,16 @@
-"""What of a turn is right: to speak or to call, the tool, its arguments, all of it.
+"""What of a turn is right: to speak or to call, its words, the tool, its arguments, all of it.
 
 In logs a turn is what is said and what is called (`trajectories/logs/turn_text.py`). Arguments are
 compared as JSON: neither the order of keys nor the spelling of numbers counts, nor the order of
-calls that are made at once. In worlds the verb stands for the tool.
+calls that are made at once. What is said has many right wordings, so it is told how alike two
+messages are, character by character (Indel similarity). In worlds the verb stands for the tool.
 """
 
 import json
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
+
+from rapidfuzz import fuzz
 
 from subgoal.environments.registry import LOG, language
 from subgoal.errors import DataCorrupt
@@ -45,6 +48,8 @@ class TurnMatch(NamedTuple):
     """What is called; None of turns that only speak."""
     arguments: bool | None
     """What is called, with all arguments; None of turns that only speak."""
+    words: float | None
+    """How alike what is said is, 0 to 1, 0 for a call; None of turns that call, and in worlds."""
 
 
 @lru_cache(100_000)
@@ -88,7 +93,12 @@ def match(truth: str, written: str | None, environment: str) -> TurnMatch:
         decision=(other is not None and bool(other.tools) == calls) if is_log else None,
         tool=(other is not None and other.tools == true.tools) if true and calls else None,
         arguments=(other is not None and other.calls == true.calls) if true and calls else None,
+        words=_alike(true, other) if is_log and true and not calls else None,
     )
+
+
+def _alike(true: TurnParts, other: TurnParts | None) -> float:
+    return 0.0 if other is None or other.tools else fuzz.ratio(true.text, other.text) / 100
 
 
 def _json(value: Any) -> str:
