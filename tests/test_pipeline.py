@@ -15,7 +15,8 @@ from subgoal.config import (
     load_config,
     save_config,
 )
-from subgoal.errors import ConfigInvalid
+from subgoal.environments.errand import ErrandWorld
+from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.pipeline import Run
 from subgoal.report.write import ReportSummary
 from subgoal.storage.run_folder import RunFolder
@@ -173,6 +174,37 @@ def test_the_whole_job_keeps_its_configuration(tmp_path):
     assert isinstance(written, ReportSummary)
     assert written.page.exists()
     assert Run(tmp_path / "run").config == first.config
+
+
+def test_a_stage_keeps_its_configuration_for_another_process(tmp_path):
+    first = Run(tmp_path, CONFIG)
+    first.collect(per_type=2)
+    assert Run(tmp_path).config == first.config
+    silent = Run(tmp_path, {"annotate": {"teacher": "scripted"}})
+    assert silent.config.world == first.config.world
+    with pytest.raises(RunFolderInvalid):
+        silent.collect(per_type=5)
+    assert Run(tmp_path).config == first.config
+    silent.annotate(restart=True)
+    assert Run(tmp_path).config == silent.config
+
+
+def test_paths_of_another_world_are_named(tmp_path, capfd):
+    run = Run(tmp_path, CONFIG)
+    run.collect()
+    other = {"world": {"environment": f"{__name__}:Mirror"}}
+    with pytest.raises(ConfigInvalid, match=r"'errand'.*Mirror"):
+        Run(tmp_path, other).annotate()
+    away = Run(tmp_path, other)
+    away.evaluate(agents=["random_action"], per_type=1, worlds=1)
+    assert "errand" in capfd.readouterr().err
+    assert Run(tmp_path).config == run.config
+
+
+class Mirror(ErrandWorld):
+    """The same world under another name."""
+
+    name = f"{__name__}:Mirror"
 
 
 def test_a_plan_needs_minutes(run):

@@ -1,7 +1,8 @@
 """The experiment's configuration: one TOML file, one section a stage.
 
 `subgoal run --config configs/demo.toml` reads it whole; every other verb reads its own section.
-A run folder keeps the resolved configuration as `config.toml`, so that a verb needs only `--run`.
+A run folder keeps the resolved configuration as `config.toml` when a stage begins in it, so that
+the next verb needs only `--run`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ from subgoal.record import Rare, Record, removed
 from subgoal.self_training.config import ImproveConfig, ReinforceConfig
 from subgoal.shared_keys import gathered, keys_of, shared, spread, values_of
 from subgoal.storage.journal import write_text
-from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.run_folder import CONFIG, RunFolder
 from subgoal.storage.toml_file import merged, read_toml
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.training.config import TrainConfig
@@ -161,7 +162,16 @@ def _extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def save_config(config: Config, folder: RunFolder) -> None:
-    """Write the resolved configuration into the run folder, without None and without secrets.
+    """Write the resolved configuration into the run folder, as `kept_text` returns it.
+
+    Raises:
+        ConfigInvalid: A setting, or the name of a file in it, holds text that no file can hold.
+    """
+    write_text(folder / CONFIG, kept_text(config))
+
+
+def kept_text(config: Config) -> str:
+    """Return the resolved configuration as TOML, without None and without secrets.
 
     Raises:
         ConfigInvalid: A setting, or the name of a file in it, holds text that no file can hold.
@@ -174,7 +184,7 @@ def save_config(config: Config, folder: RunFolder) -> None:
             f"'{storable(odd).strip()}' is no UTF-8 where it has {REPLACEMENT}; rename the file, "
             "or write the setting anew"
         )
-    write_text(folder / "config.toml", text)
+    return text
 
 
 def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: RunFolder) -> Config:
@@ -182,7 +192,8 @@ def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: R
 
     Args:
         config: One that is made, tables by section on top of the defaults, a TOML file, or None:
-            what the run folder kept, else the defaults.
+            what the run folder kept, else the defaults. Tables and files that name no world are
+            of the folder's.
         folder: The run folder.
 
     Raises:
@@ -191,12 +202,15 @@ def config_for(config: Config | Mapping[str, Any] | str | Path | None, folder: R
     """
     if isinstance(config, Config):
         return config
-    if isinstance(config, Mapping):
-        return validated(Config, config, "config")
-    kept = folder / "config.toml"
-    if config is not None:
-        return load_config(Path(config))
-    return load_config(kept) if kept.exists() else Config()
+    kept = folder / CONFIG
+    if config is None:
+        return load_config(kept) if kept.exists() else Config()
+    mapping = isinstance(config, Mapping)
+    table = config if mapping else _extended(Path(config))
+    named = "environment" in keys_of(table.get("world")) or "logs" in table
+    if kept.exists() and not named:
+        table = merged({"world": read_toml(kept).get("world", {})}, table)
+    return validated(Config, table, "config" if mapping else str(config))
 
 
 def changed(config: Config, section: str, changes: Mapping[str, Any], source: str) -> Config:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from subgoal.agents.config import AgentName
 from subgoal.augmentation.config import AugmentConfig
-from subgoal.config import Config, changed, config_for, load_config, save_config
+from subgoal.config import Config, changed, config_for, kept_text, load_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
 from subgoal.main_job import JobWatch, check_held_out, check_job, check_start, stages
-from subgoal.storage.run_folder import RunFolder
+from subgoal.progress import console
+from subgoal.storage.run_folder import CONFIG, RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.trajectories.config import PathSource
@@ -42,8 +43,9 @@ class Run:
 
     Each stage goes on where it was interrupted, is not run again once it is complete, and returns a
     summary. Its keyword arguments are keys of its section of the configuration (`collect` has those
-    of `[collect]`), and are kept for the stages that follow. A key of a table below the section may
-    stand alone where it is clear: `run.train(minutes=5)` is `minutes` in `[train.training]`.
+    of `[collect]`), and are kept for the stages that follow, in the folder, too: it has the
+    configuration of the last stage that began as `config.toml`. A key of a table below the section
+    may stand alone where it is clear: `run.train(minutes=5)` is `minutes` in `[train.training]`.
 
     >>> import subgoal, tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -162,7 +164,7 @@ class Run:
         own = teacher if isinstance(teacher, Teacher) else None
         named = place_of(type(own)) if own is not None else teacher
         self._change("annotate", {**changes, **({"teacher": named} if named is not None else {})})
-        return annotate(self.config.annotate, self._in(restart), retry_failed, cluster, own)
+        return annotate(self.config.annotate, self._onward(restart), retry_failed, cluster, own)
 
     def augment(
         self,
@@ -188,7 +190,7 @@ class Run:
         self._change("augment", changes)
         if self.config.augment == AugmentConfig():
             self._change("augment", {"shorten": True})
-        return augment(self.config.augment, self._in(restart), worlds, limits)
+        return augment(self.config.augment, self._onward(restart), worlds, limits)
 
     def plan(
         self,
@@ -222,7 +224,7 @@ class Run:
             if made is None:
                 raise ConfigInvalid("plan.minutes is 0: say into how many minutes a run must fit")
             return made
-        order, folder = asked.collect.types, self._in(restart)
+        order, folder = asked.collect.types, self._onward(restart)
         plan = time_plan(asked.plan, asked.train, asked.evaluate, folder, order, worlds, limits)
         trained, played = as_planned(plan, asked.train, asked.evaluate)
         update = {"plan": TimePlanConfig(), "train": trained, "evaluate": played}
@@ -243,7 +245,7 @@ class Run:
         from subgoal.training.train import train
 
         self._change("train", changes)
-        folder = self._in(restart)
+        folder = self._onward(restart)
         return train(self.config.train, folder, dev_scores(self.config.rollout, folder))
 
     def evaluate(
@@ -274,7 +276,10 @@ class Run:
 
         self._change("evaluate", changes)
         ready = released_agent(agent) if isinstance(agent, str | Path) else agent
-        folder = self._in(restart)
+        other = self._other_world()
+        if other:
+            console.print(f"Note: {other}", markup=False, soft_wrap=True)
+        folder = RunFolder(self.folder.path, restart) if ready or other else self._in(restart)
         config, openai = self.config.evaluate, self.config.annotate.openai
         return evaluate(config, folder, worlds, limits, cluster, ready, openai=openai)
 
@@ -294,7 +299,7 @@ class Run:
         from subgoal.report.assessment import write_assessment
 
         self._change("assess", changes)
-        found = assess(self.config.assess, self._in(restart), self.config.seed)
+        found = assess(self.config.assess, self._onward(restart), self.config.seed)
         return write_assessment(found, self.folder)
 
     def improve(
@@ -319,7 +324,7 @@ class Run:
         from subgoal.self_training.own_successes import improve
 
         self._change("improve", changes)
-        return improve(self.config.improve, self._in(restart), worlds, limits)
+        return improve(self.config.improve, self._onward(restart), worlds, limits)
 
     def reinforce(
         self,
@@ -343,7 +348,7 @@ class Run:
         from subgoal.self_training.reinforce import reinforce
 
         self._change("reinforce", changes)
-        config, folder = self.config, self._in(restart)
+        config, folder = self.config, self._onward(restart)
         return reinforce(config.reinforce, config.train, folder, worlds, limits)
 
     def report(self) -> "ReportSummary":
@@ -372,7 +377,7 @@ class Run:
         """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
 
         Logs are imported instead of collected, and assessed instead of played; there is no other
-        report of them. The folder keeps the configuration as `config.toml`, where it has none yet.
+        report of them.
 
         Args:
             restart: Delete the whole run folder first, where the configuration can begin.
@@ -388,7 +393,7 @@ class Run:
         if restart and self.folder.manifests():
             check_start(self.config, self.folder)
             self.folder.remove()
-        watch, keeps = watch or JobWatch(), self._keeps()
+        watch = watch or JobWatch()
         where = {"worlds": worlds, "limits": limits}
         needs = {
             "import_logs": {},
@@ -408,8 +413,6 @@ class Run:
             begun = time.monotonic()
             method: Callable[..., Summary] = getattr(self, stage)
             told.append(method(**needs[stage]))
-            if keeps:
-                save_config(self.config, self.folder)
             watch.ends(stage, told[-1], time.monotonic() - begun)
         return told[-1] if self.config.logs.files else self.report()
 
@@ -453,13 +456,33 @@ class Run:
         return Player(ReleasedAgent(place, card), config.engine)
 
     def _in(self, restart: bool) -> RunFolder:
-        return RunFolder(self.folder.path, restart)
+        """Return the folder, which keeps the configuration when a stage begins."""
+        return RunFolder(self.folder.path, restart, kept_text(self.config))
+
+    def _onward(self, restart: bool) -> RunFolder:
+        """Return the folder for a stage that learns from its paths, which are of the same world."""
+        other = self._other_world()
+        if other:
+            its = self._world_kept()
+            raise ConfigInvalid(
+                f'{other}; write environment = "{its}" into [world], or choose another folder '
+                "with --run"
+            )
+        return self._in(restart)
+
+    def _other_world(self) -> str:
+        """Say that the folder's paths are of another world than the configuration's, if so."""
+        its, asked = self._world_kept(), self.config.world.environment
+        if its in {"", asked}:
+            return ""
+        return f"{self.folder.path} holds paths of the world '{its}', and '{asked}' is asked for"
+
+    def _world_kept(self) -> str:
+        """Return the world of the folder's paths, as far as it is known."""
+        kept = self.folder / CONFIG
+        known = kept.exists() and self.folder.manifest("collect") is not None
+        return load_config(kept).world.environment if known else ""
 
     def _change(self, section: str, changes: Mapping[str, Any]) -> None:
         """Change a section of the configuration."""
         self.config = changed(self.config, section, changes, f"Run.{section}")
-
-    def _keeps(self) -> bool:
-        """Tell whether the configuration is written: the folder has none yet but the unplanned."""
-        kept = self.folder / "config.toml"
-        return not kept.exists() or bool(load_config(kept).plan.minutes)

@@ -12,7 +12,7 @@ import pytest
 
 from subgoal.cli.command_line import table_of
 from subgoal.cli.main import VERBS, main, module_of
-from subgoal.config import load_config
+from subgoal.config import changed, load_config
 from subgoal.doctor.machine import CHECKS
 from subgoal.errors import ConfigInvalid
 
@@ -104,6 +104,20 @@ def test_a_run_in_minutes_keeps_what_it_chose_and_says_it(tmp_path, monkeypatch,
 def test_each_verb_works_alone_on_the_folder(folder, verb, capfd):
     main([verb, "--run", str(folder / "run")])
     assert capfd.readouterr().out
+
+
+def test_verbs_one_by_one_go_on_from_what_the_folder_keeps(tmp_path, capfd):
+    (tmp_path / "small.toml").write_text(SMALL)
+    run = ["--run", str(tmp_path / "run")]
+    main(["collect", "--config", str(tmp_path / "small.toml"), *run])
+    main(["annotate", *run])
+    main(["train", *run, "--train.training.tokens", "3000"])
+    kept = load_config(tmp_path / "run" / "config.toml")
+    asked = load_config(tmp_path / "small.toml")
+    assert kept == changed(asked, "train", {"tokens": 3000}, "x")
+    main(["play", *run])
+    main(["evaluate", *run, "--evaluate.per-type", "1"])
+    assert (tmp_path / "run" / "evaluation" / asked.evaluate.protocol).is_dir()
 
 
 def test_another_configuration_is_refused_with_the_difference(folder, capfd):

@@ -35,12 +35,13 @@ class RunOptions(Record):
     """A TOML configuration; left out: the run folder's own, or else the defaults."""
 
     def job(self) -> "Run":
-        """Return the run that the options describe; sections that are no options are defaults."""
-        from subgoal.config import Config
+        """Return the run that the options describe, on top of the configuration they stand on."""
+        from subgoal.config import Config, config_for
         from subgoal.pipeline import Run
 
+        below = gathered(Config, config_for(self.config, RunFolder(self.run)).model_dump())
         given = {name: getattr(self, name) for name in sections(type(self))}
-        return Run(self.run, validated(Config, given, "", option_name))
+        return Run(self.run, validated(Config, below | given, "", option_name))
 
 
 class StageOptions(RunOptions):

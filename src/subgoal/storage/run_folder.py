@@ -1,6 +1,7 @@
 """The run folder: one experiment on disk, resumable stage by stage.
 
     runs/demo/
+      config.toml          the configuration of the last stage that began
       collect.stage.json   what a stage read, wrote and was configured with, and its state
       trajectories.jsonl.zst, annotations.jsonl.zst, students/, evaluation/, report.html, ...
 
@@ -52,6 +53,8 @@ _LOCK_SECONDS = 0.3
 """How long a stage waits for its lock: who asks whether the stage runs holds it for a moment."""
 
 
+CONFIG = "config.toml"
+"""The file of the configuration that stages were run with."""
 BROKE_OFF = (EnvironmentFailed, ClusterFailed, EngineFailed, DiskFull)
 """Errors after which a stage goes on where it stopped; any other refuses it."""
 
@@ -116,10 +119,12 @@ class RunFolder:
         restart: Stages that are begun through this object begin anew: what they wrote is set aside
             when they begin, so after everything that is checked before, is deleted when they are
             complete, and comes back where they are refused.
+        config: The configuration that its stages are run with, which it keeps as `config.toml`
+            when one of them begins; empty: it keeps what it has.
     """
 
-    def __init__(self, path: Path, restart: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path, restart: bool = False, config: str = "") -> None:
+        self.path, self._config = path, config
         self._restart, self._restarted = restart, set[str]()
 
     def __truediv__(self, name: str) -> Path:
@@ -261,12 +266,14 @@ class RunFolder:
                     self._write(stage.manifest)
                 return
             self._write(stage.manifest)
+            former = self._keep(self._config)
             start = time.monotonic()
             try:
                 yield stage
             except BaseException as error:
                 if anew and isinstance(error, Exception) and not isinstance(error, BROKE_OFF):
                     self._put_back(name)
+                    self._keep(former)
                     raise
                 with suppress(DiskFull):  # what stopped the stage is told, not this
                     self._write(timed(before or asked, start))
@@ -274,6 +281,14 @@ class RunFolder:
             self._write(timed(stage.manifest, start))
             if stage.complete:
                 self.delete(self._aside(name))
+
+    def _keep(self, config: str) -> str:
+        """Write the configuration, where there is one, and return what stood there."""
+        file = self / CONFIG
+        former = file.read_text("utf-8", "replace") if file.is_file() else ""
+        if config:
+            write_text(file, config)
+        return former
 
     def begins_anew(self, stage: str) -> bool:
         """Return whether a stage that is begun now forgets what it wrote before."""

@@ -41,10 +41,13 @@ OPTIONS = TrainOptions
 def command(options: TrainOptions) -> None:
     """Run the verb."""
     if options.prepare:
+        from subgoal.config import save_config
         from subgoal.training.texts import prepare
 
-        folder = RunFolder(options.run, options.restart)
-        for role, place in prepare(options.job().config.train, folder).items():
+        folder, config = RunFolder(options.run, options.restart), options.job().config
+        texts = prepare(config.train, folder)
+        save_config(config, folder)
+        for role, place in texts.items():
             say(f"texts for {role}: {place}")
         return
     show(options.job().train(restart=options.restart))
