@@ -34,7 +34,7 @@ ROOMS = {
     "Results": ("report, export", ("report", "release"), ""),
 }
 """Each stretch of the way: the verbs that go it, its rooms in their order, and what leaves it."""
-ABOVE = ("cli", "doctor", "pipeline", "config", "time_plan")
+ABOVE = ("cli", "serving", "doctor", "pipeline", "config", "time_plan")
 BACK = "self_training"
 BELOW = ("connections", "storage")
 """Rooms that all others stand on."""

@@ -24,6 +24,7 @@ VERBS = {
     "evaluate": "play a protocol's tasks with the agents",
     "assess": "ask students on held-out paths, as of logs: right turns, tools, arguments",
     "report": "write the comparison as a table and one HTML file",
+    "view": "watch episodes in a browser, and play on from any of them",
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",
     "export": "write an agent that is ready, a student for other programs, or training data",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from subgoal.agents.dialogue import Replacement
 from subgoal.errors import SubgoalError, install
 from subgoal.evaluation.compare import PairedDifference
-from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.metrics import GroupScores
 from subgoal.evaluation.summary import AGENT_ORDER, EvaluationSummary, in_order
 from subgoal.evaluation.tables import (
@@ -51,7 +51,7 @@ def page(data: ReportData, limit: int) -> str:
     room = limit - len(bare.encode())
     taken: list[dict[str, Any]] = []
     for episode in data.episodes:
-        entry = _entry(episode)
+        entry = stepped(episode)
         room -= len(json_text(entry)) + 1
         if room < 0:
             break
@@ -75,7 +75,7 @@ def as_it_is(text: str) -> "Markup":
 
 
 def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
-    script, style = part("stepper.js"), part("page.css")
+    script, style = part("stepper.js") + part("report.js"), part("page.css")
     digest = hashlib.sha256(script.encode()).digest()
     lines = line_chart(data.curves)
     return template("page.html.j2").render(
@@ -163,7 +163,8 @@ def line_labels(lines: LineChart | None) -> list[tuple[str, float, int]]:
     return placed
 
 
-def _entry(episode: Episode) -> dict[str, Any]:
+def stepped(episode: Episode) -> dict[str, Any]:
+    """Return an episode as `stepper.js` takes it."""
     task = episode.task
     return {
         "task": task.key,
@@ -178,14 +179,14 @@ def _entry(episode: Episode) -> dict[str, Any]:
         "seconds": round(episode.seconds, 1),
         "tokens": episode.tokens,
         "error": episode.error,
-        "steps": [
-            [
-                *(s.action, s.predicted, s.subgoal, s.observation, s.score, s.moves),
-                *(int(s.accepted), s.replaced or ""),
-            ]
-            for s in episode.steps
-        ],
+        "steps": [stepped_row(step) for step in episode.steps],
     }
+
+
+def stepped_row(step: EpisodeStep) -> list[str | int]:
+    """Return a step as `stepper.js` takes it."""
+    said = (step.action, step.predicted, step.subgoal, step.observation)
+    return [*said, step.score, step.moves, int(step.accepted), step.replaced or ""]
 
 
 def _mean_of(groups: Iterable[GroupScores], name: str) -> str:

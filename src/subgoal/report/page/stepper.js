@@ -1,181 +1,249 @@
 "use strict";
-// Steps through the episodes that the page carries. Everything from the world is set as text.
-(() => {
-  const at = (id) => document.getElementById(id);
-  const data = JSON.parse(at("episodes").textContent);
-  if (!data.length) return;
-  const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED] = [0, 1, 2, 3, 4, 5, 6, 7];
-  const svg = at("curve");
-  let episode = data[0], step = 0, timer = null;
+// Steps through one episode: score curve, sub-goals as bands, and as a timeline under whose
+// sub-goals their actions are folded. Everything from the world is set as text.
+const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED] = [0, 1, 2, 3, 4, 5, 6, 7];
 
-  const element = (name, className, text) => {
-    const made = document.createElement(name);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
-  const shape = (name, attributes) => {
-    const made = document.createElementNS(svg.namespaceURI, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    svg.append(made);
-    return made;
-  };
-  // The colour of a sub-goal follows its function name, so that navigate_to always looks the same.
-  const functionName = (subgoal) => subgoal.split("(")[0];
-  const hues = new Map();
-  for (const one of data) {
-    for (const row of one.steps) {
-      const name = functionName(row[SUBGOAL]);
-      if (name && !hues.has(name)) hues.set(name, "g" + (hues.size % 8));
-    }
-  }
-  const hue = (subgoal) => hues.get(functionName(subgoal)) || "none";
-  const spans = () => {
-    const found = [];
-    episode.steps.forEach((row, number) => {
-      const last = found[found.length - 1];
-      if (last && last.subgoal === row[SUBGOAL]) last.end = number;
-      else found.push({ subgoal: row[SUBGOAL], begin: number, end: number });
+const make = (name, className = "", text = undefined, ...inside) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  made.append(...inside);
+  return made;
+};
+const button = (text, label, action, className = "") => {
+  const made = make("button", className, text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", action);
+  return made;
+};
+const pluralOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// The colour of a sub-goal follows its function name, so that navigate_to always looks the same.
+const hues = new Map();
+const hue = (subgoal) => {
+  const name = subgoal.split("(")[0];
+  if (!name) return "none";
+  if (!hues.has(name)) hues.set(name, "g" + (hues.size % 8));
+  return hues.get(name);
+};
+
+class Stepper {
+  // `moved` is told the number of the step that is shown, `extra` gives what stands under a sub-goal.
+  constructor(root, { title = "Episode", moved = () => {}, extra = () => null } = {}) {
+    this.moved = moved;
+    this.extra = extra;
+    this.timer = null;
+    this.description = make("p", "task");
+    this.outcome = make("p", "outcome");
+    const drawn = document.createElement("template");
+    drawn.innerHTML = "<svg></svg>";
+    this.svg = drawn.content.firstChild;
+    const curve = { class: "score", viewBox: "0 0 1000 76", preserveAspectRatio: "none", role: "img" };
+    this.shape("", curve, this.svg);
+    this.svg.addEventListener("click", (event) => {
+      const box = this.svg.getBoundingClientRect();
+      this.pause();
+      this.go(Math.ceil(((event.clientX - box.left) / box.width) * this.rows.length) - 1);
     });
-    return found;
-  };
+    this.bands = make("div", "bands");
+    this.bands.setAttribute("role", "group");
+    this.bands.setAttribute("aria-label", "Sub-goals");
+    const still = (place) => () => { this.pause(); this.go(place()); };
+    this.first = button("\u21e4", "First step", still(() => 0));
+    this.previous = button("\u2190", "Previous step", still(() => this.step - 1));
+    this.player = button("Play", "", () => this.play());
+    this.next = button("\u2192", "Next step", still(() => this.step + 1));
+    this.last = button("\u21e5", "Last step", still(() => this.rows.length - 1));
+    this.slider = make("input");
+    this.slider.type = "range";
+    this.slider.min = 1;
+    this.slider.setAttribute("aria-label", "Step");
+    this.slider.addEventListener("input", still(() => this.slider.valueAsNumber - 1));
+    this.count = make("span", "count");
+    this.pill = make("span", "pill mono");
+    this.action = make("div", "action mono");
+    this.was = make("div", "was");
+    this.answer = make("pre", "answer");
+    this.answer.tabIndex = 0;
+    this.answer.setAttribute("aria-label", "The world's answer");
+    this.meta = make("div", "meta");
+    this.card = make("div", "card", undefined,
+      this.pill, this.action, this.was, this.answer, this.meta);
+    this.card.setAttribute("aria-live", "polite");
+    this.spans = make("div", "timeline");
+    this.spans.setAttribute("role", "group");
+    this.spans.setAttribute("aria-label", "Sub-goals and their actions");
+    const controls = [this.first, this.previous, this.player, this.next, this.last];
+    root.setAttribute("aria-label", title);
+    root.replaceChildren(this.description, this.outcome, this.svg, this.bands,
+      make("div", "transport", undefined, ...controls, this.slider, this.count),
+      make("div", "columns", undefined, this.card, this.spans));
+  }
 
-  const options = (select, values) => {
-    select.replaceChildren(...values.map(([value, text]) => {
-      const option = element("option", "", text);
-      option.value = value;
-      return option;
-    }));
-  };
-  const tasks = [...new Map(data.map((one) => [one.task, one])).values()];
-  options(at("task"), tasks.map((one) => [one.task, `${one.name}, variation ${one.variation}`]));
+  shape(name, attributes, made = document.createElementNS(this.svg.namespaceURI, name)) {
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (made !== this.svg) this.svg.append(made);
+    return made;
+  }
 
-  const chooseTask = (task, agent) => {
-    const played = data.filter((one) => one.task === task);
-    options(at("agent"), played.map((one) => [
-      one.agent + "/" + one.protocol, `${one.label} (score ${one.score})`,
-    ]));
-    open(played.find((one) => one.agent === agent) || played[0]);
-  };
+  open(episode, step = 0) {
+    this.pause();
+    this.episode = episode;
+    this.rows = [];
+    this.parts = [];
+    this.bands.replaceChildren();
+    this.spans.replaceChildren();
+    this.description.textContent = episode.description;
+    this.say(episode);
+    for (const row of episode.steps) this.append(row);
+    this.draw();
+    this.go(step);
+  }
 
-  const drawCurve = () => {
-    svg.replaceChildren();
-    const scores = [0, ...episode.steps.map((row) => row[SCORE])];
+  say(episode) {
+    this.outcome.textContent = episode.ending ?
+      `${episode.label}: score ${episode.score}, ${episode.ending} after ` +
+      `${pluralOf(episode.steps.length, "step")}` +
+      (episode.tokens ? `, ${episode.seconds} s, ${episode.tokens} tokens` : "") +
+      (episode.error ? ` (${episode.error})` : "") : episode.label;
+  }
+
+  add(row) {  // a step of an episode that is being played
+    const follows = this.step >= this.rows.length - 1;
+    this.append(row);
+    this.draw();
+    this.go(follows ? this.rows.length - 1 : this.step);
+  }
+
+  append(row) {
+    const number = this.rows.length;
+    const gain = row[SCORE] - (number ? this.rows[number - 1][SCORE] : 0);
+    this.rows.push(row);
+    let part = this.parts[this.parts.length - 1];
+    if (!part || part.subgoal !== row[SUBGOAL]) part = this.begin(row[SUBGOAL], number);
+    part.end = number;
+    part.band.style.flexGrow = number - part.begin + 1;
+    part.band.title = `${part.band.textContent}: steps ${part.begin + 1} to ${number + 1}`;
+    part.size.textContent = pluralOf(number - part.begin + 1, "step");
+    part.gained += gain;
+    this.gain(part.gain, part.gained);
+    const item = button(undefined, "", () => { this.pause(); this.go(number); },
+      row[ACCEPTED] ? "" : "refused");
+    const gained = make("span");
+    this.gain(gained, gain);
+    item.append(make("span", "number", number + 1), make("span", "mono", row[ACTION]), gained);
+    part.list.append(make("li", "", undefined, item));
+    part.items.push(item);
+  }
+
+  begin(subgoal, number) {
+    const name = subgoal || "no sub-goal";
+    const part = { subgoal, begin: number, gained: 0, items: [], size: make("span", "meta"), gain: make("span") };
+    part.band = button(name, "", () => { this.pause(); this.go(part.begin); }, "band " + hue(subgoal));
+    part.list = make("ol", "steps");
+    part.head = make("summary", "", undefined,
+      make("span", "edge " + hue(subgoal)), make("span", "mono name", name), part.size, part.gain);
+    part.fold = make("details", "span", undefined, part.head);
+    const extra = this.extra(part, this.parts.length);
+    if (extra) part.fold.append(extra);
+    part.fold.append(part.list);
+    this.parts.push(part);
+    this.bands.append(part.band);
+    this.spans.append(part.fold);
+    return part;
+  }
+
+  gain(place, gain) {
+    place.className = gain < 0 ? "gain loss" : "gain";
+    place.textContent = gain ? (gain > 0 ? "+" : "") + gain : "";
+  }
+
+  draw() {
+    this.svg.replaceChildren();
+    const scores = [0, ...this.rows.map((row) => row[SCORE])];
     const least = Math.min(0, ...scores), count = Math.max(1, scores.length - 1);
-    const x = (number) => (1000 * number) / count;
     const y = (score) => 70 - (64 * (score - least)) / (100 - least);
     for (const score of [0, 100]) {
-      shape("line", { class: "grid", x1: 0, x2: 1000, y1: y(score), y2: y(score) });
+      this.shape("line", { class: "grid", x1: 0, x2: 1000, y1: y(score), y2: y(score) });
     }
     // A staircase: a score holds until the next action has changed it.
     let path = `M0 ${y(0)}`;
-    scores.slice(1).forEach((score, number) => { path += `H${x(number + 1)}V${y(score)}`; });
-    shape("path", { class: "line", d: path });
-    shape("line", { class: "cursor", id: "cursor", y1: 0, y2: 76 });
-  };
+    scores.slice(1).forEach((score, number) => { path += `H${(1000 * (number + 1)) / count}V${y(score)}`; });
+    this.shape("path", { class: "line", d: path });
+    this.cursor = this.shape("line", { class: "cursor", y1: 0, y2: 76 });
+    this.svg.setAttribute("aria-label",
+      `Score after every step: ${scores[scores.length - 1]} after ${pluralOf(count, "step")}`);
+    this.slider.max = Math.max(1, this.rows.length);
+  }
 
-  const open = (chosen) => {
-    episode = chosen;
-    step = 0;
-    at("agent").value = episode.agent + "/" + episode.protocol;
-    at("description").textContent = episode.description;
-    at("outcome").textContent =
-      `${episode.label}: score ${episode.score}, ${episode.ending} after ${episode.steps.length} ` +
-      `steps, ${episode.seconds} s, ${episode.tokens} tokens` +
-      (episode.error ? ` (${episode.error})` : "");
-    at("bands").replaceChildren(...spans().map((span) => {
-      const band = element("button", "band " + hue(span.subgoal), span.subgoal || "no sub-goal");
-      band.type = "button";
-      band.style.flexGrow = span.end - span.begin + 1;
-      band.title = `${band.textContent}: steps ${span.begin + 1} to ${span.end + 1}`;
-      band.onclick = () => go(span.begin);
-      return band;
-    }));
-    let before = 0;
-    at("steps").replaceChildren(...episode.steps.map((row, number) => {
-      const item = element("li", row[ACCEPTED] ? "" : "refused");
-      const gain = row[SCORE] - before;
-      before = row[SCORE];
-      item.append(
-        element("span", "edge " + hue(row[SUBGOAL])), element("span", "number", number + 1),
-        element("span", "mono", row[ACTION]),
-        element("span", gain < 0 ? "gain loss" : "gain", gain ? (gain > 0 ? "+" : "") + gain : ""),
-      );
-      item.onclick = () => go(number);
-      return item;
-    }));
-    at("slider").max = Math.max(1, episode.steps.length);
-    drawCurve();
-    go(0);
-  };
-
-  const go = (number) => {
-    const count = episode.steps.length;
-    step = Math.max(0, Math.min(count - 1, number));
-    const row = episode.steps[step];
-    at("slider").value = step + 1;
-    at("count").textContent = count ? `step ${step + 1} of ${count}` : "no steps";
-    at("first").disabled = at("previous").disabled = step <= 0;
-    at("next").disabled = at("last").disabled = step >= count - 1;
-    if (at("next").disabled) pause();
-    at("card").hidden = !row;
+  go(number) {
+    const count = this.rows.length;
+    this.step = Math.max(0, Math.min(count - 1, number));
+    const row = this.rows[this.step];
+    this.slider.value = this.step + 1;
+    this.slider.setAttribute("aria-valuetext", row ? `step ${this.step + 1}: ${row[ACTION]}` : "no steps");
+    this.count.textContent = count ? `step ${this.step + 1} of ${count}` : "no steps";
+    this.first.disabled = this.previous.disabled = this.step <= 0;
+    this.next.disabled = this.last.disabled = this.step >= count - 1;
+    if (this.next.disabled) this.pause();
+    this.card.hidden = !row;
     if (!row) return;
-    at("subgoal").textContent = row[SUBGOAL] || "no sub-goal";
-    at("subgoal").className = "pill mono " + hue(row[SUBGOAL]);
-    at("action").textContent = row[ACTION];
-    at("predicted").textContent = row[PREDICTED] ?
+    this.pill.textContent = row[SUBGOAL] || "no sub-goal";
+    this.pill.className = "pill mono " + hue(row[SUBGOAL]);
+    this.action.textContent = row[ACTION];
+    this.was.textContent = row[PREDICTED] ?
       `${row[REPLACED] || "sent"} in place of what the agent wrote: ${row[PREDICTED]}` : "";
-    at("answer").textContent = row[ANSWER];
-    at("meta").textContent = `score ${row[SCORE]}, ${row[MOVES]} ${row[MOVES] === 1 ? "move" : "moves"}` +
+    this.answer.textContent = row[ANSWER];
+    this.meta.textContent = `score ${row[SCORE]}, ${pluralOf(row[MOVES], "move")}` +
       (row[ACCEPTED] ? "" : ", not an action of the world");
-    const here = spans().findIndex((span) => span.begin <= step && step <= span.end);
-    [...at("bands").children].forEach((band, place) => band.classList.toggle("now", place === here));
-    [...at("steps").children].forEach((item, place) => item.classList.toggle("now", place === step));
-    const item = at("steps").children[step], list = at("steps");
+    for (const part of this.parts) this.mark(part);
+    const x = (1000 * (this.step + 1)) / count;
+    this.cursor.setAttribute("x1", x);
+    this.cursor.setAttribute("x2", x);
+    this.moved(this.step);
+  }
+
+  mark(part) {
+    const here = part.begin <= this.step && this.step <= part.end;
+    part.band.classList.toggle("now", here);
+    part.head.classList.toggle("now", here);
+    part.band.toggleAttribute("aria-current", here);
+    part.items.forEach((item, place) => {
+      const now = part.begin + place === this.step;
+      item.classList.toggle("now", now);
+      item.toggleAttribute("aria-current", now);
+    });
+    if (!here) return;
+    part.fold.open = true;
+    const item = part.items[this.step - part.begin], list = this.spans;
     const away = item.offsetTop - list.offsetTop - list.scrollTop;
     if (away < 0 || away > list.clientHeight - item.offsetHeight) {
       list.scrollTop = item.offsetTop - list.offsetTop - list.clientHeight / 2;
     }
-    const x = (1000 * (step + 1)) / count;
-    at("cursor").setAttribute("x1", x);
-    at("cursor").setAttribute("x2", x);
-  };
+  }
 
-  const pause = () => {
-    clearInterval(timer);
-    timer = null;
-    at("play").textContent = "Play";
-  };
-  const play = () => {
-    if (timer) return pause();
-    if (step >= episode.steps.length - 1) go(0);
-    at("play").textContent = "Pause";
-    timer = setInterval(() => go(step + 1), 900);
-  };
+  pause() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.player.textContent = "Play";
+  }
 
-  at("task").onchange = () => { pause(); chooseTask(at("task").value, episode.agent); };
-  at("agent").onchange = () => {
-    pause();
-    open(data.find((one) => one.task === at("task").value &&
-      one.agent + "/" + one.protocol === at("agent").value));
-  };
-  at("slider").oninput = () => { pause(); go(at("slider").valueAsNumber - 1); };
-  at("first").onclick = () => { pause(); go(0); };
-  at("previous").onclick = () => { pause(); go(step - 1); };
-  at("next").onclick = () => { pause(); go(step + 1); };
-  at("last").onclick = () => { pause(); go(episode.steps.length - 1); };
-  at("play").onclick = play;
-  svg.onclick = (event) => {
-    const box = svg.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    pause();
-    go(Math.ceil(share * episode.steps.length) - 1);
-  };
-  document.addEventListener("keydown", (event) => {
-    if (event.target.closest("select, input") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "ArrowLeft") { pause(); go(step - 1); }
-    if (event.key === "ArrowRight") { pause(); go(step + 1); }
-  });
-  at("viewer").hidden = false;
-  chooseTask(data[0].task, data[0].agent);
-})();
+  play() {
+    if (this.timer) return this.pause();
+    if (this.step >= this.rows.length - 1) this.go(0);
+    this.player.textContent = "Pause";
+    this.timer = setInterval(() => this.go(this.step + 1), 900);
+  }
+
+  // Whether a key was one of its own.
+  key(event) {
+    const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!steps || !this.rows) return false;
+    this.pause();
+    this.go(this.step + steps);
+    return true;
+  }
+}
+const typing = (event) =>
+  event.target.closest("select, input, textarea") || event.ctrlKey || event.metaKey || event.altKey;

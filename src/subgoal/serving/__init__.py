@@ -1,0 +1,1 @@
+"""What is in use: an agent behind a server, and episodes to watch."""

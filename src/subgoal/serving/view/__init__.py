@@ -1,0 +1,1 @@
+"""Episodes to watch in a browser, recorded or live."""

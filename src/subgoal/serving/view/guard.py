@@ -1,0 +1,115 @@
+"""Who may ask the local server: this machine's own pages, and whoever holds the token.
+
+A page of the network must not reach it through a name that it lets point here (DNS rebinding), nor
+send it anything; and nothing that a world or a model wrote may run as a script.
+"""
+
+import secrets
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HERE = ("127.0.0.1", "localhost", "::1")
+"""The names under which this machine reaches itself."""
+COOKIE = "subgoal_view"
+"""Holds the token in a browser that was given it once."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What the page may load: its own script and style."""
+_HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+MOST_BYTES = 100_000
+"""Most bytes of what is sent to the server."""
+
+
+class Guard:
+    """Refuses whoever may not ask, and says in every answer what a page may do.
+
+    Args:
+        app: What is guarded.
+        hosts: Names under which it is reached, beside those of this machine.
+        token: What has to be shown; empty: nothing.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), token: str = "") -> None:
+        self._app, self._token = app, token
+        self._hosts = {*HERE, *(host.strip("[]").lower() for host in hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        refused = self._refused(scope)
+        await (refused or self._app)(scope, receive, sealed)
+
+    def _refused(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if _name(headers.get("host", "")) not in self._hosts:
+            return PlainTextResponse("this server is not reached under that name\n", 403)
+        if scope["method"] not in {"GET", "HEAD"} and not _own_page(headers):
+            return PlainTextResponse("only this server's own page may send that\n", 403)
+        return self._without_token(scope, headers) if self._token else None
+
+    def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if scope["method"] == "GET" and self._is(given):
+            answer = RedirectResponse(scope["path"], 303)
+            answer.set_cookie(COOKIE, given, httponly=True, samesite="strict")
+            return answer
+        shown = headers.get("authorization", "").removeprefix("Bearer ")
+        if self._is(shown) or self._is(_cookie(headers)):
+            return None
+        said = "show the token: open this address with ?token=... behind it\n"
+        return PlainTextResponse(said, 401, {"www-authenticate": "Bearer"})
+
+    def _is(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode(), self._token.encode())
+
+
+def _name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        held = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return held[COOKIE].value if COOKIE in held else ""
+
+
+def _own_page(headers: Headers) -> bool:
+    """Return whether a request comes from a page of this server, or from no page at all."""
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        return False
+    if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        return False  # what other pages may send without asking first
+    if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host")

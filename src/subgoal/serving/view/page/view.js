@@ -1,0 +1,212 @@
+"use strict";
+// Lists the episodes of the server's runs and steps through one, or two side by side. What comes
+// from worlds and models is set as text. The address after # names the episode that is open.
+const at = (id) => document.getElementById(id);
+const FILTERS = ["run", "agent", "type", "ending", "subgoal"];
+const PAGE = 100;
+const state = { rows: [], total: 0, key: "", mode: "episodes", steppers: [], asked: 0 };
+
+const ask = async (what, query = {}) => {
+  const asked = await fetch(`api/${what}?${new URLSearchParams(query)}`);
+  const found = await asked.json();
+  if (!asked.ok) throw new Error(found.error);
+  return found;
+};
+const trouble = (error) => { at("found").textContent = error.message || String(error); };
+
+const choices = (select, values, any) => {
+  const before = select.value;
+  const pairs = values.map((one) => (Array.isArray(one) ? one : [one, one]));
+  select.replaceChildren(...[...(any === undefined ? [] : [["", any]]), ...pairs].map(([value, text]) => {
+    const option = make("option", "", text);
+    option.value = value;
+    return option;
+  }));
+  if (pairs.some(([value]) => value === before)) select.value = before;
+};
+const filters = () => {
+  const query = Object.fromEntries(FILTERS.map((name) => [name, at(name).value]));
+  return { ...query, text: at("text").value.trim() };
+};
+
+const rowOf = (row) => {
+  const meter = make("div", "meter", undefined, make("i"));
+  meter.firstChild.style.width = Math.max(0, Math.min(100, row.score)) + "%";
+  const item = button(undefined, "", () => pick(row.key));
+  const run = at("run").options.length > 2 ? `, ${row.run}` : "";
+  item.dataset.key = row.key;
+  item.append(
+    make("span", "name", `${row.type} ${row.variation}`), make("span", "score", row.score),
+    make("span", "about", `${row.agent_label}, ${pluralOf(row.steps, "step")}${run}`),
+    make("span", "ending " + (row.solved ? "good" : "bad"), row.ending_label), meter);
+  return make("li", "", undefined, item);
+};
+const mark = () => {
+  for (const item of document.querySelectorAll("#browse [data-key]")) {
+    item.toggleAttribute("aria-current", item.dataset.key === state.key);
+  }
+};
+
+const list = async (more = false) => {
+  const turn = ++state.asked;
+  const offset = more ? state.rows.length : 0;
+  const found = await ask("episodes", { ...filters(), offset, limit: PAGE });
+  if (turn !== state.asked) return;  // what was typed since is on its way
+  state.rows = more ? [...state.rows, ...found.rows] : found.rows;
+  state.total = found.total;
+  if (!more) at("rows").replaceChildren();
+  at("rows").append(...found.rows.map(rowOf));
+  at("found").textContent = pluralOf(found.total, "episode");
+  at("more").hidden = state.rows.length >= found.total;
+  mark();
+};
+
+const NAMED = {
+  subgoal: (where) => where + "(...)",
+  action: (where) => (where ? `before the oracle's "${where} ..."` : "after the oracle's last action"),
+  last: (where) => (where ? `within ${where}(...)` : "without a sub-goal"),
+};
+const groupOf = (group) => {
+  const ways = group.ways.map(([expected, taken, count]) => make("li", "", undefined,
+    make("b", "mono", taken || "nothing more"), ` instead of `,
+    make("b", "mono", expected || "nothing more"), count > 1 ? `, ${count} times` : ""));
+  const inside = make("ol", "rows");
+  const fold = make("details", "group", undefined, make("summary", "", undefined,
+    make("span", "meta", pluralOf(group.count, "failure")),
+    make("span", "mono", NAMED[group.by](group.where))));
+  if (ways.length) fold.append(make("ul", "ways", undefined, ...ways));
+  fold.append(inside);
+  fold.addEventListener("toggle", () => {
+    if (!inside.children.length) inside.append(...group.rows.map(rowOf));
+    mark();
+  });
+  return fold;
+};
+const failures = async () => {
+  const turn = ++state.asked;
+  at("found").textContent = "comparing with the oracle's paths ...";
+  const { groups } = await ask("failures", filters());
+  if (turn !== state.asked) return;
+  at("groups").replaceChildren(...groups.map(groupOf));
+  state.rows = groups.flatMap((group) => group.rows);
+  const count = groups.reduce((sum, group) => sum + group.count, 0);
+  at("found").textContent = `${pluralOf(count, "failure")}, by where they left the oracle's path`;
+};
+
+const show = () => (state.mode === "episodes" ? list() : failures()).catch(trouble);
+const mode = (name) => {
+  state.mode = name;
+  for (const one of ["episodes", "failures"]) {
+    at("tab-" + one).setAttribute("aria-pressed", String(one === name));
+  }
+  at("rows").hidden = name !== "episodes";
+  at("groups").hidden = name !== "failures";
+  at("more").hidden = true;
+  show();
+};
+
+const panel = (title, extra) => {
+  const whole = make("div");
+  whole.setAttribute("role", "group");
+  return { whole, stepper: new Stepper(whole, { title, extra }) };
+};
+const titleOf = (row) => `${row.agent_label}: ${row.score}` + (at("run").options.length > 2 ? `, ${row.run}` : "");
+
+const leftOf = (left) => {
+  at("left").hidden = !left;
+  if (!left) return;
+  at("left").replaceChildren(
+    button(`Step ${left.step + 1}`, "", () => state.steppers[0].go(left.step)), " leaves the oracle's path: ",
+    make("span", "mono", left.taken || "nothing more"), " instead of ",
+    make("span", "mono", left.expected || "nothing more"),
+    ...(left.subgoal ? [" in ", make("span", "mono", left.subgoal + "(...)")] : []));
+};
+
+const partingOf = (one, other) => {  // two agents, the same task: the first action that differs
+  const [first, second] = [one, other].map((episode) => (episode ? episode.steps : []));
+  const step = first.findIndex((row, number) => second[number] && row[ACTION] !== second[number][ACTION]);
+  at("parting").hidden = !other || step < 0;
+  at("parting").replaceChildren(
+    button(`Step ${step + 1}`, "", () => state.steppers.forEach((stepper) => stepper.go(step))),
+    " is the first that differs between the two");
+};
+
+const open = async (key, beside = "") => {
+  const [one, other] = await Promise.all([
+    ask("episode", { key }), beside ? ask("episode", { key: beside }) : null]);
+  for (const stepper of state.steppers) stepper.pause();
+  state.key = key;
+  state.open = one;
+  const both = other ? [one, other] : [one];
+  const panels = both.map((episode) => panel(titleOf(episode.row)));
+  state.steppers = panels.map((made) => made.stepper);
+  at("panels").replaceChildren(...panels.map((made) => made.whole));
+  at("panels").classList.toggle("two", both.length > 1);
+  at("nothing").hidden = true;
+  at("bar").hidden = false;
+  at("title").textContent = `${one.name}, variation ${one.variation}`;
+  choices(at("beside"), one.others.map((row) => [row.key, titleOf(row)]), "nobody");
+  at("beside").value = beside;
+  leftOf(one.row.solved ? null : one.left);
+  partingOf(one, other);
+  both.forEach((episode, place) => state.steppers[place].open(episode));
+  const named = new URLSearchParams({ e: key, ...(beside ? { b: beside } : {}) });
+  history.replaceState(null, "", "#" + named);
+  mark();
+};
+const choose = (key, beside) => open(key, beside).catch(trouble);
+const pick = async (key) => {  // by hand: where the list is above the episode, the episode comes into view
+  await choose(key);
+  if (matchMedia("(max-width: 860px)").matches) at("stage").scrollIntoView();
+};
+
+const along = (by) => {  // the next of the list, of failures too
+  const keys = [...document.querySelectorAll("#browse [data-key]")].filter((item) => item.offsetParent);
+  if (!keys.length) return;
+  const now = keys.findIndex((item) => item.dataset.key === state.key);
+  const next = keys[Math.max(0, Math.min(keys.length - 1, now + by))];
+  next.scrollIntoView({ block: "nearest" });
+  choose(next.dataset.key);
+  if (next === keys[keys.length - 1] && !at("more").hidden) list(true).catch(trouble);
+};
+const besides = () => {
+  const select = at("beside");
+  if (at("bar").hidden || select.options.length < 2) return;
+  select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
+  choose(state.key, select.value);
+};
+const KEYS = {
+  j: () => along(1), k: () => along(-1), "/": () => at("text").focus(), "?": () => at("help").showModal(),
+  e: () => mode("episodes"), f: () => mode("failures"), b: besides,
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target.closest("input")) event.target.blur();
+  if (typing(event) || at("help").open) return;
+  const own = KEYS[event.key];
+  if (own) own();
+  if (own || state.steppers.map((stepper) => stepper.key(event)).some(Boolean)) event.preventDefault();
+});
+
+let waiting = null;
+at("text").addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(show, 250);
+});
+at("filters").addEventListener("submit", (event) => event.preventDefault());
+for (const name of FILTERS) at(name).addEventListener("change", show);
+at("more").addEventListener("click", () => list(true).catch(trouble));
+at("tab-episodes").addEventListener("click", () => mode("episodes"));
+at("tab-failures").addEventListener("click", () => mode("failures"));
+at("back").addEventListener("click", () => at("browse").scrollIntoView());
+at("open-help").addEventListener("click", () => at("help").showModal());
+at("beside").addEventListener("change", () => choose(state.key, at("beside").value));
+
+(async () => {
+  const about = await ask("about");
+  for (const name of FILTERS) choices(at(name), about[name], "any");
+  at("runs").textContent = about.run.join(", ");
+  at("which-run").hidden = about.run.length < 2;
+  mode("episodes");
+  const named = new URLSearchParams(location.hash.slice(1));
+  if (named.get("e")) choose(named.get("e"), named.get("b") || "");
+})().catch(trouble);

@@ -1,0 +1,60 @@
+"""Who may ask for the page and what it shows."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+pytest.importorskip("starlette")
+
+from subgoal.serving.view.app import MOST_ROWS, view_app
+
+
+def _asked(url: str, data: bytes | None = None, **headers: str) -> tuple[int, Any]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urlopen(Request(url, data, named)) as answer:
+            return answer.status, answer
+    except HTTPError as error:
+        return error.code, error
+
+
+def test_only_own_names_reach_it(site: str):
+    assert _asked(site)[0] == 200
+    assert _asked(site, Host="evil.example")[0] == 403
+    assert _asked(f"{site}api/about", Host="evil.example:8321")[0] == 403
+
+
+def test_scripts_of_others_are_forbidden(site: str):
+    policy = _asked(site)[1].headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    with urlopen(site) as page:
+        text = page.read().decode()
+    assert "onclick" not in text
+    assert "://" not in text
+
+
+def test_a_token_opens_it(run: Path, served: Any):
+    with served(view_app([run], ["box.example"], "s3cret")) as url:
+        assert _asked(url)[0] == 401
+        assert _asked(url, authorization="Bearer wrong")[0] == 401
+        assert _asked(url, authorization="Bearer s3cret", Host="box.example")[0] == 200
+        assert _asked(f"{url}api/about", cookie="subgoal_view=s3cret")[0] == 200
+        assert _asked(f"{url}?token=wrong")[0] == 401
+
+
+def test_lists_are_asked_for_in_parts(site: str):
+    with urlopen(f"{site}api/episodes?limit=3") as answer:
+        first = json.load(answer)
+    with urlopen(f"{site}api/episodes?limit=3&offset=3") as answer:
+        second = json.load(answer)
+    assert first["total"] == second["total"] > 6
+    keys = [row["key"] for row in first["rows"] + second["rows"]]
+    assert len(set(keys)) == 6
+    with urlopen(f"{site}api/episodes?limit=999999999999") as answer:
+        assert len(json.load(answer)["rows"]) <= MOST_ROWS
+    assert _asked(f"{site}api/episode?key=none")[0] == 404

@@ -1,0 +1,112 @@
+"""The page in a browser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette")
+from subgoal.evaluation.summary import journal, played
+from subgoal.serving.view.app import view_app
+from subgoal.storage.run_folder import RunFolder
+
+expect = pytest.importorskip("playwright.sync_api").expect
+ATTACK = "</script><img src=x onerror=window.hurt=1>"
+
+
+@pytest.fixture
+def page(browser: Any, site: str):
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        opened = context.new_page()
+        wrong: list[str] = []
+        opened.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else 0)
+        opened.goto(site)
+        opened.wait_for_selector("#rows button")
+        yield opened
+        assert wrong == []
+
+
+def test_keys_go_through_episodes_and_steps(page: Any):
+    page.keyboard.press("j")
+    page.wait_for_selector("#stage .transport")
+    first = page.text_content("#title")
+    assert page.text_content(".count").startswith("step 1 of")
+    page.keyboard.press("ArrowRight")
+    assert page.text_content(".count").startswith("step 2 of")
+    assert page.get_attribute("ol.steps button[aria-current] .number", "class") == "number"
+    page.keyboard.press("j")
+    expect(page.locator("#title")).not_to_have_text(first)
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#help")
+    page.keyboard.press("/")
+    page.keyboard.type("no such words")
+    expect(page.locator("#found")).to_have_text("0 episodes")
+
+
+def test_two_agents_stand_side_by_side(page: Any):
+    page.select_option("#agent", "hierarchical")
+    expect(page.locator("#rows button")).to_have_count(6)
+    page.keyboard.press("j")
+    page.wait_for_selector("#stage .transport")
+    page.keyboard.press("b")
+    page.wait_for_selector(".panels.two")
+    page.keyboard.press("ArrowRight")
+    counts = page.locator(".count").all_text_contents()
+    assert [text.split(" of")[0] for text in counts] == ["step 2", "step 2"]
+    page.reload()  # the address names what is open
+    page.wait_for_selector(".panels.two")
+
+
+def test_failures_are_shown_in_groups(page: Any):
+    page.keyboard.press("f")
+    page.wait_for_selector(".group summary")
+    page.click(".group summary")
+    page.wait_for_selector(".group .rows button")
+    page.keyboard.press("j")
+    page.wait_for_selector("#left:not([hidden])")
+    step = page.text_content("#left button")
+    page.click("#left button")
+    assert page.text_content(".count").lower().startswith(step.lower())
+
+
+def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path: Path, served: Any):
+    episode = played(RunFolder(run), "test", "oracle")[0]
+    steps = [step.model_copy(update={"action": ATTACK, "subgoal": f"find({ATTACK})",
+                                     "observation": ATTACK}) for step in episode.steps]  # fmt: skip
+    task = episode.task.model_copy(update={"name": ATTACK, "description": ATTACK})
+    store = journal(RunFolder(tmp_path / "hostile"), "test", "oracle")
+    store.append(episode.model_copy(update={"task": task, "steps": tuple(steps), "error": ATTACK}))
+    store.close()
+    with served(view_app([tmp_path / "hostile"])) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#rows button")
+        page.keyboard.press("j")
+        page.wait_for_selector("#stage .transport")
+        assert page.locator(".pill").first.text_content() == f"find({ATTACK})"
+        assert page.evaluate("window.hurt") is None
+        assert page.locator("#stage img").count() == 0
+
+
+def test_a_phone_shows_all_of_it(browser: Any, site: str):
+    with browser.new_context(viewport={"width": 360, "height": 740}) as context:
+        page = context.new_page()
+        page.goto(site)
+        page.wait_for_selector("#rows button")
+        page.keyboard.press("j")
+        page.wait_for_selector("#stage .transport")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_control_has_a_name(page: Any):
+    page.keyboard.press("j")
+    page.wait_for_selector("#stage .transport")
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('button, input, select')].filter((one) => "
+        "!one.textContent.trim() && !one.ariaLabel && !(one.labels && one.labels.length))"
+        ".map((one) => one.outerHTML)"
+    )
+    assert nameless == []
