@@ -429,6 +429,7 @@ class Run:
         from subgoal.agents.factory import AgentShop
         from subgoal.agents.released import AgentCard, ReleasedAgent
         from subgoal.evaluation.player import Player
+        from subgoal.evaluation.step_limits import StepLimits
         from subgoal.students.card import weights_file
 
         able = {str(one): one for one in (AgentName.HIERARCHICAL, AgentName.FLAT)}
@@ -453,7 +454,7 @@ class Run:
             protocol=config.protocol,
             decoding=config.decoding,
         )
-        return Player(ReleasedAgent(place, card), config.engine)
+        return Player(ReleasedAgent(place, card), config.engine, StepLimits(self.folder))
 
     def _in(self, restart: bool) -> RunFolder:
         """Return the folder, which keeps the configuration when a stage begins."""

@@ -7,19 +7,15 @@ import pytest
 
 from subgoal.config import Config
 from subgoal.environments.base import Task
-from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.scienceworld.task_types import NUMBERS, VARIATIONS
 from subgoal.environments.scienceworld.world import ScienceWorld
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown
+from subgoal.errors import ConfigInvalid, TaskUnknown
 from subgoal.evaluation.protocol import (
-    ORACLE_PATHS,
-    STEPS_WITHOUT_ORACLE,
     Mean,
     Protocol,
     Scoring,
     grouped,
     groups,
-    limited,
     protocol,
     protocols,
 )
@@ -301,39 +297,6 @@ def test_a_world_brings_its_protocols_along(tmp_path: Path, monkeypatch: Any) ->
     with pytest.raises(ConfigInvalid, match="'dev'"):
         protocols("kitchens.worlds:Other")
     assert list(protocols("kitchen:Flat")) == ["dev", "test"]
-
-
-def test_limits_follow_from_the_first_oracle_paths() -> None:
-    with ErrandWorld() as world:
-        rules = protocol("test", "errand")
-        tasks = rules.select(world.tasks(rules.split), ("fetch",))
-        train = [task for task in world.tasks("train") if task.name == "fetch"][:ORACLE_PATHS]
-        longest = max(len(world.oracle_path(task)) for task in train)
-        found = limited(rules, tasks, world)
-    assert found.type_step_limits == {"fetch": max(-(-3 * longest // 2), longest + 10)}
-    assert found.steps_for("fetch") == found.type_step_limits["fetch"]
-    assert len(tasks) == rules.per_type
-    assert found.is_like(limited(rules, tasks[:1], world))
-    assert not found.is_like(found.model_copy(update={"type_step_limits": {"fetch": 1}}))
-    fixed = rules.model_copy(update={"step_limit": 7})
-    assert limited(fixed, tasks, world) == fixed
-
-
-class Unsolved(ErrandWorld):
-    """A world whose oracle solves nothing."""
-
-    name = "errand"
-
-    def oracle_path(self, task: Task) -> list[str]:
-        """Find no path."""
-        raise EnvironmentFailed(f"no path for {task.key}")
-
-
-def test_a_type_without_oracle_paths_has_a_limit_too() -> None:
-    with Unsolved() as world:
-        rules = protocol("dev", "errand")
-        found = limited(rules, world.tasks("dev")[:1], world)
-    assert set(found.type_step_limits.values()) == {STEPS_WITHOUT_ORACLE}
 
 
 def test_a_world_without_tasks_is_told() -> None:

@@ -34,7 +34,7 @@ def dev_scores(config: RolloutConfig, folder: RunFolder, worlds: int = 1) -> Wat
     """
     if config.per_type <= 0:
         return None
-    rules, tasks = asked_of(EvaluateConfig(**config.model_dump()))
+    rules, tasks = asked_of(EvaluateConfig(**config.model_dump()), folder)
 
     def watch(
         role: Role, tokenizer: StudentTokenizer, form: TextFormat

@@ -28,8 +28,9 @@ from subgoal.evaluation.episode_worker import (
     played_in,
     worlds_of_a_worker,
 )
-from subgoal.evaluation.protocol import Protocol, limited, protocol
+from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
+from subgoal.evaluation.step_limits import StepLimits
 from subgoal.evaluation.summary import (
     EvaluationSummary,
     Students,
@@ -89,8 +90,14 @@ def tasks_of(config: EvaluateConfig) -> list[Task]:
         return _chosen(config, protocol(config.protocol, config.environment), world)
 
 
-def asked_of(config: EvaluateConfig) -> tuple[Protocol, list[Task]]:
+def asked_of(
+    config: EvaluateConfig, folder: RunFolder | None = None
+) -> tuple[Protocol, list[Task]]:
     """Return the rules, with a limit for every task, and the tasks that the configuration plays.
+
+    Args:
+        config: Who plays what.
+        folder: The run folder that knows limits, or learns them.
 
     Raises:
         ConfigInvalid: The protocol or world does not exist.
@@ -99,7 +106,7 @@ def asked_of(config: EvaluateConfig) -> tuple[Protocol, list[Task]]:
     with make(config.environment, **config.options) as world:
         rules = protocol(config.protocol, config.environment)
         tasks = _chosen(config, rules, world)
-        return limited(rules, tasks, world), tasks
+        return StepLimits(folder).filled(rules, tasks, world, config.options), tasks
 
 
 def _chosen(config: EvaluateConfig, rules: Protocol, world: Environment) -> list[Task]:
@@ -137,7 +144,7 @@ def evaluate(
         DataLeak: A student was trained on a task that is to be played.
         ClusterFailed: The cluster cannot be had.
     """
-    rules, tasks = asked_of(config)
+    rules, tasks = asked_of(config, folder)
     kinds, place = _cast(config, released, students or folder / "students")
     needed = any(kind.needs_subgoals for kind in kinds.values())
     subgoals = subgoals_of(config, folder, place) if needed else []

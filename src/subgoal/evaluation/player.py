@@ -13,8 +13,8 @@ from subgoal.environments.pool import Pool
 from subgoal.environments.registry import LOG, make
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
-from subgoal.evaluation.protocol import limited
 from subgoal.evaluation.protocol import protocol as named_protocol
+from subgoal.evaluation.step_limits import StepLimits
 from subgoal.progress import console
 
 
@@ -27,6 +27,7 @@ class Player:
     Args:
         agent: Who plays; its students are loaded at once.
         engine: What computes the students; None: what is fastest here.
+        limits: Knows how long tasks may take, or finds it; None: nothing is known yet.
 
     Attributes:
         agent: As given.
@@ -36,8 +37,13 @@ class Player:
         StudentInvalid: A student is damaged.
     """
 
-    def __init__(self, agent: ReleasedAgent, engine: EngineConfig | None = None) -> None:
-        self.agent = agent
+    def __init__(
+        self,
+        agent: ReleasedAgent,
+        engine: EngineConfig | None = None,
+        limits: StepLimits | None = None,
+    ) -> None:
+        self.agent, self._limits = agent, limits or StepLimits()
         self._shop = AgentShop(agent.folder, (), agent.card.decoding, engine)
         self.factory: MakeAgent = self._shop.factory(agent.card.kind)
         card = agent.card
@@ -70,7 +76,7 @@ class Player:
             rules = named_protocol(protocol or card.protocol, card.environment)
             tasks = world.tasks(rules.split, rules.simplifications)
             chosen = rules.find(tasks, task, variation)
-            rules = limited(rules, [chosen], world)
+            rules = self._limits.filled(rules, [chosen], world, card.options)
         for note in self._shop.strange(card.kind, [chosen]):
             if note not in self._told:
                 console.print(f"Note: {self.agent.name}, {note}", soft_wrap=True)

@@ -6,10 +6,8 @@ file stand in `environments/protocols.toml`. A protocol of your own is a table o
 any file, and is named with it: `my_protocols.toml:short`.
 """
 
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from subgoal.environments import registry
-from subgoal.environments.base import Ability, Environment, Task, has
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
+from subgoal.environments.base import Task
+from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.record import Record
 from subgoal.storage.toml_file import read_toml
 from subgoal.validation import validated
@@ -28,9 +26,6 @@ FILE = "protocols.toml"
 """The file of a world's protocols."""
 DEV = "dev"
 """The protocol that every world has: for every choice and all tuning."""
-ORACLE_PATHS = 5
-"""Train variations of a task type whose oracle paths decide its limit, where a protocol has none:
-the first ones."""
 STEPS_WITHOUT_ORACLE = 100
 """Most agent steps of a task type without oracle paths, where a protocol has no limit."""
 
@@ -71,7 +66,7 @@ class Protocol(Record):
     move_limit: int = Field(default=0, ge=0)
     """Most moves, by the world's own count; 0: no limit."""
     step_limit: int = Field(default=0, ge=0)
-    """Most agent steps (actions sent); 0: by type, as `limited` finds them."""
+    """Most agent steps (actions sent); 0: by type, as `StepLimits` finds them."""
     type_step_limits: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Most agent steps by task type, where they differ; with it only these types are played."""
     scoring: Scoring = Scoring.LAST
@@ -241,28 +236,6 @@ def grouped(types: Iterable[str], environment: str) -> dict[str, list[str]]:
     return {group: ours for group, ours in members.items() if ours}
 
 
-def limited(rules: Protocol, tasks: Sequence[Task], world: Environment) -> Protocol:
-    """Return a protocol with a limit for every task that is played.
-
-    A type for which it has none may take one and a half times the longest of the oracle paths of
-    its first `ORACLE_PATHS` train variations, and at least ten steps more than that.
-
-    Args:
-        rules: The protocol.
-        tasks: What is played.
-        world: Their world; without an oracle a type may take `STEPS_WITHOUT_ORACLE`.
-    """
-    missing = {task.name for task in tasks} - rules.type_step_limits.keys()
-    if rules.step_limit or not missing:
-        return rules
-    known = world.tasks("train", rules.simplifications)
-    found = {
-        name: _limit(world, [task for task in known if task.name == name][:ORACLE_PATHS])
-        for name in sorted(missing)
-    }
-    return rules.model_copy(update={"type_step_limits": {**rules.type_step_limits, **found}})
-
-
 def practice(environment: str, name: str, simplifications: str) -> Protocol:
     """Return the rules of a world's `dev` on all its train variations: to learn from play.
 
@@ -276,15 +249,6 @@ def practice(environment: str, name: str, simplifications: str) -> Protocol:
     """
     changes = {"name": name, "split": "train", "simplifications": simplifications}
     return protocol(DEV, environment).model_copy(update={**changes, "per_type": sys.maxsize})
-
-
-def _limit(world: Environment, tasks: Sequence[Task]) -> int:
-    lengths: list[int] = []
-    for task in tasks if has(world, Ability.ORACLE_PATH) else ():
-        with suppress(EnvironmentFailed):  # it has none for this task
-            lengths.append(len(world.oracle_path(task)))
-    longest = max(lengths, default=0)
-    return max(math.ceil(1.5 * longest), longest + 10) if lengths else STEPS_WITHOUT_ORACLE
 
 
 def _file(environment: str) -> Path:

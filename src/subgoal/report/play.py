@@ -21,8 +21,9 @@ from subgoal.errors import nearest
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.play import MakeAgent, Play, Spectator, play_alone
-from subgoal.evaluation.protocol import Protocol, limited
+from subgoal.evaluation.protocol import Protocol
 from subgoal.evaluation.protocol import protocol as named_protocol
+from subgoal.evaluation.step_limits import StepLimits
 from subgoal.evaluation.tables import label
 from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.replay import Situation, walk
@@ -170,7 +171,8 @@ def watch_agent(
         name, kind = str(agent), agent
         shop = AgentShop(folder / "students", _drawn_from(agent, config, folder), *playing)
     with make_world(config.environment, **config.options) as world:
-        rules = limited(named_protocol(config.protocol, config.environment), [task], world)
+        rules = named_protocol(config.protocol, config.environment)
+        rules = StepLimits(folder).filled(rules, [task], world, config.options)
     with ExitStack() as resources:
         if kind.paid:
             from subgoal.agents.llm.model import model_of

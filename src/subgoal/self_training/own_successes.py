@@ -24,8 +24,9 @@ from subgoal.environments.registry import make
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.evaluate import WORLDS_A_CORE
-from subgoal.evaluation.protocol import Protocol, limited, practice
+from subgoal.evaluation.protocol import Protocol, practice
 from subgoal.evaluation.rollout import rollout
+from subgoal.evaluation.step_limits import StepLimits
 from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.self_training.config import ImproveConfig
@@ -114,7 +115,7 @@ def improve(
         f"students/{role}": weights_file(place)
         for role, place in shop.folders(AgentName.HIERARCHICAL).items()
     }
-    rules, tasks = _asked(config)
+    rules, tasks = _asked(config, folder)
     inputs["annotations"] = held
     with folder.stage("improve", config, inputs, (episodes.path, store.path)) as stage:
         if not stage.complete:
@@ -141,7 +142,7 @@ def _episodes(folder: RunFolder) -> Journal[Episode]:
     return Journal(folder / _EPISODES, Episode, "episodes", lambda one: f"{one.agent} {one.key}")
 
 
-def _asked(config: ImproveConfig) -> tuple[Protocol, list[Task]]:
+def _asked(config: ImproveConfig, folder: RunFolder) -> tuple[Protocol, list[Task]]:
     """Return the rules, and the tasks that are played."""
     chosen: list[Task] = []
     with make(config.environment, **config.options) as world:
@@ -151,7 +152,7 @@ def _asked(config: ImproveConfig) -> tuple[Protocol, list[Task]]:
             mine = [task for task in known if task.name == name]
             count = min(config.per_type, len(mine))
             chosen += [mine[number * len(mine) // count] for number in range(count)]
-        return limited(rules, chosen, world), chosen
+        return StepLimits(folder).filled(rules, chosen, world, config.options), chosen
 
 
 def _play(

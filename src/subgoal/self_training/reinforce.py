@@ -25,7 +25,8 @@ from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import WORLDS_A_CORE, asked_of
-from subgoal.evaluation.protocol import Protocol, limited, practice
+from subgoal.evaluation.protocol import Protocol, practice
+from subgoal.evaluation.step_limits import StepLimits
 from subgoal.progress import Progress
 from subgoal.self_training.anchor import anchors
 from subgoal.self_training.config import ReinforceConfig
@@ -124,8 +125,8 @@ def reinforce(
     }
     inputs = {f"base/{role}": weights_file(place) for role, place in places.items()}
     written = {str(role): students_folder(folder, role) for role in places}
-    curve, dev = rounds_journal(folder), _dev(config)
-    rules, tasks = _asked(config)
+    curve, dev = rounds_journal(folder), _dev(config, folder)
+    rules, tasks = _asked(config, folder)
     with folder.stage("reinforce", config, inputs, (folder / "reinforce",)) as stage:
         if not stage.complete:
             for role, policy in policies.items():
@@ -170,15 +171,15 @@ def _base(config: ReinforceConfig, folder: RunFolder) -> Path:
     return base
 
 
-def _asked(config: ReinforceConfig) -> tuple[Protocol, list[Task]]:
+def _asked(config: ReinforceConfig, folder: RunFolder) -> tuple[Protocol, list[Task]]:
     """Return the rules of the attempts, and all tasks that rounds draw from."""
     with make(config.environment, **config.options) as world:
         rules = practice(config.environment, "reinforce", config.simplifications)
         tasks = rules.select(world.tasks("train", config.simplifications), config.types)
-        return limited(rules, tasks, world), tasks
+        return StepLimits(folder).filled(rules, tasks, world, config.options), tasks
 
 
-def _dev(config: ReinforceConfig) -> tuple[Protocol, Sequence[Task]] | None:
+def _dev(config: ReinforceConfig, folder: RunFolder) -> tuple[Protocol, Sequence[Task]] | None:
     """Return what the average plays on dev; None: nothing."""
     if not config.dev_every:
         return None
@@ -189,7 +190,8 @@ def _dev(config: ReinforceConfig) -> tuple[Protocol, Sequence[Task]] | None:
             protocol=config.dev_protocol,
             types=config.types,
             per_type=config.dev_per_type,
-        )
+        ),
+        folder,
     )
 
 

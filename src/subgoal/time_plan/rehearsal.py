@@ -103,7 +103,7 @@ def _play(
 
     The first half is played while worlds start and code is compiled, and is not counted.
     """
-    rules, whole = asked_of(config)
+    rules, whole = asked_of(config, folder)
     types = len({task.name for task in whole})
     brief = {"per_type": 2, "annotations": config.annotations or source}
     evaluate(config.model_copy(update=brief), folder, worlds, limits)
