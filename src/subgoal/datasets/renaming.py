@@ -9,6 +9,7 @@ part of a name (`flower pot 7`, `inclined plane C`) becomes another. What an ans
 is planned for (the ingredients of a recipe) is renamed as what the task names. All temperatures
 rise or fall by the same number of degrees, and all shares of a way (`52% down the plane`) by the
 same number of percent: what is above or below another stays so, and must be compared to be known.
+In conversations of a log only codes change (`codes`).
 """
 
 import random
@@ -18,7 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
-from subgoal.environments.registry import language
+from subgoal.datasets.codes import other_codes
+from subgoal.environments.registry import LOG, language
 from subgoal.record import of_type
 from subgoal.trajectories.trajectory import Step
 
@@ -146,6 +148,8 @@ def renamed(
         invented: Share of the renamed names that become invented words.
     """
     chance = random.Random(f"{copy}/{one.key}")
+    if one.trajectory.task.environment.startswith(LOG):
+        return _swapped(one, other_codes(one, chance), {})
     exchange = _exchange(one, pool, invented, chance)
     warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
     farther = _farther(one, chance) if chance.random() < _SHARE else 0
