@@ -1,12 +1,20 @@
 """Progress: plain lines, rows of a board, and updates for another process."""
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 from subgoal import progress
-from subgoal.progress import Board, Progress, Update, clock
+from subgoal.errors import EnvironmentFailed
+from subgoal.progress import Board, Progress, Update, clock, kept_in
+from subgoal.record import Record
+from subgoal.storage.run_folder import RunFolder
+
+
+class Nothing(Record):
+    """A configuration without a setting."""
 
 
 @pytest.fixture
@@ -93,3 +101,45 @@ def test_a_clock_runs_on_between_updates(shown, monkeypatch):
         now[0] = 20.0
         work.advance(1)
     assert "0:40 left" in shown.getvalue().splitlines()[0]
+
+
+def test_whoever_watches_from_elsewhere_reads_a_file(tmp_path, shown, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    place = tmp_path / "progress.json"
+
+    def work():
+        return {one["label"]: one for one in json.loads(place.read_text())["work"]}
+
+    with kept_in(place):
+        with Progress("round 1", 10, "episodes") as first:
+            now[0] += 2
+            first.advance(4, note="score 3")
+            assert (work()["round 1"]["done"], work()["round 1"]["left"]) == (4, 3)
+        assert work()["round 1"]["ended"]
+        with Progress("round 2", 10, "episodes"):
+            assert list(work()) == ["round 2"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_that_stops_leaves_how_far_it_came(tmp_path, shown):
+    folder = RunFolder(tmp_path)
+
+    def stop():
+        with folder.stage("collect", Nothing()), Progress("collect", 10, "paths") as work:
+            work.advance(3)
+            raise EnvironmentFailed("the world is gone")
+
+    with pytest.raises(EnvironmentFailed):
+        stop()
+    left = json.loads((tmp_path / ".collect.progress.json").read_text())
+    assert left["work"][0]["done"] == 3
+    with folder.stage("collect", Nothing()) as stage:
+        stage.finish({})
+    assert not (tmp_path / ".collect.progress.json").exists()
+
+
+def test_things_are_counted_when_the_next_is_asked_for(shown):
+    with Progress("texts", 3, "paths") as work:
+        assert list(work.over("abc")) == ["a", "b", "c"]
+    assert "3/3 paths" in shown.getvalue()

@@ -273,6 +273,7 @@ class Run:
         """
         from subgoal.agents.released import released_agent
         from subgoal.evaluation.evaluate import evaluate
+        from subgoal.training.tracking import track
 
         self._change("evaluate", changes)
         ready = released_agent(agent) if isinstance(agent, str | Path) else agent
@@ -281,7 +282,10 @@ class Run:
             console.print(f"Note: {other}", markup=False, soft_wrap=True)
         folder = RunFolder(self.folder.path, restart) if ready or other else self._in(restart)
         config, openai = self.config.evaluate, self.config.annotate.openai
-        return evaluate(config, folder, worlds, limits, cluster, ready, openai=openai)
+        found = evaluate(config, folder, worlds, limits, cluster, ready, openai=openai)
+        scores = {one.agent: one.overall.score.mean for one in found.agents}
+        track(self.config.train, self.folder, f"evaluate-{found.protocol}", config, scores)
+        return found
 
     def assess(self, *, restart: bool = False, **changes: Any) -> "AssessSummary":
         """Ask the students what they would do at every turn of paths that they were not trained on.
@@ -297,9 +301,12 @@ class Run:
         """
         from subgoal.evaluation.offline.assess import assess
         from subgoal.report.assessment import write_assessment
+        from subgoal.training.tracking import track
 
         self._change("assess", changes)
         found = assess(self.config.assess, self._onward(restart), self.config.seed)
+        right = {one.agent: one.overall.exact.mean for one in found.figures.agents}
+        track(self.config.train, self.folder, "assess", self.config.assess, right)
         return write_assessment(found, self.folder)
 
     def improve(

@@ -5,11 +5,14 @@ never as markup, and with each character that would steer the terminal, reorder 
 written as an escape.
 """
 
+import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -19,6 +22,8 @@ from rich.text import Text
 from typing_extensions import override
 
 from subgoal.record import Record
+
+T = TypeVar("T")
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
@@ -87,6 +92,7 @@ console = PlainConsole(stderr=True)
 
 _PLAIN_SECONDS = 10.0
 _RELAY_SECONDS = 0.5
+_FILE_SECONDS = 1.0
 
 
 def clock(seconds: float) -> str:
@@ -233,6 +239,47 @@ def relay_to(send: Callable[[Update], None]) -> None:
     _receiver = send
 
 
+class _ProgressFile:
+    """Keeps how far the work of a stage has come in a file, for whoever watches from elsewhere."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._pieces, self._written = path, dict[str, Update](), 0.0
+
+    def show(self, update: Update) -> None:
+        begun = update.label not in self._pieces
+        if begun:
+            self._pieces = {name: one for name, one in self._pieces.items() if not one.ended}
+        self._pieces[update.label] = update
+        if begun or update.ended or time.monotonic() - self._written >= _FILE_SECONDS:
+            self._written = time.monotonic()
+            pieces = [{**one.model_dump(), "left": one.left} for one in self._pieces.values()]
+            text = json.dumps({"at": round(time.time(), 1), "work": pieces}) + "\n"
+            with suppress(OSError):  # nobody's work stops because nobody can watch it
+                new = self._path.with_suffix(".new")
+                new.write_text(text, encoding="utf-8")
+                new.replace(self._path)
+
+
+_file: _ProgressFile | None = None
+
+
+@contextmanager
+def kept_in(path: Path) -> Generator[None]:
+    """Within the block, keep in a file how far all work of this process has come.
+
+    Args:
+        path: The file, a JSON object: `at`, seconds since 1970, and `work`, a list of what `Update`
+            holds, with the seconds `left`. It is gone when the block has ended well.
+    """
+    global _file  # noqa: PLW0603
+    before, _file = _file, _ProgressFile(path)
+    try:
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        _file = before
+
+
 class Progress:
     """One piece of long work; a context manager.
 
@@ -250,6 +297,7 @@ class Progress:
         self._end: float | None = None
         self._start = time.monotonic()
         self._board = Board() if _receiver is None else _Relay(_receiver)
+        self._file = _file
 
     @property
     def rate(self) -> float:
@@ -271,11 +319,17 @@ class Progress:
             self._end = time.monotonic() + ends
         if note is not None:
             self._note = note
-        self._board.show(self._update())
+        self._show()
+
+    def over(self, things: Iterable[T]) -> Iterator[T]:
+        """Yield things, and count each when the next is asked for."""
+        for one in things:
+            yield one
+            self.advance()
 
     def __enter__(self) -> Self:
         self._board.__enter__()
-        self._board.show(self._update())
+        self._show()
         return self
 
     def __exit__(
@@ -284,10 +338,16 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._board.show(self._update(ended=True))
+        self._show(ended=True)
         self._board.__exit__(kind, error, trace)
 
-    def _update(self, ended: bool = False) -> Update:
+    def _show(self, ended: bool = False) -> None:
+        update = self._update(ended)
+        self._board.show(update)
+        if self._file is not None:
+            self._file.show(update)
+
+    def _update(self, ended: bool) -> Update:
         return Update(
             label=self.label,
             total=self.total,

@@ -4,6 +4,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from subgoal.errors import TrainingFailed
+from subgoal.pipeline import Run
 from subgoal.training.config import Tracker, TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
@@ -18,12 +19,22 @@ CONFIG = TrainingConfig(
 )
 
 
-def test_tensorboard_shows_what_the_log_holds(tmp_path):
-    finetune(causal(), texts(), texts(5, 1), CONFIG, tmp_path, "train both")
-    lines = list(log(tmp_path / "log.jsonl"))
-    events = EventAccumulator(str(tmp_path / "tracking" / "train-both"))
+def scalars(folder):
+    """What TensorBoard shows, read from its own files."""
+    events = EventAccumulator(str(folder))
     events.Reload()
-    for name in ("loss", "rate", "tokens", "dev_loss"):
+    return events
+
+
+def test_tensorboard_shows_what_the_log_holds(tmp_path):
+    played = iter((10.0, 40.0, 20.0))
+    finetune(
+        causal(), texts(), texts(5, 1), CONFIG, tmp_path, "train both", lambda *_: next(played)
+    )
+    lines = list(log(tmp_path / "log.jsonl"))
+    assert [line.score for line in lines if line.score is not None] == [10.0, 40.0, 20.0]
+    events = scalars(tmp_path / "tracking" / "train-both")
+    for name in ("loss", "rate", "tokens", "dev_loss", "score"):
         shown = {one.step: one.value for one in events.Scalars(name)}
         held = {a.step: getattr(a, name) for a in lines if getattr(a, name) is not None}
         assert shown == pytest.approx(held)
@@ -43,3 +54,16 @@ def test_no_tracker_is_loaded_that_was_not_asked_for(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     finetune(causal(), texts(), [], CONFIG.model_copy(update={"trackers": ()}), tmp_path, "x")
     assert "torch.utils.tensorboard" not in sys.modules
+
+
+def test_what_agents_score_is_shown_beside_the_training(tmp_path):
+    tables = {
+        "world": {"environment": "errand"},
+        "evaluate": {"protocol": "test", "per_type": 1, "agents": ["oracle", "random_action"]},
+        "train": {"training": {"trackers": ["tensorboard"]}},
+    }
+    found = Run(tmp_path, tables).evaluate(worlds=1)
+    events = scalars(tmp_path / "tracking" / "evaluate-test")
+    shown = {one.agent: events.Scalars(one.agent)[0].value for one in found.agents}
+    assert shown == pytest.approx({one.agent: one.overall.score.mean for one in found.agents})
+    assert shown["oracle"] == 100

@@ -257,15 +257,16 @@ def _by_free_teacher(
     annotated: list[AnnotatedTrajectory] = []
     failed: list[AnnotationFailure] = []
     teacher.study(paths)
-    for path in paths:
-        try:
-            annotated.append(_of_path(teacher.annotate(path), path))
-        except (TeacherFailed, AnnotationInvalid) as error:
-            failed.append(_failure(path, str(error)))
-        except (KeyboardInterrupt, ConfigInvalid):
-            raise
-        except BaseException as error:  # noqa: BLE001 - anybody's code
-            failed.append(_failure(path, f"the teacher raised {raised(error)}"))
+    with Progress("annotate", len(paths), "paths") as progress:
+        for path in progress.over(paths):
+            try:
+                annotated.append(_of_path(teacher.annotate(path), path))
+            except (TeacherFailed, AnnotationInvalid) as error:
+                failed.append(_failure(path, str(error)))
+            except (KeyboardInterrupt, ConfigInvalid):
+                raise
+            except BaseException as error:  # noqa: BLE001 - anybody's code
+                failed.append(_failure(path, f"the teacher raised {raised(error)}"))
     return annotated, failed
 
 

@@ -196,7 +196,7 @@ def _written(annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None) 
 
 
 def build(
-    annotated: Sequence[AnnotatedTrajectory],
+    annotated: Iterable[AnnotatedTrajectory],
     role: Role,
     config: DatasetConfig,
     tokenizer: StudentTokenizer,

@@ -23,6 +23,7 @@ from subgoal.evaluation.metrics import AgentScores, agent_scores
 from subgoal.evaluation.protocol import Protocol, groups, protocol
 from subgoal.evaluation.tables import score_tables
 from subgoal.plain_text import read_record
+from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
@@ -165,11 +166,19 @@ def summarize(
         for one, two in combinations(episodes, 2)
         if tasks[one] == tasks[two] and by_agent[one].is_like(by_agent[two])
     ]
+    with Progress(f"figures {protocol_name}", len(episodes) + len(pairs), "figures") as progress:
+        scores = [
+            agent_scores(name, e, by_agent[name], seed)
+            for name, e in progress.over(episodes.items())
+        ]
+        comparisons = [
+            compare(episodes[a], episodes[b], by_agent[a], seed) for a, b in progress.over(pairs)
+        ]
     return EvaluationSummary(
         protocol=protocol_name,
         rules=str(rules),
-        agents=tuple(agent_scores(name, e, by_agent[name], seed) for name, e in episodes.items()),
-        comparisons=tuple(compare(episodes[a], episodes[b], by_agent[a], seed) for a, b in pairs),
+        agents=tuple(scores),
+        comparisons=tuple(comparisons),
         cautions=tuple(_cautions(folder, protocol_name, list(episodes))),
         notes=(
             *_count_notes(episodes, rules),

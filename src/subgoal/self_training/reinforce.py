@@ -46,6 +46,7 @@ from subgoal.students.folder import load_student, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
+from subgoal.training.tracking import Tracking
 from subgoal.training.train import students_folder
 
 
@@ -144,7 +145,9 @@ def reinforce(
                 draw = Draw(tasks, config.seed)
                 fixer = _corrector(config, train, folder, policies, rules, tasks)
                 run = Rounds(config, policies, held, fixer, draw, dev, rules, pool)
-                _all_rounds(run, state, folder, curve)
+                trackers, place = train.training.trackers, folder / "reinforce/tracking"
+                with Tracking(trackers, place, "reinforce", config, state.rounds) as tracking:
+                    _all_rounds(run, state, folder, curve, tracking)
             for role, policy in policies.items():
                 save_student(students_folder(folder, role), policy.student)
             outputs = {f"students/{role}": students_folder(folder, role) for role in policies}
@@ -213,7 +216,11 @@ def _corrector(
 
 
 def _all_rounds(
-    run: Rounds, state: ReinforceState, folder: RunFolder, curve: Journal[RoundLine]
+    run: Rounds,
+    state: ReinforceState,
+    folder: RunFolder,
+    curve: Journal[RoundLine],
+    tracking: Tracking,
 ) -> None:
     config = run.config
     best = folder / "reinforce/best"
@@ -223,6 +230,7 @@ def _all_rounds(
             if run.dev and state.rounds % config.dev_every == 0:
                 line = line.model_copy(update={"dev": dev_score(run, *run.dev)})
             curve.append(line)
+            tracking.note(line.round, line.model_dump(exclude={"round"}))
             if line.dev is not None and _best([*curve.by_key().values()]) == line.round:
                 save_checkpoint(best, run.policies, state)
             save_checkpoint(folder / "reinforce/checkpoints", run.policies, state)

@@ -3,6 +3,7 @@
     runs/demo/
       config.toml          the configuration of the last stage that began
       collect.stage.json   what a stage read, wrote and was configured with, and its state
+      .collect.progress.json   how far a stage has come that runs now, see `progress.kept_in`
       trajectories.jsonl.zst, annotations.jsonl.zst, students/, evaluation/, report.html, ...
 
 A stage is one piece of the main job (`collect`, `annotate`, `train`, `evaluate`, `report`). It
@@ -35,7 +36,7 @@ from subgoal.errors import (
     StageBusy,
 )
 from subgoal.machine import made_with
-from subgoal.progress import console
+from subgoal.progress import console, kept_in
 from subgoal.record import Record
 from subgoal.storage.journal import file_digest, remove_leftovers, write_text
 from subgoal.storage.manifest import (
@@ -269,7 +270,8 @@ class RunFolder:
             former = self._keep(self._config)
             start = time.monotonic()
             try:
-                yield stage
+                with kept_in(self / f".{name}.progress.json"):
+                    yield stage
             except BaseException as error:
                 if anew and isinstance(error, Exception) and not isinstance(error, BROKE_OFF):
                     self._put_back(name)

@@ -6,7 +6,8 @@ and a compressed file a ratio that it may not pass; both are far above what real
 
 import gzip
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -54,14 +55,38 @@ def chunks(place: Path | Traversable) -> Generator[bytes]:
         DataCorrupt, zstandard.ZstdError, EOFError, zlib.error, OSError: As `lines`.
     """
     with place.open("rb") as raw:
-        file = cast("IO[bytes]", raw)
-        if place.name.endswith(".zst"):
-            yield from _bounded(_zstd(file), file, str(place))
-        elif place.name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield from _bounded(iter(partial(unpacked.read, _CHUNK), b""), file, str(place))
-        else:
-            yield from iter(partial(file.read, _CHUNK), b"")
+        file, told, before = cast("IO[bytes]", raw), _told, 0
+        for chunk in _unpacked(file, place):
+            yield chunk
+            if told is not None and file.tell() - before >= _CHUNK:
+                told(file.tell() - before)
+                before = file.tell()
+        if told is not None:
+            told(file.tell() - before)
+
+
+_told: Callable[[int], None] | None = None
+
+
+@contextmanager
+def counted(tell: Callable[[int], None]) -> Generator[None]:
+    """Within the block, tell how many bytes of files were read, as they lie on the disk."""
+    global _told  # noqa: PLW0603
+    before, _told = _told, tell
+    try:
+        yield
+    finally:
+        _told = before
+
+
+def _unpacked(file: IO[bytes], place: Path | Traversable) -> Generator[bytes]:
+    if place.name.endswith(".zst"):
+        yield from _bounded(_zstd(file), file, str(place))
+    elif place.name.endswith(".gz"):
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield from _bounded(iter(partial(unpacked.read, _CHUNK), b""), file, str(place))
+    else:
+        yield from iter(partial(file.read, _CHUNK), b"")
 
 
 def unpack_zstd(packed: bytes, source: str, window_log: int) -> bytes:

@@ -361,7 +361,7 @@ class TrainingRun:
     def _write(self, line: LogLine, tracking: Tracking) -> None:
         if self.processes.main:
             self._log.append(line)
-            tracking.note(line)
+            tracking.note(line.step, line.model_dump(exclude={"step"}))
         self._last, self._logged, self._told = line, line.seconds, True
         self._losses.clear()
 

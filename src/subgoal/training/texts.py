@@ -13,7 +13,7 @@ from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
 from subgoal.errors import StudentInvalid, TrainingFailed
-from subgoal.progress import console
+from subgoal.progress import Progress, console
 from subgoal.record import Record
 from subgoal.storage.digests import digest_of
 from subgoal.storage.journal import Journal, file_digest
@@ -128,10 +128,15 @@ class TextShelf:
 
     def _made(self, one: OneStudent) -> tuple[Prepared, Tokens]:
         data = self._data = self._data or _read(self._config, self._store)
-        tokenizer = data.tokens.tokenizer
+        tokenizer, number = data.tokens.tokenizer, len(data.train) + len(data.dev)
+        with Progress(f"texts {one.role}", number, "paths") as progress:
+            train, dev = (
+                build(progress.over(paths), one.role, one.dataset, tokenizer)
+                for paths in (data.train, data.dev)
+            )
         return Prepared(
-            train=build(data.train, one.role, one.dataset, tokenizer),
-            dev=build(data.dev, one.role, one.dataset, tokenizer),
+            train=train,
+            dev=dev,
             tokenizer=tokenizer,
             trained_on=tuple(dict.fromkeys(a.trajectory.task.key for a in data.train)),
             teachers=_teachers(data.train),

@@ -1,7 +1,7 @@
-"""Experiment trackers: the log of a training run, shown by TensorBoard, trackio or W&B."""
+"""Experiment trackers: what a stage measures, shown by TensorBoard, trackio or W&B."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from subgoal.errors import TrainingFailed, install
 from subgoal.record import Record
-from subgoal.training.config import Tracker
-from subgoal.training.log import LogLine
+from subgoal.storage.run_folder import RunFolder
+from subgoal.training.config import Tracker, TrainConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
 class Tracking:
-    """Trackers that follow one training run; a context manager.
+    """Trackers that follow one stage; a context manager.
 
     Args:
         trackers: Which.
         folder: Where their files lie.
-        name: The run's name, such as `train-both`.
-        config: What it is trained with.
+        name: The stage's name, such as `train-both`.
+        config: What decides it.
         step: Where it goes on from.
 
     Raises:
@@ -33,7 +33,7 @@ class Tracking:
     _accelerator: "Accelerator | None" = None
 
     def __init__(
-        self, trackers: Sequence[Tracker], folder: Path, name: str, config: Record, step: int
+        self, trackers: Sequence[Tracker], folder: Path, name: str, config: Record, step: int = 0
     ) -> None:
         if not trackers:
             return
@@ -55,11 +55,11 @@ class Tracking:
             {str(tracker): options[tracker] for tracker in trackers if tracker in options},
         )
 
-    def note(self, line: LogLine) -> None:
-        """Show a line of the log."""
+    def note(self, step: int, values: Mapping[str, object]) -> None:
+        """Show figures of a step; what is no number is left out."""
         if self._accelerator is not None:
-            values = line.model_dump(exclude={"step", "setup"}, exclude_none=True)
-            self._accelerator.log(values, step=line.step)
+            figures = {name: one for name, one in values.items() if isinstance(one, int | float)}
+            self._accelerator.log(figures, step=step)
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +72,25 @@ class Tracking:
     ) -> None:
         for tracker in self._accelerator.trackers if self._accelerator is not None else ():
             tracker.finish()
+
+
+def track(
+    train: TrainConfig, folder: RunFolder, stage: str, config: Record, figures: Mapping[str, object]
+) -> None:
+    """Show what a stage measured in the end, where training is shown.
+
+    Args:
+        train: Names the trackers.
+        folder: The run folder.
+        stage: The stage's name.
+        config: What decides it.
+        figures: Numbers by name; others are left out.
+
+    Raises:
+        TrainingFailed: A tracker's package is missing.
+    """
+    with Tracking(train.training.trackers, folder / "tracking", stage, config) as tracking:
+        tracking.note(0, figures)
 
 
 def _plain(value: object) -> object:

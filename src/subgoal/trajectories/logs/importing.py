@@ -21,6 +21,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.unpacking import counted
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
@@ -193,9 +194,15 @@ def _read(
 ) -> Iterator[Skipped]:
     """Keep the conversations of all files, and yield what is not taken."""
     seen = set[str]()
-    with closing(kept), Progress("import", len(config.files), "files") as progress:
-        for path in config.files:
-            for one in conversations(file_of(path), config.format, seen):
+    files = [file_of(path) for path in config.files]
+    size = sum(file.stat().st_size for file in files) / 1e3
+    with (
+        closing(kept),
+        Progress("import", size, "kB") as progress,
+        counted(lambda read: progress.advance(read / 1e3)),
+    ):
+        for file in files:
+            for one in conversations(file, config.format, seen):
                 if isinstance(one, Skipped):  # what it quotes, and where it cuts it, nobody knows
                     yield one._replace(why="") if redactor else one
                 else:
@@ -204,7 +211,6 @@ def _read(
                         ties[clean.id] = _ties(one, config)
                     kept.append(clean)
                     progress.advance(0, f"{len(seen):,} conversations")
-            progress.advance()
 
 
 def _ties(one: LoggedConversation, config: LogsConfig) -> _Ties:
