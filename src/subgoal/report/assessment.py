@@ -27,6 +27,8 @@ MOST_BYTES = 5_000_000
 """Most bytes of the turns on the page; fewer paths are shown where they would not fit."""
 SHOWN = 1_500
 """Characters of a message that are shown, the middle of longer ones left out."""
+SHOWN_SUBGOAL = 200
+"""The same of a sub-goal that a student set."""
 
 
 class AssessSummary(Summary):
@@ -79,7 +81,7 @@ def assessment_page(found: Assessed, title: str, limit: int = MOST_BYTES) -> str
     return template("assessment.html.j2").render(
         title=storable(title),
         tables=[one for one in parts if isinstance(one, Table)],
-        lines=[one.text for one in parts if isinstance(one, TextLine)],
+        lines=[one for one in parts if isinstance(one, TextLine)],
         chart=chart,
         labels=line_labels(chart),
         width=WIDTH,
@@ -140,7 +142,7 @@ def _written(agent: str, turn: JudgedTurn) -> dict[str, Any]:
     return {
         "agent": agent,
         "text": None if turn.match.exact else answer.action or "",
-        "subgoal": answer.subgoal or "",
+        "subgoal": plain(answer.subgoal or "", SHOWN_SUBGOAL),
         "certainty": certainty,
         "right": turn.match.exact,
         "verdict": _verdict(turn.match, answer.action),

@@ -25,6 +25,7 @@ from subgoal.storage.journal import Journal
 from subgoal.students.build import make_student
 from subgoal.students.card import read_card
 from subgoal.students.config import StudentConfig
+from subgoal.summary import Table
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import MarkTokenizer
 from tests.logged import logged
@@ -102,6 +103,9 @@ def test_the_page_and_the_figures_lie_in_the_run_folder(summary):
     assert EVIL not in page
     assert page.count('class="turn"') == 12
     assert page.count('data-agent="flat"') == 12
+    assert page.count('class="note"') == len(summary.figures.notes)
+    tables = [one for one in summary.parts() if isinstance(one, Table)]
+    assert page.count('<div class="wide table" tabindex="0"') == len(tables)
     assert "http" not in page.replace("http-equiv", "")
     assert Assessment.model_validate_json(summary.json_file.read_bytes()) == summary.figures
 
