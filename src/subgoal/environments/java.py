@@ -101,6 +101,7 @@ class JavaProcess:
         self.pid = self._process.pid
         self._socket: socket.socket | None = None
         self._rest = b""
+        self._received = False
         self._printed = b""
         self._connect()
         self._silence()
@@ -234,8 +235,10 @@ class JavaProcess:
             )
         try:
             deadline = time.monotonic() + timeout
-            connection.settimeout(timeout)
+            if connection.gettimeout() != timeout:  # setting it takes a system call
+                connection.settimeout(timeout)
             connection.sendall(text.encode(errors="replace"))
+            self._received = False
             return [self._read_line(connection, deadline) for _ in range(answers)]
         except TimeoutError as error:
             raise self._failure(f"did not answer within {timeout:g} seconds") from error
@@ -250,13 +253,15 @@ class JavaProcess:
         line, mark, rest = self._rest.partition(b"\n")
         chunks = [line]
         while not mark:
-            if QUICK_ACK is not None:
-                connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
-            # A process that dribbles is as good as one that hangs.
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            if self._received:  # most exchanges are over with what comes first
+                if QUICK_ACK is not None:
+                    connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+                # A process that dribbles is as good as one that hangs.
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
             chunk = connection.recv(1 << 16)
             if not chunk:
                 raise ConnectionResetError
+            self._received = True
             line, mark, rest = chunk.partition(b"\n")
             chunks.append(line)
         self._rest = rest
