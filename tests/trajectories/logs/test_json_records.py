@@ -26,12 +26,15 @@ def read(path) -> list[Any]:
     return list(records(path))
 
 
-@given(held=st.lists(objects, min_size=1, max_size=5), form=st.sampled_from(["lines", "array"]),
+@given(held=st.lists(objects, min_size=1, max_size=5), form=st.sampled_from(["lines", "array", "row"]),
        indent=st.sampled_from([None, 0, 2]))  # fmt: skip
-def test_lines_arrays_and_documents_hold_the_same_records(tmp_path_factory, held, form, indent):
+def test_lines_arrays_and_documents_in_a_row_hold_the_same_records(tmp_path_factory, held, form, indent):
     path = tmp_path_factory.mktemp("logs") / "log.json"
     if form == "lines":
         path.write_text("\n".join(map(json.dumps, held)))
+    elif form == "row":
+        held = [{**one, "n": 1} for one in held]
+        path.write_text("\n".join(json.dumps(one, indent=4) for one in held))
     else:
         path.write_text(json.dumps(held, indent=indent, ensure_ascii=False))
     assert [record.value for record in read(path)] == held
@@ -66,9 +69,15 @@ def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [('[{"a": 1},\n{"a": ', 2), ('[{"a": 1}\n{"a": 2}]', 2), ('[{"a": 1}] x', 1)]
+    ("text", "line"),
+    [
+        ('[{"a": 1},\n{"a": ', 2),
+        ('[{"a": 1}\n{"a": 2}]', 2),
+        ('[{"a": 1}] x', 1),
+        ('{"a":\n1}\n{"a": ', 3),
+    ],
 )
-def test_a_damaged_array_gives_what_stands_before_the_damage(tmp_path, text, line):
+def test_damage_gives_what_stands_before_the_damage(tmp_path, text, line):
     (tmp_path / "log.json").write_text(text)
     first, second = read(tmp_path / "log.json")
     assert first == Located(1, {"a": 1})

@@ -1,4 +1,4 @@
-"""JSON records out of a file of any size: one a line, one array of them, or one document.
+"""JSON records out of a file of any size: one a line, an array of them, or documents in a row.
 
 A file is read piece by piece, so memory holds one record and not the file. What cannot be read is
 said with its line, and reading goes on behind it where lines tell records apart.
@@ -43,7 +43,8 @@ def records(path: Path) -> Generator[Located | Damaged]:
     """Read the JSON records of a file.
 
     Args:
-        path: JSON lines, an array of records, or one record; `.gz` and `.zst` are unpacked.
+        path: JSON lines, an array of records, or records of many lines, one after another, as
+            OpenTelemetry's console exporter prints them; `.gz` and `.zst` are unpacked.
 
     Yields:
         Records in order, and what is none.
@@ -54,15 +55,15 @@ def records(path: Path) -> Generator[Located | Damaged]:
     match _shape(path):
         case _Shape.ARRAY:
             yield from _array(path)
-        case _Shape.DOCUMENT:
-            yield _document(path)
+        case _Shape.DOCUMENTS:
+            yield from _documents(path)
         case _Shape.LINES:
             yield from _lines(path)
 
 
 class _Shape(Enum):
     ARRAY = auto()
-    DOCUMENT = auto()
+    DOCUMENTS = auto()
     LINES = auto()
 
 
@@ -79,7 +80,7 @@ def _shape(path: Path) -> _Shape:
     if start == "[" and (len(two) == 1 or not whole):
         return _Shape.ARRAY
     if start == "{" and not whole and not (two[1:] and two[1].startswith(b"{")):
-        return _Shape.DOCUMENT
+        return _Shape.DOCUMENTS
     return _Shape.LINES
 
 
@@ -108,17 +109,13 @@ def _lines(path: Path) -> Iterator[Located | Damaged]:
             yield Damaged(number, f"no JSON ({error})")
 
 
-def _document(path: Path) -> Located | Damaged:
-    size, parts = 0, list[bytes]()
-    for chunk in chunks(path):
-        size += len(chunk)
-        if size > LONGEST_LINE:
-            return Damaged(1, f"a record of more than {LONGEST_LINE:,} bytes")
-        parts.append(chunk)
-    try:
-        return Located(1, json.loads(b"".join(parts)))
-    except (ValueError, RecursionError) as error:
-        return Damaged(1, f"no JSON ({error})")
+def _documents(path: Path) -> Iterator[Located | Damaged]:
+    """Read values that follow each other; what follows a damaged one cannot be told."""
+    reader = _Reader(path)
+    while reader.left():
+        yield (one := _next(reader))
+        if isinstance(one, Damaged):
+            return
 
 
 def _array(path: Path) -> Iterator[Located | Damaged]:
@@ -126,11 +123,8 @@ def _array(path: Path) -> Iterator[Located | Damaged]:
     reader = _Reader(path)
     reader.skip("[")
     while not reader.at("]"):
-        line = reader.line
-        try:
-            yield Located(line, reader.value())
-        except (ValueError, RecursionError) as error:
-            yield Damaged(line, f"no JSON ({error}); what follows it is lost")
+        yield (one := _next(reader))
+        if isinstance(one, Damaged):
             return
         if not reader.skip(",") and not reader.at("]"):
             yield Damaged(reader.line, "the array ends too early; what follows is lost")
@@ -138,6 +132,14 @@ def _array(path: Path) -> Iterator[Located | Damaged]:
     reader.skip("]")
     if reader.left():
         yield Damaged(reader.line, "something follows the array")
+
+
+def _next(reader: "_Reader") -> Located | Damaged:
+    line = reader.line
+    try:
+        return Located(line, reader.value())
+    except (ValueError, RecursionError) as error:
+        return Damaged(line, f"no JSON ({error}); what follows it is lost")
 
 
 class _Reader:
