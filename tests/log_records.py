@@ -114,6 +114,49 @@ def openinference_record(one):
     return {"context": {"trace_id": "t", "span_id": one.id}, "attributes": held}
 
 
+def anthropic_record(one):
+    """A request of Anthropic's: calls and results are blocks, results are the user's."""
+    system, *said = one.messages
+    return {"id": one.id, "system": system.text, "messages": [_blocks(turn) for turn in said]}
+
+
+def _blocks(said):
+    if said.author is Author.TOOL:
+        block = {"type": "tool_result", "tool_use_id": said.answers, "content": said.text}
+        return {"role": "user", "content": [block]}
+    blocks = [
+        *([{"type": "thinking", "thinking": said.thought}] if said.thought else []),
+        *([{"type": "text", "text": said.text}] if said.text else []),
+        *(
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+            for call in said.calls
+        ),
+    ]
+    return {"role": str(said.author), "content": blocks}
+
+
+def responses_record(one):
+    """A request of OpenAI's Responses: what is thought, said and called are items."""
+    system, *said = one.messages
+    items = [item for turn in said for item in _items(turn)]
+    return {"id": one.id, "instructions": system.text, "input": items}
+
+
+def _items(said):
+    if said.author is Author.TOOL:
+        yield {"type": "function_call_output", "call_id": said.answers, "output": said.text}
+        return
+    if said.thought:
+        summary = [{"type": "summary_text", "text": said.thought}]
+        yield {"type": "reasoning", "id": "r", "summary": summary}
+    if said.text or not said.calls:
+        yield {"type": "message", "role": str(said.author), "content": said.text}
+    for call in said.calls:
+        given = json.dumps(call.arguments)
+        what = {"name": call.name, "arguments": given}
+        yield {"type": "function_call", "id": f"f{call.id}", "call_id": call.id, **what}
+
+
 def verifiers_record(one):
     said = written(one, [], LogForm.MESSAGES)["messages"]
     turns = (place for place, message in enumerate(said) if message["role"] == "assistant")
@@ -202,5 +245,7 @@ RECORDS = {  # the format, how a record is written, and what of a conversation i
     "swe-agent": ("swe-agent", swe_record, for_swe),
     "sharegpt": ("sharegpt", sharegpt_record, for_sharegpt),
     "otel": ("otel", otel_record, unlearned),
+    "anthropic": ("messages", anthropic_record, unlearned),
+    "responses": ("responses", responses_record, unlearned),
     "openinference": ("otel", openinference_record, unlearned),
 }

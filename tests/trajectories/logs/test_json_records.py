@@ -26,9 +26,12 @@ def read(path) -> list[Any]:
     return list(records(path))
 
 
-@given(held=st.lists(objects, min_size=1, max_size=5), form=st.sampled_from(["lines", "array", "row"]),
-       indent=st.sampled_from([None, 0, 2]))  # fmt: skip
-def test_lines_arrays_and_documents_in_a_row_hold_the_same_records(tmp_path_factory, held, form, indent):
+@given(
+    held=st.lists(objects, min_size=1, max_size=5),
+    form=st.sampled_from(["lines", "array", "row"]),
+    indent=st.sampled_from([None, 0, 2]),
+)
+def test_lines_arrays_and_documents_hold_the_same_records(tmp_path_factory, held, form, indent):
     path = tmp_path_factory.mktemp("logs") / "log.json"
     if form == "lines":
         path.write_text("\n".join(map(json.dumps, held)))

@@ -19,7 +19,8 @@ Subgoals = Sequence[tuple[str, int]]
 
 VERSION = "ATIF-v1.7"
 """The version of ATIF that is written."""
-_TAKEN = {"id", "messages", "tools", "functions", "request", "response", "choices", "role", "from"}
+_REQUEST = ("tools", "functions", "request", "response", "choices", "role", "from")
+_TAKEN = {"id", "messages", "system", *_REQUEST}
 _ROOT = ("session_id", "agent", "notes", "final_metrics", "continued_trajectory_ref")
 _SOURCES = {author: source for source, author in SOURCES.items()}
 

@@ -25,7 +25,7 @@ from subgoal.trajectories.logs.formats.base import (
     table,
     tools,
 )
-from subgoal.trajectories.logs.formats.openai_messages import content
+from subgoal.trajectories.logs.formats.message_parts import content
 
 SOURCES = {"system": Author.SYSTEM, "user": Author.USER, "agent": Author.ASSISTANT}
 """Who wrote a step."""

@@ -1,8 +1,10 @@
-"""OpenAI's messages: what most agents send to a model, and what fine-tuning files hold.
+"""Messages as OpenAI and Anthropic have them: what most agents send, and what fine-tuning needs.
 
 A record is an object with `messages` (and `tools`), a bare array of messages, or a logged request
-with its response (`request.messages`, `response.choices`). Source: the API reference of OpenAI's
-chat completions, and its guide to fine-tuning (`weight`).
+with its response (`request.messages`, `response.choices`; `response.content` of Anthropic, whose
+messages hold calls and results as blocks, and whose `system` stands beside them). Sources: the API
+references of OpenAI's chat completions and of Anthropic's messages, and OpenAI's guide to
+fine-tuning (`weight`).
 """
 
 from collections.abc import Iterator
@@ -10,18 +12,22 @@ from typing import Any
 
 from typing_extensions import override
 
-from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
+from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import (
     LogFormat,
     SkipKind,
     Unreadable,
     call,
     identity,
-    parsed,
     rest,
     rows,
     table,
     tools,
+)
+from subgoal.trajectories.logs.formats.message_parts import (
+    called,
+    content,
+    parts_of,
 )
 
 AUTHORS = {
@@ -33,7 +39,7 @@ AUTHORS = {
     "function": Author.TOOL,  # the form before tools
 }
 """Who has which role."""
-_REQUEST = ("request", "response", "choices")
+_REQUEST = ("id", "messages", "tools", "functions", "request", "response", "choices")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -51,11 +57,16 @@ class OpenAIMessages(LogFormat):
     def read(self, record: Any) -> Iterator[LoggedConversation]:
         whole = table(record)
         request = table(whole.get("request")) or whole
+        read = [message for one in _messages(record) for message in messages(one)]
+        told = request.get("system")
+        apart = isinstance(told, str | list) and Author.SYSTEM not in {one.author for one in read}
+        system = [Message(author=Author.SYSTEM, text=content(told))] if apart else []
+        taken = (*_REQUEST, "system") if apart else _REQUEST
         yield LoggedConversation(
             id=identity(whole.get("id")),
-            messages=tuple(map(message, _messages(record))),
+            messages=(*system, *read),
             tools=tools(request.get("tools") or request.get("functions")),
-            fields=rest(whole, "id", "messages", "tools", "functions", *_REQUEST),
+            fields=rest(whole, *taken),
         )
 
 
@@ -66,11 +77,13 @@ def _messages(record: Any) -> list[Any]:
     request = table(whole.get("request")) or whole
     response = table(whole.get("response")) or whole
     answers = [table(one).get("message") for one in rows(response.get("choices"))[:1]]
+    if "role" in response and "content" in response:
+        answers = [response]
     return [*rows(request.get("messages")), *answers]
 
 
-def message(record: Any) -> Message:
-    """Read one message.
+def messages(record: Any) -> Iterator[Message]:
+    """Read one message, of which those of Anthropic's users may hold results of calls as well.
 
     Args:
         record: With `role`, and what that role has: `content`, `tool_calls`, `tool_call_id`.
@@ -78,55 +91,42 @@ def message(record: Any) -> Message:
     Raises:
         Unreadable: It is none.
     """
+    read, results = _read(record)
+    yield from results
+    if read.text or not results:
+        yield read
+
+
+def message(record: Any) -> Message:
+    """Read one message of OpenAI's.
+
+    Args:
+        record: As `messages` takes it.
+
+    Raises:
+        Unreadable: It is none.
+    """
+    return _read(record)[0]
+
+
+def _read(record: Any) -> tuple[Message, list[Message]]:
     held = table(record)
     author = AUTHORS.get(str(held.get("role")))
     if author is None:
         raise Unreadable(SkipKind.MESSAGE, f"the role {held.get('role')!r}")
-    called = [_call(one) for one in rows(held.get("tool_calls"))]
+    calls = [called(one) for one in rows(held.get("tool_calls"))]
     old = table(held.get("function_call"))
     if old:
-        called.append(call(old.get("name"), old.get("arguments")))
+        calls.append(call(old.get("name"), old.get("arguments")))
+    parts, refused = parts_of(rows(held.get("content"))), content(held.get("refusal"))
     thoughts = (content(held.get(name)) for name in _THOUGHTS)
-    return Message(
+    read = Message(
         author=author,
-        text=content(held.get("content")) or content(held.get("refusal")),
-        thought=next(filter(None, thoughts), ""),
-        calls=tuple(called),
+        text=parts.text if any(parts) else content(held.get("content")) or refused,
+        thought=next(filter(None, (*thoughts, parts.thought)), ""),
+        calls=(*parts.calls, *calls),
         answers=identity(held.get("tool_call_id")),
         name=identity(held.get("name")),
         learned=held.get("weight") != 0,
     )
-
-
-def _call(record: Any) -> Call:
-    held = table(parsed(record))  # some data sets keep each call as a text
-    what = table(held.get("function")) or held
-    return call(what.get("name"), what.get("arguments"), held.get("id"))
-
-
-def content(value: Any) -> str:
-    """Return a content as text: a string, nothing, or parts of which some are text.
-
-    Args:
-        value: The content; a part that is no text is said in brackets, such as `[image_url]`.
-
-    Raises:
-        Unreadable: It is none of these.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise Unreadable(SkipKind.MESSAGE, f"the content {str(value)[:60]!r}")
-    return "".join(map(_part, rows(value)))
-
-
-def _part(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    held = table(value)
-    text = held.get("text") or held.get("refusal")
-    if isinstance(text, str):
-        return text
-    return "" if "text" in held else f"[{held.get('type', 'part')}]"
+    return read, parts.results

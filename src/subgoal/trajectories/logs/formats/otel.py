@@ -1,7 +1,8 @@
 """Spans of OpenTelemetry: its GenAI conventions, OpenInference, and OpenLLMetry's older names.
 
 A record is a line of OTLP in JSON (`resourceSpans`, or `resourceLogs` with events), or one span as
-SDKs print it (`context.trace_id`, `attributes`). A span that calls a model has the whole history:
+SDKs print it (`context.trace_id`, `attributes`), or one event. Events of a span may stand in many
+records; its last is `gen_ai.choice`. A span that calls a model has the whole history:
 
 - `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions` (objects or
   JSON; on the span or on the event `gen_ai.client.inference.operation.details`);
@@ -15,26 +16,32 @@ semantic-conventions-genai) with its JSON schemas and model/gen-ai/deprecated;
 spec/{semantic_conventions,llm_spans,tool_calling}.md of Arize-ai/openinference.
 """
 
-import json
-from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from typing_extensions import override
 
-from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
+from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import (
     LogFormat,
     SkipKind,
+    Skipped,
     Unreadable,
-    call,
     identity,
     parsed,
     rows,
     table,
     tools,
 )
-from subgoal.trajectories.logs.formats.openai_messages import AUTHORS, content
+from subgoal.trajectories.logs.formats.message_parts import (
+    as_text,
+    called,
+    content,
+    joined,
+    parts_of,
+)
+from subgoal.trajectories.logs.formats.openai_messages import AUTHORS
 from subgoal.trajectories.logs.formats.span_attributes import (
     attributes,
     found,
@@ -43,16 +50,29 @@ from subgoal.trajectories.logs.formats.span_attributes import (
     plain,
     tree,
 )
+from subgoal.trajectories.logs.json_records import Located
 
-_ALIASES = {"model": "assistant", "ai": "assistant", "bot": "assistant", "human": "user"}
+_SMOLAGENTS_CALL = "tool-call"
+_ALIASES = {
+    "model": "assistant",
+    "ai": "assistant",
+    "bot": "assistant",
+    _SMOLAGENTS_CALL: "assistant",
+    "human": "user",
+    "tool-response": "user",  # of all calls together
+}
 _CALLS_OF_MODELS = {"", "chat", "generate_content", "text_completion", "LLM"}
+_ANSWER = "gen_ai.choice"
 _EVENTS = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
-    "gen_ai.choice": "assistant",
+    _ANSWER: "assistant",
 }
+_EVENT = {"body", "event_name"}
+_WAITING = 1000
+"""So many spans may wait for their answer at most; some failed and have none."""
 _INPUTS = ("gen_ai.input.messages", "llm.input_messages", "gen_ai.prompt")
 _OUTPUTS = ("gen_ai.output.messages", "llm.output_messages", "gen_ai.completion")
 _TOOLS = ("gen_ai.tool.definitions", "llm.tools", "llm.request.functions")
@@ -74,26 +94,71 @@ class OTel(LogFormat):
 
     @override
     def read(self, record: Any) -> Iterator[LoggedConversation | Unreadable]:
-        for span in _spans(table(record)):
-            try:
-                yield _conversation(span)
-            except Unreadable as why:
-                yield why
+        for _, whole in _gathered([Located(0, record)]):
+            for span in _spans(whole):
+                try:
+                    yield _conversation(span)
+                except Unreadable as why:
+                    yield why
+
+    @override
+    def conversations(
+        self, records: Iterable[Located], file: str
+    ) -> Iterator[LoggedConversation | Skipped]:
+        return super().conversations(_gathered(records), file)
+
+
+def _gathered(records: Iterable[Located]) -> Iterator[Located]:
+    """Yield records, with the events of a span gathered until its answer has come."""
+    waiting = dict[tuple[str, str], tuple[int, list[dict[str, Any]]]]()
+    for line, value in records:
+        whole = table(value)
+        if "resourceSpans" in whole or not ("resourceLogs" in whole or _EVENT & whole.keys()):
+            yield Located(line, whole)
+        for event in _events(whole):
+            number = _id(event, "trace"), _id(event, "span")
+            first, told = waiting.pop(number, (line, list[dict[str, Any]]()))
+            told.append(event)
+            name = _name(event)
+            if name in _EVENTS and name != _ANSWER:
+                waiting[number] = first, told
+            else:
+                yield _told(first, told)
+            if len(waiting) > _WAITING:
+                yield _told(*waiting.pop(next(iter(waiting))))
+    for first, told in waiting.values():
+        yield _told(first, told)
+
+
+def _told(line: int, events: list[dict[str, Any]]) -> Located:
+    number = {f"{of}Id": _id(events[0], of) for of in ("trace", "span")}
+    return Located(line, {**number, "attributes": [], "events": events})
+
+
+def _events(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if _EVENT & whole.keys():  # as an SDK prints it
+        yield whole
+    for resource in rows(whole.get("resourceLogs")):
+        for scope in rows(table(resource).get("scopeLogs")):
+            yield from map(table, rows(table(scope).get("logRecords")))
+
+
+def _name(event: dict[str, Any]) -> str:
+    """Return what an event is called, by today's names and by older ones."""
+    held = event.get("attributes")
+    pairs = (table(one) for one in rows(held))
+    named = {identity(one.get("key")): table(one.get("value")).get("stringValue") for one in pairs}
+    older = {**named, **table(held)}.get("event.name")
+    newer = event.get("eventName") or event.get("event_name") or event.get("name")
+    return identity(newer or older)
 
 
 def _spans(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if not {"resourceSpans", "resourceLogs"} & whole.keys():
+    if "resourceSpans" not in whole:
         yield tree(whole)
     for resource in rows(whole.get("resourceSpans")):
         for scope in rows(table(resource).get("scopeSpans")):
             yield from map(table, rows(table(scope).get("spans")))
-    called = defaultdict[str, list[dict[str, Any]]](list)
-    for resource in rows(whole.get("resourceLogs")):
-        for scope in rows(table(resource).get("scopeLogs")):
-            for event in map(table, rows(table(scope).get("logRecords"))):
-                called[_id(event, "span")].append(event)
-    for events in called.values():
-        yield {**events[0], "attributes": [], "events": events}
 
 
 def _id(span: dict[str, Any], of: str) -> str:
@@ -107,13 +172,13 @@ def _conversation(span: dict[str, Any]) -> LoggedConversation:
     name = identity(span.get("name") or kind)
     if identity(kind) not in _CALLS_OF_MODELS:
         raise Unreadable(SkipKind.SPAN, name)
-    asked, answered = _first(held, _INPUTS), _first(held, _OUTPUTS)[:1]  # of several choices one
+    asked, answered = _first(held, _INPUTS), _answered(held)
     if not (asked or answered):
         asked = told
-    messages = [message for one in [*asked, *answered] for message in _messages(one)]
+    messages = joined(message for one in [*asked, *answered] for message in _messages(one))
     if not messages:
         raise Unreadable(SkipKind.SPAN, name)
-    system = _parts(listed(found(held, "gen_ai.system_instructions"))).text
+    system = parts_of(listed(found(held, "gen_ai.system_instructions"))).text
     if system:
         messages.insert(0, Message(author=Author.SYSTEM, text=system))
     trace = _id(span, "trace")
@@ -130,15 +195,24 @@ def _conversation(span: dict[str, Any]) -> LoggedConversation:
 def _held(span: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the attributes of a span and its events, and the messages that are events."""
     held, told = attributes(span.get("attributes")), list[dict[str, Any]]()
-    for event in map(table, rows(parsed(span.get("events")))):
-        more = attributes(event.get("attributes"))
-        name = identity(event.get("eventName") or event.get("name") or found(more, "event.name"))
+    events = rows(parsed(span.get("events")))
+    older = [{"attributes": one} for one in rows(parsed(held.pop("events", None)))]  # Pydantic AI
+    for event in map(table, [*events, *older]):
+        more, name = attributes(event.get("attributes")), _name(event)
         body = table(plain(event.get("body"))) or table(parsed(found(more, "gen_ai.event.content")))
         if name in _EVENTS:
             told.append({"role": _EVENTS[name], **more, **tree(body)})
         else:
             merge(held, {"gen_ai": table(more.get("gen_ai"))})
     return held, told
+
+
+def _answered(held: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the answer: of several choices one, of the items of a response all."""
+    answers = _first(held, _OUTPUTS)
+    asked = table(parsed(found(held, "llm.invocation_parameters")))
+    items = found(held, "llm.output_messages") and asked.get("n", 1) == 1
+    return answers if items else answers[:1]
 
 
 def _first(held: dict[str, Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -165,13 +239,6 @@ def _rest(held: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-class _Parts(NamedTuple):
-    text: str
-    thought: str
-    calls: list[Call]
-    results: list[Message]
-
-
 def _messages(record: dict[str, Any]) -> Iterator[Message]:
     """Yield the messages of one record: results of calls may stand together, or in a user's."""
     held = {**record, **table(record.get("message"))}
@@ -180,14 +247,16 @@ def _messages(record: dict[str, Any]) -> Iterator[Message]:
     if author is None:
         raise Unreadable(SkipKind.MESSAGE, f"the role {role!r}")
     said = held.get("content")
-    parts = _parts(listed(held.get("parts")) or listed(held.get("contents")) or _in_parts(said))
-    text = parts.text if any(parts) else _text(said)
+    parts = parts_of(listed(held.get("parts")) or listed(held.get("contents")) or _in_parts(said))
+    text = parts.text if any(parts) else as_text(said)
     yield from parts.results
     if author is Author.TOOL and not parts.results:
         number = identity(held.get("tool_call_id") or held.get("id"))
         yield Message(author=author, text=text, answers=number, name=identity(held.get("name")))
     elif author is not Author.TOOL and (text or parts.calls or not parts.results):
-        calls = [*parts.calls, *map(_call, listed(held.get("tool_calls")))]
+        calls = [*parts.calls, *map(called, listed(held.get("tool_calls")))]
+        if role == _SMOLAGENTS_CALL and not calls:
+            text, calls = "", [*map(called, _spelled(text))]
         thought = parts.thought or content(held.get("reasoning_content"))
         yield Message(author=author, text=text, thought=thought, calls=tuple(calls))
 
@@ -198,43 +267,9 @@ def _in_parts(said: Any) -> list[dict[str, Any]]:
     return parts if all(isinstance(one.get("type"), str) for one in parts) else []
 
 
-def _parts(parts: list[dict[str, Any]]) -> _Parts:
-    texts, thoughts = list[str](), list[str]()
-    calls, results = list[Call](), list[Message]()
-    for part in parts:
-        one = table(part.get("message_content")) or part
-        said = next((one[key] for key in ("content", "text", "thinking") if key in one), None)
-        match one.get("type"):
-            case "text":
-                texts.append(_text(said))
-            case "reasoning" | "thinking":
-                thoughts.append(_text(said))
-            case "tool_call" | "tool_use":
-                calls.append(_call(part if "tool_call" in part else one))
-            case "tool_call_response" | "tool_result":
-                results.append(_result(one))
-            case other:
-                texts.append(f"[{other}]")
-    return _Parts("".join(texts), "\n".join(thoughts), calls, results)
-
-
-def _call(record: dict[str, Any]) -> Call:
-    held = table(record.get("tool_call")) or record
-    what = table(held.get("function")) or held
-    return call(what.get("name"), what.get("arguments", what.get("input")), held.get("id"))
-
-
-def _result(part: dict[str, Any]) -> Message:
-    answer = next((part[key] for key in ("response", "result", "content") if key in part), None)
-    number = identity(part.get("id") or part.get("tool_use_id"))
-    return Message(author=Author.TOOL, text=_text(answer), answers=number)
-
-
-def _text(value: Any) -> str:
-    """Return a text as it is, the text of parts, and any other value as JSON."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    parts = rows(value)
-    if parts and all(table(one).get("type") == "text" for one in parts):
-        return content(value)
-    return json.dumps(value, ensure_ascii=False)
+def _spelled(text: str) -> list[Any]:
+    """Return calls as smolagents repeats them to the model, as a Python list in a text."""
+    try:
+        return list(rows(ast.literal_eval(text.partition("\n")[2])))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise Unreadable(SkipKind.ARGUMENTS, f"those of {text[:60]!r}") from None

@@ -26,7 +26,7 @@ from subgoal.trajectories.logs.formats.base import (
     table,
     tools,
 )
-from subgoal.trajectories.logs.formats.openai_messages import content
+from subgoal.trajectories.logs.formats.message_parts import content
 
 _AUTHORS = {
     "system": Author.SYSTEM,

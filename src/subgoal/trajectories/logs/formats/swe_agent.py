@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import LogFormat, identity, rest, rows, table
-from subgoal.trajectories.logs.formats.openai_messages import content, message
+from subgoal.trajectories.logs.formats.message_parts import content
+from subgoal.trajectories.logs.formats.openai_messages import message
 
 
 class SWEAgent(LogFormat):
