@@ -94,7 +94,7 @@ class Spent(Record):
 class Hearer(Protocol):
     """What is told of an episode as it goes on, and remembers it in its own form."""
 
-    def open(self, description: str, now: View) -> None:
+    def open(self, description: str, now: View, tools: str = "") -> None:
         """Hear the beginning."""
         ...
 

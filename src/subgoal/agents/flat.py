@@ -35,7 +35,7 @@ class FlatAgent(Agent):
     def begin(self, opening: Observation, world: Surroundings) -> None:
         self._world = world
         seen = Seen(opening.look, opening.inventory)
-        self._seat.context.open(opening.task.description, seen)
+        self._seat.context.open(opening.task.description, seen, opening.task.tools)
 
     @override
     def act(self) -> Turn:

@@ -125,7 +125,7 @@ class HierarchicalAgent(Agent):
         self._world = world
         seen = Seen(opening.look, opening.inventory)
         for seat in self._readers:
-            seat.context.open(opening.task.description, seen)
+            seat.context.open(opening.task.description, seen, opening.task.tools)
 
     @override
     def act(self) -> Turn:

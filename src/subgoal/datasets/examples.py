@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
-from subgoal.environments.registry import language
+from subgoal.environments.registry import LOG, language
 from subgoal.errors import ConfigInvalid
 from subgoal.record import DEFAULT, of_type
 from subgoal.text.conditions import with_reasons
@@ -26,6 +26,7 @@ from subgoal.text.format import (
     Role,
     Text,
     TextFormat,
+    Turns,
     plain,
     spelled,
 )
@@ -175,10 +176,28 @@ def long_turns(
         form: The text format.
     """
     written = _written(annotated, form)
-    sizes = {text: len(tokenizer.words(text)) + 1 for text in written}  # and its end
+    spelled_out = {text: tokenizer.words(tokenizer.spelled(text)) for text in written}
+    sizes = {text: len(ids) + 1 for text, ids in spelled_out.items()}  # and its end
     long = [text for text, size in sizes.items() if size > form.turn]
     text = max(sizes, key=lambda text: (sizes[text], text), default="")
     return LongTurns(len(long), len(long) / max(1, len(written)), sizes.get(text, 0), text)
+
+
+def cut_answers(
+    annotated: Iterable[AnnotatedTrajectory], form: TextFormat
+) -> tuple[int, int, float]:
+    """Return of how many answers the middle is left out (`cut`), of how many, and which share.
+
+    Args:
+        annotated: The paths.
+        form: The text format.
+
+    Returns:
+        Answers that are cut, all answers, and the share of all their characters that is left out.
+    """
+    sizes = [len(step.observation) for one in annotated for step in one.trajectory.steps]
+    over = [size - form.answer for size in sizes if form.answer and size > form.answer]
+    return len(over), len(sizes), sum(over) / max(1, sum(sizes))
 
 
 def _written(annotated: Iterable[AnnotatedTrajectory], form: TextFormat | None) -> set[str]:
@@ -234,6 +253,12 @@ def _context(
 ) -> Context:
     world = one.trajectory.task.environment
     spoken = language(world)
+    if config.turns in {Turns.CHAT, Turns.MESSAGES}:
+        fitting = Turns.MESSAGES if world.startswith(LOG) else Turns.CHAT
+        if config.turns is not fitting:
+            raise ConfigInvalid(
+                f"train.dataset.turns = '{config.turns}' does not go with {world}; set '{fitting}'"
+            )
     if config.actions is ActionForm.FUNCTIONAL and not spoken.forms:
         raise ConfigInvalid(
             f"train.dataset.actions = '{config.actions}': the language of world '{world}' has no "

@@ -19,6 +19,7 @@ from subgoal.datasets.examples import Example
 from subgoal.errors import ExportFailed, install
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
+from subgoal.text.tokenizers.messages import MessageTokenizer
 
 _ROWS = 1000
 """Rows that are held in memory."""
@@ -68,7 +69,8 @@ def write_parquet(
     rows: dict[str, int] = {}
     for split, examples in splits.items():
         for kind, make in (("messages", conversation), ("turns", turns)):
-            if examples:
+            # a log's conversations are messages already: `export --to messages`
+            if examples and not (kind == "messages" and isinstance(tokenizer, MessageTokenizer)):
                 name = f"{role}/{kind}/{split}.parquet"
                 made = (row for one in examples for row in make(one, role, tokenizer))
                 rows[name] = _write(folder / name, made)

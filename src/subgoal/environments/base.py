@@ -59,6 +59,8 @@ class Task(Record):
     """The world's simplification setting, such as `easy`; empty for the plain world."""
     description: str = ""
     """What the agent is told to do; empty until the task was loaded once."""
+    tools: str = ""
+    """Of a log: descriptions of the agent's tools, a JSON list as chat templates take it."""
 
     @property
     def key(self) -> str:

@@ -142,6 +142,10 @@ def _tokenizer(folder: Path, turns: Turns) -> StudentTokenizer:
             return MarkTokenizer.load(folder)
         case Turns.CHAT:
             return ChatTokenizer.load(folder)
+        case Turns.MESSAGES:
+            from subgoal.text.tokenizers.messages import MessageTokenizer
+
+            return MessageTokenizer.load(folder)
         case Turns.WORDS:
             from subgoal.text.tokenizers.words import WordTokenizer
 

@@ -22,15 +22,20 @@ def check_form(form: TextFormat, encoder_decoder: bool, pretrained: bool) -> Non
         )
     if not encoder_decoder and form.turns is Turns.WORDS:
         raise ConfigInvalid(
-            "train.dataset.turns = 'words' is for encoder-decoder students; set it to 'marks' or "
-            "'chat'"
+            "train.dataset.turns = 'words' is for encoder-decoder students; set it to 'marks', "
+            "'chat' or 'messages'"
         )
     if form.turns is Turns.WORDS and form.rendering is not RenderingName.WINDOW:
         raise ConfigInvalid(
             f"train.dataset.turns = 'words' does not go with rendering = '{form.rendering}'; set "
             "that to 'window'"
         )
-    if form.turns is Turns.CHAT and not pretrained:
+    if form.turns is Turns.MESSAGES and form.rendering is not RenderingName.TRANSCRIPT:
+        raise ConfigInvalid(
+            "train.dataset.turns = 'messages' does not go with rendering = "
+            f"'{form.rendering}'; set that to 'transcript'"
+        )
+    if form.turns in {Turns.CHAT, Turns.MESSAGES} and not pretrained:
         raise ConfigInvalid(
             "a student from scratch has no chat template; set train.dataset.turns = 'marks', or "
             "train.student.model"

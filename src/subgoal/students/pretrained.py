@@ -126,6 +126,10 @@ class Pretrained:
                 from subgoal.text.tokenizers.words import WordTokenizer
 
                 return WordTokenizer.load(folder), ()
+            if turns is Turns.MESSAGES:
+                from subgoal.text.tokenizers.messages import MessageTokenizer
+
+                return MessageTokenizer.load(folder), ()
             if turns is Turns.CHAT:
                 return ChatTokenizer.of(whole, folder), ()
             tokenizer = MarkTokenizer.load(folder)

@@ -9,6 +9,7 @@ from subgoal.text.format import (
     RenderingName,
     Role,
     TextFormat,
+    Turns,
 )
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.text.transcript import Transcript
@@ -41,4 +42,8 @@ def make_context(
     for name, is_so in wanted.items():
         if is_so:
             raise ConfigInvalid(f"{name} needs train.dataset.rendering = 'window'")
+    if form.turns is Turns.MESSAGES:
+        from subgoal.text.messages import MessageTranscript
+
+        return MessageTranscript(tokenizer, form, role)
     return Transcript(tokenizer, form, role)

@@ -42,6 +42,7 @@ class Event:
         right: False for what was put in on purpose: read, not learned. A student without sub-goals
             does not learn what a wrong one leads to.
         astray: True where a wrong sub-goal is pursued.
+        tools: Of the beginning: the task's tools.
     """
 
     kind: EventKind
@@ -50,13 +51,14 @@ class Event:
     step: Step | None = None
     right: bool = True
     astray: bool = False
+    tools: str = ""
 
 
 def drive(context: Context, event: Event) -> None:
     """Let a context take an event in."""
     match event.kind:
         case EventKind.OPEN:
-            context.open(event.text, event.now)
+            context.open(event.text, event.now, event.tools)
         case EventKind.GOAL:
             context.goal(event.text, event.right)
         case EventKind.ACT:
@@ -100,7 +102,8 @@ def course(
         right = not step.injected and (goals or not wrong)
         return Event(EventKind.ACT, step.action, views[i + 1], step, right, wrong)
 
-    yield Event(EventKind.OPEN, one.trajectory.task.description, views[0])
+    task = one.trajectory.task
+    yield Event(EventKind.OPEN, task.description, views[0], tools=task.tools)
     if not goals:
         yield from map(acted, kept)
         yield Event(EventKind.CLOSE, "", views[-1])

@@ -113,6 +113,9 @@ class Turns(StrEnum):
     """By marks, one special token each; a pretrained tokenizer gets them added."""
     CHAT = "chat"
     """By the model's own chat template: the world is the user."""
+    MESSAGES = "messages"
+    """A log's conversation in the model's own chat template: its system prompt, tools, calls and
+    results."""
     WORDS = "words"
     """A question and its answer, in words: encoder-decoder students."""
 
@@ -151,9 +154,13 @@ def reserve(turn: int) -> int:
 
 def plain(text: str, limit: int = ANSWER_LIMIT) -> str:
     """Put text on one line, and leave its middle out beyond `limit` characters (`cut`); 0: none."""
-    line = _BREAKS.sub("; ", text.strip())
+    return cut(_BREAKS.sub("; ", text.strip()), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Leave the middle of a text out beyond `limit` characters; 0: never."""
     half = limit // 2
-    return line if not limit or len(line) <= limit else f"{line[:half]} ... {line[-half:]}"
+    return text if not limit or len(text) <= limit else f"{text[:half]} ... {text[-half:]}"
 
 
 def spelled(subgoal: str) -> str:
@@ -226,8 +233,9 @@ class TextFormat(Record):
     """How an episode becomes text: `folded`, `transcript` or `window`. With `folded` the flat agent
     reads transcripts."""
     turns: Rare[Turns] = Turns.MARKS
-    """How turns are told apart: `marks`, `chat` (pretrained students with a chat template) or
-    `words` (encoder-decoder students, with the rendering `window`)."""
+    """How turns are told apart: `marks`, `chat` (pretrained students with a chat template),
+    `messages` (the same on logs, with the rendering `transcript`) or `words` (encoder-decoder
+    students, with the rendering `window`)."""
     context: int = Field(default=1024, ge=1)
     """Context length in tokens. A longer text is shortened as the rendering says."""
     turn: Rare[int] = Field(default=TURN_LIMIT, ge=1)
@@ -281,8 +289,14 @@ class Context(ABC):
     shortened: int = 0
 
     @abstractmethod
-    def open(self, description: str, now: View) -> None:
-        """Begin the episode."""
+    def open(self, description: str, now: View, tools: str = "") -> None:
+        """Begin the episode.
+
+        Args:
+            description: That of the task.
+            now: What can be seen.
+            tools: The task's (`Task.tools`).
+        """
 
     @abstractmethod
     def prompt(self, first: Sequence[Mark]) -> Sequence[int]:

@@ -1,6 +1,7 @@
 """The renderings `transcript` and `folded`: a text that grows with the episode."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from typing_extensions import override
 
@@ -20,6 +21,9 @@ from subgoal.text.format import (
     spelled,
 )
 from subgoal.text.tokenizers.marks import Mark, Speaker, StudentTokenizer
+
+Part = tuple[Speaker, list[int]]
+"""What somebody says, without what stands between it and what comes before."""
 
 
 class Transcript(Context):
@@ -55,7 +59,7 @@ class Transcript(Context):
         self._count = 0
 
     @override
-    def open(self, description: str, now: View) -> None:
+    def open(self, description: str, now: View, tools: str = "") -> None:
         self._description = description if self._form.describe else ""
         self._opening(now)
 
@@ -82,13 +86,13 @@ class Transcript(Context):
         del self._steps[:-KEPT_STEPS]
         if self._plans_only:
             return
-        shown = self._answer(answer.observation)
+        heard = self._heard(*self._steps[-1])
         if answer.entered:
-            shown += self._joint + self._show_room(now)
-        if len(shown) > self._free():
+            heard.append((Speaker.WORLD, self._show_room(now)))
+        if self._size(heard) > self._free():
             self._reopen(now)
         else:
-            self._extend(shown, Speaker.WORLD)
+            self._extend_all(heard)
 
     @override
     def done(self, now: View) -> None:
@@ -120,9 +124,7 @@ class Transcript(Context):
         self._opening(now)
         if self._goal:
             self._extend(self._segment(Mark.GOAL, self._goal, True), Speaker.STUDENT)
-        for act, answer in self._latest_steps():
-            self._extend(act, Speaker.STUDENT)
-            self._extend(answer, Speaker.WORLD)
+        self._extend_all(part for step in self._latest_steps() for part in step)
 
     def _opening(self, now: View) -> None:
         self._add(Mark.TASK, self._description)
@@ -152,19 +154,31 @@ class Transcript(Context):
             lines.insert(0, shown)
         return lines
 
-    def _latest_steps(self) -> list[tuple[list[int], list[int]]]:
+    def _latest_steps(self) -> list[list[Part]]:
         """The latest steps, in at most half of the free tokens; the last is cut to fit."""
-        budget, kept = self._free() // 2, list[tuple[list[int], list[int]]]()
+        budget, kept = self._free() // 2, list[list[Part]]()
         for action, observation in reversed(self._steps):
-            act = self._segment(Mark.ACT, action, ended=True)
-            answer = self._answer(observation)
-            if not kept:
-                answer = answer[: max(1, self._free(len(act) + self._turns))]
-            budget -= len(act) + len(answer) + self._turns
+            act = (Speaker.STUDENT, self._segment(Mark.ACT, action, ended=True))
+            step = [act, *self._heard(action, observation)]
+            if not kept and len(step) > 1:
+                speaker, ids = step.pop()
+                room = self._free(self._size(step) + self._turns)
+                step.append((speaker, ids[: max(1, room)]))
+            budget -= self._size(step) + self._turns
             if kept and budget < 0:
                 break
-            kept.insert(0, (act, answer))
+            kept.insert(0, step)
         return kept
+
+    def _size(self, parts: Iterable[Part]) -> int:
+        """Tokens of parts that follow each other, and of what stands between those of the world."""
+        said = list(parts)
+        between = (
+            len(self._tokenizer.turn(one, other))
+            for (one, _), (other, _) in pairwise(said)
+            if Speaker.STUDENT not in {one, other}
+        )
+        return sum(len(ids) for _, ids in said) + sum(between)
 
     def _shown(self, text: str) -> str:
         return plain(text, self._form.answer)
@@ -173,9 +187,12 @@ class Transcript(Context):
         self._room = self._shown(now.look())
         return self._segment(Mark.ROOM, self._room)
 
-    def _answer(self, observation: str) -> list[int]:
+    def _heard(self, action: str, observation: str) -> list[Part]:
+        """Return what an answer to an action consists of."""
+        del action
         answer = self._shown(observation)
-        return self._segment(Mark.OBSERVE, SAME if answer == self._room else answer)
+        ids = self._segment(Mark.OBSERVE, SAME if answer == self._room else answer)
+        return [(Speaker.WORLD, ids)]
 
     @property
     def _plans_only(self) -> bool:
@@ -196,6 +213,10 @@ class Transcript(Context):
         speaker = Speaker.STUDENT if written else Speaker.WORLD
         ids = self._segment(mark, text, ended=written)
         self._extend(ids, speaker, target if learned else Target.CONTEXT)
+
+    def _extend_all(self, parts: Iterable[Part]) -> None:
+        for speaker, ids in parts:
+            self._extend(ids, speaker)
 
     def _extend(self, ids: list[int], speaker: Speaker, target: Target = Target.CONTEXT) -> None:
         between = self._tokenizer.turn(self._speaker, speaker)

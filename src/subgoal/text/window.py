@@ -126,7 +126,7 @@ class Window(Context):
         self._ended = False
 
     @override
-    def open(self, description: str, now: View) -> None:
+    def open(self, description: str, now: View, tools: str = "") -> None:
         self._description = description if self._form.describe else ""
         self._see(now)
         self._visit()

@@ -8,7 +8,15 @@ from pathlib import Path
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.augmentation.augment import learned_from
 from subgoal.datasets.config import DatasetConfig
-from subgoal.datasets.examples import Example, build, chosen_types, corpus, long_turns, unwritable
+from subgoal.datasets.examples import (
+    Example,
+    build,
+    chosen_types,
+    corpus,
+    cut_answers,
+    long_turns,
+    unwritable,
+)
 from subgoal.datasets.renaming import copies_of, names, renamed_all
 from subgoal.datasets.splits import hold_out, unseen
 from subgoal.datasets.training_texts import Prepared, load_prepared, save_prepared
@@ -134,6 +142,7 @@ class TextShelf:
                 build(progress.over(paths), one.role, one.dataset, tokenizer)
                 for paths in (data.train, data.dev)
             )
+        _tell_of_full_texts(train, one)
         return Prepared(
             train=train,
             dev=dev,
@@ -221,6 +230,7 @@ def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
     _warn_of_long_turns(training, tokens.tokenizer, config)
+    _tell_of_cut_answers(training, config)
     return _Data(paths, dev, tokens, check_writable(training, tokens.tokenizer, whole))
 
 
@@ -235,6 +245,35 @@ def _warn_of_long_turns(
             f"train.dataset.turn = {config.turn} tokens, so they are learned and cannot be written;"
             f" the longest has {found.longest}: {found.text[:60]!r}",
             style="yellow",
+            soft_wrap=True,
+        )
+    actions = [step.action for one in training for step in one.trajectory.steps]
+    unread = [action for action in actions if not tokenizer.learnable(action)]
+    if unread:
+        console.print(
+            f"train: {len(unread):,} of {len(actions):,} actions could not be read again from how "
+            f"the model writes them, so they are read and not learned, such as {unread[0][:60]!r}",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def _tell_of_cut_answers(training: Sequence[AnnotatedTrajectory], config: DatasetConfig) -> None:
+    number, answers, share = cut_answers(training, config.form)
+    if number:
+        console.print(
+            f"train: of {number:,} of {answers:,} answers the middle is left out, {share:.0%} of "
+            f"all their characters (train.dataset.answer = {config.answer})",
+            soft_wrap=True,
+        )
+
+
+def _tell_of_full_texts(texts: Sequence[Example], one: OneStudent) -> None:
+    reopened = sum(text.reopened for text in texts)
+    if reopened:
+        console.print(
+            f"train: {one.role}: {len(texts):,} texts, of which {reopened:,} go on from one that "
+            f"was full (train.dataset.context = {one.dataset.context})",
             soft_wrap=True,
         )
 

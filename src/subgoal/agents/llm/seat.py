@@ -65,7 +65,7 @@ class EpisodeChat(Hearer, ABC):
         return text
 
     @override
-    def open(self, description: str, now: View) -> None:
+    def open(self, description: str, now: View, tools: str = "") -> None:
         self._hear(f"Task: {' '.join(description.split())}", now.look(), now.inventory())
 
     def _wrote(self, text: str) -> None:

@@ -48,7 +48,7 @@ class AsksWhenStuck(Agent):
         self._world = world
         self._student.begin(opening, world)
         seen = Seen(opening.look, opening.inventory)
-        self._helper.context.open(opening.task.description, seen)
+        self._helper.context.open(opening.task.description, seen, opening.task.tools)
 
     @override
     def act(self) -> Turn:

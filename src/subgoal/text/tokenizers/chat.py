@@ -62,9 +62,11 @@ _ENDS_TURN = {Mark.ACT, Mark.COMPLETE}
 _PIECES = "chat_pieces.json"
 _DATE = datetime(2024, 7, 26, tzinfo=UTC)
 """Today, to a template that shows it; Llama 3's own templates fall back on it."""
+TODAY_TEXT = _DATE.strftime("%d %b %Y")
+"""The same as templates are given it."""
 _PARTS = {f"%{letter}": _DATE.strftime(f"%{letter}") for letter in "aAwdbBmyYHIMSfpjUWcxXGuVzZ"}
 _BARE = {f"%-{part[1:]}": shown.lstrip("0") or "0" for part, shown in _PARTS.items()}
-_TODAY = (
+TODAY = (
     "{%- macro strftime_now(form) -%}{{ form"
     + "".join(f"|replace({part!r}, {shown!r})" for part, shown in (_BARE | _PARTS).items())
     + " }}{%- endmacro -%}"
@@ -105,7 +107,7 @@ def pieces_of(render: Render, pad: int) -> ChatPieces:
     for sentinel in probe:
         before, middle, rest = rest.partition(sentinel)
         if not middle:
-            raise _unfit("leaves messages out")
+            raise unfit("leaves messages out")
         found.append(before)
     found.append(rest)
     pieces = ChatPieces(opening=found[0], to_student=found[1], to_world=found[2], pad=pad)
@@ -118,7 +120,7 @@ def pieces_of(render: Render, pad: int) -> ChatPieces:
     ]
     for contents in (probe, talk):
         if pieces.compose(contents) != _rendered(render, contents):
-            raise _unfit("does not show every turn in the same way")
+            raise unfit("does not show every turn in the same way")
     return pieces
 
 
@@ -129,10 +131,15 @@ def _rendered(render: Render, contents: Sequence[str]) -> str:
             [{"role": roles[n % 2], "content": content} for n, content in enumerate(contents)]
         )
     except Exception as error:  # a template raises what it likes
-        raise _unfit(f"fails ({error})") from error
+        raise unfit(f"fails ({error})") from error
 
 
-def _unfit(reason: str) -> StudentInvalid:
+def unfit(reason: str) -> StudentInvalid:
+    """Say what is wrong with a model's chat template.
+
+    Args:
+        reason: What it does.
+    """
     return StudentInvalid(
         f"the model's chat template {reason}; set train.dataset.turns = 'marks' to do without it"
     )
@@ -181,15 +188,15 @@ class ChatTokenizer(FastTokenizer):
             StudentInvalid: It has no chat template, or one that cannot be taken apart.
         """
         if not pretrained.chat_template:
-            raise _unfit("is missing")
+            raise unfit("is missing")
 
         def render(messages: list[dict[str, str]]) -> str:
             text = pretrained.apply_chat_template(
                 messages,
                 tokenize=False,
                 add_generation_prompt=True,
-                date_string=_DATE.strftime("%d %b %Y"),
-                chat_template=_TODAY + pretrained.get_chat_template(),
+                date_string=TODAY_TEXT,
+                chat_template=TODAY + pretrained.get_chat_template(),
             )
             return cast("str", text)
 

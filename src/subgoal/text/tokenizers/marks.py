@@ -41,6 +41,8 @@ class Speaker(StrEnum):
     """The task, what is seen, the world's answers: read, not learned."""
     STUDENT = "student"
     """Sub-goals and actions."""
+    RESULT = "result"
+    """The result of a call, where it is told from what is said."""
 
 
 class StudentTokenizer(ABC):
@@ -95,6 +97,15 @@ class StudentTokenizer(ABC):
             number: That of the step that follows; None: another part follows.
         """
         return self.words("\n" if number is None else f"\n{number}.")
+
+    def spelled(self, action: str) -> str:
+        """Return an action as it stands in a text."""
+        return action
+
+    def learnable(self, action: str) -> bool:
+        """Return whether an action can be read again from how it stands in a text."""
+        del action
+        return True
 
     @abstractmethod
     def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:

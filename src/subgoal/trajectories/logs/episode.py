@@ -1,8 +1,9 @@
 """A conversation as a trajectory: turns of the agent as actions, what comes back as answers.
 
 The world of a log, `log:NAME`, cannot be stepped. System prompt and tools are the task's
-description; what was said before the agent's first turn is what it sees at the beginning; several
-results of one turn stand in the order of its calls.
+description, and the tools stand beside it as they are, for chat templates. What was said before the
+agent's first turn is what it sees at the beginning; several results of one turn stand in the order
+of its calls.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from subgoal.environments.base import StopReason, Task
+from subgoal.trajectories.logs.answer_text import AnswerPart, write_answer
 from subgoal.trajectories.logs.conversation import Author, Call, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import SkipKind, Unreadable, rows, table
 from subgoal.trajectories.logs.turn_text import write_turn
@@ -36,6 +38,7 @@ def trajectory(
         Unreadable: A result answers no call of the turn before it.
     """
     description, opening, turns = _parts(conversation)
+    tools = conversation.tools
     steps: list[Step] = []
     for number, (turn, answers) in enumerate(turns, start=1):
         steps.append(
@@ -51,7 +54,12 @@ def trajectory(
         )
     return Trajectory(
         task=Task(
-            environment=world, name=name, variation=group, split="train", description=description
+            environment=world,
+            name=name,
+            variation=group,
+            split="train",
+            description=description,
+            tools=json.dumps(tools, ensure_ascii=False) if tools else "",
         ),
         steps=tuple(steps),
         stop_reason=StopReason.SOLVED if learned else StopReason.FAILED,
@@ -87,16 +95,16 @@ def _said(messages: Iterable[Message]) -> str:
 
 def _answer(calls: Sequence[Call], messages: Sequence[Message]) -> str:
     """Return what came back: results in the order of the calls, then what else was said."""
-    results = [one for one in messages if one.author is Author.TOOL]
-    rest = [one.text for one in messages if one.author is not Author.TOOL]
-    return "\n".join([*(_result(calls, one) for one in in_order(calls, results)), *rest])
-
-
-def _result(calls: Sequence[Call], result: Message) -> str:
-    if len(calls) == 1:
-        return result.text
-    name = next((one.name for one in calls if one.id and one.id == result.answers), result.name)
-    return f"{name}: {result.text}"
+    results = in_order(calls, [one for one in messages if one.author is Author.TOOL])
+    said = [one.text for one in messages if one.author is not Author.TOOL]
+    numbers = {one.id: place for place, one in enumerate(calls) if one.id}
+    parts = [
+        AnswerPart(calls[numbers.get(one.answers, place)].name, one.text)
+        for place, one in enumerate(results)
+    ]
+    if said:
+        parts.append(AnswerPart(None, "\n".join(said)))
+    return write_answer([one.name for one in calls], parts)
 
 
 def in_order(calls: Sequence[Call], results: Sequence[Message]) -> list[Message]:
@@ -116,6 +124,16 @@ def in_order(calls: Sequence[Call], results: Sequence[Message]) -> list[Message]
     if len(results) > len(calls):
         raise Unreadable(SkipKind.RESULT, f"{len(results)} results of {len(calls)} calls")
     return sorted(results, key=lambda one: places.get(one.answers, len(places)))
+
+
+def system_prompt(description: str, tools: Iterable[dict[str, Any]]) -> str:
+    """Return a task's description without its tools.
+
+    Args:
+        description: That of a conversation's task.
+        tools: The task's tools.
+    """
+    return description.removesuffix("".join(tool_lines(tools))).removesuffix("\n\n")
 
 
 def tool_lines(tools: Iterable[dict[str, Any]]) -> list[str]:

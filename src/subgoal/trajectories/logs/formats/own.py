@@ -2,17 +2,18 @@
 
 The journals `conversations.jsonl`, `trajectories.jsonl` and `annotations.jsonl` of a run folder.
 A conversation is taken as it is. In a trajectory a turn and what came of it are texts: its calls
-have no ids, and several results of one turn are one answer.
+have no ids.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
 from typing_extensions import override
 
 from subgoal.environments.registry import LOG
 from subgoal.errors import DataCorrupt, said_by
+from subgoal.trajectories.logs.answer_text import read_answer
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import LogFormat, SkipKind, Unreadable, rows, table
 from subgoal.trajectories.logs.turn_text import Turn, read_turn
@@ -46,7 +47,7 @@ class Own(LogFormat):
             else:
                 path = Trajectory.model_validate(table(whole.get("trajectory")) or whole)
                 yield conversation_of(path)
-        except ValidationError as error:
+        except (ValueError, TypeError) as error:
             raise Unreadable(SkipKind.MESSAGE, said_by(error)) from error
 
 
@@ -62,12 +63,15 @@ def conversation_of(path: Trajectory) -> LoggedConversation:
         path: A log's, or a world's: then the agent's turns are its actions, and what it was shown
             at the beginning is the user's first message.
     """
+    from subgoal.trajectories.logs.episode import system_prompt  # it imports the formats
+
     task = path.task
+    tools = tuple(json.loads(task.tools)) if task.tools else ()
     logged = task.environment.startswith(LOG)
     opening = [
         Message(author=author, text=text)
         for author, text in (
-            (Author.SYSTEM, task.description),
+            (Author.SYSTEM, system_prompt(task.description, tools)),
             (Author.USER, path.steps[0].look if path.steps else ""),
         )
         if text
@@ -76,9 +80,10 @@ def conversation_of(path: Trajectory) -> LoggedConversation:
     return LoggedConversation(
         id=path.variant if logged and path.variant else path.key,
         messages=(*opening, *turns),
+        tools=tools,
         reward=path.final_score / 100,
         fields={
-            "task": task.model_dump(mode="json", exclude={"description"}),
+            "task": task.model_dump(mode="json", exclude={"description", "tools"}),
             "stop_reason": str(path.stop_reason),
             "source": path.source,
         },
@@ -93,6 +98,6 @@ def _step(step: Step, logged: bool) -> Iterator[Message]:
     yield Message(
         author=Author.ASSISTANT, text=turn.text, calls=turn.calls, learned=not step.injected
     )
-    result = len(turn.calls) == 1
-    if result or step.observation:
-        yield Message(author=Author.TOOL if result else Author.USER, text=step.observation)
+    for tool, text in read_answer([one.name for one in turn.calls], step.observation):
+        author = Author.USER if tool is None else Author.TOOL
+        yield Message(author=author, text=text, name=tool or "")
