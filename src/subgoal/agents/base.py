@@ -35,6 +35,8 @@ class Ask:
     """Which model."""
     request: Generation
     """What it is asked."""
+    marks: tuple[Mark, ...] = ()
+    """What the turn that it writes may begin with."""
 
 
 class Surroundings(View, Protocol):

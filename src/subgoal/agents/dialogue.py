@@ -23,6 +23,8 @@ class Replacement(StrEnum):
     """It says the same, word for word (`agents/grounding.py`)."""
     CHOSEN = "chosen"
     """The student was asked again and chose it among what the world knows (`decoding.choose`)."""
+    OVERRULED = "overruled"
+    """Whoever holds the world did something else."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,13 @@ class Dialogue:
         if unasked and self._may_replace(action.text) and self._chooses(action, self._asked):
             return
         self._queue.append(Sent(action, action.text))
+
+    def overrule(self, text: str) -> None:
+        """Take note that something else was sent to the world than `go_on` returned."""
+        if self._sent is None:
+            raise RuntimeError("nothing was decided that could be overruled")
+        if text != self._sent.text:
+            self._sent = Sent(self._sent.decided, text, Replacement.OVERRULED)
 
     def answer(self, result: StepResult) -> Sent | None:
         """Take the world's answer to what was sent.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,6 +11,7 @@ from subgoal.agents.dialogue import Dialogue, Replacement, Sent
 from subgoal.engines.base import Generated
 from subgoal.environments.base import Observation, StepResult, Task
 from subgoal.environments.language import NO_WORDS, WorldLanguage
+from subgoal.environments.registry import LOG
 from subgoal.plain_text import storable
 from subgoal.record import Record
 
@@ -30,6 +30,16 @@ class SessionStep(Record):
     """The action that the world did not know, where this one stands in its place; else empty."""
     replaced: Replacement | None = None
     """Why; None where it does not."""
+
+
+Answerer = Callable[[Ask], Generated]
+"""Answers what a student is asked, and waits for it."""
+
+
+def alone(ask: Ask) -> Generated:
+    """Answer what a student is asked, by itself."""
+    (answer,) = ask.engine.generate([ask.request])
+    return answer
 
 
 @dataclass
@@ -60,7 +70,7 @@ class Session:
         agent: Who decides, made for this episode.
         task: What it is to do; its description is what the agent reads.
         language: The words of your world.
-        computing: Entered while a student computes, as for a number of threads.
+        answerer: Answers what its students are asked, as together with what others are.
     """
 
     def __init__(
@@ -68,11 +78,12 @@ class Session:
         agent: Agent,
         task: Task,
         language: WorldLanguage = NO_WORDS,
-        computing: Callable[[], AbstractContextManager[None]] = nullcontext,
+        answerer: Answerer = alone,
     ) -> None:
         said = storable(task.description)
         self._task = task.model_copy(update={"description": said})
-        self._agent, self._computing = agent, computing
+        self._agent, self._answerer = agent, answerer
+        self._log = task.environment.startswith(LOG)
         self._told = _Told(language)
         self._dialogue: Dialogue | None = None
         self._certainty: float | None = None
@@ -88,6 +99,7 @@ class Session:
         accepted: bool = True,
         entered: bool = False,
         score: int = 0,
+        did: str = "",
     ) -> SessionStep:
         """Tell what is seen, and hear what to do.
 
@@ -103,6 +115,7 @@ class Session:
             accepted: False where your world did not know the action before.
             entered: True where the action before led into another place.
             score: Your world's score after it, 0 to 100.
+            did: What was done, where that is not the action before; the session goes on from it.
 
         Raises:
             TextTooLong: The episode no longer fits into the student's context.
@@ -110,6 +123,8 @@ class Session:
         """
         told = self._told
         observation = storable(observation)
+        if self._log and self._dialogue is not None:
+            told.room = ""  # what was said first is said once, as in training
         told.room = storable(look) or told.room
         told.carried = storable(inventory) or told.carried
         told.known = tuple(map(storable, valid_actions))
@@ -117,6 +132,8 @@ class Session:
             self._dialogue = self._begun(observation)
             return self._decided(self._dialogue)
         self._steps += 1
+        if did:
+            self._dialogue.overrule(storable(did))
         self._hear(
             self._dialogue,
             StepResult(
@@ -142,9 +159,8 @@ class Session:
 
     def _decided(self, dialogue: Dialogue) -> SessionStep:
         answer: Generated | None = None
-        with self._computing():
-            while isinstance(due := dialogue.go_on(answer), Ask):
-                (answer,) = due.engine.generate([due.request])
+        while isinstance(due := dialogue.go_on(answer), Ask):
+            answer = self._answerer(due)
         if answer is not None:
             self._certainty = None if answer.logprob is None else math.exp(answer.logprob)
         return self._step(due)

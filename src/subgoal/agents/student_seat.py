@@ -134,6 +134,7 @@ class StudentSeat(Seat):
                 beams=self._decoding.beams,
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
+            tuple(first),
         )
         if answer.full:
             raise TextTooLong(len(self._stream.ids), self._engine.context)

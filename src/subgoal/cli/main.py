@@ -27,6 +27,7 @@ VERBS = {
     "view": "watch episodes in a browser, and play on from any of them",
     "improve": "let an agent play train variations and learn from its own successes",
     "reinforce": "let students get better at what they do by the world's own score",
+    "serve": "let an agent answer where an LLM was asked, over HTTP",
     "export": "write an agent that is ready, a student for other programs, or training data",
     "runs": "did it help? compare runs; or list run folders, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",

@@ -11,7 +11,7 @@ lengths before a model sees them, answers before they are given. So no engine re
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,6 +97,11 @@ class Stream:
         self._ids += new
 
 
+def never() -> bool:
+    """Return False."""
+    return False
+
+
 @dataclass(frozen=True)
 class Generation:
     """A request: go on with `stream`, which holds at least one token."""
@@ -116,6 +121,8 @@ class Generation:
     """Beam search width, of engines that `searches`; above 1, `temperature` must be 0."""
     seed: int = 0
     """Seed of the sampling; the same seed gives the same tokens."""
+    abandoned: Callable[[], bool] = never
+    """Whether nobody waits for the answer any more: then it may end early, after any token."""
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,8 @@ class _State:
 
     def goes_on(self) -> bool:
         """Return whether another token is to be chosen; write what can only come next."""
+        if self._ids and self.request.abandoned():
+            return False
         while not self.stopped and self._room > 0:
             allowed = _next(self.request, self._ids)
             if len(allowed) != 1:

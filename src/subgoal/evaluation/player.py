@@ -1,11 +1,14 @@
 """An agent that is ready, for use from Python: `subgoal.load_agent` returns one."""
 
 import weakref
+from contextlib import AbstractContextManager
 from typing import Self
 
+from subgoal.agents.base import Ask
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
-from subgoal.agents.session import Session
+from subgoal.agents.session import Answerer, Session, alone
+from subgoal.engines.base import Engine, Generated
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Task
 from subgoal.environments.log import LogWorld
@@ -82,10 +85,19 @@ class Player:
                 console.print(f"Note: {self.agent.name}, {note}", soft_wrap=True)
             self._told.add(note)
         play = Play(chosen, self.factory, self.agent.name, rules, self._pool, spectator)
-        with self._shop.threads(card.kind):
+        with self.threads():
             return play_alone(play)
 
-    def session(self, task: str) -> Session:
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """What computes its students."""
+        return self._shop.loaded_engines(self.agent.card.kind)
+
+    def threads(self) -> AbstractContextManager[None]:
+        """Compute with as many CPU threads as its students are worth, in a `with` block."""
+        return self._shop.threads(self.agent.card.kind)
+
+    def session(self, task: str, tools: str = "", answerer: Answerer | None = None) -> Session:
         """Let the agent play in a loop of yours: it is told what is seen, and says what to do.
 
         No world starts.
@@ -102,6 +114,8 @@ class Player:
             task: What is to be done, worded as the tasks that it was trained on. Of an agent that
                 learned from logs it is the system prompt with the tools, if its texts show them;
                 what it is told first is the user's first message.
+            tools: The tools of such an agent, a JSON list as chat templates take it.
+            answerer: Answers what its students are asked, as in batches; None: one by one.
         """
         card = self.agent.card
         log = card.environment.startswith(LOG)
@@ -109,10 +123,19 @@ class Player:
         with stand_in as world:
             language = world.language
             asked = Task(
-                environment=card.environment, name="", variation=0, split="", description=task
+                environment=card.environment,
+                name="",
+                variation=0,
+                split="",
+                description=task,
+                tools=tools,
             )
             agent = self.factory(asked, world)
-        return Session(agent, asked, language, lambda: self._shop.threads(card.kind))
+        return Session(agent, asked, language, answerer or self._alone)
+
+    def _alone(self, ask: Ask) -> Generated:
+        with self.threads():
+            return alone(ask)
 
     def close(self) -> None:
         """End its world."""

@@ -8,7 +8,7 @@ of its calls.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from subgoal.environments.base import StopReason, Task
 from subgoal.trajectories.logs.answer_text import AnswerPart, write_answer
@@ -37,17 +37,16 @@ def trajectory(
     Raises:
         Unreadable: A result answers no call of the turn before it.
     """
-    description, opening, turns = _parts(conversation)
-    tools = conversation.tools
+    told = course_of(conversation)
     steps: list[Step] = []
-    for number, (turn, answers) in enumerate(turns, start=1):
+    for number, (turn, answer) in enumerate(told.turns, start=1):
         steps.append(
             Step(
                 action=write_turn(turn.text, turn.calls),
-                observation=_answer(turn.calls, answers),
-                score=score if number == len(turns) else 0,
+                observation=answer,
+                score=score if number == len(told.turns) else 0,
                 moves=number,
-                look="" if steps else _said(opening),
+                look="" if steps else told.opening,
                 inventory="",
                 injected=not turn.learned,
             )
@@ -58,8 +57,8 @@ def trajectory(
             name=name,
             variation=group,
             split="train",
-            description=description,
-            tools=json.dumps(tools, ensure_ascii=False) if tools else "",
+            description=told.description,
+            tools=told.tools,
         ),
         steps=tuple(steps),
         stop_reason=StopReason.SOLVED if learned else StopReason.FAILED,
@@ -69,10 +68,28 @@ def trajectory(
     )
 
 
-def _parts(
-    conversation: LoggedConversation,
-) -> tuple[str, list[Message], list[tuple[Message, list[Message]]]]:
-    """Return description, what is said before the first turn, and the turns with their answers."""
+class Course(NamedTuple):
+    """What an agent is told in a conversation, and what it does."""
+
+    description: str
+    """What it is set up with: system prompt and tools."""
+    tools: str
+    """The tools, as a task has them."""
+    opening: str
+    """What is said before its first turn."""
+    turns: list[tuple[Message, str]]
+    """Its turns, each with what comes back."""
+
+
+def course_of(conversation: LoggedConversation) -> Course:
+    """Return the course of a conversation.
+
+    Args:
+        conversation: The conversation; it may have no turn yet.
+
+    Raises:
+        Unreadable: A result answers no call of the turn before it.
+    """
     told, opening = list[str](), list[Message]()
     turns: list[tuple[Message, list[Message]]] = []
     for one in conversation.messages:
@@ -86,7 +103,13 @@ def _parts(
             raise Unreadable(SkipKind.RESULT, f"{one.answers or one.name or 'it'} comes first")
         else:
             opening.append(one)
-    return "\n\n".join([*told, *tool_lines(conversation.tools)]), opening, turns
+    tools = conversation.tools
+    return Course(
+        "\n\n".join([*told, *tool_lines(tools)]),
+        json.dumps(tools, ensure_ascii=False) if tools else "",
+        _said(opening),
+        [(turn, _answer(turn.calls, answers)) for turn, answers in turns],
+    )
 
 
 def _said(messages: Iterable[Message]) -> str:

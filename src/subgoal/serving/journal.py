@@ -1,0 +1,75 @@
+"""A line of JSON for every request, and its share of the counters."""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from subgoal.serving.metrics import Metrics
+
+LOGGER = logging.getLogger("subgoal.serving")
+"""Where the server's log goes."""
+_UNKNOWN = "(none)"
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as a line of JSON; what is secret never comes here."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "told", {}),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class RequestLog:
+    """Notes what became of each request.
+
+    Args:
+        app: What answers.
+        metrics: Where it is counted.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note what became of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noted(event: Message) -> None:
+            nonlocal status
+            if event["type"] == "http.response.start":
+                status = event["status"]
+            await send(event)
+
+        scope.setdefault("state", {})
+        try:
+            await self._app(scope, receive, noted)
+        except Exception:
+            LOGGER.exception("failed")  # answered already, by the handler of all errors
+        finally:
+            seconds = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", _UNKNOWN)
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            told = {
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "seconds": round(seconds, 4),
+                **scope["state"].get("told", {}),
+            }
+            LOGGER.info("answered", extra={"told": told})
