@@ -35,7 +35,6 @@ _WANTED = {
     "tuple_type": _LIST,
     "dict_type": _TABLE,
     "model_type": _TABLE,
-    "missing": "it is missing",
     "greater_than": "it must be more than {gt}",
     "greater_than_equal": "it must be at least {ge}",
     "less_than": "it must be less than {lt}",
@@ -97,6 +96,8 @@ def _sentence(
         return f"unknown key {named(place)}{nearest(place[-1], known)}"
     if not place:
         return _wanted(first)
+    if first["type"] == "missing" and len(first["loc"]) == len(place):
+        return f"{named(place)} is missing; add it"
     same = [
         _TOO_FEW if one["type"] == "missing" and len(one["loc"]) > len(place) else _wanted(one)
         for one in found

@@ -27,7 +27,7 @@ from subgoal.errors import (
 )
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate, subgoals_of, tasks_of
-from subgoal.evaluation.summary import evaluated, journal, summarize
+from subgoal.evaluation.summary import BY_CHANCE, evaluated, journal, summarize
 from subgoal.report.write import report
 from subgoal.storage.digests import write_digests
 from subgoal.storage.run_folder import RunFolder
@@ -257,6 +257,24 @@ def test_limits_from_oracle_paths_are_recorded(folder: RunFolder) -> None:
     (episode,) = journal(folder, "test", "random_action")
     assert len(episode.steps) <= limits["fetch"]
     assert not any("other rules" in note for note in summary.notes)
+
+
+class ChanceErrand(ErrandWorld):
+    """Errand, as if it answered by chance."""
+
+    deterministic = False
+
+
+def test_a_world_that_answers_by_chance_is_noted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = EvaluateConfig.model_validate(
+        {"environment": "errand", "agents": ["oracle", "random_action"], "per_type": 1}
+    )
+    kept = evaluate(config, RunFolder(tmp_path / "kept"), worlds=1)
+    assert BY_CHANCE not in kept.notes
+    monkeypatch.setattr("subgoal.environments.errand.ErrandWorld", ChanceErrand)
+    assert evaluate(config, RunFolder(tmp_path / "run"), worlds=1).notes.count(BY_CHANCE) == 1
 
 
 def test_random_subgoals_need_annotations_to_draw_from(folder: RunFolder, tmp_path: Path) -> None:

@@ -276,6 +276,7 @@ def test_a_protocol_of_ones_own_stands_on_one_of_the_world(tmp_path: Path) -> No
         ("[protocols.short]\nbase = 'b'\n[protocols.b]\nbase = 'short'", "stands on"),
         ("[protocols.'../x']\nbase = 'paper'", "'name'"),
         ("[protocol.short]\nbase = 'paper'", "did you mean 'protocols'"),
+        ("[short]\nbase = 'paper'", "[protocols.short]"),
         ("protocols = 3", "'protocols'"),
     ],
 )
@@ -284,6 +285,7 @@ def test_a_file_of_protocols_that_is_wrong(tmp_path: Path, text: str, said: str)
         protocol(f"{_written(tmp_path, text)}:short", "scienceworld")
     assert said in str(caught.value)
     assert "mine.toml" in str(caught.value)
+    assert "{" not in str(caught.value)  # the whole table is not shown
 
 
 def test_a_world_brings_its_protocols_along(tmp_path: Path, monkeypatch: Any) -> None:

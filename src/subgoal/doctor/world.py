@@ -116,7 +116,8 @@ def _table(subject: Subject) -> Table:
 
 
 def _played(plays: Sequence[Playthrough], oracle: bool) -> tuple[str, str, str]:
+    if not plays:
+        return "-", "-", "-"
     ended = [play.results[-1].stop_reason for play in plays if play.results]
     solved = str(ended.count(StopReason.SOLVED)) if oracle else "-"
-    length = f"{mean(len(play.results) for play in plays):.1f}" if plays else "-"
-    return str(len(plays)), solved, length
+    return str(len(plays)), solved, f"{mean(len(play.results) for play in plays):.1f}"

@@ -32,6 +32,7 @@ from subgoal.evaluation.protocol import Protocol, protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.evaluation.step_limits import StepLimits
 from subgoal.evaluation.summary import (
+    BY_CHANCE,
     EvaluationSummary,
     Students,
     journal,
@@ -282,7 +283,7 @@ def _play_all(
             return
         if stage.fresh:
             store.clear()  # left over from an evaluation that was forgotten
-        stage.note(*shop.strange(kind, tasks))
+        stage.note(*shop.strange(kind, tasks), *_chance(config))
         extents = {role.value: shop.cards[role].extent for role in shop.roles(kind)}
         about = students_file(folder, rules.name, name)
         write_text(about, Students(extents=extents).model_dump_json(indent=1) + "\n")
@@ -298,6 +299,11 @@ def _play_all(
             mean=sum(scores) / max(1, len(scores)),
             cache_megabytes_an_episode=round(kept, 1),
         )
+
+
+def _chance(config: EvaluateConfig) -> list[str]:
+    with make(config.environment, **config.options) as world:
+        return [] if world.deterministic else [BY_CHANCE]
 
 
 def other_engines(shop: AgentShop, name: AgentName) -> dict[str, str] | None:

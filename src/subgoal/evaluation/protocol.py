@@ -19,6 +19,7 @@ from subgoal.environments import registry
 from subgoal.environments.base import Task
 from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
 from subgoal.record import Record
+from subgoal.shared_keys import keys_of
 from subgoal.storage.toml_file import read_toml
 from subgoal.validation import validated
 
@@ -195,6 +196,8 @@ def protocol(name: str, environment: str) -> Protocol:
         found, where = _defined(_read(path), path, found), file
     if name not in found:
         hint = nearest(name, found) or f"; there are: {', '.join(found)}"
+        if name.endswith(".toml"):
+            hint = f"; one of a file is named with it, as in {name}:short"
         raise ConfigInvalid(f"{where} has no protocol '{name}'{hint}")
     return found[name]
 
@@ -263,7 +266,11 @@ def _own(environment: str) -> ProtocolFile:
 
 
 def _read(path: Path) -> ProtocolFile:
-    return validated(ProtocolFile, read_toml(path), str(path))
+    table = read_toml(path)
+    for name in table.keys() - ProtocolFile.model_fields.keys():
+        if keys_of(table[name]).keys() & {"base", *Protocol.model_fields}:
+            raise ConfigInvalid(f"{path}: '{name}' is a protocol; write [protocols.{name}]")
+    return validated(ProtocolFile, table, str(path))
 
 
 def _defined(

@@ -77,6 +77,12 @@ def journal(folder: RunFolder, protocol_name: str, agent: str) -> Journal[Episod
     return Journal(path, Episode, "episodes", lambda episode: episode.key)
 
 
+BY_CHANCE = (
+    "the world says that it is not deterministic: played again, the same agents score otherwise"
+)
+"""The note of episodes that nobody can repeat."""
+
+
 class Students(Record):
     """How far the students of an agent had been trained when it played."""
 
@@ -205,12 +211,12 @@ def _stage_notes(folder: RunFolder, protocol_name: str, names: Sequence[str]) ->
         manifest = folder.manifest(stage)
         if manifest is None:
             continue
-        notes += [f"{name}, {note}" for note in manifest.notes]
+        notes += [one if one == BY_CHANCE else f"{name}, {one}" for one in manifest.notes]
         engines = _Asked.model_validate(manifest.config).engines or {}
         played_on = ", ".join(f"{role} on {label}" for role, label in engines.items())
         if played_on:
             notes.append(f"{name} played {played_on}")
-    return notes
+    return list(dict.fromkeys(notes))
 
 
 class _Asked(BaseModel):

@@ -60,6 +60,11 @@ class TestHouses(EnvironmentContract):
         return registry.make(HOUSES, **TOLD)
 
 
+def test_ours_need_no_module_before_their_id() -> None:
+    with registry.make("gymnasium:subgoal/Errand-v0") as world:
+        assert world.reset(world.tasks("train")[0]).task.description
+
+
 def test_it_has_what_its_info_has() -> None:
     with registry.make(HOUSES, **TOLD) as told, registry.make(HOUSES, seeds={"dev": 1}) as bare:
         assert {one for one in Ability if has(told, one)} == set(Ability) - {Ability.SUBGOALS}

@@ -70,7 +70,12 @@ def solved(subject: Subject) -> Iterator[Finding]:
     for why in list(subject.pathless.values())[:1]:
         tried = len(subject.plays) + len(subject.pathless)
         yield remark(f"the oracle has no path for {len(subject.pathless)} of {tried} tasks: {why}")
-    yield fine(f"{len(subject.plays)} oracle paths were played, and solve their tasks")
+    told = {play.opening.task.name for play in subject.plays}
+    left = 0 if subject.pathless else len(subject.types.keys() - told)
+    rest = (
+        f"; no time was left for {left} task types, a larger --seconds plays more" if left else ""
+    )
+    yield fine(f"{len(subject.plays)} oracle paths were played, and solve their tasks{rest}")
 
 
 def answers(subject: Subject) -> Iterator[Finding]:
@@ -97,7 +102,7 @@ def patterns(subject: Subject) -> Iterator[Finding]:
         if not any(re.search(pattern, text) for text in texts):
             yield remark(f"language.{name} ({pattern}) matches none of {len(texts)} texts")
     if given:
-        yield fine(f"{', '.join(given)} match what the world says")
+        yield fine(f"what the world says is matched by language.{', language.'.join(given)}")
 
 
 def verbs(subject: Subject) -> Iterator[Finding]:
@@ -106,7 +111,10 @@ def verbs(subject: Subject) -> Iterator[Finding]:
     actions = {action for _, action, _ in told} | _listed(subject)
     unused = [verb for verb in spoken.movement if not any(map(partial(_begins, verb), actions))]
     if unused:
-        yield remark(f"no action seen begins with language.movement {_few(unused)}")
+        yield remark(
+            f"none of {len(actions)} actions seen begins with '{unused[0]}', a verb of "
+            "language.movement; perhaps other tasks or a simplification have it"
+        )
     walked = [action for _, action, result in told if result.entered]
     others = [one for one in walked if not any(_begins(verb, one) for verb in spoken.movement)]
     if others:
@@ -138,7 +146,10 @@ def leakage(subject: Subject) -> Iterator[Finding]:
             alike.append((known[begins], task))
     held_out = compared["dev"] + compared["test"]
     if not held_out:
-        yield remark("no time was left to compare dev and test tasks with train tasks: --seconds")
+        yield remark(
+            "no time was left to compare dev and test tasks with train tasks; a larger --seconds "
+            "leaves some"
+        )
         return
     extent = f"{held_out} dev and test tasks compared with {compared['train']} train tasks"
     same = next((pair for pair in alike[:_NAMED] if _same_path(subject, *pair)), None)

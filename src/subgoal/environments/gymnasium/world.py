@@ -33,6 +33,8 @@ _TOLD = [one for one in Ability if one in InfoKeys.model_fields]
 """The abilities that `info` can give a world."""
 _AT_RESET = {"objective", "max_score", "oracle_path"}
 """What `info` says once, when a task begins."""
+_REGISTERED_BY = {"subgoal": "subgoal.gymnasium"}
+"""The module that registers the environments of a namespace, where it is not called as that."""
 _UNKNOWN = "There is no such action."
 
 
@@ -93,7 +95,8 @@ class GymnasiumWorld(Environment):
 
     def _made(self, place: str) -> gymnasium.Env[Any, Any]:
         module, _, called = place.rpartition(":")
-        module = module or (called.partition("/")[0] if "/" in called else "")
+        namespace = called.partition("/")[0] if "/" in called else ""
+        module = module or _REGISTERED_BY.get(namespace, namespace)
         if module and (called not in gymnasium.registry):
             imported(module, f"world '{self.name}'")
         arguments = {**self._options.arguments, "disable_env_checker": True}
@@ -101,7 +104,8 @@ class GymnasiumWorld(Environment):
             return gymnasium.make(called, max_episode_steps=-1, **cast("Any", arguments))
         except NamespaceNotFound as error:
             said = f"module '{module}' registers no environment '{called}'"
-            raise ConfigInvalid(f"world '{self.name}': {said}") from error
+            hint = f"name the module that does, as in gymnasium:my_module:{called}"
+            raise ConfigInvalid(f"world '{self.name}': {said}; {hint}") from error
         except Error as error:
             raise ConfigInvalid(f"world '{self.name}': {' '.join(str(error).split())}") from error
 
