@@ -59,22 +59,22 @@ def cross_validated(
     best = [o for o in _annotated(place, configs[0]) if o.trajectory.final_score == BEST]
     parts = {n: part for n, part in enumerate(folds(best, number)) if not only or n in only}
     asked = [[one for one in best if cluster(one) in part] for part in parts.values()]
-    answers: dict[str, Sequence[PathAnswers]] = {}
-    found = list[Assessed]()
-    for config in configs:
-        paths = _annotated(place, config)
-        found = [
-            _fold(place / config.stem / f"fold-{n}", config, paths, part)
+    found = [
+        [
+            _fold(place / config.stem / f"fold-{n}", config, _annotated(place, config), part)
             for n, part in zip(parts, asked, strict=True)
         ]
-        for name in found[0].answers:
-            title = name if config == configs[0] else f"{name} {config.stem}"
-            if config == configs[0] or name in found[0].students:
-                answers[title] = [given for one in found for given in one.answers[name]]
-    every, told = [path for part in asked for path in part], found[0].told
-    learned = round(sum(one.figures.learned for one in found) / len(found))
-    figures = assessment(every, learned, answers, found[0].students, told)
-    return Assessed(figures, every, answers, found[0].students, told)
+        for config in configs
+    ]
+    first, answers = found[0], dict[str, Sequence[PathAnswers]]()
+    for config, own in zip(configs, found, strict=True):
+        for name in first[0].answers if own is first else own[0].students:
+            title = name if own is first else f"{name} {config.stem}"
+            answers[title] = [given for one in own for given in one.answers[name]]
+    every, told = [path for part in asked for path in part], first[0].told
+    learned = round(sum(one.figures.learned for one in first) / len(first))
+    figures = assessment(every, learned, answers, first[0].students, told)
+    return Assessed(figures, every, answers, first[0].students, told)
 
 
 def _annotated(place: Path, config: Path) -> list[AnnotatedTrajectory]:

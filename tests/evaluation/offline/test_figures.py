@@ -94,6 +94,14 @@ def test_what_is_held_out_is_named(found):
     assert assessment([SECOND, OTHER], 3, alike, ["flat"], TOLD).notes == ()
 
 
+def test_failures_among_what_is_asked_are_counted(found):
+    assert not any("score" in note for note in found.notes)
+    path = SECOND.trajectory.model_copy(update={"final_score": 0})
+    failed = SECOND.model_copy(update={"trajectory": path})
+    notes = assessment([failed, OTHER], 3, {"flat": [GOOD[1]] * 2}, ["flat"], TOLD).notes
+    assert "1 of 2" in notes[-1]
+
+
 def test_differences_are_paired_by_conversation(found):
     (one,) = found.differences
     assert (one.first, one.second) == ("hierarchical", "frequent turn")

@@ -23,6 +23,7 @@ from subgoal.evaluation.tables import p_text
 from subgoal.record import Record
 from subgoal.summary import Table, TextLine, Tone
 
+_BEST = 100
 _ROWS = 20
 """Most rows of a table by tool, position or sub-goal: the most frequent."""
 
@@ -81,7 +82,12 @@ def assessment(
         learned=learned,
         agents=tuple(figures for figures, _ in found.values()),
         differences=turn_differences(turns, students, seed),
-        notes=(*cautions, *_one_sided(next(iter(found.values()))[0]), *_notes(answers)),
+        notes=(
+            *cautions,
+            *_one_sided(next(iter(found.values()))[0]),
+            *_failed(paths),
+            *_notes(answers),
+        ),
     )
 
 
@@ -115,6 +121,13 @@ def _one_sided(one: AgentFigures) -> list[str]:
         "little of others; hold more groups out with train.dataset.dev_share"
     )
     return [note] if 2 * first.turns > turns else []
+
+
+def _failed(paths: Sequence[AnnotatedTrajectory]) -> list[str]:
+    """Say of how many paths the end was not the best, as where failures are learned from, too."""
+    number = sum(one.trajectory.final_score < _BEST for one in paths)
+    note = f"{number} of {len(paths)} paths ended below a score of {_BEST}, and count as right"
+    return [note] if number else []
 
 
 def _notes(answers: Mapping[str, Sequence[PathAnswers]]) -> list[str]:
