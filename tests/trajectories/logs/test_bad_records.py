@@ -1,6 +1,7 @@
 """What is bad in a log of any format is named and counted; what stands beside it is read."""
 
 import json
+import math
 from contextlib import suppress
 
 import pytest
@@ -106,12 +107,24 @@ def test_an_id_for_the_second_time_is_named(kind, imported):
     assert told.taken == {"conversation": 2 if made_up else 1}
 
 
+@pytest.mark.parametrize("bad", ["1.0", math.nan, math.inf, 10**400, [1], {"a": 1}])
 @pytest.mark.parametrize("kind", ["messages", "sharegpt", "verifiers", "swe-agent"])
-def test_a_reward_that_is_a_text_is_named(kind, imported):
-    bad = {**record(kind, *WHOLE, number="b"), "reward": "1.0"}
+def test_a_reward_that_is_no_number_is_named(kind, bad, imported):
+    bad = {**record(kind, *WHOLE, number="b"), "reward": bad}
     told, out = imported({**record(kind, *WHOLE), "reward": 1.0}, bad)
     assert out == {SkipKind.REWARD: "log.jsonl:2"}
     assert told.learned == {"conversation": 1}
+
+
+def test_a_conversation_without_messages_is_named_where_it_is_the_first_too(imported):
+    told, out = imported({"id": "b", "messages": []}, record("messages", *WHOLE))
+    assert out == {SkipKind.EMPTY: "log.jsonl:1"}
+    assert told.taken == {"conversation": 1}
+
+
+def test_a_folder_is_refused_and_its_files_are_asked_for(tmp_path):
+    with pytest.raises(ConfigInvalid, match=r"/\*"):
+        import_logs(LogsConfig(files=(tmp_path,)), RunFolder(tmp_path / "run"))
 
 
 @every_format

@@ -26,12 +26,18 @@ PRIVATE_KEY = "\n".join(
 PLANTED = {
     "email": ["zoe.quint+air@mail.planted.example", "o_brien%tag@planted.co.uk"],
     "phone": ["+49 (171) 555-01234", "0049 171 5559876", "(415) 555-0132", "415-555-0177",
-              "020 7946 0958", "(0171) 5550136", "01 42 68 53 09"],
+              "020 7946 0958", "(0171) 5550136", "01 42 68 53 09", "+1\u2011415\u2011555\u20110132",
+              "0171\u20135550137", "(11) 98765-4321"],
     "card": ["4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005",
-             "6011 1111 1111 1117"],
+             "6011 1111 1111 1117", "4012  8888  8888  1881", "3530\u20111113\u20113330\u20110000",
+             "40128888 88881881"],
     "iban": ["DE89 3704 0044 0532 0130 00", "gb82west12345698765432", "NO93-8601-1117-947"],
     "secret": ["sk-" + "proj-Zq8" * 4, "AKIA" + "Q7RZ" * 4, "gh" + "p_" + "aZ3" * 12,
                "xox" + "b-1234567890-" + "abcDEF12", "AIza" + "Sy0" * 11 + "Ab",
+               "dckr" + "_pat_aZ3bY4" * 4, "figd" + "_aZ3bY4" * 4, "nvapi" + "-aZ3bY4" * 5,
+               "tskey" + "-auth-aZ3bY4" * 3, "lsv2" + "_pt_0123abcd" * 3,
+               "pk" + "-lf-" + "0a1b" * 9, "AGE-SECRET" + "-KEY-1" + "QPZRY9X8" * 7,
+               "1/" + "/0gaZ3" + "bY4cX5" * 5,
                "eyJhbGciOiJI.eyJzdWIiOiIxMjM0." + "dBjftJeZ4CVP"],
     "login": ["svc_writer:hunter2-Zx9"],
     "private-key": [PRIVATE_KEY],
@@ -181,6 +187,22 @@ def test_what_its_name_gives_away_is_replaced_where_it_stands_without() -> None:
     assert one.messages[1].text == "['api_key'] = <secret-2>, Authorization: Basic <secret-3>"
     assert one.messages[2].calls[0].arguments == {"userPassword": "<secret-1>", "phone": 1000000001}
     assert one.tools[0]["parameters"]["properties"] == {"password": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -s -u admin:{} https://x.example",
+        "deploy --token {} now",
+        "deploy --password {}",
+        "https://x.example/a?se=2024&sig={}",
+        '"session_token": "{}',
+        "X-Amz-Signature={}",
+    ],
+)
+def test_what_a_command_or_an_address_gives_away_is_replaced(text: str) -> None:
+    secret = "aZ3bY4" * 6
+    assert secret not in redacted(user(text.format(secret))).messages[0].text
 
 
 def test_conversations_of_two_people_stay_two(tmp_path: Path) -> None:

@@ -285,8 +285,13 @@ def _reward(one: LoggedConversation, config: LogsConfig) -> float | None:
     else:
         named = (one.reward, one.fields.get("reward"), one.fields.get("score"))
         found = next((value for value in named if value is not None), None)
-    if found is None or (isinstance(found, bool | int | float) and math.isfinite(found)):
-        return None if found is None else float(found)
+    if found is None:
+        return None
+    try:
+        if isinstance(found, bool | int | float) and math.isfinite(found):
+            return float(found)
+    except OverflowError:  # an integer of hundreds of digits
+        pass
     raise Unreadable(SkipKind.REWARD, repr(found)[:60])
 
 

@@ -103,6 +103,8 @@ def check_file(path: Path, form: str = AUTO) -> None:
 def _readable(path: Path) -> Generator[None]:
     try:
         yield
+    except IsADirectoryError as error:
+        raise ConfigInvalid(f"{path} is a folder; name the files in it: {path}/*") from error
     except (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError) as error:
         raise ConfigInvalid(f"the log {path} cannot be read: {error}") from error
 

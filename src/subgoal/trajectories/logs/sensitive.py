@@ -80,7 +80,17 @@ _TOKENS = (
     r"ya29\.[\w-]{20,}",
     r"GOCSPX-[\w-]{20,}",
     r"(?:hf|npm|gsk|r8|ntn|lin_api)_[A-Za-z0-9]{20,}",
+    rf"(?:dckr_pat|figd|fm2|fw|glc|glsa|ph[cx]|rnd|rpa|sbp|vercel)_{_DIGIT_LATER}\w{{20,}}",
+    rf"(?:lsv2_[ps][kt]|pscale_(?:pw|tkn)|sntr[uy]s|wandb_v1)_{_DIGIT_LATER}\w{{20,}}",
+    r"secret_[A-Za-z0-9]{39,}",  # Notion
     rf"(?:pypi|xai|pplx|PMAK)-{_DIGIT_LATER}[\w-]{{32,}}",
+    rf"(?:CFPAT|csk|nvapi|sess|tskey-[a-z]+|tvly)-{_DIGIT_LATER}[\w-]{{20,}}",
+    r"pk-lf-[0-9a-f-]{36}|key-[0-9a-f]{32}",  # Langfuse, Mailgun
+    r"ATATT3[\w=-]{20,}",  # Atlassian
+    r"AGE-SECRET-KEY-1[0-9A-Z]{40,}",
+    r"1//0[\w-]{30,}",  # Google's refresh tokens
+    r"EAA[A-Za-z0-9]{60,}",  # Meta
+    r"dp\.[a-z]{2,5}\.\w{39,}",  # Doppler
     r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
     r"(?:AC|SK)[0-9a-z]{32}",  # Twilio
     r"[0-9a-z]{32}-us\d{1,2}",  # Mailchimp
@@ -95,7 +105,7 @@ _TOKENS = (
     r"AKC[A-Za-z0-9]{10,}",  # Artifactory
     r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*",  # JSON web tokens
 )
-_PRIVATE_KEY = r"-----{} (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+_PRIVATE_KEY = r"-{{4,5}} ?{} (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)? ?-{{4,5}}"
 
 _COUNTRIES = (  # with the length of their IBANs
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 "
@@ -113,20 +123,26 @@ _ISSUED = re.compile(  # first digits and lengths of Visa, Mastercard, American 
     r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35\d{14}|(?:6011|64[4-9]\d|65\d\d|62\d\d)\d{12,15}"
     r"|(?:5[0678]|6[37])\d{11,17}"
 )
-_GAP = r"[ \-.\u00a0]"
+_DASHES = r"\u2010-\u2015-"  # as word processors and web pages have them
+_BLANKS = r" .\u00a0\u202f"
+_IN_JSON = r"|\\u(?:00a0|201[0-5]|202f)|\\t"  # the same in a piece of JSON
+_GAP = rf"(?:[/\t_{_BLANKS}{_DASHES}]{_IN_JSON}){{1,2}}"
 _CARD = (
     rf"\d{{13,19}}|\d{{4}}(?P<gap>{_GAP})\d{{4}}(?P=gap)\d{{4}}(?P=gap)\d{{1,7}}"
-    rf"|\d{{4}}(?P<space>{_GAP})\d{{6}}(?P=space)\d{{4,5}}"
+    rf"|\d{{4}}(?P<space>{_GAP})\d{{6}}(?P=space)\d{{4,5}}|\d{{8}}{_GAP}\d{{8}}"
 )
-_BETWEEN = r"[ ./()\u00a0-]{0,2}"
+_BETWEEN = rf"(?:[/(){_BLANKS}{_DASHES}]{_IN_JSON}){{0,2}}"
 _NO_DECIMAL = r"(?!\d+\.\d+(?![\d.-]| \d))"  # such as a coordinate
-_LOCAL = r"(?:\d{5,8}|\d{3,4}(?:[ -]\d{3,4}){1,2})"
+_LINE = rf"(?:[ {_DASHES}]{_IN_JSON})"
+_LOCAL = rf"(?:\d{{5,8}}|\d{{3,4}}(?:{_LINE}\d{{3,4}}){{1,2}})"
+_NORTH_AMERICA = rf"(?:\([2-9]\d\d\) ?|[2-9]\d\d(?:\.|{_LINE}))[2-9]\d\d(?:\.|{_LINE})\d{{4}}"
 _PHONE = "|".join(
     (
         rf"(?:\+|%2B){_NO_DECIMAL}(?:1(?:{_BETWEEN}\d){{10}}|[1-9](?:{_BETWEEN}\d){{7,14}})",
         rf"00[1-9](?=\d*\D)(?:{_BETWEEN}\d){{8,13}}",
-        r"(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}",  # North America
-        rf"(?!0\d/\d{{4}}\b)(?:\(0\d{{1,4}}\)|0\d{{1,4}})[ /-]{{1,3}}{_LOCAL}",
+        rf"(?:1(?:\.|{_LINE}))?{_NORTH_AMERICA}",
+        r"\([1-9]\d\) ?9?\d{4}-\d{4}",  # Brazil
+        rf"(?!0\d/\d{{4}}\b)(?:\(0\d{{1,4}}\)|0\d{{1,4}})(?:/|{_LINE}){{1,3}}{_LOCAL}",
         r"0\d(?:[ .-]\d\d){4}",
     )
 )
@@ -134,7 +150,7 @@ _PHONE = "|".join(
 
 def digits(text: str) -> str:
     """Return the digits of a text."""
-    return "".join(re.findall(r"\d", text))
+    return re.sub(r"\\u[0-9a-f]{4}|\D", "", text)
 
 
 def is_card(text: str) -> bool:
@@ -163,7 +179,7 @@ def _rule(
 RULES = (
     _rule(
         Sensitive.PRIVATE_KEY,
-        rf"(?P<it>{_PRIVATE_KEY.format('BEGIN')}(?:(?:(?!-----BEGIN)[\s\S])*?"
+        rf"(?P<it>{_PRIVATE_KEY.format('BEGIN')}(?:(?:(?!----[- ]BEGIN)[\s\S])*?"
         rf"{_PRIVATE_KEY.format('END')}|[\w+/=\s\\]*))",
     ),
     _rule(Sensitive.LOGIN, r":(?://|\\/\\/)(?P<it>[^\s/:@\"'<>\\]*:[^\s/\"'<>\\]+)@"),
@@ -199,6 +215,20 @@ NAMED_RULES = (
         Sensitive.SECRET,
         r"\b(?:bearer|basic)\s+(?P<it>(?=[\w.~+/-]{0,99}\d)[\w.~+/-]{16,}=*)",
         flags=re.IGNORECASE,
+    ),
+    _rule(
+        Sensitive.SECRET,
+        r"\b(?i:[\w-]*token|sig|[\w-]*signature)[\"'\]]{0,2}\s*(?:=>|[:= ])\s*[\"']?"
+        r"(?P<it>(?=[\w%+/=.~-]{0,99}\d)(?=[\w%+/=.~-]{0,99}[a-z])[\w%+/=.~-]{20,})",
+    ),
+    _rule(
+        Sensitive.SECRET,
+        rf"--?{_HIDDEN}\s+[\"']?(?P<it>{_DIGIT_LATER}[^\s\"'<>\\]{{6,}})",
+        flags=re.IGNORECASE,
+    ),
+    _rule(
+        Sensitive.LOGIN,
+        r"\bcurl\b[^\n]{0,200}?\s(?:-u|--user)\s*[\"']?(?P<it>[^\s\"':\\]+:[^\s\"'\\]+)",
     ),
     _rule(
         Sensitive.PHONE,

@@ -1,6 +1,7 @@
 """The contract of a format of logs: which records are its own, and what they hold."""
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -185,7 +186,7 @@ def _decoded(text: str, name: str) -> Any:
 
 
 def clean(value: Any, depth: int = DEEPEST) -> Any:
-    """Return a JSON value with texts that files can hold, and no number that JSON does not have.
+    """Return a JSON value with texts that files can hold; numbers that JSON has not become texts.
 
     Args:
         value: The value.
@@ -197,7 +198,7 @@ def clean(value: Any, depth: int = DEEPEST) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, list | dict) and not depth:
         raise Unreadable(SkipKind.MESSAGE, f"more than {DEEPEST} values hold each other")
     if isinstance(value, list):

@@ -51,7 +51,8 @@ class OpenAIMessages(LogFormat):
     @override
     def fits(self, record: Any) -> bool:
         messages = _messages(record)
-        return bool(messages) and all("role" in table(one) for one in messages)
+        empty = table(record).get("messages") == []  # named as such, wherever it stands
+        return (bool(messages) or empty) and all("role" in table(one) for one in messages)
 
     @override
     def read(self, record: Any) -> Iterator[LoggedConversation]:
