@@ -6,7 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subgoal.agents.base import Agent
+from subgoal.agents.base import Agent, Seat
 from subgoal.agents.baselines import OracleAgent, RandomActionAgent
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.flat import FlatAgent
@@ -209,7 +209,11 @@ class AgentShop:
         return AsksWhenStuck(student, acting(model, task.key, spoken))
 
     def plain(
-        self, name: AgentName, language: WorldLanguage, disturbance: Disturbance | None = None
+        self,
+        name: AgentName,
+        language: WorldLanguage,
+        disturbance: Disturbance | None = None,
+        around: Callable[[StudentSeat], Seat] = lambda seat: seat,
     ) -> Agent:
         """Return an agent of nothing but students, which are loaded, for one episode.
 
@@ -217,8 +221,9 @@ class AgentShop:
             name: The agent.
             language: The words of the world that it plays in.
             disturbance: Replaces the planner's sub-goals; None: they stand.
+            around: Puts something around each student's seat, such as a person who steers.
         """
-        seats = self.seats(name, language)
+        seats = {role: around(seat) for role, seat in self.seats(name, language).items()}
         if name is AgentName.FLAT:
             return FlatAgent(seats[Role.FLAT])
         both, first = seats.get(Role.BOTH), seats.get(Role.FIRST)

@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 
 from typing_extensions import override
 
+from subgoal.agents.alternatives import likeliest
 from subgoal.agents.base import Ask, Seat
 from subgoal.agents.config import Decoding
 from subgoal.engines.base import Engine, Generated, Generation, Stream
@@ -114,6 +115,24 @@ class StudentSeat(Seat):
         if mark is Mark.ACT and self.form.actions is ActionForm.FUNCTIONAL:
             text = elementary_action(text, self._language)
         return mark, text
+
+    def likeliest(self, first: Sequence[Mark], count: int) -> list[tuple[str, float]]:
+        """Return what it might write now, with the probability of each, the most probable first.
+
+        Args:
+            first: The marks that the turn may begin with.
+            count: How many.
+
+        Raises:
+            EngineFailed: Its engine does not tell.
+        """
+        starts, stops = self._tokenizer.starts(first), self._tokenizer.stops
+        prompt = self.context.prompt(first)
+        found: dict[str, float] = {}
+        for ids, chance in likeliest(self._engine, prompt, starts, stops, self.form.turn, count):
+            text = self._tokenizer.read(ids, first)[1]
+            found[text] = found.get(text, 0.0) + chance
+        return sorted(found.items(), key=lambda one: -one[1])
 
     def _ask(
         self, first: Sequence[Mark], constraint: OneOf | None = None

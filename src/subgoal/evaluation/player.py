@@ -34,6 +34,7 @@ class Player:
 
     Attributes:
         agent: As given.
+        limits: Knows how long tasks may take, or finds it.
         factory: Makes the agent of one episode, for rollouts of one's own.
 
     Raises:
@@ -46,7 +47,7 @@ class Player:
         engine: EngineConfig | None = None,
         limits: StepLimits | None = None,
     ) -> None:
-        self.agent, self._limits = agent, limits or StepLimits()
+        self.agent, self.limits = agent, limits or StepLimits()
         self._shop = AgentShop(agent.folder, (), agent.card.decoding, engine)
         self.factory: MakeAgent = self._shop.factory(agent.card.kind)
         card = agent.card
@@ -79,7 +80,7 @@ class Player:
             rules = named_protocol(protocol or card.protocol, card.environment)
             tasks = world.tasks(rules.split, rules.simplifications)
             chosen = rules.find(tasks, task, variation)
-            rules = self._limits.filled(rules, [chosen], world, card.options)
+            rules = self.limits.filled(rules, [chosen], world, card.options)
         for note in self._shop.strange(card.kind, [chosen]):
             if note not in self._told:
                 console.print(f"Note: {self.agent.name}, {note}", soft_wrap=True)
@@ -136,6 +137,11 @@ class Player:
     def _alone(self, ask: Ask) -> Generated:
         with self.threads():
             return alone(ask)
+
+    @property
+    def shop(self) -> AgentShop:
+        """Its students, loaded, for agents made in another way."""
+        return self._shop
 
     def close(self) -> None:
         """End its world."""

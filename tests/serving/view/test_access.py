@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("starlette")
 
-from subgoal.serving.view.app import MOST_ROWS, view_app
+from subgoal.serving.view.app import view_app
+from subgoal.serving.view.questions import MOST_ROWS
 
 
 def _asked(url: str, data: bytes | None = None, **headers: str) -> tuple[int, Any]:

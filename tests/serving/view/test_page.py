@@ -29,7 +29,7 @@ def page(browser: Any, site: str):
 
 def test_keys_go_through_episodes_and_steps(page: Any):
     page.keyboard.press("j")
-    page.wait_for_selector("#stage .transport")
+    page.wait_for_selector("#panels .transport")
     first = page.text_content("#title")
     assert page.text_content(".count").startswith("step 1 of")
     page.keyboard.press("ArrowRight")
@@ -50,7 +50,7 @@ def test_two_agents_stand_side_by_side(page: Any):
     page.select_option("#agent", "hierarchical")
     expect(page.locator("#rows button")).to_have_count(6)
     page.keyboard.press("j")
-    page.wait_for_selector("#stage .transport")
+    page.wait_for_selector("#panels .transport")
     page.keyboard.press("b")
     page.wait_for_selector(".panels.two")
     page.keyboard.press("ArrowRight")
@@ -85,7 +85,7 @@ def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path:
         page.goto(url)
         page.wait_for_selector("#rows button")
         page.keyboard.press("j")
-        page.wait_for_selector("#stage .transport")
+        page.wait_for_selector("#panels .transport")
         assert page.locator(".pill").first.text_content() == f"find({ATTACK})"
         assert page.evaluate("window.hurt") is None
         assert page.locator("#stage img").count() == 0
@@ -97,16 +97,51 @@ def test_a_phone_shows_all_of_it(browser: Any, site: str):
         page.goto(site)
         page.wait_for_selector("#rows button")
         page.keyboard.press("j")
-        page.wait_for_selector("#stage .transport")
+        page.wait_for_selector("#panels .transport")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_every_control_has_a_name(page: Any):
     page.keyboard.press("j")
-    page.wait_for_selector("#stage .transport")
+    page.wait_for_selector("#panels .transport")
     nameless = page.evaluate(
         "[...document.querySelectorAll('button, input, select')].filter((one) => "
         "!one.textContent.trim() && !one.ariaLabel && !(one.labels && one.labels.length))"
         ".map((one) => one.outerHTML)"
     )
     assert nameless == []
+
+
+def test_a_person_steers_an_episode(page: Any):
+    page.click("#tab-play")
+    expect(page.locator("#play-type option")).not_to_have_count(0)
+    page.check("#play-paused")
+    page.click("#play button")
+    expect(page.locator("#live-state")).to_contain_text("paused", timeout=60_000)
+    page.click("#live-step")
+    expect(page.locator("ol.steps li")).to_have_count(1)
+    page.click("#live-take")
+    page.fill("#live-action", ATTACK)
+    page.click("#live-act button")
+    expect(page.locator(".action")).to_have_text(ATTACK)
+    expect(page.locator(".card .meta")).to_contain_text("typed by a person")
+    page.fill("#live-subgoal", "find(thermometer)")
+    page.click("#live-plan button")
+    page.fill("#live-action", "look around")
+    page.click("#live-act button")
+    expect(page.locator(".pill")).to_have_text("find(thermometer)")
+    page.click("#live-leave")
+    expect(page.locator("#live-pause")).to_be_disabled()
+
+
+def test_another_sub_goal_is_tried_beside_the_recorded_one(page: Any):
+    page.select_option("#agent", "hierarchical")
+    expect(page.locator("#rows button")).to_have_count(6)
+    page.keyboard.press("j")
+    page.click("#ask-planner")
+    page.wait_for_selector(".alts li", state="attached", timeout=60_000)
+    page.fill("details[open] .alts input", "find(thermometer)")
+    page.click("details[open] .alts form button")
+    page.wait_for_selector(".panels.two")
+    second = page.locator(".panels > div").nth(1)
+    expect(second.locator(".band", has_text="find(thermometer)")).not_to_have_count(0)

@@ -1,6 +1,8 @@
 """`subgoal view`: watch episodes in a browser."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -8,12 +10,17 @@ from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid, SubgoalError, install
 from subgoal.record import Own, Rare, Record, Words
 
+if TYPE_CHECKING:
+    from subgoal.evaluation.player import Player
+
 
 class Watched(Record):
     """What is watched, and where."""
 
     runs: Words[tuple[Path, ...]] = ()
     """Run folders."""
+    agent: str = ""
+    """An agent that is ready, by name (`scienceworld`) or folder, to play tasks, too."""
     port: int = Field(default=8321, ge=0, lt=65536)
     """Port of the page; 0: any that is free."""
     host: Rare[str] = "127.0.0.1"
@@ -24,7 +31,8 @@ class Watched(Record):
 class ViewOptions(Record):
     """Watch the episodes of run folders in a browser: each step, two agents side by side, failures.
 
-    The page is served on this machine and loads nothing from the network. Ctrl-C ends it.
+    A run's students play there, too: a task, or on from any recorded step, steered by you. The page
+    is served on this machine and loads nothing from the network. Ctrl-C ends it.
     Example: subgoal view runs/mine runs/other
     """
 
@@ -38,7 +46,7 @@ OPTIONS = ViewOptions
 def command(options: ViewOptions) -> None:
     """Run the verb; serves until it is interrupted."""
     watched = options.view
-    if not watched.runs:
+    if not watched.runs and not watched.agent:
         raise ConfigInvalid("name the run folders to watch: `subgoal view runs/mine`")
     for run in watched.runs:
         if not run.is_dir():
@@ -47,4 +55,19 @@ def command(options: ViewOptions) -> None:
         from subgoal.serving.view.local import serve_view
     except ModuleNotFoundError as error:
         raise SubgoalError(f"watching episodes: {install('fastapi', 'serve')}") from error
-    serve_view(watched.runs, watched.host, watched.port, lambda url: say(url, "bold"))
+    serve_view(watched.runs, watched.host, watched.port, _ready, _players(watched.agent))
+
+
+def _players(agent: str) -> "dict[str, Player]":
+    if not agent:
+        return {}
+    from subgoal.agents.released import released_agent
+    from subgoal.evaluation.player import Player
+
+    player = Player(released_agent(agent))
+    return {player.agent.name: player}
+
+
+def _ready(url: str) -> None:
+    say(url, "bold")
+    sys.stdout.flush()

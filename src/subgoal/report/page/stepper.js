@@ -1,7 +1,7 @@
 "use strict";
 // Steps through one episode: score curve, sub-goals as bands, and as a timeline under whose
 // sub-goals their actions are folded. Everything from the world is set as text.
-const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED] = [0, 1, 2, 3, 4, 5, 6, 7];
+const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED, BY] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 const make = (name, className = "", text = undefined, ...inside) => {
   const made = document.createElement(name);
@@ -196,7 +196,8 @@ class Stepper {
       `${row[REPLACED] || "sent"} in place of what the agent wrote: ${row[PREDICTED]}` : "";
     this.answer.textContent = row[ANSWER];
     this.meta.textContent = `score ${row[SCORE]}, ${pluralOf(row[MOVES], "move")}` +
-      (row[ACCEPTED] ? "" : ", not an action of the world");
+      (row[ACCEPTED] ? "" : ", not an action of the world") +
+      ({ person: ", typed by a person", record: ", as recorded" }[row[BY]] || "");
     for (const part of this.parts) this.mark(part);
     const x = (1000 * (this.step + 1)) / count;
     this.cursor.setAttribute("x1", x);

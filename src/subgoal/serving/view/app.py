@@ -1,61 +1,93 @@
 """The page to watch episodes on, and what it asks for: a part of a server, or one of its own."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from subgoal.errors import SubgoalError
-from subgoal.evaluation.tables import label
-from subgoal.report.html import part, stepped
-from subgoal.serving.view.departures import Departures
-from subgoal.serving.view.guard import Guard
-from subgoal.serving.view.shelf import EpisodeQuery, EpisodeRow, Shelf, told
+from subgoal.errors import SubgoalError, said_by
+from subgoal.evaluation.player import Player
+from subgoal.record import Record
+from subgoal.report.html import part
+from subgoal.serving.view.guard import PageGuard
+from subgoal.serving.view.live import LiveEpisode
+from subgoal.serving.view.questions import Questions
+from subgoal.serving.view.shelf import Shelf
+from subgoal.serving.view.stage import LiveStage, StageFull, Steer, Wish
 
-MOST_ROWS = 200
-"""Most episodes that are listed at once."""
+R = TypeVar("R", bound=Record)
+
 _PACKAGE = "subgoal.serving.view"
 _PARTS = {
     "": ("view.html", _PACKAGE, "text/html"),
     "view.js": ("view.js", _PACKAGE, "text/javascript"),
+    "live.js": ("live.js", _PACKAGE, "text/javascript"),
     "view.css": ("view.css", _PACKAGE, "text/css"),
     "stepper.js": ("stepper.js", "subgoal.report", "text/javascript"),
     "page.css": ("page.css", "subgoal.report", "text/css"),
 }
 """The page's files, by what they are called in its addresses: those of the report are shared."""
+_NAP, _BEAT = 0.1, 100
+"""Seconds between two looks at a live episode, and looks after which a sign of life is sent."""
 
 
-def view_app(folders: Sequence[Path], hosts: Iterable[str] = (), token: str = "") -> Starlette:
+def view_app(
+    folders: Sequence[Path],
+    hosts: Iterable[str] = (),
+    token: str = "",
+    players: Mapping[str, Player] | None = None,
+) -> Starlette:
     """Return the page as an application, to be run or mounted at `/`.
 
+    Where it is mounted, the application that it stands in closes it: `app.state.close()`.
+
     Args:
-        folders: Run folders whose episodes are shown.
+        folders: Run folders whose episodes are shown, and whose students play.
         hosts: Names under which it is reached, beside those of this machine.
         token: What has to be shown to see anything; empty: nothing.
+        players: Agents that are open already, by name, who play, too.
     """
-    view = _View(Shelf(folders))
+    shelf = Shelf(folders)
+    stage = LiveStage(shelf.folders, players)
+    questions = Questions(shelf, stage)
+    asked = {
+        "about": questions.about,
+        "episodes": questions.episodes,
+        "episode": questions.episode,
+        "failures": questions.failures,
+        "tasks": questions.tasks,
+        "alternatives": questions.alternatives,
+    }
     routes = [Route(f"/{name}", _file(*found)) for name, found in _PARTS.items()]
+    routes += [Route(f"/api/{name}", _asking(work)) for name, work in asked.items()]
     routes += [
-        Route("/api/about", _asking(view.about)),
-        Route("/api/episodes", _asking(view.episodes)),
-        Route("/api/episode", _asking(view.episode)),
-        Route("/api/failures", _asking(view.failures)),
+        Route("/api/oracle", _told(Record, questions.oracle), methods=["POST"]),
+        Route("/api/live", _told(Wish, questions.play), methods=["POST"]),
+        Route("/api/live/{number:int}", _steering(stage), methods=["POST"]),
+        Route("/api/live/{number:int}/events", _watching(stage)),
     ]
+
+    def close() -> None:
+        stage.close()
+        shelf.close()
 
     @asynccontextmanager
     async def open_until_the_end(_: Starlette) -> AsyncIterator[None]:
         yield
-        view.close()
+        await run_in_threadpool(close)
 
     app = Starlette(routes=routes, lifespan=open_until_the_end)
-    app.add_middleware(Guard, hosts=tuple(hosts), token=token)
+    app.state.close = close
+    app.add_middleware(PageGuard, hosts=tuple(hosts), token=token)
     return app
 
 
@@ -68,88 +100,83 @@ def _file(name: str, package: str, kind: str) -> Any:
     return answer
 
 
-def _asking(work: Any) -> Any:
-    """Answer with what a function of the query returns, in a thread; an error as one sentence."""
+async def _answered(work: Callable[[], Any]) -> Response:
+    """Answer with what some work returns, in a thread; an error as one sentence."""
+    try:
+        found = await run_in_threadpool(work)
+    except StageFull as error:
+        return _error(429, str(error))
+    except SubgoalError as error:
+        return _error(400, str(error))
+    return (
+        _error(404, "there is no such episode (any more)") if found is None else JSONResponse(found)
+    )
 
+
+def _asking(work: Callable[[dict[str, str]], Any]) -> Any:
     async def answer(request: Request) -> Response:
-        try:
-            found = await run_in_threadpool(work, dict(request.query_params))
-        except SubgoalError as error:
-            return JSONResponse({"error": str(error)}, 400)
-        if found is None:
-            return JSONResponse({"error": "there is no such episode (any more)"}, 404)
-        return JSONResponse(found)
+        return await _answered(lambda: work(dict(request.query_params)))
 
     return answer
 
 
-class _View:
-    """What the page asks for.
+def _told(kind: type[R], work: Callable[[R, dict[str, str]], Any]) -> Any:
+    async def answer(request: Request) -> Response:
+        try:
+            said = kind.model_validate_json(await request.body())
+        except ValidationError as error:
+            return _error(400, said_by(error))
+        return await _answered(lambda: work(said, dict(request.query_params)))
 
-    Args:
-        shelf: The episodes.
-    """
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._departures = Departures(shelf)
-
-    def about(self, _: dict[str, str]) -> dict[str, Any]:
-        """Return what there is to choose from."""
-        self._shelf.refresh()
-        values = self._shelf.values
-        return {
-            "run": list(self._shelf.folders),
-            "agent": [[one, label(one)] for one in values(lambda row: [row.agent])],
-            "type": values(lambda row: [row.type]),
-            "ending": [[one, label(one)] for one in values(lambda row: [row.ending])],
-            "subgoal": values(lambda row: row.subgoals),
-        }
-
-    def episodes(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return the rows of episodes that are asked for, `offset` to `offset` + `limit`."""
-        self._shelf.refresh()
-        rows = self._chosen(query)
-        offset, limit = _number(query, "offset", 0), _number(query, "limit", MOST_ROWS)
-        page = rows[offset : offset + min(limit, MOST_ROWS)]
-        return {"total": len(rows), "rows": [told(row) for row in page]}
-
-    def episode(self, query: dict[str, str]) -> dict[str, Any] | None:
-        """Return an episode, and which others are of the same task."""
-        key = query.get("key", "")
-        row, episode = self._shelf.row(key), self._shelf.episode(key)
-        if row is None or episode is None:
-            return None
-        others = [one for one in self._shelf.rows(EpisodeQuery(task=row.task)) if one.key != key]
-        left = self._departures.of(row)
-        return {
-            **stepped(episode),
-            "row": told(row),
-            "others": [told(one) for one in others[:MOST_ROWS]],
-            "left": asdict(left) if left else None,
-        }
-
-    def failures(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return the failures among what is asked for, grouped by where they left the path."""
-        self._shelf.refresh()
-        asked = _asked({**query, "failed": "yes"})
-        return {"groups": self._departures.groups(asked)}
-
-    def _chosen(self, query: dict[str, str]) -> list[EpisodeRow]:
-        return self._shelf.rows(_asked(query))
-
-    def close(self) -> None:
-        """Delete what was kept."""
-        self._shelf.close()
+    return answer
 
 
-def _asked(query: dict[str, str]) -> EpisodeQuery:
-    names = ("run", "agent", "type", "ending", "subgoal", "text", "task")
-    return EpisodeQuery(
-        **{name: query.get(name, "") for name in names}, failed=query.get("failed") == "yes"
-    )
+def _steering(stage: LiveStage) -> Any:
+    async def answer(request: Request) -> Response:
+        live = stage.episode(request.path_params["number"])
+        try:
+            said = Steer.model_validate_json(await request.body())
+        except ValidationError as error:
+            return _error(400, said_by(error))
+        if live is None:
+            return _error(404, "that episode has ended, and is no longer kept")
+        if said.do == "leave":
+            live.leave()
+        else:
+            await run_in_threadpool(live.helm.steer, said.do, said.text)
+        return JSONResponse({})
+
+    return answer
 
 
-def _number(query: dict[str, str], name: str, otherwise: int) -> int:
-    given = query.get(name, "")
-    return int(given) if given.isdecimal() and len(given) < 10 else otherwise
+def _watching(stage: LiveStage) -> Any:
+    async def answer(request: Request) -> Response:
+        live = stage.episode(request.path_params["number"])
+        if live is None:
+            return _error(404, "that episode has ended, and is no longer kept")
+        last = request.headers.get("last-event-id", "")
+        seen = int(last) + 1 if last.isdecimal() and len(last) < 10 else 0
+        return StreamingResponse(_events(live, seen), media_type="text/event-stream")
+
+    return answer
+
+
+async def _events(live: LiveEpisode, seen: int) -> AsyncIterator[str]:
+    """Yield what happens in an episode, and a sign of life where nothing does."""
+    quiet = 0
+    while True:
+        live.watched()
+        over, new = live.over, live.events[seen:]
+        for event in new:
+            yield f"id: {seen}\ndata: {json.dumps(event)}\n\n"
+            seen += 1
+        if over and not new:
+            return
+        quiet = 0 if new else quiet + 1
+        if quiet % _BEAT == _BEAT - 1:
+            yield ": still here\n\n"
+        await asyncio.sleep(_NAP)
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status)

@@ -149,7 +149,7 @@ class Departures:
         return [group.told() for group in sorted(found.values(), key=lambda one: -len(one.rows))]
 
     def unknown(self, asked: EpisodeQuery) -> list[EpisodeRow]:
-        """Return one failure of each task whose oracle path is not known and was not asked for."""
+        """Return one episode of each task whose oracle path is not known and was not asked for."""
         rows = {row.task: row for row in self._shelf.rows(asked) if self.of(row) is None}
         return [row for task, row in rows.items() if task not in self._asked]
 

@@ -30,11 +30,13 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_OWN = {"same-origin", "none"}
+"""Where a request comes from: a page of this server, or no page at all."""
 MOST_BYTES = 100_000
 """Most bytes of what is sent to the server."""
 
 
-class Guard:
+class PageGuard:
     """Refuses whoever may not ask, and says in every answer what a page may do.
 
     Args:
@@ -67,6 +69,9 @@ class Guard:
         headers = Headers(scope=scope)
         if _name(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse("this server is not reached under that name\n", 403)
+        asked_by = headers.get("sec-fetch-site", "none")
+        if asked_by not in _OWN and headers.get("sec-fetch-mode") != "navigate":
+            return PlainTextResponse("only this server's own page may ask that\n", 403)
         if scope["method"] not in {"GET", "HEAD"} and not _own_page(headers):
             return PlainTextResponse("only this server's own page may send that\n", 403)
         return self._without_token(scope, headers) if self._token else None
@@ -109,7 +114,7 @@ def _own_page(headers: Headers) -> bool:
         return False
     if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return False  # what other pages may send without asking first
-    if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+    if headers.get("sec-fetch-site", "none") not in _OWN:
         return False
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host")

@@ -2,20 +2,27 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from subgoal.connections.server_access import is_here
 from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.player import Player
 from subgoal.serving.view.app import view_app
 
 TOKEN = "SUBGOAL_TOKEN"  # noqa: S105 - the name of the variable that holds it
 """The environment variable with what has to be shown, where others can reach the server."""
 
 
-def serve_view(folders: Sequence[Path], host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve_view(
+    folders: Sequence[Path],
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    players: Mapping[str, Player] | None = None,
+) -> None:
     """Serve the page until it is interrupted.
 
     Args:
@@ -23,6 +30,7 @@ def serve_view(folders: Sequence[Path], host: str, port: int, ready: Callable[[s
         host: Address to listen on.
         port: Port; 0: any that is free.
         ready: Is told the page's address.
+        players: Agents that are open already, by name, who play, too.
 
     Raises:
         ConfigInvalid: The address cannot be had, or others can reach it and there is no token.
@@ -46,7 +54,7 @@ def serve_view(folders: Sequence[Path], host: str, port: int, ready: Callable[[s
         raise ConfigInvalid(said) from error
     shown = f"[{host}]" if ":" in host else host
     ready(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-    app = view_app(folders, [host, socket.gethostname()] if others else [], token)
+    app = view_app(folders, [host, socket.gethostname()] if others else [], token, players)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     with listening:
         uvicorn.Server(config).run(sockets=[listening])

@@ -82,27 +82,88 @@ const groupOf = (group) => {
   });
   return fold;
 };
+const underGroups = ({ unknown, asking }) => {
+  const known = asking ? `asking the world for ${pluralOf(asking, "oracle path")} ...` :
+    `Ask the world for ${pluralOf(unknown, "oracle path")}`;
+  at("ask-oracle").hidden = !unknown && !asking;
+  at("ask-oracle").textContent = known;
+  at("ask-oracle").disabled = Boolean(asking);
+  if (asking) setTimeout(() => { if (state.mode === "failures") show(); }, 2000);
+};
 const failures = async () => {
   const turn = ++state.asked;
   at("found").textContent = "comparing with the oracle's paths ...";
-  const { groups } = await ask("failures", filters());
+  const found = await ask("failures", filters());
   if (turn !== state.asked) return;
+  const groups = found.groups;
+  underGroups(found);
   at("groups").replaceChildren(...groups.map(groupOf));
   state.rows = groups.flatMap((group) => group.rows);
   const count = groups.reduce((sum, group) => sum + group.count, 0);
   at("found").textContent = `${pluralOf(count, "failure")}, by where they left the oracle's path`;
 };
 
-const show = () => (state.mode === "episodes" ? list() : failures()).catch(trouble);
+const show = () => ({ episodes: list, failures, play: tasks })[state.mode]().catch(trouble);
 const mode = (name) => {
   state.mode = name;
-  for (const one of ["episodes", "failures"]) {
+  for (const one of ["episodes", "failures", "play"]) {
     at("tab-" + one).setAttribute("aria-pressed", String(one === name));
   }
   at("rows").hidden = name !== "episodes";
   at("groups").hidden = name !== "failures";
-  at("more").hidden = true;
+  at("more").hidden = at("ask-oracle").hidden = true;
+  at("play").hidden = name !== "play";
+  at("filters").hidden = name === "play";
   show();
+};
+
+// What is played in the server: a task, or an episode from one of its steps on.
+const live = new Live(at, (error) => { at("live-state").textContent = error.message; });
+const tasks = async () => {
+  at("found").textContent = "asking the world for its tasks ...";
+  const found = await ask("tasks", { player: at("player").value });
+  choices(at("play-type"), Object.entries(found).map(([name, count]) => [name, `${name} (${count})`]));
+  at("found").textContent = "";
+};
+const watch = async (wish, beside) => {
+  const { number } = await send("live", wish);
+  const made = panel("Live", (part) => live.under(part));
+  const kept = beside ? [beside] : [];
+  if (!kept.length) { state.key = ""; state.open = null; leftOf(null); mark(); }
+  state.steppers = [...kept.map((one) => one.stepper), made.stepper];
+  at("panels").replaceChildren(...kept.map((one) => one.whole), made.whole);
+  at("panels").classList.toggle("two", kept.length > 0);
+  at("nothing").hidden = true;
+  at("bar").hidden = !kept.length;
+  at("parting").hidden = true;
+  live.start(number, made.stepper);
+  if (wish.paused && !wish.key) live.say("pause");
+  at("stage").scrollIntoView({ block: "start" });
+};
+const playOn = (step, subgoal = "") => watch({ key: state.key, step, subgoal, paused: !subgoal }, state.panels[0]);
+const askPlanner = async () => {
+  const asked = state.panels[0].stepper;
+  at("ask-planner").disabled = true;
+  at("ask-planner").textContent = "asking ...";
+  try {
+    const { of } = await ask("alternatives", { key: state.key });
+    asked.parts.forEach((part, place) => {
+      if (!of[place]) return;
+      part.alts.prepend(alternatives(of[place], part.subgoal, (text) => playOn(part.begin, text).catch(trouble)));
+      const [, chance] = of[place].find(([text]) => text === part.subgoal) || [];
+      part.size.textContent += chance === undefined ? ", unlikely" : `, ${percent(chance)}`;
+    });
+    at("ask-planner").hidden = true;
+  } finally {
+    at("ask-planner").disabled = false;
+    at("ask-planner").textContent = "Ask the planner";
+  }
+};
+// Under each recorded sub-goal: what else might have been set.
+const underRecorded = (player) => (part) => {
+  part.alts = make("div", "alts");
+  if (player && part.subgoal) part.alts.append(whatIf((text) => playOn(part.begin, text).catch(trouble)));
+  return part.alts;
 };
 
 const panel = (title, extra) => {
@@ -135,15 +196,19 @@ const open = async (key, beside = "") => {
   const [one, other] = await Promise.all([
     ask("episode", { key }), beside ? ask("episode", { key: beside }) : null]);
   for (const stepper of state.steppers) stepper.pause();
+  live.stop();
   state.key = key;
   state.open = one;
   const both = other ? [one, other] : [one];
-  const panels = both.map((episode) => panel(titleOf(episode.row)));
+  const panels = both.map((episode) => panel(titleOf(episode.row), underRecorded(episode.player)));
+  state.panels = panels;
   state.steppers = panels.map((made) => made.stepper);
   at("panels").replaceChildren(...panels.map((made) => made.whole));
   at("panels").classList.toggle("two", both.length > 1);
   at("nothing").hidden = true;
   at("bar").hidden = false;
+  at("play-on").hidden = !one.player;
+  at("ask-planner").hidden = !one.player || !one.row.subgoals.length;
   at("title").textContent = `${one.name}, variation ${one.variation}`;
   choices(at("beside"), one.others.map((row) => [row.key, titleOf(row)]), "nobody");
   at("beside").value = beside;
@@ -177,7 +242,7 @@ const besides = () => {
 };
 const KEYS = {
   j: () => along(1), k: () => along(-1), "/": () => at("text").focus(), "?": () => at("help").showModal(),
-  e: () => mode("episodes"), f: () => mode("failures"), b: besides,
+  e: () => mode("episodes"), f: () => mode("failures"), b: besides, p: () => live.toggle(),
 };
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target.closest("input")) event.target.blur();
@@ -197,6 +262,20 @@ for (const name of FILTERS) at(name).addEventListener("change", show);
 at("more").addEventListener("click", () => list(true).catch(trouble));
 at("tab-episodes").addEventListener("click", () => mode("episodes"));
 at("tab-failures").addEventListener("click", () => mode("failures"));
+at("tab-play").addEventListener("click", () => mode("play"));
+at("player").addEventListener("change", show);
+at("play").addEventListener("submit", (event) => {
+  event.preventDefault();
+  live.stop();
+  watch({
+    player: at("player").value, type: at("play-type").value,
+    variation: at("play-variation").valueAsNumber || 0, paused: at("play-paused").checked,
+  }).catch(trouble);
+});
+at("ask-oracle").addEventListener("click", () => send("oracle", {}, filters()).then(show).catch(trouble));
+at("ask-planner").addEventListener("click", () => askPlanner().catch(trouble));
+at("play-on").addEventListener("click", () => playOn(state.panels[0].stepper.step).catch(trouble));
+addEventListener("pagehide", () => live.stop());
 at("back").addEventListener("click", () => at("browse").scrollIntoView());
 at("open-help").addEventListener("click", () => at("help").showModal());
 at("beside").addEventListener("change", () => choose(state.key, at("beside").value));
@@ -205,6 +284,8 @@ at("beside").addEventListener("change", () => choose(state.key, at("beside").val
   const about = await ask("about");
   for (const name of FILTERS) choices(at(name), about[name], "any");
   at("runs").textContent = about.run.join(", ");
+  choices(at("player"), about.players);
+  at("tab-play").hidden = !about.players.length;
   at("which-run").hidden = about.run.length < 2;
   mode("episodes");
   const named = new URLSearchParams(location.hash.slice(1));

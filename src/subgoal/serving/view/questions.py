@@ -1,0 +1,144 @@
+"""What the page asks for, and what it is told."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import asdict
+from typing import Any
+
+from subgoal.evaluation.tables import label
+from subgoal.record import Record
+from subgoal.report.html import stepped
+from subgoal.serving.view.departures import Departures
+from subgoal.serving.view.shelf import EpisodeQuery, Shelf, told
+from subgoal.serving.view.stage import LiveStage, Wish
+
+MOST_ROWS = 200
+"""Most episodes that are listed at once."""
+MOST_ASKED = 500
+"""Most oracle paths that a world is asked for at once."""
+_KEPT = 200
+"""Episodes whose alternatives are kept."""
+
+Query = dict[str, str]
+
+
+class Questions:
+    """What the page asks for.
+
+    Args:
+        shelf: Recorded episodes.
+        stage: Who plays.
+    """
+
+    def __init__(self, shelf: Shelf, stage: LiveStage) -> None:
+        self._shelf, self._stage = shelf, stage
+        self._departures = Departures(shelf)
+        self._alternatives: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
+        self._to_learn = 0
+        self._lock = threading.Lock()
+
+    def about(self, _: Query) -> dict[str, Any]:
+        """Return what there is to choose from."""
+        self._shelf.refresh()
+        values = self._shelf.values
+        return {
+            "run": list(self._shelf.folders),
+            "agent": [[one, label(one)] for one in values(lambda row: [row.agent])],
+            "type": values(lambda row: [row.type]),
+            "ending": [[one, label(one)] for one in values(lambda row: [row.ending])],
+            "subgoal": values(lambda row: row.subgoals),
+            "players": self._stage.players,
+        }
+
+    def episodes(self, query: Query) -> dict[str, Any]:
+        """Return the rows of episodes that are asked for, `offset` to `offset` + `limit`."""
+        self._shelf.refresh()
+        rows = self._shelf.rows(_asked(query))
+        offset, limit = _number(query, "offset", 0), _number(query, "limit", MOST_ROWS)
+        page = rows[offset : offset + min(limit, MOST_ROWS)]
+        return {"total": len(rows), "rows": [told(row) for row in page]}
+
+    def episode(self, query: Query) -> dict[str, Any] | None:
+        """Return an episode, which others are of the same task, and who can play on from it."""
+        key = query.get("key", "")
+        row, episode = self._shelf.row(key), self._shelf.episode(key)
+        if row is None or episode is None:
+            return None
+        others = self._shelf.rows(EpisodeQuery(task=row.task))
+        left = self._departures.of(row)
+        return {
+            **stepped(episode),
+            "row": told(row),
+            "others": [told(one) for one in others[:MOST_ROWS] if one.key != key],
+            "left": asdict(left) if left else None,
+            "player": self._stage.player_of(row.run, row.agent),
+        }
+
+    def failures(self, query: Query) -> dict[str, Any]:
+        """Return the failures among what is asked for, grouped by where they left the path."""
+        self._shelf.refresh()
+        asked = _asked({**query, "failed": "yes"})
+        groups = self._departures.groups(asked)
+        unknown = len(self._departures.unknown(asked)) if self._stage.players else 0
+        return {"groups": groups, "unknown": unknown, "asking": self._to_learn}
+
+    def oracle(self, _: Record, query: Query) -> dict[str, Any]:
+        """Ask worlds for the oracle's paths of failures whose path is not known, from now on."""
+        rows = self._departures.unknown(_asked({**query, "failed": "yes"}))[:MOST_ASKED]
+        with self._lock:
+            if rows and not self._to_learn:
+                self._to_learn = len(rows)
+                threading.Thread(target=self._learn, args=[rows], daemon=True).start()
+        return {"asking": self._to_learn}
+
+    def _learn(self, rows: list[Any]) -> None:
+        try:
+            for row in rows:
+                episode = self._shelf.episode(row.key)
+                player = self._stage.player_of(row.run, row.agent)
+                if episode is not None:
+                    path = self._stage.oracle_path(player, episode.task)
+                    self._departures.learn(row.run, episode.task, path)
+                self._to_learn -= 1
+        finally:
+            self._to_learn = 0
+
+    def tasks(self, query: Query) -> dict[str, int]:
+        """Return how many variations of each task type somebody can play."""
+        return self._stage.company(query.get("player", "")).tasks()
+
+    def alternatives(self, query: Query) -> dict[str, Any] | None:
+        """Return what the planner might have set in place of each sub-goal of an episode."""
+        row = self._shelf.row(query.get("key", ""))
+        episode = self._shelf.episode(query.get("key", ""))
+        if row is None or episode is None:
+            return None
+        place = row.key, row.steps
+        if place not in self._alternatives:
+            player = self._stage.player_of(row.run, row.agent)
+            self._alternatives[place] = self._stage.examined(player, episode)
+            while len(self._alternatives) > _KEPT:
+                self._alternatives.popitem(last=False)
+        return {"of": self._alternatives[place]}
+
+    def play(self, wish: Wish, _: Query) -> dict[str, Any] | None:
+        """Let somebody play a task, or go on from an episode."""
+        if not wish.key:
+            return {"number": self._stage.start(wish)}
+        row, episode = self._shelf.row(wish.key), self._shelf.episode(wish.key)
+        if row is None or episode is None:
+            return None
+        player = wish.player or self._stage.player_of(row.run, row.agent)
+        asked = wish.model_copy(update={"player": player})
+        return {"number": self._stage.start(asked, episode)}
+
+
+def _asked(query: Query) -> EpisodeQuery:
+    names = ("run", "agent", "type", "ending", "subgoal", "text", "task")
+    given = {name: query.get(name, "") for name in names}
+    return EpisodeQuery(**given, failed=query.get("failed") == "yes")
+
+
+def _number(query: Query, name: str, otherwise: int) -> int:
+    given = query.get(name, "")
+    return int(given) if given.isdecimal() and len(given) < 10 else otherwise

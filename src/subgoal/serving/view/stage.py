@@ -1,0 +1,195 @@
+"""Who can play, and the episodes that are being played: few at once, each with a world."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from pydantic import Field
+
+from subgoal.agents.config import AgentName
+from subgoal.agents.factory import AgentShop
+from subgoal.environments.base import Task
+from subgoal.environments.registry import LOG
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.player import Player
+from subgoal.pipeline import Run
+from subgoal.record import Record
+from subgoal.serving.view.live import Company, LiveEpisode
+from subgoal.serving.view.steering import Deciding
+from subgoal.storage.run_folder import RunFolder
+
+MOST = 4
+"""Most episodes that are played at once, and examined: each has a world."""
+_KEPT = 12
+"""Episodes that can be read, of those that have ended too."""
+
+
+class Wish(Record):
+    """What a person wants to see played."""
+
+    player: str = ""
+    """Who plays; empty: whoever plays on from the episode."""
+    key: str = ""
+    """The episode to go on from; empty: a task from its beginning."""
+    step: int = Field(default=0, ge=0)
+    """How many of its steps are repeated."""
+    subgoal: str = Field(default="", max_length=1000)
+    """The sub-goal that is set then; empty: the planner sets one where it is asked."""
+    type: str = ""
+    """The task's type."""
+    variation: int = Field(default=0, ge=0)
+    """Which of its variations in the protocol's split, from 0."""
+    paused: bool = False
+    """Whether the agent waits before its first turn."""
+
+
+class Steer(Record):
+    """What a person says while an episode is played."""
+
+    do: Literal["pause", "go", "step", "take", "action", "subgoal", "leave"]
+    """What is to be done."""
+    text: str = Field(default="", max_length=10_000)
+    """The action, or the sub-goal."""
+
+
+class StageFull(SubgoalError):
+    """As many episodes are being played as may be."""
+
+
+class LiveStage:
+    """The agents of some run folders, or those that are given, and what they play.
+
+    Students and worlds are loaded when they are first needed.
+
+    Args:
+        folders: Run folders, by name.
+        players: Agents that are open already, by name.
+    """
+
+    def __init__(
+        self, folders: Mapping[str, RunFolder], players: Mapping[str, Player] | None = None
+    ) -> None:
+        self._open: dict[str, Callable[[], Player]] = {
+            name: lambda player=player: player for name, player in (players or {}).items()
+        }
+        for run, folder in folders.items():
+            for kind in _able(folder):
+                self._open[f"{run}: {kind}"] = lambda at=folder.path, kind=kind: Run(at).agent(kind)
+        self._companies: dict[str, Company] = {}
+        self._episodes: dict[int, LiveEpisode] = {}
+        self._number = 0
+        self._places = threading.BoundedSemaphore(MOST)
+        self._lock = threading.Lock()
+
+    @property
+    def players(self) -> list[str]:
+        """Who can play, by name."""
+        return list(self._open)
+
+    def player_of(self, run: str, agent: str) -> str:
+        """Return who plays on from an agent's episode: itself, or another agent of its run."""
+        own = f"{run}: {agent}"
+        others = [name for name in self._open if name.startswith(f"{run}: ")]
+        return own if own in self._open else (others or [*self._open, ""])[0]
+
+    def company(self, name: str) -> Company:
+        """Return who is called so, loaded.
+
+        Raises:
+            ConfigInvalid: Nobody is.
+            StudentInvalid: Its students are damaged.
+        """
+        with self._lock:
+            if name not in self._open:
+                raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
+            if name not in self._companies:
+                self._companies[name] = Company(self._open[name](), MOST)
+            return self._companies[name]
+
+    def examined(self, name: str, episode: Episode) -> list[list[tuple[str, float]]]:
+        """Return what a planner might have set in place of each sub-goal of an episode.
+
+        Raises:
+            StageFull: As many episodes are being played as may be.
+        """
+        company = self.company(name)
+        if company.card.kind is not AgentName.HIERARCHICAL:
+            raise ConfigInvalid("the agent has no planner that could be asked")
+        self._enter()
+        try:
+            return company.alternatives(episode)
+        finally:
+            self._places.release()
+
+    def start(self, wish: Wish, episode: Episode | None = None) -> int:
+        """Let somebody play; return the number of the episode.
+
+        Args:
+            wish: Who plays, and what.
+            episode: The episode to go on from; None: a task from its beginning.
+
+        Raises:
+            StageFull: As many episodes are being played as may be.
+            TaskUnknown: There is no such task.
+        """
+        company = self.company(wish.player)
+        self._enter()
+        try:
+            task = episode.task if episode else company.task(wish.type, wish.variation)
+            recorded = episode.steps[: wish.step] if episode else ()
+            mode = Deciding.PAUSED if wish.paused else Deciding.RUNNING
+            ended = self._places.release
+            live = LiveEpisode(company, task, recorded, mode, wish.subgoal, ended)
+        except BaseException:
+            self._places.release()
+            raise
+        with self._lock:
+            self._number += 1
+            self._episodes[self._number] = live
+            over = [number for number, one in self._episodes.items() if one.over]
+            for number in over[: max(0, len(self._episodes) - _KEPT)]:
+                del self._episodes[number]
+            return self._number
+
+    def episode(self, number: int) -> LiveEpisode | None:
+        """Return a live episode; None where there is none of that number."""
+        return self._episodes.get(number)
+
+    def oracle_path(self, name: str, task: Task) -> Sequence[str] | None:
+        """Ask the world of an agent for the oracle's path of a task; None where it has none.
+
+        Args:
+            name: The agent.
+            task: The task.
+        """
+        pool = self.company(name).pool
+        with pool.world() as world, suppress(EnvironmentFailed):  # it has none for this task
+            return world.oracle_path(task)
+        return None
+
+    def _enter(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise StageFull(f"{MOST} episodes are being played; leave one of them, or wait")
+
+    def close(self) -> None:
+        """End all episodes and worlds."""
+        for live in self._episodes.values():
+            live.leave()
+        for company in self._companies.values():
+            company.close()
+
+
+def _able(folder: RunFolder) -> list[AgentName]:
+    """Return which agents the students of a run folder make, in a world that can be played."""
+    shop, able = AgentShop(folder / "students"), list[AgentName]()
+    for kind in (AgentName.HIERARCHICAL, AgentName.FLAT):
+        if all(place.is_dir() for place in shop.folders(kind).values()):
+            able.append(kind)
+    if not able:
+        return []
+    with suppress(SubgoalError):
+        if not Run(folder.path).config.evaluate.environment.startswith(LOG):
+            return able
+    return []

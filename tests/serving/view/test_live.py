@@ -1,0 +1,150 @@
+"""Episodes that are played while somebody watches, repeats, steers."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette")
+
+from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.summary import played
+from subgoal.serving.view import live as live_module
+from subgoal.serving.view.live import LiveEpisode
+from subgoal.serving.view.stage import MOST, LiveStage, StageFull, Wish
+from subgoal.serving.view.steering import turns_of
+from subgoal.storage.run_folder import RunFolder
+
+PLANNER = "tiny: hierarchical"
+
+
+@pytest.fixture(scope="module")
+def stage(run: Path):
+    made = LiveStage({"tiny": RunFolder(run)})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def episodes(run: Path) -> dict[str, list[Episode]]:
+    return {agent: played(RunFolder(run), "test", agent) for agent in ("hierarchical", "flat")}
+
+
+def _started(stage: LiveStage, wish: Wish, episode: Episode | None = None) -> LiveEpisode:
+    live = stage.episode(stage.start(wish, episode))
+    assert live is not None
+    return live
+
+
+def _rows(live: LiveEpisode) -> list[Any]:
+    return [event["row"] for event in live.events if event["is"] == "step"]
+
+
+def _until(live: LiveEpisode, what: str, count: int = 1) -> None:
+    """Wait until something has happened so often."""
+    for _ in range(3000):
+        live.watched()
+        if sum(event["is"] == what for event in live.events) >= count:
+            return
+        assert not live.over, live.events[-1]
+        threading.Event().wait(0.02)
+    raise AssertionError(live.events)
+
+
+@pytest.mark.parametrize("agent", ["hierarchical", "flat"])
+def test_what_is_played_live_is_what_is_evaluated(
+    stage: LiveStage, episodes: dict[str, list[Episode]], agent: str
+):
+    recorded = episodes[agent][0]
+    live = _started(stage, Wish(player=f"tiny: {agent}"), recorded)  # nothing of it is repeated
+    live.join()
+    told = [(row[0], row[2], row[3], row[8]) for row in _rows(live)]
+    assert told == [(s.action, s.subgoal, s.observation, "agent") for s in recorded.steps]
+    assert live.events[-1]["score"] == recorded.score
+
+
+def test_a_repeated_episode_goes_on_as_it_did(stage: LiveStage, episodes: dict[str, list[Episode]]):
+    recorded = max(episodes["hierarchical"], key=lambda one: len(one.steps))
+    half = len(recorded.steps) // 2
+    live = _started(stage, Wish(player=PLANNER, step=half), recorded)
+    live.join()
+    rows = _rows(live)
+    assert [row[8] for row in rows[:half]] == ["record"] * half
+    assert [(row[0], row[3]) for row in rows[:half]] == [
+        (step.action, step.observation) for step in recorded.steps[:half]
+    ]
+    assert not any(event["is"] == "note" and "otherwise" in event["text"] for event in live.events)
+    assert {row[8] for row in rows[half:]} <= {"agent"}
+
+
+def test_a_person_takes_over_and_gives_back(stage: LiveStage, episodes: dict[str, list[Episode]]):
+    recorded = episodes["hierarchical"][0]
+    live = _started(stage, Wish(player=PLANNER, step=2, paused=True), recorded)
+    _until(live, "waiting")
+    assert len(_rows(live)) == 2
+    live.helm.steer("take")
+    live.helm.steer("action", "look around")
+    _until(live, "step", 3)
+    assert (_rows(live)[2][0], _rows(live)[2][8]) == ("look around", "person")
+    live.helm.steer("go")
+    live.join()
+    assert _rows(live)[3][8] == "agent"
+
+
+def test_a_person_sets_the_sub_goal(stage: LiveStage, episodes: dict[str, list[Episode]]):
+    recorded = episodes["hierarchical"][0]
+    live = _started(stage, Wish(player=PLANNER, step=1, subgoal="find(thermometer)"), recorded)
+    live.join()
+    assert _rows(live)[0][2] == recorded.steps[0].subgoal
+    assert _rows(live)[1][2] == "find(thermometer)"
+    goals = [(event["subgoal"], event["by"]) for event in live.events if event["is"] == "goal"]
+    assert ("find(thermometer)", "person") in goals
+
+
+def test_one_step_is_one_step(stage: LiveStage):
+    wish = Wish(player=PLANNER, type="fetch", paused=True)
+    live = _started(stage, wish)
+    _until(live, "waiting")
+    assert _rows(live) == []
+    live.helm.steer("step")
+    _until(live, "step")
+    _until(live, "waiting", 2)
+    assert len(_rows(live)) == 1
+    live.leave()
+    live.join()
+
+
+def test_places_are_few_and_come_back(
+    stage: LiveStage, episodes: dict[str, list[Episode]], monkeypatch: pytest.MonkeyPatch
+):
+    wish = Wish(player=PLANNER, type="fetch", paused=True)
+    playing = [_started(stage, wish) for _ in range(MOST)]
+    for live in playing:
+        _until(live, "waiting")
+    with pytest.raises(StageFull):
+        stage.start(wish)
+    with pytest.raises(StageFull):
+        stage.examined(PLANNER, episodes["hierarchical"][0])
+    playing[0].leave()
+    playing[0].join()
+    playing[0] = _started(stage, wish)
+    monkeypatch.setattr(live_module, "PATIENCE", 0.0)  # nobody watches any of them
+    for live in playing:
+        live.join()
+        assert live.events[-1]["is"] == "end"
+
+
+def test_the_planner_tells_what_else_it_might_have_set(
+    stage: LiveStage, episodes: dict[str, list[Episode]]
+):
+    recorded = episodes["hierarchical"][0]
+    found = stage.examined(PLANNER, recorded)
+    assert len(found) == sum(kind == "goal" for kind, _ in turns_of(recorded.steps))
+    for one in found:
+        chances = [chance for _, chance in one]
+        assert chances == sorted(chances, reverse=True)
+        assert 0 < sum(chances) <= 1 + 1e-6
+    with pytest.raises(ConfigInvalid):
+        stage.examined("tiny: flat", recorded)
