@@ -1,6 +1,7 @@
 """The stage `assess`, on logs and on a world, with students trained for seconds or not at all."""
 
 from itertools import islice
+from shutil import copytree
 
 import pytest
 
@@ -132,6 +133,22 @@ def test_it_goes_on_where_it_was_interrupted(run, summary, monkeypatch):
     assert 0 < len(list(journal(run.folder, "hierarchical"))) < 4
     whole = [one.overall for one in run.assess().figures.agents]
     assert whole == [one.overall for one in summary.figures.agents]
+
+
+def test_failures_are_asked_about_where_there_is_nothing_else(run, summary, tmp_path):
+    def ended(one, score):
+        path = one.trajectory.model_copy(update={"final_score": score})
+        return one.model_copy(update={"trajectory": path})
+
+    asked = {name for names in summary.figures.held_out.values() for name in names}
+    for failed, kept in ((sorted(asked)[:1], sorted(asked)[1:]), (asked, sorted(asked))):
+        paths = [ended(one, 0 if one.trajectory.variant in failed else 100) for one in LOGS]
+        given = stored(paths, tmp_path / f"{len(failed)}.jsonl")
+        copy = tmp_path / f"run-{len(failed)}"
+        copytree(run.folder / "students", copy / "students")
+        found = Run(copy, run.config).assess(annotations=given).figures
+        assert sorted(name for names in found.held_out.values() for name in names) == kept
+        assert found.learned == summary.figures.learned
 
 
 def test_the_verb_prints_the_figures(run, summary, capfd):

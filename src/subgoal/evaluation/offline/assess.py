@@ -2,8 +2,8 @@
 
     assessment/<agent>.jsonl    what an agent wrote, path by path; sealed to `.zst` when complete
 
-Held out is what no student was trained on, nor another path of its group. No world is needed, so it
-serves logs as well as worlds.
+Held out is what no student was trained on, nor another path of its group. Of it, failures are not
+asked about, unless there is nothing else. No world is needed, so it serves logs as well as worlds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.config import AssessConfig
 from subgoal.evaluation.evaluate import deciders, other_engines
 from subgoal.evaluation.offline.answers import PathAnswers, beside, guided, planned
-from subgoal.evaluation.offline.assessment import Assessment, assessment
+from subgoal.evaluation.offline.assessment import Assessment, assessment, went_well
 from subgoal.evaluation.offline.baselines import baselines
 from subgoal.evaluation.offline.figures import judged
 from subgoal.evaluation.offline.teacher_forcing import (
@@ -96,15 +96,18 @@ def assess(config: AssessConfig, folder: RunFolder, seed: int = 0) -> Assessed:
     paths = list(store.by_key().values())
     for name in names:
         shop.load(name)
-    held_out = _held_out(shop.cards, paths, place)
+    hidden = _hidden(shop.cards, paths, place)
+    held_out = [one for one in hidden if went_well(one)] or hidden
+    wanted = {one.key for one in held_out}
     told = _told(shop.cards)
     answers: dict[str, Sequence[PathAnswers]] = {}
     for name in names:
         own = [shop.cards[role] for role in shop.roles(name)]
         asked = unseen((key for card in own for key in card.trained_on), paths)
+        asked = [one for one in asked if went_well(one) or one.key in wanted]
         found = _ask_all(name, config, folder, shop, source, asked, told)
         answers[str(name)] = [found[one.key] for one in held_out]
-    kept = {one.key for one in held_out}
+    kept = {one.key for one in hidden}
     learned = [one for one in paths if one.key not in kept]
     for title, baseline in baselines(learned, told).items():
         answers[title] = [baseline.answer(one) for one in held_out]
@@ -162,7 +165,7 @@ def _agents(config: AssessConfig, shop: AgentShop, place: Path) -> list[AgentNam
     return found
 
 
-def _held_out(
+def _hidden(
     cards: Mapping[Role, StudentCard], paths: Sequence[AnnotatedTrajectory], place: Path
 ) -> list[AnnotatedTrajectory]:
     found = unseen((key for card in cards.values() for key in card.trained_on), paths)

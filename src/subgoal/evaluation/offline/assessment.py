@@ -91,6 +91,11 @@ def assessment(
     )
 
 
+def went_well(path: AnnotatedTrajectory) -> bool:
+    """Tell whether a path ended with the full score, so that what it did may be taken for right."""
+    return path.trajectory.final_score >= _BEST
+
+
 def assessment_parts(found: Assessment) -> list[TextLine | Table]:
     """Return an assessment as lines and tables: overall, differences, who takes over, by group."""
     first = found.agents[0].overall
@@ -125,7 +130,7 @@ def _one_sided(one: AgentFigures) -> list[str]:
 
 def _failed(paths: Sequence[AnnotatedTrajectory]) -> list[str]:
     """Say of how many paths the end was not the best, as where failures are learned from, too."""
-    number = sum(one.trajectory.final_score < _BEST for one in paths)
+    number = sum(not went_well(one) for one in paths)
     note = f"{number} of {len(paths)} paths ended below a score of {_BEST}, and count as right"
     return [note] if number else []
 
