@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import BaseModel, Field, model_validator
 
 from subgoal.agents.config import Decoding
-from subgoal.annotation.config import AnnotateConfig
+from subgoal.annotation.config import AnnotateConfig, TeacherKind
 from subgoal.augmentation.config import AugmentConfig
 from subgoal.connections.secret import masked
 from subgoal.engines.config import EngineConfig
@@ -31,7 +31,7 @@ from subgoal.storage.run_folder import CONFIG, RunFolder
 from subgoal.storage.toml_file import merged, read_toml
 from subgoal.time_plan.config import TimePlanConfig
 from subgoal.training.config import TrainConfig
-from subgoal.trajectories.config import CollectConfig
+from subgoal.trajectories.config import CollectConfig, PathSource
 from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.validation import is_record, kind, validated
 
@@ -90,6 +90,13 @@ class Config(Record):
             "a report steps through 60 episodes, as far as 5 MB hold them",
         )
     )
+
+    @property
+    def asks_model(self) -> bool:
+        """True where a model behind an endpoint is asked, which may cost money."""
+        acts = self.collect.source == PathSource.REACT and not self.logs.files
+        annotates = self.annotate.teacher == TeacherKind.OPENAI
+        return acts or annotates or any(agent.paid for agent in self.evaluate.agents)
 
     @model_validator(mode="before")
     @classmethod

@@ -29,16 +29,19 @@ VERBS = {
     "reinforce": "let students get better at what they do by the world's own score",
     "serve": "let an agent answer where an LLM was asked, over HTTP",
     "export": "write an agent that is ready, a student for other programs, or training data",
+    "share": "put a run's agent and data on the Hugging Face hub, with their cards",
+    "reproduce": "make a run again from its file, and say what differs",
     "runs": "did it help? compare runs; or list run folders, or remove them",
     "teacher-server": "a faulty teacher on this machine, to rehearse a costly annotation on",
     "completion": "print the script that completes verbs and options in a shell",
 }
 """Every verb and what it does, in the order in which they are used."""
 MOVED = {
-    "matrix": "python -m research.tables run",
-    "report --table": "python -m research.tables show",
+    "matrix": "`python -m research.tables run`, in a clone of the repository",
+    "report --table": "`python -m research.tables show`, in a clone of the repository",
+    "export --to hub": "`subgoal share`",
 }
-"""What has left the command, and what does it now, in a clone of the repository."""
+"""What has left the command, and what does it now."""
 
 
 def usage() -> str:
@@ -73,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(f"subgoal {subgoal.__version__}\n")
         raise SystemExit(0)
     verb, rest = words[0], words[1:]
-    given = {verb, *(word.partition("=")[0] for word in rest)}
+    given = {verb, *(part for word in rest for part in word.split("="))}
     for old, new in MOVED.items():
         if verb == old.split()[0] and given.issuperset(old.split()):
-            _complain(f"`subgoal {old}` is now `{new}`, in a clone of the repository")
+            _complain(f"`subgoal {old}` is now {new}")
     if verb not in VERBS:
         _complain(f"there is no verb '{verb}'{nearest(verb, VERBS)} (see subgoal --help)")
     again = ["subgoal", verb, *(word for word in rest if word != "--restart")]

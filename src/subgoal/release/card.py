@@ -1,6 +1,7 @@
 """The model card of a released agent: the README.md of its folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import AgentCard
@@ -9,6 +10,7 @@ from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.summary import EvaluationSummary
 from subgoal.evaluation.tables import type_names
+from subgoal.release.hub_cards import front_matter
 from subgoal.students.card import StudentCard
 from subgoal.students.export.quantization import Quantization
 from subgoal.students.model_card import data_text, limits_text, shown, table
@@ -21,6 +23,16 @@ _HOW = {
     AgentName.HIERARCHICAL: "a planner sets sub-goals, an executor pursues them",
     AgentName.FLAT: "it picks elementary actions without sub-goals, by imitation learning alone",
 }
+_FETCHING = """\
+With subgoal installed:
+
+```python
+from huggingface_hub import snapshot_download
+
+snapshot_download("{repository}", local_dir="{name}")
+```
+
+"""
 _PLAYING = """\
 With subgoal installed; where the agent does not ship with it, write the path of this folder instead
 of the name:
@@ -35,6 +47,10 @@ import subgoal
 
 episode = subgoal.load_agent("{name}").play("{task}")
 ```"""
+_AGAIN = """\
+`reproduce.json` says how the agent was made: the configuration, digests, versions, the processor,
+and every score, task by task. `subgoal reproduce reproduce.json --run runs/again` makes it again,
+and says what differs."""
 _UNPLAYED = "It has not been evaluated yet: `subgoal evaluate --agent {name}` does it."
 _NUMBERS = """\
 `{kind}` is this agent with the weights of its run folder; here they are in {numbers}."""
@@ -45,6 +61,8 @@ def agent_card(
     students: Sequence[StudentCard],
     results: Sequence[EvaluationSummary],
     numbers: Quantization,
+    head: Mapping[str, Any],
+    repository: str = "",
 ) -> str:
     """Return a released agent's model card, in the form that the Hugging Face hub reads.
 
@@ -53,26 +71,36 @@ def agent_card(
         students: What its students were trained on.
         results: How it, and others beside it, have played.
         numbers: Those of its weights.
+        head: More of what the hub reads in the card's head.
+        repository: Where on the hub it is to lie; empty: nowhere.
     """
     fresh = not any(card.base for card in students)  # else the base model's license holds
-    front = [
-        "---",
-        *(["license: apache-2.0"] if fresh else []),
-        "tags: [subgoal, language-agent, distillation, imitation-learning]",
-        "---",
-    ]
+    front = {
+        **({"license": "apache-2.0"} if fresh else {}),
+        "tags": ["subgoal", "language-agent", "distillation", "imitation-learning"],
+        **head,
+    }
     task = parts_of(students[0].trained_on[0]).name if students[0].trained_on else "TYPE"
     parts = [
-        "\n".join(front),
+        front_matter(front),
         f"# The agent {agent.name}",
         _INTRODUCTION.format(environment=agent.environment, how=_HOW[agent.kind]),
         table(_facts(agent, students, numbers)),
-        "## Let it play\n\n" + _PLAYING.format(name=agent.name, task=shown(task)),
+        "## Let it play\n\n" + _playing(agent.name, shown(task), repository),
         "## What it was trained on\n\n" + data_text(students[0]),
         "## Scores\n\n" + "\n\n".join(_scores(agent, results, numbers)),
         "## Limits\n\n" + _limits(agent, students[0]),
+        *(["## Made again\n\n" + _AGAIN] if repository else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _playing(name: str, task: str, repository: str) -> str:
+    if not repository:
+        return _PLAYING.format(name=name, task=task)
+    fetching = _FETCHING.format(repository=repository, name=name)
+    code = _PLAYING.partition("\n\n")[2].replace("{name}", f"./{name}")
+    return fetching + code.format(task=task)
 
 
 def _facts(

@@ -1,11 +1,9 @@
 """Exporting: what a run folder holds, written for other programs, and a summary of what lies where.
 
-An agent that is ready, a student in another form or on the hub, or the training texts.
+An agent that is ready, a student in another form, or the training texts.
 """
 
 from pathlib import Path
-
-from huggingface_hub import HfApi
 
 from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid
@@ -13,9 +11,7 @@ from subgoal.evaluation.config import EvaluateConfig
 from subgoal.release.release import release
 from subgoal.release.summary import ExportSummary, size_of
 from subgoal.storage.run_folder import RunFolder
-from subgoal.storage.temporary import temporary_folder
 from subgoal.students.export.export import Form, export_student
-from subgoal.students.export.hub import check_repository, upload
 from subgoal.students.export.quantization import Quantization
 from subgoal.text.format import Role
 from subgoal.training.config import TrainConfig
@@ -91,37 +87,6 @@ def export_form(
     """
     export_student(student, form, out, numbers or Quantization.FLOAT32)
     return ExportSummary(what=str(student), where=str(out), size=size_of(out))
-
-
-def export_to_hub(
-    student: Path,
-    repository: str,
-    private: bool = True,
-    dry_run: bool = False,
-    numbers: Quantization | None = None,
-) -> ExportSummary:
-    """Upload a student to the Hugging Face hub.
-
-    Args:
-        student: The student's folder.
-        repository: `OWNER/NAME`.
-        private: Only the owner sees a new repository.
-        dry_run: Say what would be uploaded, and upload nothing.
-        numbers: Those of its weights; None: float32.
-
-    Raises:
-        ConfigInvalid: The repository's name is none.
-        ExportFailed: The hub cannot be reached, or refuses.
-    """
-    check_repository(repository)
-    with temporary_folder("export") as place:
-        plain = Path(place) / student.name
-        export_student(student, Form.FOLDER, plain, numbers or Quantization.FLOAT32)
-        parts = {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(plain.iterdir())}
-        size = size_of(plain)
-        what = f"{student} would be uploaded to {repository}" if dry_run else str(student)
-        where = "" if dry_run else upload(plain, repository, private, HfApi())
-    return ExportSummary(what=what, where=where, size=size, files=parts)
 
 
 def student_of(folder: RunFolder, role: Role | None = None) -> Path:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from subgoal.annotation import annotate
 from subgoal.release.summary import ExportSummary, size_of
@@ -32,15 +33,15 @@ def export_trajectories(folder: RunFolder, out: Path, form: LogForm) -> ExportSu
     """
     check_free(out)
     folder.need("collect", "collect")
-    documents = (json.dumps(one, ensure_ascii=False).encode() for one in _documents(folder, form))
+    found = (json.dumps(one, ensure_ascii=False).encode() for one in documents(folder, form))
     if form is LogForm.MESSAGES:
         with written_atomically(out) as file:
-            count = sum(file.write(one + b"\n") > 0 for one in documents)
+            count = sum(file.write(one + b"\n") > 0 for one in found)
         return _summary(count, out)
     sizes = list[int]()
 
     def fill(place: Path) -> None:
-        for number, one in enumerate(documents, start=1):
+        for number, one in enumerate(found, start=1):
             sizes.append((place / f"{number:06}.json").write_bytes(one))
 
     write_folder(out, fill)
@@ -53,7 +54,13 @@ def _summary(count: int, out: Path) -> ExportSummary:
     )
 
 
-def _documents(folder: RunFolder, form: LogForm) -> Iterator[dict[str, object]]:
+def documents(folder: RunFolder, form: LogForm) -> Iterator[dict[str, Any]]:
+    """Yield the trajectories of a run folder as JSON objects of a format.
+
+    Args:
+        folder: The run folder.
+        form: The format.
+    """
     subgoals = {
         one.trajectory.key: [(str(span.subgoal), span.last) for span in one.spans]
         for one in annotate.journal(folder)

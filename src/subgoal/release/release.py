@@ -1,6 +1,8 @@
 """Releases an agent: a run folder's students in one folder, ready to play, with a model card."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,6 +30,9 @@ def release(
     out: Path,
     numbers: Quantization,
     kind: AgentName = AgentName.HIERARCHICAL,
+    files: Mapping[str, str] | None = None,
+    head: Mapping[str, Any] | None = None,
+    repository: str = "",
 ) -> None:
     """Write an agent of the run folder as one that is ready.
 
@@ -38,6 +43,9 @@ def release(
         out: The agent's folder; nothing may lie there yet.
         numbers: Those of its weights.
         kind: Which agent.
+        files: Texts of more files that lie in its folder, by name.
+        head: More of what the hub reads in the head of its card.
+        repository: Where on the hub it is to lie; empty: nowhere.
 
     Raises:
         StudentInvalid: A student is missing or damaged.
@@ -67,13 +75,14 @@ def release(
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise ConfigInvalid(f"an agent cannot be called '{name or out.name}': {reason}") from error
-    text = agent_card(card, cards, finished(folder), numbers)
+    text = agent_card(card, cards, finished(folder), numbers, head or {}, repository)
 
     def fill(place: Path) -> None:
         for role, student in students.items():
             export_student(student, Form.FOLDER, place / role, numbers)
         (place / AGENT).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (place / "README.md").write_text(text, encoding="utf-8")
+        for file, content in {**(files or {}), "README.md": text}.items():
+            (place / file).write_text(content, encoding="utf-8")
         write_digests(place)
 
     write_folder(out, fill)

@@ -25,8 +25,6 @@ class To(StrEnum):
     students and a model card."""
     FOLDER = "folder"
     """A student's folder, which plain transformers loads."""
-    HUB = "hub"
-    """The same, uploaded to the Hugging Face hub."""
     GGUF = "gguf"
     """One file for llama.cpp and what is built on it; Llama-type students."""
     CTRANSLATE2 = "ctranslate2"
@@ -42,16 +40,16 @@ class To(StrEnum):
 class ExportOptions(RunOptions):
     """Write an agent that is ready, a student for other programs, training texts, trajectories.
 
-    The token of the Hugging Face hub is read from the environment (HF_TOKEN).
+    `subgoal share` puts a run's agent and data on the Hugging Face hub.
     Example: subgoal export --run runs/mine --to agent --out my-agent
     """
 
     to: To = To.FOLDER
-    """What to write: a student as `folder`, `gguf`, `ctranslate2` or on the `hub`; the training
-    texts as `parquet`; the trajectories as `messages` or `atif`; or the whole `agent`, for
+    """What to write: a student as `folder`, `gguf` or `ctranslate2`; the training texts as
+    `parquet`; the trajectories as `messages` or `atif`; or the whole `agent`, for
     `subgoal play --agent OUT`."""
     out: str = ""
-    """The folder or file to write. With --to hub: the repository, OWNER/NAME."""
+    """The folder or file to write."""
     role: Role | None = None
     """Which student of the run folder, if there are several. With --to parquet: whose texts,
     instead of train.roles. With --to agent: `flat` for the flat agent."""
@@ -62,10 +60,6 @@ class ExportOptions(RunOptions):
     quantization: Rare[Quantization | None] = None
     """Number format of the weights: `float32`, `float16`, `bfloat16`, or `int8` (gguf and
     ctranslate2). Left out: `bfloat16` for an agent, else `float32`."""
-    private: bool = True
-    """With --to hub: only the owner sees a new repository."""
-    dry_run: bool = False
-    """With --to hub: list what would be uploaded, and upload nothing."""
     train: Rare[TrainConfig] = TrainConfig()
     """With --to parquet: which roles, annotations and text format."""
     evaluate: Rare[EvaluateConfig] = EvaluateConfig()
@@ -82,9 +76,7 @@ OPTIONS = ExportOptions
 def command(options: ExportOptions) -> None:
     """Run the verb."""
     if not options.out:
-        raise ConfigInvalid("say with --out where to write (with --to hub: OWNER/NAME)")
-    if options.dry_run and options.to is not To.HUB:
-        raise ConfigInvalid("--dry-run is for --to hub")
+        raise ConfigInvalid("say with --out where to write")
     show(_exported(options))
 
 
@@ -103,7 +95,4 @@ def _exported(options: ExportOptions) -> Summary:
     if options.to is To.AGENT:
         return export.export_agent(folder, out, config.evaluate, options.name, role, numbers)
     student = options.student or export.student_of(folder, role)
-    if options.to is To.HUB:
-        hidden, dry = options.private, options.dry_run
-        return export.export_to_hub(student, options.out, hidden, dry, numbers)
     return export.export_form(student, export.Form(options.to), out, numbers)

@@ -1,0 +1,51 @@
+"""`subgoal reproduce`: make a run again, and say what differs."""
+
+from pathlib import Path
+
+from subgoal.cli.options import DEFAULT_RUN
+from subgoal.cli.output import show
+from subgoal.errors import ConfigInvalid
+from subgoal.record import Record, Words
+
+
+class ReproduceOptions(Record):
+    """Make a run again as a reproducibility file describes it, and say what differs.
+
+    What differs are versions, the processor, what the stages wrote, and scores, paired by episode.
+    Exit code 1: a score differs beyond its interval.
+    Example: subgoal reproduce downloaded/reproduce.json --run runs/again
+    """
+
+    file: Words[tuple[Path, ...]] = ()
+    """The file `reproduce.json`, or the folder that it lies in."""
+    run: Path = DEFAULT_RUN
+    """The run folder to make; it goes on where it was interrupted."""
+    paid: bool = False
+    """Ask an LLM again where one was asked, which may cost money."""
+
+
+OPTIONS = ReproduceOptions
+
+
+def command(options: ReproduceOptions) -> None:
+    """Run the verb."""
+    from subgoal.config import Config
+    from subgoal.pipeline import Run
+    from subgoal.release.reproducible import at_hand, compared, read_reproducible
+    from subgoal.validation import validated
+
+    if len(options.file) != 1:
+        raise ConfigInvalid("name one file: subgoal reproduce FILE --run FOLDER")
+    (file,) = options.file
+    wanted = read_reproducible(file)
+    tables = at_hand(wanted, file if file.is_dir() else file.parent)
+    run = Run(options.run, validated(Config, tables, str(file)))
+    if run.config.asks_model and not options.paid:
+        raise ConfigInvalid(
+            f"{file} asks an LLM, which may cost money; give --paid where that is meant"
+        )
+    run.all()
+    found = compared(wanted, run.folder)
+    show(found)
+    if not found.fine:
+        raise SystemExit(1)
