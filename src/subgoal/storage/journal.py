@@ -222,13 +222,13 @@ class Journal(Generic[R]):
     def seal(self) -> Path:
         """Sort by key, compress, rename; return the sealed file's path."""
         self.close()
-        records = self.by_key()
+        held = {self._key(one): one.model_dump_json().encode() for one in self}  # small: no objects
         with written_atomically(self.sealed_path) as file:
             compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
             with compressor.stream_writer(file, closefd=False) as stream:
                 stream.write(self._line(self._header))
-                for key in sorted(records):
-                    stream.write(records[key].model_dump_json().encode() + b"\n")
+                for key in sorted(held):
+                    stream.write(held[key] + b"\n")
         self.path.unlink(missing_ok=True)
         return self.sealed_path
 

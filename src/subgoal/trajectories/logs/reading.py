@@ -172,7 +172,8 @@ def _format(first: Any, path: Path, form: str) -> LogFormat:
 
 
 def _is_message(value: Any) -> bool:
-    return len(table(value)) > 1 and bool({"role", "from"} & table(value).keys())
+    keys = table(value).keys()
+    return len(keys) > 1 and (bool({"role", "from"} & keys) or {"kind", "parts"} <= keys)
 
 
 def _once(one: LoggedConversation, seen: set[str], path: Path) -> LoggedConversation | Skipped:

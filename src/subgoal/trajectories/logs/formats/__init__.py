@@ -5,6 +5,7 @@ from subgoal.trajectories.logs.formats.base import LogFormat
 from subgoal.trajectories.logs.formats.openai_messages import OpenAIMessages
 from subgoal.trajectories.logs.formats.otel import OTel
 from subgoal.trajectories.logs.formats.own import Own
+from subgoal.trajectories.logs.formats.pydantic_ai import PydanticAI
 from subgoal.trajectories.logs.formats.responses import Responses
 from subgoal.trajectories.logs.formats.sharegpt import ShareGPT
 from subgoal.trajectories.logs.formats.swe_agent import SWEAgent
@@ -21,6 +22,7 @@ FORMATS: dict[str, LogFormat] = {
         SWEAgent(),
         Own(),
         Responses(),
+        PydanticAI(),
     )
 }
 """By name, such as `messages`."""
