@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,17 @@ class Running:
 
     def __init__(self, url: str, service: Any) -> None:
         self.url, self.service = url, service
+        self._clients: list[Any] = []
 
     def client(self, **options: Any) -> Any:
         openai = pytest.importorskip("openai")
-        return openai.OpenAI(
-            base_url=f"{self.url}/v1", **{"api_key": "none", "max_retries": 0, **options}
-        )
+        given = {"api_key": "none", "max_retries": 0, **options}
+        self._clients.append(openai.OpenAI(base_url=f"{self.url}/v1", **given))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
 
 
 @contextmanager
@@ -96,7 +101,8 @@ def running(agent: Path, token: str | None = None, **config: Any) -> Iterator[Ru
     try:
         while not server.started:
             time.sleep(0.01)
-        yield Running(f"http://127.0.0.1:{place.getsockname()[1]}", service)
+        with closing(Running(f"http://127.0.0.1:{place.getsockname()[1]}", service)) as found:
+            yield found
     finally:
         server.should_exit = True
         thread.join()

@@ -1,5 +1,6 @@
 """The server's application: what is asked for under which path."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 
 import subgoal
+from subgoal.agents.session import SessionStep
 from subgoal.errors import SubgoalError
 from subgoal.serving.chat import chunks
 from subgoal.serving.documentation import page
@@ -22,6 +24,9 @@ from subgoal.serving.records import (
     ErrorReply,
     ServedModel,
     ServedModels,
+    SessionOpened,
+    SessionRequest,
+    SessionSeen,
 )
 from subgoal.serving.refusals import ClientLeft, Refused
 from subgoal.serving.replies import event_stream, refusal
@@ -42,8 +47,10 @@ def make_app(service: Service, token: str | None) -> RequestLog:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(service))
         yield
-        service.close()
+        sweeping.cancel()
+        await asyncio.to_thread(service.close)
 
     app = FastAPI(
         title="subgoal",
@@ -55,9 +62,17 @@ def make_app(service: Service, token: str | None) -> RequestLog:
     )
     _errors(app)
     _routes(app, service)
+    _session_routes(app, service)
     config = service.config
     guarded = RequestGuard(app, token, int(config.body_mb * 2**20), config.body_seconds)
     return RequestLog(guarded, service.metrics)
+
+
+async def _sweep(service: Service) -> None:
+    """Close, from time to time, the sessions that nobody uses."""
+    while True:
+        await asyncio.sleep(min(30.0, service.config.session_idle / 4))
+        await asyncio.to_thread(service.sessions.sweep)
 
 
 def _errors(app: FastAPI) -> None:
@@ -132,3 +147,27 @@ def _routes(app: FastAPI, service: Service) -> None:
             options = asked.stream_options
             return event_stream(chunks(whole, options is not None and options.include_usage))
         return JSONResponse(whole.model_dump())
+
+
+def _session_routes(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/sessions", status_code=201)
+    async def create(asked: SessionRequest, request: Request) -> SessionOpened:
+        """Open a session: an episode of the agent in a loop of yours."""
+        number = await service.workers.work(request, lambda _: service.sessions.create(asked))
+        idle = service.config.session_idle
+        return SessionOpened(id=number, agent=service.chat.model, idle_seconds=idle)
+
+    @app.post("/v1/sessions/{number}/steps")
+    async def step(number: str, seen: SessionSeen, request: Request) -> SessionStep:
+        """Tell a session what is seen; answered with sub-goal, action and certainty."""
+        found = await service.workers.work(
+            request, lambda gone: service.sessions.step(number, seen, gone)
+        )
+        service.metrics.turns.labels(service.chat.model).inc()
+        request.state.told = {"subgoal": found.subgoal}
+        return found
+
+    @app.delete("/v1/sessions/{number}", status_code=204)
+    async def close(number: str) -> None:
+        """Close a session."""
+        service.sessions.close(number)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from subgoal.agents.base import Ask
@@ -35,16 +36,23 @@ class Batcher:
         self._thread = threading.Thread(target=self._serve, name="students", daemon=True)
         self._thread.start()
 
-    def ask(self, ask: Ask) -> Generated:
+    def ask(self, ask: Ask, gone: Callable[[], bool]) -> Generated:
         """Answer what a student is asked; from any thread, which waits.
 
+        Args:
+            ask: What is asked.
+            gone: Whether nobody waits for it any more; then it is not computed to its end.
+
         Raises:
-            ClientLeft: Whoever asked has left before it was computed.
+            ClientLeft: Nobody waits for it any more.
             SubgoalError: The engine does not answer it.
         """
         future = Future[Generated]()
-        self._queue.put((ask, future))
-        return future.result()
+        self._queue.put((replace(ask, request=replace(ask.request, abandoned=gone)), future))
+        answer = future.result()
+        if gone():
+            raise ClientLeft
+        return answer
 
     def close(self) -> None:
         """End the thread, once it has answered what it was asked."""

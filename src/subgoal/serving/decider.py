@@ -18,7 +18,6 @@ from subgoal.serving.batcher import Batcher
 from subgoal.serving.history import History
 from subgoal.serving.prefix_store import PrefixStore
 from subgoal.serving.records import CachedTokens, Usage
-from subgoal.serving.refusals import ClientLeft
 from subgoal.text.tokenizers.marks import Mark
 
 _MANY = 10**6
@@ -113,18 +112,14 @@ class KeptConversation:
 
     def _answer(self, ask: Ask) -> Generated:
         """Answer what the student is asked, as far as that counts for the request."""
-        if self._wanted.gone():
-            raise ClientLeft
-        request = replace(ask.request, abandoned=self._wanted.gone)
+        request = ask.request
         if Mark.ACT in ask.marks:
             most = self._wanted.limit
             if not self._final and request.first:
                 most = 1  # whether it acts: what it did stands in the history
             request = replace(request, limit=min(request.limit, most or request.limit))
         read = len(request.stream.ids)
-        answer = self._batcher.ask(replace(ask, request=request))
-        if self._wanted.gone():
-            raise ClientLeft
+        answer = self._batcher.ask(replace(ask, request=request), self._wanted.gone)
         self._tally.computed += answer.computed
         if self._final:
             self._tally.read, self._tally.cut = read, _was_cut(ask, request.limit, answer)

@@ -57,7 +57,8 @@ class RequestLog:
 
         scope.setdefault("state", {})
         try:
-            await self._app(scope, receive, noted)
+            with self._metrics.under_way.track_inprogress():
+                await self._app(scope, receive, noted)
         except Exception:
             LOGGER.exception("failed")  # answered already, by the handler of all errors
         finally:

@@ -13,6 +13,7 @@ class Metrics:
 
     Attributes:
         requests: Replies by route and status.
+        under_way: Requests that were begun and are not answered.
         seconds: Time of a reply by route.
         tokens: Tokens that the student read or wrote (`kind`), and those that were kept computed.
         turns: Turns by who wrote them.
@@ -25,6 +26,7 @@ class Metrics:
         own = {"registry": self._registry, "namespace": "subgoal"}
         route = ("route",)
         self.requests = Counter("requests", "Replies", (*route, "status"), **own)
+        self.under_way = Gauge("under_way", "Requests begun and not answered", **own)
         self.seconds = Histogram("seconds", "Time of a reply", route, buckets=_SECONDS, **own)
         self.tokens = Counter("tokens", "Tokens of the student", ("kind",), **own)
         self.turns = Counter("turns", "Turns by who wrote them", ("by",), **own)

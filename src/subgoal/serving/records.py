@@ -180,6 +180,44 @@ class ServedModels(Record):
     data: tuple[ServedModel, ...]
 
 
+class SessionRequest(Received):
+    """A request for a session."""
+
+    task: str
+    """What is to be done, worded as the tasks that the agent was trained on."""
+
+
+class SessionOpened(Record):
+    """An open session."""
+
+    id: str
+    agent: str
+    """Who decides in it."""
+    idle_seconds: float
+    """It is closed when nobody uses it for so long."""
+
+
+class SessionSeen(Received):
+    """What is seen, and what became of the action before; only the first is needed."""
+
+    observation: str
+    """At first what is seen at all, later the answer to the action before."""
+    look: str = ""
+    """The place; empty: as told before."""
+    inventory: str = ""
+    """What the agent carries; empty: as told before."""
+    valid_actions: list[str] = Field(default=[], max_length=100_000)
+    """What the world knows now."""
+    accepted: bool = True
+    """False where the world did not know the action before."""
+    entered: bool = False
+    """True where the action before led into another place."""
+    score: int = Field(default=0, ge=-100, le=100)
+    """The world's score after it."""
+    did: str = ""
+    """What was done, where that is not the action before."""
+
+
 class ServerError(Record):
     """What went wrong."""
 

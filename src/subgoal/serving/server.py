@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -69,6 +70,8 @@ def serve(player: Player, config: ServeConfig, ready: Callable[[str], Any]) -> N
         )
     )
     host, port = place.getsockname()[:2]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # uvicorn hears them, and raises them again at last
     ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     try:
         server.run(sockets=[place])

@@ -6,6 +6,7 @@ from subgoal.serving.chat import ChatDesk
 from subgoal.serving.config import ServeConfig
 from subgoal.serving.decider import Decider
 from subgoal.serving.metrics import Metrics
+from subgoal.serving.sessions import SessionDesk
 from subgoal.serving.workers import Workers
 
 
@@ -21,6 +22,7 @@ class Service:
         metrics: What is counted.
         workers: Threads for requests.
         chat: Chat completions.
+        sessions: Sessions.
     """
 
     def __init__(self, player: Player, config: ServeConfig) -> None:
@@ -30,13 +32,15 @@ class Service:
         self.workers = Workers(config.at_once, config.waiting)
         self._decider = Decider(player, self._batcher, config.cache_mb)
         self.chat = ChatDesk(player, self._decider, self.metrics)
+        self.sessions = SessionDesk(player, self._batcher, config.sessions, config.session_idle)
         kept = self._decider.store
+        self.metrics.watch("sessions", "Open sessions", lambda: len(self.sessions))
         self.metrics.watch("kept", "Conversations kept computed", lambda: len(kept))
-        self.metrics.watch("busy", "Requests under way or waiting", lambda: self.workers.busy)
 
     def close(self) -> None:
         """Finish what is under way, and free the agent."""
         self.workers.close()
         self._batcher.close()
         self._decider.store.clear()
+        self.sessions.clear()
         self._player.close()
