@@ -16,7 +16,7 @@ from subgoal.config import (
     save_config,
 )
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import ConfigInvalid, RunFolderInvalid
+from subgoal.errors import ConfigInvalid, RunFolderInvalid, TaskUnknown
 from subgoal.pipeline import Run
 from subgoal.report.write import ReportSummary
 from subgoal.storage.run_folder import RunFolder
@@ -199,6 +199,23 @@ def test_paths_of_another_world_are_named(tmp_path, capfd):
     away.evaluate(agents=["random_action"], per_type=1, worlds=1)
     assert "errand" in capfd.readouterr().err
     assert Run(tmp_path).config == run.config
+
+
+class OnlyTrain(ErrandWorld):
+    """A world that has nothing to play in the end."""
+
+    name = f"{__name__}:OnlyTrain"
+
+    def tasks(self, split, simplifications=""):
+        known = super().tasks("train", simplifications) if split == "train" else []
+        return [task.model_copy(update={"environment": self.name}) for task in known]
+
+
+def test_a_job_with_nothing_to_play_does_not_begin(tmp_path):
+    run = Run(tmp_path, {**CONFIG, "world": {"environment": OnlyTrain.name}})
+    with pytest.raises(TaskUnknown, match="'test'"):
+        run.all()
+    assert not run.folder.manifests()
 
 
 class Mirror(ErrandWorld):

@@ -53,12 +53,13 @@ def check_job(config: Config) -> None:
 
     Raises:
         ConfigInvalid: A log is to be played, or the run must fit into minutes and cannot.
+        TaskUnknown: There is nothing to play in the end.
     """
     from subgoal.evaluation.evaluate import tasks_of
     from subgoal.time_plan.stage import check_plan
 
     check_plan(config.plan, config.train)
-    if config.logs.files and (config.plan.minutes or config.rollout.per_type):
+    if not config.logs.files or config.plan.minutes or config.rollout.per_type:
         tasks_of(config.evaluate)
 
 

@@ -18,7 +18,7 @@ from subgoal.environments.base import Ability, StepResult, has
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.environments.registry import WorldOptions
-from subgoal.errors import ConfigInvalid, EnvironmentFailed
+from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.play import Play, play_alone
 from subgoal.evaluation.protocol import protocols
@@ -144,5 +144,8 @@ def test_nobody_sees_a_list_that_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_world_that_lacks_its_option_cannot_be_made() -> None:
-    with pytest.raises(EnvironmentFailed, match="words"):
+    with pytest.raises(ConfigInvalid, match="words"):
         registry.make(NAME)
+    for name, nearest in ((NAME, "words"), ("errand", "valid_actions")):
+        with pytest.raises(ConfigInvalid, match=nearest):
+            registry.make(name, **{nearest[:-1]: False})

@@ -141,6 +141,17 @@ def test_a_task_without_a_path_is_named_and_tried_again(tmp_path, monkeypatch):
     assert [one.key for one in failures(RunFolder(tmp_path))] == ["errand/fetch/0"]
 
 
+def test_where_no_path_can_be_had_nothing_is_complete(tmp_path, monkeypatch):
+    def broken(self, task):
+        raise EnvironmentFailed("no oracle today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ErrandWorld, "oracle_path", broken)
+        with pytest.raises(EnvironmentFailed, match="today"):
+            collect(CONFIG, RunFolder(tmp_path), worlds=1)
+    assert collect(CONFIG, RunFolder(tmp_path), worlds=1).paths == 15
+
+
 def test_a_type_has_a_number_of_its_own(tmp_path):
     config = CollectConfig(environment="errand", per_type={"fetch": 1, "default": 3})
     summary = collect(config, RunFolder(tmp_path / "capped"))

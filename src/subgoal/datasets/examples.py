@@ -74,6 +74,8 @@ def chosen_types(
                     f"{', '.join(known)}"
                 )
     kept = set(config.types or known) - set(config.without)
+    if not known:
+        raise ConfigInvalid("there are no annotated paths to learn from; see what became of them")
     if not kept:
         raise ConfigInvalid(
             "train.dataset.without leaves out every task type that is trained on; leave some"

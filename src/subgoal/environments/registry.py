@@ -6,10 +6,12 @@ A world of your own needs no entry here. Its name is where its class lies, such 
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,6 +94,8 @@ def _package(one: EntryPoint) -> str:
     return f"{one.dist.name} ({one.value})" if one.dist else one.value
 
 
+_NAMED = {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}
+"""Arguments that can be given by name."""
 WorldName = Annotated[str, checked_by(check_name)]
 """The name of a world that there is, or where the class of one of your own lies."""
 WorldOptions = dict[str, JsonValue]
@@ -121,7 +125,9 @@ def make(name: str, /, **options: Any) -> Environment:
     if not isinstance(listed, bool):
         raise ConfigInvalid(f"world '{name}': the option {Ability.VALID_ACTIONS} is true or false")
     try:
-        world = made(_class(name), options, name)
+        kind = _class(name)
+        _check_options(kind, options, name)
+        world = made(kind, options, name)
     except ModuleNotFoundError as error:
         missing, extra = (error.name or "").partition(".")[0], WORLDS.get(name, ("", "", ""))[2]
         extra = extra or (GYMNASIUM if missing == GYMNASIUM else "")
@@ -134,12 +140,30 @@ def make(name: str, /, **options: Any) -> Environment:
     except (KeyboardInterrupt, SubgoalError):
         raise
     except BaseException as error:  # anybody's code
-        if options and "unexpected keyword argument" in str(error):
-            raise ConfigInvalid(f"world '{name}': {str(error).split('() ')[-1]}") from error
         raise EnvironmentFailed(f"world '{name}' cannot be made: {raised(error)}") from error
     if not listed:
         world.withheld |= {Ability.VALID_ACTIONS}
     return world
+
+
+def _check_options(kind: Callable[..., object], options: Mapping[str, Any], name: str) -> None:
+    """Refuse options that a world's class does not take, and a class that needs others."""
+    try:
+        parameters = signature(kind).parameters
+    except (TypeError, ValueError):  # written in C, perhaps
+        return
+    open_ended = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    named = {key: one for key, one in parameters.items() if one.kind in _NAMED}
+    for key in () if open_ended else options.keys() - named.keys():
+        known = [*named, Ability.VALID_ACTIONS]
+        hint = nearest(key, known) or f"; it has: {', '.join(known)}"
+        raise ConfigInvalid(f"world '{name}' has no option '{key}'{hint}")
+    for key, one in named.items():
+        if one.default is Parameter.empty and key not in options:
+            raise ConfigInvalid(
+                f"world '{name}' needs the option '{key}': write options = {{ {key} = ... }} into "
+                "[world]"
+            )
 
 
 @lru_cache

@@ -106,7 +106,10 @@ class Protocol(Record):
             TaskUnknown: A type is not the world's, or not the protocol's; or there are no tasks.
         """
         if not tasks:
-            raise TaskUnknown(f"the world has no tasks of the split '{self.split}'")
+            raise TaskUnknown(
+                f"the world has no tasks of the split '{self.split}', which the protocol "
+                f"'{self.name}' plays; choose another protocol"
+            )
         known = list(dict.fromkeys(task.name for task in tasks))
         allowed = self.types or tuple(self.type_step_limits) or known
         for name in (*allowed, *types):

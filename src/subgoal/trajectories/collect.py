@@ -23,7 +23,7 @@ from subgoal.environments.base import Ability, Environment, StopReason, Task, ne
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.environments.registry import make
 from subgoal.environments.task_table import SPLITS
-from subgoal.errors import ConfigInvalid, TaskUnknown, nearest
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, TaskUnknown, nearest
 from subgoal.progress import Progress, console
 from subgoal.record import DEFAULT, of_type
 from subgoal.storage.journal import Journal
@@ -226,6 +226,9 @@ def collect(
             told = _account(own, folder)
             counts = {} if told is None else {"lines": told.lines, "lines_taken": told.taken}
             paths, failed = store.by_key(), len(bad.by_key())
+            if failed and not paths:
+                key, one = next(iter(bad.by_key().items()))
+                raise EnvironmentFailed(f"no path could be had; the first, {key}: {one.reason}")
             solved = sum(one.stop_reason is StopReason.SOLVED for one in paths.values())
             stage.finish(outputs, paths=len(paths), solved=solved, failed=failed, **counts)
     return _summary(config, folder, _account(own, folder))

@@ -49,16 +49,24 @@ def refusals(subject: Subject) -> Iterator[Finding]:
     yield from refuses(TaskUnknown, "another split", world.tasks, "no such split")
     simple = ("train", "no such simplification")
     yield from refuses(TaskUnknown, "another simplification", world.tasks, *simple)
-    for change in (
+    changes: tuple[dict[str, str | int], ...] = (
         {"environment": "no such world"},
         {"name": "no such type"},
         {"variation": 10**6},
         {"variation": -1},
         {"split": "no such split"},
         {"simplifications": "no such simplification"},
-    ):
-        other = task.model_copy(update=change)
-        yield from refuses(TaskUnknown, f"a task with {change}", world.reset, other)
+    )
+    wrong = [
+        one
+        for change in changes
+        for one in refuses(
+            TaskUnknown, f"a task with {change}", world.reset, task.model_copy(update=change)
+        )
+    ]
+    if wrong:  # mostly one cause
+        others = f", as with {len(wrong) - 1} other such tasks" if wrong[1:] else ""
+        yield breach(f"{wrong[0].text}{others}; TaskTable.check refuses them all")
     yield fine("tasks that do not exist are refused")
 
 

@@ -145,6 +145,8 @@ def leakage(subject: Subject) -> Iterator[Finding]:
         elif begins in known:
             alike.append((known[begins], task))
     held_out = compared["dev"] + compared["test"]
+    if not any(mine["dev"] or mine["test"] for mine in subject.types.values()):
+        return
     if not held_out:
         yield remark(
             "no time was left to compare dev and test tasks with train tasks; a larger --seconds "
