@@ -115,7 +115,8 @@ class Player:
             task: What is to be done, worded as the tasks that it was trained on. Of an agent that
                 learned from logs it is the system prompt with the tools, if its texts show them;
                 what it is told first is the user's first message.
-            tools: The tools of such an agent, a JSON list as chat templates take it.
+            tools: The tools of such an agent, a JSON list as chat templates take it; a student of
+                `messages` reads them there, not in `task`.
             answerer: Answers what its students are asked, as in batches; None: one by one.
         """
         card = self.agent.card

@@ -5,6 +5,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -140,7 +141,8 @@ class Pretrained:
         folder = Path(self.place)
         with self._loading():
             if self.gguf:
-                config = read_config(folder, tensors_of(folder / self.gguf), **self._file())
+                held = (folder / self.gguf).stat()
+                config = _gguf_config(folder, self.gguf, (held.st_mtime_ns, held.st_size))
             elif folder.is_dir():
                 check_model_folder(folder, Origin.PUBLISHED)
                 config = checked_config(folder)
@@ -175,6 +177,13 @@ class Pretrained:
                 "be had from the hub; give a folder, set HF_HOME to a cache that holds it, or "
                 "leave the setting empty for a student from scratch"
             ) from error
+
+
+@lru_cache(4)
+def _gguf_config(folder: Path, name: str, stamp: tuple[int, int]) -> Any:
+    """Read the configuration of a GGUF file once: its vocabulary is read, too, token by token."""
+    del stamp
+    return read_config(folder, tensors_of(folder / name), gguf_file=name)
 
 
 def find_pretrained(name: str) -> Pretrained:

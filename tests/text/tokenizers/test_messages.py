@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,7 +103,10 @@ def written(text, role=Role.BOTH):
 
 def as_messages(kind):
     """The same conversation as a template takes it, arguments as an object."""
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": NOW.room}]
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": NOW.room},
+    ]
     for action, answer in PATH:
         turn = read_turn(action)
         calls = [{"function": {"name": c.name, "arguments": c.arguments}} for c in turn.calls]

@@ -52,6 +52,7 @@ from subgoal.trajectories.logs.conversation import Call
 from subgoal.trajectories.logs.turn_text import Turn, read_turn
 
 _TEMPLATE = "chat_template.jinja"
+_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 _PROMPT = """\
 You have access to the following tools:
 <tools>{tools}</tools>
@@ -100,12 +101,19 @@ class MessageTokenizer(FastTokenizer):
         super().__init__(tokenizer, files)
         if _TEMPLATE not in files:
             raise unfit("is missing")
+        from transformers import PreTrainedTokenizerFast
+
         told: dict[str, Any] = json.loads(files.get("tokenizer_config.json", "{}"))
         self._special = {
             name: token["content"] if isinstance(token, dict) else token
             for name, token in told.items()
-            if name.endswith("_token") and isinstance(token, str | dict)
+            if name in _SPECIAL and isinstance(token, str | dict)
         }
+        self._writer: Any = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer.from_str(tokenizer.to_str()),  # it may add tokens to it
+            chat_template=TODAY + files[_TEMPLATE],
+            **self._special,
+        )
         probe = [{"role": "user", "content": "Hello"}]
         self._knows_tools = _CALL.name in self._render(probe, [_TOOL])
         self.form = self._call_form()
@@ -204,23 +212,17 @@ class MessageTokenizer(FastTokenizer):
             self._tokenizer.encode_special_tokens = True
 
     def _render(self, messages: Chat, tools: list[Any]) -> str:
-        from transformers.utils.chat_template_utils import render_jinja_template
-
         try:
-            (text,), _ = cast(
-                "tuple[list[str], Any]",
-                render_jinja_template(
-                    [messages],
-                    tools=tools or None,
-                    chat_template=TODAY + self._files[_TEMPLATE],
-                    add_generation_prompt=True,
-                    date_string=TODAY_TEXT,
-                    **self._special,
-                ),
+            text = self._writer.apply_chat_template(
+                messages,
+                tools=tools or None,
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string=TODAY_TEXT,
             )
         except Exception as error:  # a template raises what it likes
             raise unfit(f"fails ({error})") from error
-        return text
+        return cast("str", text)
 
     def _message(self, kind: str, content: str) -> dict[str, Any]:
         """Return a message of a probe, as the template takes it."""
