@@ -94,6 +94,12 @@ def test_what_is_held_out_is_named(found):
     assert assessment([SECOND, OTHER], 3, alike, ["flat"], TOLD).notes == ()
 
 
+def test_calls_that_cannot_be_read_are_counted():
+    broken = answers(SECOND, ("-> find(", 0.7), ("Bye.", 0.8))
+    notes = assessment([SECOND], 3, {"flat": [broken]}, ["flat"], TOLD).notes
+    assert any(note.startswith("flat: 1 turns") for note in notes)
+
+
 def test_failures_among_what_is_asked_are_counted(found):
     assert not any("score" in note for note in found.notes)
     path = SECOND.trajectory.model_copy(update={"final_score": 0})

@@ -19,6 +19,7 @@ from subgoal.evaluation.offline.figures import (
     turn_differences,
 )
 from subgoal.evaluation.offline.help_curve import THRESHOLDS, WANTED, HelpCurve, HelpPoint
+from subgoal.evaluation.offline.turn_match import turn_parts
 from subgoal.evaluation.tables import p_text
 from subgoal.record import Record
 from subgoal.summary import Table, TextLine, Tone
@@ -86,7 +87,7 @@ def assessment(
             *cautions,
             *_one_sided(next(iter(found.values()))[0]),
             *_failed(paths),
-            *_notes(answers),
+            *_notes(answers, paths[0].trajectory.task.environment),
         ),
     )
 
@@ -135,7 +136,7 @@ def _failed(paths: Sequence[AnnotatedTrajectory]) -> list[str]:
     return [note] if number else []
 
 
-def _notes(answers: Mapping[str, Sequence[PathAnswers]]) -> list[str]:
+def _notes(answers: Mapping[str, Sequence[PathAnswers]], world: str) -> list[str]:
     notes: list[str] = []
     for name, written in answers.items():
         texts = sum(one.shortened for one in written)
@@ -143,6 +144,13 @@ def _notes(answers: Mapping[str, Sequence[PathAnswers]]) -> list[str]:
             notes.append(
                 f"{name}: {texts} texts were too long for the student and were shortened by the "
                 "rule of its rendering"
+            )
+        actions = [turn.action for one in written for turn in one.turns if turn.action is not None]
+        broken = sum(turn_parts(action, world) is None for action in actions)
+        if broken:
+            notes.append(
+                f"{name}: {broken} turns begin like a call and cannot be read as one; such a "
+                "student has not learned to write calls"
             )
         silent = sum(turn == NO_ROOM for one in written for turn in one.turns)
         if silent:
