@@ -7,8 +7,11 @@ from typing import Any
 from subgoal.environments.registry import LOG
 from subgoal.errors import TextTooLong
 from subgoal.evaluation.player import Player
+from subgoal.serving.ask import AskedLLM
+from subgoal.serving.asked_log import AskedLog
+from subgoal.serving.config import AskConfig
 from subgoal.serving.decider import Decider, Decision, TurnWanted
-from subgoal.serving.history import Wording, conversation_of, cut_at
+from subgoal.serving.history import History, Wording, as_answer, conversation_of, cut_at
 from subgoal.serving.metrics import Metrics
 from subgoal.serving.records import (
     AssistantMessage,
@@ -17,8 +20,10 @@ from subgoal.serving.records import (
     CompletionChoice,
     Finish,
     ToolCall,
+    usage_of,
 )
 from subgoal.serving.refusals import Refused
+from subgoal.trajectories.logs.conversation import LoggedConversation
 
 _PIECES = re.compile(r"\s*\S+|\s+$")
 
@@ -30,15 +35,29 @@ class ChatDesk:
         player: The agent.
         decider: Decides.
         metrics: Where answers are counted.
+        config: Which LLM is asked for turns that the student is not certain of.
 
     Attributes:
         model: What the agent is called.
     """
 
-    def __init__(self, player: Player, decider: Decider, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        player: Player,
+        decider: Decider,
+        metrics: Metrics,
+        config: AskConfig,
+    ) -> None:
         self._decider, self._metrics = decider, metrics
-        self.model = player.agent.name
+        self.model, self._below = player.agent.name, config.ask_below
         self._wording = Wording(player.agent.card.environment.startswith(LOG))
+        self._llm = AskedLLM(config, f"serve {self.model}") if config.ask else None
+        self._log = AskedLog(config.ask_log, self._wording) if config.ask else None
+
+    def close(self) -> None:
+        """Close what leads to the LLM."""
+        if self._llm is not None:
+            self._llm.close()
 
     def complete(self, request: ChatRequest, gone: Callable[[], bool]) -> Completion:
         """Return the reply to a request.
@@ -51,14 +70,62 @@ class ChatDesk:
             Refused: Its messages are none, or too long for the student.
             ClientLeft: The client has left.
         """
-        history = self._wording.history(conversation_of(request))
+        conversation = conversation_of(request)
+        history = self._wording.history(conversation)
         try:
             found = self._decider.decide(history, TurnWanted(request.limit, gone))
         except TextTooLong as error:
+            whole = self._by_llm(request, conversation, history, gone, None)
+            if whole is not None:
+                return whole
             raise Refused(400, str(error), "context_length_exceeded", "messages") from error
         self._count(found)
         message = self._wording.message(found.step.action, request.offered)
+        if self._unsure(found, message, request):
+            whole = self._by_llm(request, conversation, history, gone, found)
+            if whole is not None:
+                return whole
+        self._metrics.turns.labels(self.model).inc()
         return self._completion(request, found, message)
+
+    def _unsure(self, found: Decision, message: AssistantMessage, request: ChatRequest) -> bool:
+        """Return whether the LLM is to be asked: the student is not certain, or plainly wrong."""
+        known = {tool.function.name for tool in request.offered}
+        unknown = any(call.function.name not in known for call in message.tool_calls)
+        missing = request.tool_choice == "required" and not message.tool_calls
+        certainty = found.step.certainty
+        return unknown or missing or certainty is None or certainty < self._below
+
+    def _by_llm(
+        self,
+        request: ChatRequest,
+        conversation: LoggedConversation,
+        history: History,
+        gone: Callable[[], bool],
+        found: Decision | None,
+    ) -> Completion | None:
+        """Let the LLM answer that was there before; None: there is none, or it does not."""
+        asked = None if self._llm is None else self._llm.answer(request, gone)
+        if asked is None:
+            return None
+        model = self._llm.model if self._llm is not None else ""
+        self._metrics.turns.labels(model).inc()
+        self._metrics.cost.inc(asked.reply.cost)
+        if self._log is not None:
+            self._log.add(conversation, history, asked.message, model)
+        message, reply = as_answer(asked.message), asked.reply
+        cut = reply.finish == Finish.LENGTH and not message.tool_calls
+        finish = Finish.TOOL_CALLS if message.tool_calls else Finish.STOP
+        return Completion(
+            model=self.model,
+            choices=(
+                CompletionChoice(message=message, finish_reason=Finish.LENGTH if cut else finish),
+            ),
+            usage=usage_of(reply.input_tokens, reply.output_tokens),
+            subgoal=None if found is None else found.step.subgoal,
+            certainty=None if found is None else found.step.certainty,
+            answered_by=model,
+        )
 
     def _completion(
         self, request: ChatRequest, found: Decision, message: AssistantMessage
@@ -81,7 +148,6 @@ class ChatDesk:
 
     def _count(self, found: Decision) -> None:
         usage = found.tally.usage
-        self._metrics.turns.labels(self.model).inc()
         for kind, count in (
             ("read", usage.prompt_tokens),
             ("written", usage.completion_tokens),

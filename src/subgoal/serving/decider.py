@@ -17,7 +17,7 @@ from subgoal.evaluation.player import Player
 from subgoal.serving.batcher import Batcher
 from subgoal.serving.history import History
 from subgoal.serving.prefix_store import PrefixStore
-from subgoal.serving.records import CachedTokens, Usage
+from subgoal.serving.records import Usage, usage_of
 from subgoal.text.tokenizers.marks import Mark
 
 _MANY = 10**6
@@ -56,12 +56,7 @@ class TokenTally:
     def usage(self) -> Usage:
         """The same as the protocol has it."""
         cached = max(0, self.read + self.turn - self.computed) if self.kept else 0
-        return Usage(
-            prompt_tokens=self.read,
-            completion_tokens=self.written,
-            total_tokens=self.read + self.written,
-            prompt_tokens_details=CachedTokens(cached_tokens=min(cached, self.read)),
-        )
+        return usage_of(self.read, self.written, min(cached, self.read))
 
 
 class Decision(NamedTuple):

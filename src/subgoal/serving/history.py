@@ -139,11 +139,20 @@ def _called(tool: str, name: str, action: str) -> Call:
     return Call(name=tool, arguments={name: action})
 
 
+def as_answer(said: Message) -> AssistantMessage:
+    """Return a message with its calls as an answer.
+
+    Args:
+        said: What an LLM said.
+    """
+    calls = tuple(map(_made, said.calls))
+    return AssistantMessage(content=said.text if said.text or not calls else None, tool_calls=calls)
+
+
 def _made(call: Call) -> ToolCall:
     arguments = json.dumps(call.arguments, ensure_ascii=False)
-    return ToolCall(
-        id=fresh_id("call_"), function=CalledFunction(name=call.name, arguments=arguments)
-    )
+    function = CalledFunction(name=call.name, arguments=arguments)
+    return ToolCall(id=call.id or fresh_id("call_"), function=function)
 
 
 def cut_at(text: str, stops: str | Iterable[str] | None) -> str:

@@ -50,6 +50,7 @@ class OfferedTool(Received):
 class ChatRequest(Received):
     """A request for the next message of a conversation."""
 
+    model_config = ConfigDict(extra="allow")  # an LLM that is asked gets all of it
     model: str = ""
     """Any name: one agent is served, whatever a client calls it."""
     messages: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
@@ -110,6 +111,22 @@ class Usage(Record):
     """What it wrote: sub-goal and turn."""
     total_tokens: int
     prompt_tokens_details: CachedTokens
+
+
+def usage_of(read: int, written: int, cached: int = 0) -> Usage:
+    """Return the tokens of an answer.
+
+    Args:
+        read: Tokens read.
+        written: Tokens written.
+        cached: Those of the tokens read that were computed before.
+    """
+    return Usage(
+        prompt_tokens=read,
+        completion_tokens=written,
+        total_tokens=read + written,
+        prompt_tokens_details=CachedTokens(cached_tokens=cached),
+    )
 
 
 class CalledFunction(Record):

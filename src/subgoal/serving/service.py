@@ -31,7 +31,7 @@ class Service:
         self._batcher = Batcher(player.threads, config.at_once, self.metrics.batch.observe)
         self.workers = Workers(config.at_once, config.waiting)
         self._decider = Decider(player, self._batcher, config.cache_mb)
-        self.chat = ChatDesk(player, self._decider, self.metrics)
+        self.chat = ChatDesk(player, self._decider, self.metrics, config)
         self.sessions = SessionDesk(player, self._batcher, config.sessions, config.session_idle)
         kept = self._decider.store
         self.metrics.watch("sessions", "Open sessions", lambda: len(self.sessions))
@@ -40,6 +40,7 @@ class Service:
     def close(self) -> None:
         """Finish what is under way, and free the agent."""
         self.workers.close()
+        self.chat.close()
         self._batcher.close()
         self._decider.store.clear()
         self.sessions.clear()
