@@ -9,10 +9,10 @@ A line ends at a line feed and nowhere else. `str.splitlines` also cuts at U+202
 others, which stand inside JSON strings and in the answers of worlds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -45,6 +45,26 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def changed_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return tables, lists and plain values, as of JSON, with every text in them changed.
+
+    Args:
+        value: The value; keys of tables stay.
+        change: Returns the new text.
+    """
+    if isinstance(value, Mapping):
+        table = cast("Mapping[str, Any]", value)
+        return {key: changed_texts(one, change) for key, one in table.items()}
+    if isinstance(value, list | tuple):
+        return [changed_texts(one, change) for one in cast("Iterable[Any]", value)]
+    return change(value) if isinstance(value, str) else value
+
+
+def named(text: str) -> str:
+    """Return the name of a file or folder in place of where it lies on this machine."""
+    return Path(text).name if Path(text).is_absolute() else text
 
 
 def read_text(path: Path | Traversable, wrong: type[SubgoalError] = DataCorrupt) -> str:

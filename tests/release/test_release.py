@@ -11,14 +11,19 @@ from safetensors.torch import load_file
 
 import subgoal
 from subgoal.agents.config import AgentName
-from subgoal.agents.released import released_agent
+from subgoal.agents.released import AgentCard, released_agent
 from subgoal.errors import ConfigInvalid, ExportFailed, StudentInvalid
+from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
+from subgoal.release.card import agent_card
 from subgoal.release.release import finished, release
+from subgoal.report.measures import HELD_OUT, Measure
 from subgoal.storage.digests import write_digests
 from subgoal.storage.run_folder import RunFolder
+from subgoal.students.card import read_card
 from subgoal.students.export.quantization import Quantization
+from subgoal.text.format import Role
 
 HALF = Quantization.BFLOAT16
 CONFIG = EvaluateConfig(
@@ -118,3 +123,19 @@ def test_what_cannot_be_released_is_named(folder, tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(ExportFailed, match="is there already"):
         release(folder, "", CONFIG, folder.path, HALF)
+
+
+def test_the_card_of_a_log_s_agent_says_what_can_be_done_with_it(released):
+    student = read_card(released / "both")
+    agent = AgentCard(
+        name="mine", students=(Role.BOTH,), environment="log:mine", simplifications="", protocol=""
+    )
+    score = Interval(mean=61.5, low=50.0, high=70.0)
+    right = Measure(what=HELD_OUT, agent="hierarchical", scores={"a": 60.0, "b": 63.0}, score=score)
+    card = agent_card(agent, [student], [], HALF, None, [right], ["names stand in it"])
+    assert "subgoal serve --agent mine" in card
+    assert "subgoal play" not in card
+    assert "names stand in it" in card
+    assert "2 held-out conversations" in card
+    assert f"writes {score} %" in card
+    assert "license" not in yaml.safe_load(card.split("---")[1])

@@ -12,6 +12,8 @@ from subgoal.errors import ConfigInvalid, ExportFailed
 from subgoal.pipeline import Run
 from subgoal.release.hub import RepoKind, check_repository, upload
 from subgoal.release.share import shared_folders
+from subgoal.storage.digests import write_digests
+from subgoal.students.card import read_card
 from tests.support.hub_server import TOKEN, HubServer
 
 TABLES = {
@@ -118,10 +120,16 @@ def test_where_files_lie_on_this_machine_is_not_shared(run, hub, tmp_path):
     shutil.copyfile(run.folder / "annotations.jsonl.zst", here)
     other = Run(tmp_path / "other", {**TABLES, "annotations": str(here)})
     shutil.copytree(run.folder / "students", other.folder / "students")
+    student = other.folder / "students" / "both"
+    card = read_card(student)
+    told = {"base": str(here.parent), "config": {"student": {"model": str(here.parent)}}}
+    (student / "student.json").write_text(card.model_copy(update=told).model_dump_json())
+    write_digests(student)
     other.evaluate(worlds=1, agents=["hierarchical", "random_subgoals"])
     (model,) = shared_folders(other.folder, "me/tiny", other.config.evaluate, data=False)
+    held = [file.read_bytes() for file in model.folder.rglob("*") if file.is_file()]
+    assert not [body for body in held if str(tmp_path).encode() in body]
     text = (model.folder / "reproduce.json").read_text()
-    assert str(tmp_path) not in text
     assert list(json.loads(text)["files"]) == ["annotations.jsonl.zst"]
 
 
@@ -138,8 +146,9 @@ def test_logs_that_were_not_redacted_are_warned_of(released, tmp_path, redact):
     config = run.config.evaluate.model_copy(update={"environment": "errand", "protocol": "test"})
     data, model = shared_folders(run.folder, "me/mine", config)
     assert [bool(one.cautions) for one in (data, model)] == [not redact] * 2
-    card = (data.folder / "README.md").read_text()
-    assert ("without --redact" in card) is not redact
+    for one in (data, model):
+        card = (one.folder / "README.md").read_text()
+        assert ("without --redact" in card) is not redact
     assert (b"a@b.example" in (data.folder / "paths.jsonl").read_bytes()) is not redact
 
 

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from subgoal.report.measures import HELD_OUT, Measure
+from subgoal.storage.run_folder import RunFolder
 from subgoal.students.model_card import shown, table
 
 PATHS, EPISODES = "paths", "episodes"
@@ -91,6 +93,33 @@ UNREDACTED = (
 """What whoever shares logs must know."""
 
 
+@dataclass(frozen=True)
+class HubPlace:
+    """Where an agent is to lie on the hub, and what lies there with it.
+
+    Attributes:
+        repository: `OWNER/NAME`.
+        head: More of what the hub reads in the head of its card.
+        files: Texts of more files in its folder, by name.
+    """
+
+    repository: str
+    head: Mapping[str, Any]
+    files: Mapping[str, str]
+
+
+def mind(cautions: Iterable[str]) -> list[str]:
+    """Return what a reader must know as paragraphs of a card."""
+    return [f"> **Mind:** {shown(one, 1000)}." for one in cautions]
+
+
+def privacy(folder: RunFolder) -> tuple[str, ...]:
+    """Return what whoever shares must know, where paths are logs in which nothing was replaced."""
+    collected = folder.manifest("collect")
+    asked = collected.config if collected else {}
+    return (UNREDACTED,) if asked.get("files") and not asked.get("redact") else ()
+
+
 def model_index(name: str, environment: str, found: Iterable[Measure]) -> list[dict[str, Any]]:
     """Return what an agent scored in the form of the hub's `model-index`.
 
@@ -162,7 +191,9 @@ def data_card(
     }
     facts = {
         "paths": f"{rows[PATHS]:,}, of {shown(world)}",
-        "sub-goals by": ", ".join(f"{shown(name)} {count}" for name, count in teachers.items()),
+        "sub-goals by": ", ".join(
+            f"{shown(name)} ({count:,} of the paths)" for name, count in teachers.items()
+        ),
         "agent": f"[{model}](https://huggingface.co/{model})",
     }
     lines = [f'{name} = load_dataset("{repository}", "{name}", split="train")' for name in rows]
@@ -171,7 +202,7 @@ def data_card(
         front_matter(head),
         f"# What {model.partition('/')[2]} was made of",
         _DATA,
-        *(f"> **Mind:** {shown(one, 1000)}." for one in cautions),
+        *mind(cautions),
         table(facts),
         "## Load it\n\n" + _LOADING.format(lines="\n".join(lines)),
         *(

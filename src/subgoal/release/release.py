@@ -1,8 +1,6 @@
 """Releases an agent: a run folder's students in one folder, ready to play, with a model card."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,6 +12,8 @@ from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.summary import EvaluationSummary, evaluated, stage_name, summarize
 from subgoal.release.card import agent_card
+from subgoal.release.hub_cards import HubPlace, privacy
+from subgoal.report.measures import assessed
 from subgoal.storage.digests import write_digests
 from subgoal.storage.manifest import StageState
 from subgoal.storage.run_folder import RunFolder
@@ -30,9 +30,7 @@ def release(
     out: Path,
     numbers: Quantization,
     kind: AgentName = AgentName.HIERARCHICAL,
-    files: Mapping[str, str] | None = None,
-    head: Mapping[str, Any] | None = None,
-    repository: str = "",
+    hub: HubPlace | None = None,
 ) -> None:
     """Write an agent of the run folder as one that is ready.
 
@@ -43,9 +41,7 @@ def release(
         out: The agent's folder; nothing may lie there yet.
         numbers: Those of its weights.
         kind: Which agent.
-        files: Texts of more files that lie in its folder, by name.
-        head: More of what the hub reads in the head of its card.
-        repository: Where on the hub it is to lie; empty: nowhere.
+        hub: Where on the hub it is to lie; None: nowhere.
 
     Raises:
         StudentInvalid: A student is missing or damaged.
@@ -75,13 +71,17 @@ def release(
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise ConfigInvalid(f"an agent cannot be called '{name or out.name}': {reason}") from error
-    text = agent_card(card, cards, finished(folder), numbers, head or {}, repository)
+    held_out = [one for one in assessed(folder) if one.agent == kind]
+    text = agent_card(
+        card, cards, finished(folder), numbers, hub, held_out, cautions=privacy(folder)
+    )
+    files = {**(hub.files if hub else {}), "README.md": text}
 
     def fill(place: Path) -> None:
         for role, student in students.items():
             export_student(student, Form.FOLDER, place / role, numbers)
         (place / AGENT).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for file, content in {**(files or {}), "README.md": text}.items():
+        for file, content in files.items():
             (place / file).write_text(content, encoding="utf-8")
         write_digests(place)
 

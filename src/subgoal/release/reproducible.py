@@ -1,6 +1,6 @@
 """The reproducibility file: what a run was made of, and what came of it, task by task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.evaluation.summary import played
-from subgoal.plain_text import read_record
+from subgoal.plain_text import changed_texts, read_record
 from subgoal.record import Record
 from subgoal.report.comparison import ScoreChange, score_changes
 from subgoal.report.measures import Measure, measures
@@ -24,6 +24,7 @@ from subgoal.summary import Summary, Table, TextLine, Tone
 REPRODUCE = "reproduce.json"
 """What the file is called."""
 _PLAY = "evaluate-"
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Reproducible(Record):
@@ -73,11 +74,11 @@ def reproducible(folder: RunFolder) -> Reproducible:
 
 
 def _read_files(one: StageManifest) -> dict[str, str]:
-    """Return the digests of files from elsewhere, by their paths."""
+    """Return the digests of files from elsewhere, by their paths; the package's own are there."""
     return {
         source: one.inputs[name]
         for name, source in one.sources.items()
-        if Path(source).is_absolute()
+        if Path(source).is_absolute() and not Path(source).is_relative_to(_PACKAGE)
     }
 
 
@@ -140,15 +141,6 @@ def read_reproducible(file: Path) -> Reproducible:
     return read_record(place, Reproducible, ConfigInvalid, "get it again")
 
 
-def replaced(value: Any, change: Callable[[str], str]) -> Any:
-    """Return tables, lists and plain values with all texts changed."""
-    if isinstance(value, Mapping):
-        return {key: replaced(one, change) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [replaced(one, change) for one in value]
-    return change(value) if isinstance(value, str) else value
-
-
 def at_hand(wanted: Reproducible, beside: Path) -> dict[str, Any]:
     """Return the configuration with the files that it names as they lie here.
 
@@ -170,7 +162,7 @@ def at_hand(wanted: Reproducible, beside: Path) -> dict[str, Any]:
             )
         moved[source] = str(found)
     absolute = {str(Path(text).absolute()): to for text, to in moved.items()}
-    return replaced(wanted.config, lambda text: absolute.get(str(Path(text).absolute()), text))
+    return changed_texts(wanted.config, lambda text: absolute.get(str(Path(text).absolute()), text))
 
 
 class Reproduction(Summary):

@@ -19,18 +19,20 @@ from subgoal.annotation import annotate
 from subgoal.environments.base import parts_of
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.summary import played
+from subgoal.plain_text import changed_texts, named
 from subgoal.release.hub import RepoKind, check_repository
 from subgoal.release.hub_cards import (
     EPISODES,
     PATHS,
-    UNREDACTED,
+    HubPlace,
     as_json,
     data_card,
     model_index,
+    privacy,
 )
 from subgoal.release.log_export import documents
 from subgoal.release.release import release
-from subgoal.release.reproducible import REPRODUCE, Reproducible, replaced, reproducible
+from subgoal.release.reproducible import REPRODUCE, Reproducible, reproducible
 from subgoal.report.measures import HELD_OUT
 from subgoal.storage.run_folder import RunFolder
 from subgoal.storage.whole_folder import write_folder
@@ -94,17 +96,17 @@ def shared_folders(
     """
     check_repository(repository)
     wanted = _public(reproducible(folder))
-    cautions = (UNREDACTED,) if _unredacted(folder) else ()
+    cautions = privacy(folder)
     place, made = folder / "share", list[SharedFolder]()
     shutil.rmtree(place, ignore_errors=True)
     where = f"{repository}-data" if data else ""
+    _write_model(folder, place / RepoKind.MODEL, wanted, repository, where, config, kind, numbers)
     if data:
         write_folder(
             place / RepoKind.DATASET,
             lambda out: _write_data(folder, out, wanted, where, repository, cautions),
         )
         made.append(_listed(RepoKind.DATASET, where, place, cautions))
-    _write_model(folder, place / RepoKind.MODEL, wanted, repository, where, config, kind, numbers)
     made.append(_listed(RepoKind.MODEL, repository, place, cautions))
     return made
 
@@ -126,22 +128,15 @@ def _listed(
 def _public(wanted: Reproducible) -> Reproducible:
     """Leave out where files lie on this machine: their names are enough."""
 
-    def named(text: str) -> str:
-        outside = Path(text).is_absolute() or str(Path(text).absolute()) in wanted.files
-        return Path(text).name if outside else text
+    def public(text: str) -> str:
+        return Path(text).name if str(Path(text).absolute()) in wanted.files else named(text)
 
     return wanted.model_copy(
         update={
-            "config": replaced(wanted.config, named),
+            "config": changed_texts(wanted.config, public),
             "files": {named(name): digest for name, digest in wanted.files.items()},
         }
     )
-
-
-def _unredacted(folder: RunFolder) -> bool:
-    """Tell whether the paths are logs in which nothing was replaced."""
-    collected = folder.manifest("collect")
-    return bool(collected and collected.config.get("files") and not collected.config.get("redact"))
 
 
 def _write_model(
@@ -170,7 +165,7 @@ def _write_model(
         **({"datasets": [data]} if data else {}),
         **({"model-index": index} if scored else {}),
     }
-    release(folder, name, config, out, numbers, kind, files, head, repository)
+    release(folder, name, config, out, numbers, kind, HubPlace(repository, head, files))
 
 
 def _write_data(

@@ -58,10 +58,19 @@ def measures(folder: RunFolder, seed: int = 0) -> list[Measure]:
                     what=protocol, agent=agent, rules=rules, scores=scores, score=score
                 )
                 found.append(measure)
-    return [*found, *_assessed(folder, seed)]
+    return [*found, *assessed(folder, seed)]
 
 
-def _assessed(folder: RunFolder, seed: int) -> list[Measure]:
+def assessed(folder: RunFolder, seed: int = 0) -> list[Measure]:
+    """Return what agents had right on held-out paths, of all assessments that are complete.
+
+    Args:
+        folder: The run folder.
+        seed: Seed of the intervals.
+
+    Raises:
+        SubgoalError: A file of the run folder is damaged, or gone.
+    """
     begin = "assess-"
     agents = [
         one.stage.removeprefix(begin)

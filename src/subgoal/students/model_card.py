@@ -134,7 +134,7 @@ def data_text(card: "StudentCard") -> str:
     by_teacher = ", ".join(f"{shown(name)} {count}" for name, count in card.teachers.items())
     teachers = f"; annotated by: {by_teacher}" if by_teacher else ""
     lines = [
-        f"{len(card.trained_on):,} oracle paths (data digest {shown(card.data)}{teachers}).",
+        f"{len(card.trained_on):,} annotated paths (data digest {shown(card.data)}{teachers}).",
         "",
         "| world and task type | paths |",
         "|---|---:|",

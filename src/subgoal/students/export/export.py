@@ -1,11 +1,13 @@
 """A student in another form: a clean folder, one GGUF file, or a folder for CTranslate2."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 import torch
 
 from subgoal.errors import ConfigInvalid
+from subgoal.plain_text import changed_texts, named
 from subgoal.storage.digests import write_digests
 from subgoal.storage.temporary import temporary_folder
 from subgoal.storage.whole_folder import check_free, write_folder
@@ -64,4 +66,7 @@ def _write_ctranslate2(plain: Path, folder: Path, quantization: Quantization) ->
 def _write_plain(student: Path, out: Path, dtype: torch.dtype) -> None:
     loaded = load_student(student)
     torch.nn.Module.to(loaded.model, dtype)
-    save_student(out, loaded)
+    # where anything lies on this machine is nobody's business
+    config = changed_texts(loaded.card.config, named)
+    card = loaded.card.model_copy(update={"base": named(loaded.card.base), "config": config})
+    save_student(out, replace(loaded, card=card))
