@@ -95,6 +95,7 @@ class Stepper {
     this.bands.replaceChildren();
     this.spans.replaceChildren();
     this.description.textContent = episode.description;
+    this.description.tabIndex = episode.description.length > 400 ? 0 : -1;  // it scrolls
     this.say(episode);
     for (const row of episode.steps) this.append(row);
     this.draw();

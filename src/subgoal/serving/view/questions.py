@@ -5,11 +5,12 @@ from collections import OrderedDict
 from dataclasses import asdict
 from typing import Any
 
+from subgoal.environments.base import parts_of
 from subgoal.evaluation.tables import label
 from subgoal.record import Record
 from subgoal.report.html import stepped
 from subgoal.serving.view.departures import Departures
-from subgoal.serving.view.shelf import EpisodeQuery, Shelf, told
+from subgoal.serving.view.shelf import EpisodeQuery, EpisodeRow, Shelf, told
 from subgoal.serving.view.stage import LiveStage, Wish
 
 MOST_ROWS = 200
@@ -71,7 +72,7 @@ class Questions:
             "row": told(row),
             "others": [told(one) for one in others[:MOST_ROWS] if one.key != key],
             "left": asdict(left) if left else None,
-            "player": self._stage.player_of(row.run, row.agent),
+            "player": self._player(row),
         }
 
     def failures(self, query: Query) -> dict[str, Any]:
@@ -91,13 +92,12 @@ class Questions:
                 threading.Thread(target=self._learn, args=[rows], daemon=True).start()
         return {"asking": self._to_learn}
 
-    def _learn(self, rows: list[Any]) -> None:
+    def _learn(self, rows: list[EpisodeRow]) -> None:
         try:
             for row in rows:
-                episode = self._shelf.episode(row.key)
-                player = self._stage.player_of(row.run, row.agent)
+                episode, player = self._shelf.episode(row.key), self._player(row)
                 if episode is not None:
-                    path = self._stage.oracle_path(player, episode.task)
+                    path = self._stage.oracle_path(player, episode.task) if player else None
                     self._departures.learn(row.run, episode.task, path)
                 self._to_learn -= 1
         finally:
@@ -115,7 +115,7 @@ class Questions:
             return None
         place = row.key, row.steps
         if place not in self._alternatives:
-            player = self._stage.player_of(row.run, row.agent)
+            player = self._player(row)
             self._alternatives[place] = self._stage.examined(player, episode)
             while len(self._alternatives) > _KEPT:
                 self._alternatives.popitem(last=False)
@@ -128,9 +128,12 @@ class Questions:
         row, episode = self._shelf.row(wish.key), self._shelf.episode(wish.key)
         if row is None or episode is None:
             return None
-        player = wish.player or self._stage.player_of(row.run, row.agent)
+        player = wish.player or self._player(row)
         asked = wish.model_copy(update={"player": player})
         return {"number": self._stage.start(asked, episode)}
+
+    def _player(self, row: EpisodeRow) -> str:
+        return self._stage.player_of(row.run, row.agent, parts_of(row.task).environment)
 
 
 def _asked(query: Query) -> EpisodeQuery:

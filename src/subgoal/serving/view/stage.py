@@ -71,8 +71,9 @@ class LiveStage:
     def __init__(
         self, folders: Mapping[str, RunFolder], players: Mapping[str, Player] | None = None
     ) -> None:
+        self._given = dict(players or {})
         self._open: dict[str, Callable[[], Player]] = {
-            name: lambda player=player: player for name, player in (players or {}).items()
+            name: lambda player=player: player for name, player in self._given.items()
         }
         for run, folder in folders.items():
             for kind in _able(folder):
@@ -88,11 +89,24 @@ class LiveStage:
         """Who can play, by name."""
         return list(self._open)
 
-    def player_of(self, run: str, agent: str) -> str:
-        """Return who plays on from an agent's episode: itself, or another agent of its run."""
-        own = f"{run}: {agent}"
-        others = [name for name in self._open if name.startswith(f"{run}: ")]
-        return own if own in self._open else (others or [*self._open, ""])[0]
+    def player_of(self, run: str, agent: str, environment: str) -> str:
+        """Return who plays on from an agent's episode; empty: nobody can.
+
+        Args:
+            run: The episode's run; another agent of it plays where the episode's own does not.
+            agent: The episode's agent.
+            environment: Its world; else an agent that was open already plays, if it knows it.
+        """
+        own, others = (
+            f"{run}: {agent}",
+            [name for name in self._open if name.startswith(f"{run}: ")],
+        )
+        given = [
+            name
+            for name, player in self._given.items()
+            if player.agent.card.environment == environment
+        ]
+        return next((name for name in (own, *others, *given) if name in self._open), "")
 
     def company(self, name: str) -> Company:
         """Return who is called so, loaded.

@@ -29,6 +29,8 @@ const filters = () => {
   return { ...query, text: at("text").value.trim() };
 };
 
+// Several annotated paths of one task are told apart by what stands behind # in their keys.
+const nameOf = (row) => [`${row.type} ${row.variation}`, ...row.key.split("#").slice(1)].join(", ");
 const rowOf = (row) => {
   const meter = make("div", "meter", undefined, make("i"));
   meter.firstChild.style.width = Math.max(0, Math.min(100, row.score)) + "%";
@@ -36,7 +38,7 @@ const rowOf = (row) => {
   const run = at("run").options.length > 2 ? `, ${row.run}` : "";
   item.dataset.key = row.key;
   item.append(
-    make("span", "name", `${row.type} ${row.variation}`), make("span", "score", row.score),
+    make("span", "name", nameOf(row)), make("span", "score", row.score),
     make("span", "about", `${row.agent_label}, ${pluralOf(row.steps, "step")}${run}`),
     make("span", "ending " + (row.solved ? "good" : "bad"), row.ending_label), meter);
   return make("li", "", undefined, item);
