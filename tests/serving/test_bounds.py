@@ -211,16 +211,16 @@ def test_others_reach_the_server_only_with_a_token(
     token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("uvicorn")
+    from subgoal.serving.address import token_at
     from subgoal.serving.config import TOKEN, ServeConfig
-    from subgoal.serving.server import token_of
 
     monkeypatch.delenv(TOKEN, raising=False)
-    assert token_of(ServeConfig()) is None
+    assert token_at(ServeConfig().host) is None
     if token is not None:
         monkeypatch.setenv(TOKEN, token)
     for host in ("0.0.0.0", "192.168.0.9", "::"):
         with pytest.raises(ConfigInvalid) as refused:
-            token_of(ServeConfig(host=host))
+            token_at(host)
         assert TOKEN in str(refused.value)
 
 

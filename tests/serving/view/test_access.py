@@ -10,7 +10,9 @@ import pytest
 
 pytest.importorskip("starlette")
 
+import subgoal
 from subgoal.serving.view.app import view_app
+from subgoal.serving.view.local import WithPage
 from subgoal.serving.view.questions import MOST_ROWS
 
 
@@ -40,7 +42,7 @@ def test_scripts_of_others_are_forbidden(site: str):
 
 
 def test_a_token_opens_it(run: Path, served: Any):
-    with served(view_app([run], ["box.example"], "s3cret")) as url:
+    with served(view_app([run], "s3cret")) as url:
         assert _asked(url)[0] == 401
         assert _asked(url, authorization="Bearer wrong")[0] == 401
         assert _asked(url, authorization="Bearer s3cret", Host="box.example")[0] == 200
@@ -59,3 +61,19 @@ def test_lists_are_asked_for_in_parts(site: str):
     with urlopen(f"{site}api/episodes?limit=999999999999") as answer:
         assert len(json.load(answer)["rows"]) <= MOST_ROWS
     assert _asked(f"{site}api/episode?key=none")[0] == 404
+
+
+def test_an_agents_server_has_the_page_at_its_root(run: Path, served: Any):
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        from starlette.responses import PlainTextResponse
+
+        await PlainTextResponse("the agent")(scope, receive, send)
+
+    app = WithPage(server, subgoal.Run(run).agent("flat").agent, None)
+    with served(app) as url:
+        text = {path: urlopen(url + path).read() for path in ("", "api/episodes", "v1/models")}
+        assert b"subgoal view" in text[""]
+        assert json.loads(text["api/episodes"])["total"] > 0
+        assert text["v1/models"] == b"the agent"
+        assert _asked(f"{url}view.js")[0] == 200
+    app.close()

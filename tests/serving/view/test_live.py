@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("starlette")
 
+from subgoal.agents.released import AgentCard, ReleasedAgent
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import played
@@ -16,6 +17,7 @@ from subgoal.serving.view.live import LiveEpisode
 from subgoal.serving.view.stage import MOST, LiveStage, StageFull, Wish
 from subgoal.serving.view.steering import turns_of
 from subgoal.storage.run_folder import RunFolder
+from subgoal.text.format import Role
 
 PLANNER = "tiny: hierarchical"
 
@@ -148,3 +150,19 @@ def test_the_planner_tells_what_else_it_might_have_set(
         assert 0 < sum(chances) <= 1 + 1e-6
     with pytest.raises(ConfigInvalid):
         stage.examined("tiny: flat", recorded)
+
+
+def test_who_plays_on_knows_the_world(stage: LiveStage, run: Path):
+    assert stage.player_of("tiny", "flat", "errand") == "tiny: flat"
+    assert stage.player_of("tiny", "oracle", "errand") == PLANNER
+    assert stage.player_of("another", "hierarchical", "errand") == ""
+    card = AgentCard(
+        name="mine",
+        students=(Role.BOTH,),
+        environment="errand",
+        simplifications="",
+        protocol="test",
+    )
+    ready = LiveStage({}, [ReleasedAgent(run / "students", card)])
+    assert ready.player_of("another", "hierarchical", "errand") == "mine"
+    assert ready.player_of("another", "hierarchical", "babyai") == ""

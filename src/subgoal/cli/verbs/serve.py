@@ -36,15 +36,16 @@ def command(options: ServeOptions) -> None:
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(package) is None:
             raise ConfigInvalid(install(package, "serve"))
+    from subgoal.serving.address import token_at
     from subgoal.serving.agents import open_agent
-    from subgoal.serving.server import serve, token_of
+    from subgoal.serving.server import serve
 
-    token_of(options)
+    token_at(options.host)
     player = open_agent(options.agent, options.kind)
     serve(player, options, lambda address: _ready(player, address))
 
 
 def _ready(player: "Player", address: str) -> None:
     say(f"the agent {player.agent.name} listens at {address}", "bold")
-    say(f"  base_url={address}/v1")
+    say(f"  base_url={address}/v1; {address}/ shows it at play")
     sys.stdout.flush()

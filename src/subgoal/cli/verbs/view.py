@@ -11,7 +11,7 @@ from subgoal.errors import ConfigInvalid, SubgoalError, install
 from subgoal.record import Own, Rare, Record, Words
 
 if TYPE_CHECKING:
-    from subgoal.evaluation.player import Player
+    from subgoal.agents.released import ReleasedAgent
 
 
 class Watched(Record):
@@ -55,17 +55,13 @@ def command(options: ViewOptions) -> None:
         from subgoal.serving.view.local import serve_view
     except ModuleNotFoundError as error:
         raise SubgoalError(f"watching episodes: {install('fastapi', 'serve')}") from error
-    serve_view(watched.runs, watched.host, watched.port, _ready, _players(watched.agent))
+    serve_view(watched.runs, watched.host, watched.port, _ready, _agents(watched.agent))
 
 
-def _players(agent: str) -> "dict[str, Player]":
-    if not agent:
-        return {}
+def _agents(name: str) -> "list[ReleasedAgent]":
     from subgoal.agents.released import released_agent
-    from subgoal.evaluation.player import Player
 
-    player = Player(released_agent(agent))
-    return {player.agent.name: player}
+    return [released_agent(name)] if name else []
 
 
 def _ready(url: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from subgoal.agents.released import ReleasedAgent
 from subgoal.errors import SubgoalError, said_by
-from subgoal.evaluation.player import Player
 from subgoal.record import Record
 from subgoal.report.html import part
 from subgoal.serving.view.guard import PageGuard
@@ -36,28 +36,27 @@ _PARTS = {
     "page.css": ("page.css", "subgoal.report", "text/css"),
 }
 """The page's files, by what they are called in its addresses: those of the report are shared."""
-_NAP, _BEAT = 0.1, 100
-"""Seconds between two looks at a live episode, and looks after which a sign of life is sent."""
+PATHS = ("/api/", *(f"/{name}" for name in _PARTS if name))
+"""How all paths begin that the page asks for, beside `/`."""
+_NAP, _QUIET = 0.1, 100
+"""Seconds between two looks at a live episode, and looks without news that end an answer."""
 
 
 def view_app(
-    folders: Sequence[Path],
-    hosts: Iterable[str] = (),
-    token: str = "",
-    players: Mapping[str, Player] | None = None,
+    folders: Sequence[Path], token: str | None = None, agents: Sequence[ReleasedAgent] = ()
 ) -> Starlette:
-    """Return the page as an application, to be run or mounted at `/`.
+    """Return the page as an application, to be run, or put at `/` of another one.
 
-    Where it is mounted, the application that it stands in closes it: `app.state.close()`.
+    Who puts it into another one closes it: `app.state.close()`.
 
     Args:
         folders: Run folders whose episodes are shown, and whose students play.
-        hosts: Names under which it is reached, beside those of this machine.
-        token: What has to be shown to see anything; empty: nothing.
-        players: Agents that are open already, by name, who play, too.
+        token: What has to be shown to see anything; None: nothing, and then it is reached under
+            this machine's own names alone.
+        agents: Agents that are ready, to play, too.
     """
     shelf = Shelf(folders)
-    stage = LiveStage(shelf.folders, players)
+    stage = LiveStage(shelf.folders, agents)
     questions = Questions(shelf, stage)
     asked = {
         "about": questions.about,
@@ -87,7 +86,7 @@ def view_app(
 
     app = Starlette(routes=routes, lifespan=open_until_the_end)
     app.state.close = close
-    app.add_middleware(PageGuard, hosts=tuple(hosts), token=token)
+    app.add_middleware(PageGuard, token=token)
     return app
 
 
@@ -162,9 +161,13 @@ def _watching(stage: LiveStage) -> Any:
 
 
 async def _events(live: LiveEpisode, seen: int) -> AsyncIterator[str]:
-    """Yield what happens in an episode, and a sign of life where nothing does."""
+    """Yield what happens in an episode; where nothing does for a while, the page asks again.
+
+    So no answer goes on for ever, and a server that is told to stop has soon answered all.
+    """
+    yield "retry: 200\n\n"
     quiet = 0
-    while True:
+    while quiet < _QUIET:
         live.watched()
         over, new = live.over, live.events[seen:]
         for event in new:
@@ -173,8 +176,6 @@ async def _events(live: LiveEpisode, seen: int) -> AsyncIterator[str]:
         if over and not new:
             return
         quiet = 0 if new else quiet + 1
-        if quiet % _BEAT == _BEAT - 1:
-            yield ": still here\n\n"
         await asyncio.sleep(_NAP)
 
 

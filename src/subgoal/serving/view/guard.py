@@ -5,7 +5,6 @@ send it anything; and nothing that a world or a model wrote may run as a script.
 """
 
 import secrets
-from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,8 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HERE = ("127.0.0.1", "localhost", "::1")
-"""The names under which this machine reaches itself."""
+from subgoal.serving.guard import is_local
+
 COOKIE = "subgoal_view"
 """Holds the token in a browser that was given it once."""
 POLICY = (
@@ -41,13 +40,12 @@ class PageGuard:
 
     Args:
         app: What is guarded.
-        hosts: Names under which it is reached, beside those of this machine.
-        token: What has to be shown; empty: nothing.
+        token: What has to be shown, under whatever name it is reached; None: nothing, and it is
+            reached under this machine's own names alone.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), token: str = "") -> None:
+    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
         self._app, self._token = app, token
-        self._hosts = {*HERE, *(host.strip("[]").lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI has it."""
@@ -67,14 +65,14 @@ class PageGuard:
 
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if _name(headers.get("host", "")) not in self._hosts:
+        if self._token is None and not is_local(_name(headers.get("host", ""))):
             return PlainTextResponse("this server is not reached under that name\n", 403)
         asked_by = headers.get("sec-fetch-site", "none")
         if asked_by not in _OWN and headers.get("sec-fetch-mode") != "navigate":
             return PlainTextResponse("only this server's own page may ask that\n", 403)
         if scope["method"] not in {"GET", "HEAD"} and not _own_page(headers):
             return PlainTextResponse("only this server's own page may send that\n", 403)
-        return self._without_token(scope, headers) if self._token else None
+        return None if self._token is None else self._without_token(scope, headers)
 
     def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
@@ -89,7 +87,7 @@ class PageGuard:
         return PlainTextResponse(said, 401, {"www-authenticate": "Bearer"})
 
     def _is(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), self._token.encode())
+        return secrets.compare_digest(given.encode(), (self._token or "").encode())
 
 
 def _name(host: str) -> str:

@@ -1,19 +1,14 @@
-"""The page on a server of its own, on this machine."""
+"""The page on a server of its own, or at `/` of an agent's server."""
 
-import os
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from subgoal.connections.server_access import is_here
-from subgoal.errors import ConfigInvalid
-from subgoal.evaluation.player import Player
-from subgoal.serving.view.app import view_app
-
-TOKEN = "SUBGOAL_TOKEN"  # noqa: S105 - the name of the variable that holds it
-"""The environment variable with what has to be shown, where others can reach the server."""
+from subgoal.agents.released import ReleasedAgent
+from subgoal.serving.address import address_of, listening, token_at
+from subgoal.serving.view.app import PATHS, view_app
 
 
 def serve_view(
@@ -21,7 +16,7 @@ def serve_view(
     host: str,
     port: int,
     ready: Callable[[str], None],
-    players: Mapping[str, Player] | None = None,
+    agents: Sequence[ReleasedAgent] = (),
 ) -> None:
     """Serve the page until it is interrupted.
 
@@ -30,31 +25,42 @@ def serve_view(
         host: Address to listen on.
         port: Port; 0: any that is free.
         ready: Is told the page's address.
-        players: Agents that are open already, by name, who play, too.
+        agents: Agents that are ready, to play, too.
 
     Raises:
         ConfigInvalid: The address cannot be had, or others can reach it and there is no token.
     """
-    token = os.environ.get(TOKEN, "")
-    others = not is_here(host) or host in {"0.0.0.0", "::"}  # noqa: S104 - it is refused
-    if others and not token:
-        raise ConfigInvalid(
-            f"at {host} others can reach the page: set the environment variable {TOKEN} to what "
-            "they have to show, or leave --host out"
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen()  # who is told the address may ask at once
-    except OSError as error:
-        listening.close()
-        said = f"{host}:{port} cannot be had ({error.strerror}); choose another --port or --host"
-        raise ConfigInvalid(said) from error
-    shown = f"[{host}]" if ":" in host else host
-    ready(f"http://{shown}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else ""))
-    app = view_app(folders, [host, socket.gethostname()] if others else [], token, players)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    token = token_at(host)
+    with listening(host, port) as place:
+        ready(f"{address_of(place)}/" + (f"?token={token}" if token else ""))
+        app = view_app(folders, token, agents)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.Server(config).run(sockets=[place])
+
+
+class WithPage:
+    """An agent's server with the page at `/`: recorded and live episodes of the agent.
+
+    The page has students of its own, loaded when somebody lets them play, so that it takes nothing
+    from those that answer clients but processor time.
+
+    Args:
+        server: The server's application.
+        agent: The agent; of a run folder, all of the run is shown.
+        token: What has to be shown; None: nothing.
+    """
+
+    def __init__(self, server: ASGIApp, agent: ReleasedAgent, token: str | None) -> None:
+        of_run = agent.folder.name == "students"
+        folders, agents = ([agent.folder.parent], []) if of_run else ([], [agent])
+        self._server, self._page = server, view_app(folders, token, agents)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI has it."""
+        own = scope["type"] == "http" and scope["path"].startswith(PATHS)
+        page = own or scope.get("path") == "/"
+        await (self._page if page else self._server)(scope, receive, send)
+
+    def close(self) -> None:
+        """End what is played on the page."""
+        self._page.state.close()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from subgoal.agents.config import AgentName
 from subgoal.agents.factory import AgentShop
+from subgoal.agents.released import ReleasedAgent
 from subgoal.environments.base import Task
 from subgoal.environments.registry import LOG
 from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError
@@ -59,21 +60,22 @@ class StageFull(SubgoalError):
 
 
 class LiveStage:
-    """The agents of some run folders, or those that are given, and what they play.
+    """The agents of some run folders, and others that are ready, and what they play.
 
     Students and worlds are loaded when they are first needed.
 
     Args:
         folders: Run folders, by name.
-        players: Agents that are open already, by name.
+        agents: Agents that are ready.
     """
 
     def __init__(
-        self, folders: Mapping[str, RunFolder], players: Mapping[str, Player] | None = None
+        self, folders: Mapping[str, RunFolder], agents: Sequence[ReleasedAgent] = ()
     ) -> None:
-        self._given = dict(players or {})
+        able = [agent for agent in agents if not agent.card.environment.startswith(LOG)]
+        self._given = {agent.name: agent for agent in able}
         self._open: dict[str, Callable[[], Player]] = {
-            name: lambda player=player: player for name, player in self._given.items()
+            name: lambda agent=agent: Player(agent) for name, agent in self._given.items()
         }
         for run, folder in folders.items():
             for kind in _able(folder):
@@ -95,17 +97,11 @@ class LiveStage:
         Args:
             run: The episode's run; another agent of it plays where the episode's own does not.
             agent: The episode's agent.
-            environment: Its world; else an agent that was open already plays, if it knows it.
+            environment: Its world; else an agent that is ready plays, where it is its own.
         """
-        own, others = (
-            f"{run}: {agent}",
-            [name for name in self._open if name.startswith(f"{run}: ")],
-        )
-        given = [
-            name
-            for name, player in self._given.items()
-            if player.agent.card.environment == environment
-        ]
+        own = f"{run}: {agent}"
+        others = [name for name in self._open if name.startswith(f"{run}: ")]
+        given = [name for name, one in self._given.items() if one.card.environment == environment]
         return next((name for name in (own, *others, *given) if name in self._open), "")
 
     def company(self, name: str) -> Company:

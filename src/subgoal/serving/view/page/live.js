@@ -10,7 +10,7 @@ const send = async (what, body, query = {}) => {
 };
 
 // The planner's alternatives under a sub-goal; `set` is called with the one that a person wants.
-const percent = (chance) => `${(100 * chance).toFixed(chance < 0.0995 ? 1 : 0)} %`;
+const percent = (chance) => (chance < 0.0005 ? "<0.1 %" : `${(100 * chance).toFixed(chance < 0.0995 ? 1 : 0)} %`);
 const worthTelling = (found) => found.filter(([, chance], place) => place < 2 || chance >= 0.001);
 const alternatives = (found, chosen, set) => make("ol", "", undefined, ...worthTelling(found).map(([text, chance]) => {
   const bar = make("i");

@@ -1,0 +1,54 @@
+"""Where a server listens, and who may ask it there."""
+
+import os
+import socket
+
+from subgoal.errors import ConfigInvalid
+from subgoal.serving.config import TOKEN
+from subgoal.serving.guard import is_local
+
+_SHORTEST = 16
+
+
+def token_at(host: str) -> str | None:
+    """Return the token that clients must send; None: none, on this machine.
+
+    Args:
+        host: Where the server is to listen.
+
+    Raises:
+        ConfigInvalid: The address needs one and there is none, or it is too short.
+    """
+    token = os.environ.get(TOKEN) or None
+    if token is None and not is_local(host):
+        raise ConfigInvalid(
+            f"at {host} others can reach the server: set the environment variable {TOKEN} to a "
+            "token that clients must send, or leave --host out"
+        )
+    if token is not None and (len(token) < _SHORTEST or not token.isprintable()):
+        raise ConfigInvalid(
+            f"the token in {TOKEN} must have {_SHORTEST} characters or more, without line feeds"
+        )
+    return token
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        ConfigInvalid: The address cannot be listened at.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"{host}:{port} cannot be listened at ({error.strerror or error}); name another --host "
+            "or --port"
+        ) from error
+
+
+def address_of(place: socket.socket) -> str:
+    """Return the address of a socket that listens: `http://127.0.0.1:8000`."""
+    host, port = place.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
