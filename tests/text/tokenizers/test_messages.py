@@ -158,6 +158,8 @@ def test_sub_goals_are_messages_of_the_assistant_s_own(tokenizer):
     assert tokenizer.text(written(whole)[-1]) == "complete_task()" + end
     goal = tokenizer.segment(Mark.GOAL, "look_up( 0)", ended=True)
     assert tokenizer.read(goal, marks) == (Mark.GOAL, "look_up( 0)")
+    assert [goal[0], written(whole)[-1][0]] == list(tokenizer.starts(marks))
+    assert tokenizer.starts((Mark.ACT, Mark.DONE)) == ()
     assert len(written(whole)) == len(written(flat)) + 5
 
 

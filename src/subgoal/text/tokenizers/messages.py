@@ -182,7 +182,9 @@ class MessageTokenizer(FastTokenizer):
 
     @override
     def starts(self, marks: Sequence[Mark]) -> tuple[int, ...]:
-        return ()
+        if Mark.ACT in marks:  # a turn begins as it likes
+            return ()
+        return tuple(self.encode(LABELS[mark])[0] for mark in marks)
 
     @override
     def read(self, ids: Sequence[int], marks: Sequence[Mark]) -> tuple[Mark, str]:
