@@ -50,6 +50,8 @@ class RoundLine(Record):
     """Share of its attempts that solved their task."""
     taught: float
     """Share of its groups whose scores differed enough to teach something."""
+    steps: int = 0
+    """Actions of its attempts."""
     updates: int
     """Its updates."""
     loss: float
@@ -101,6 +103,7 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
     groups = _played(run, tasks, number)
     scores = [[float(attempt.episode.score) for attempt in group] for group in groups]
     solved = sum(attempt.episode.solved for group in groups for attempt in group)
+    steps = sum(len(attempt.episode.steps) for group in groups for attempt in group)
     failures = Counter(task.name for task, g in zip(tasks, groups, strict=True) if failed(g))
     corrected = Counter[str]()
     if run.corrector is not None:
@@ -131,6 +134,7 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
         score=sum(every) / len(every),
         solved=solved / len(every),
         taught=taught / len(groups),
+        steps=steps,
         updates=updates,
         loss=sum(losses) / max(1, len(losses) - 1),
         anchor_loss=sum(held) / max(1, len(held) - 1),
