@@ -7,8 +7,9 @@ import sys
 import psutil
 import pytest
 
+import subgoal
 from subgoal import machine
-from subgoal.machine import cores, free_memory, is_alive, used_memory
+from subgoal.machine import cores, free_memory, is_alive, made_with, used_memory
 
 MB = 2**20
 
@@ -130,3 +131,10 @@ def test_a_process_is_alive_until_it_has_ended():
     assert not is_alive(process.pid)
     assert used_memory(process.pid) == 0
     assert not is_alive(2**70)
+
+
+def test_what_decides_the_bits_of_a_result_is_named():
+    found = made_with()
+    assert found == made_with()
+    assert found["subgoal"].startswith(f"{subgoal.__version__} (source ")
+    assert {"python", "torch", "numpy", "processor"} <= found.keys()

@@ -7,6 +7,7 @@ above it holds too. Elsewhere the machine itself is all there is, and psutil, wh
 there alone, asks it.
 """
 
+import hashlib
 import os
 import platform
 import sys
@@ -78,7 +79,8 @@ def made_with() -> dict[str, str]:
 
     A GPU is named where torch is loaded and uses one.
     """
-    found = {"subgoal": sys.modules["subgoal"].__version__, "python": platform.python_version()}
+    own = f"{sys.modules['subgoal'].__version__} (source {_source_digest()})"
+    found = {"subgoal": own, "python": platform.python_version()}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
@@ -86,6 +88,15 @@ def made_with() -> dict[str, str]:
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return {**found, "processor": processor()}
+
+
+@lru_cache(1)
+def _source_digest() -> str:
+    """Return a digest of the package's own code: between releases one version has many."""
+    package, found = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        found.update(f"{file.relative_to(package).as_posix()}\n".encode() + file.read_bytes())
+    return found.hexdigest()[:12]
 
 
 @lru_cache(1)
