@@ -18,7 +18,7 @@ AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
 	CT2_FORCE_CPU_ISA=AVX2 NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-avx2 test-lowest test-all lint types format check clean
+.PHONY: help setup setup-dev demo test test-avx2 test-lowest test-all lint types format check site clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ format: setup-dev ## let ruff put things in order
 	$(BIN)/ruff format .
 
 check: lint types test ## what the gate runs
+
+site: setup-dev ## the docs site, into build/site; `.venv/bin/python -m zensical serve` shows it while you write
+	$(BIN)/python -m zensical build --clean --strict
 
 clean: ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) $(LOWEST) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

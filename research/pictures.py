@@ -1,4 +1,4 @@
-"""The pictures of README.md and docs/index.md: `python -m research.pictures [episode | rooms]`.
+"""The pictures of README.md and docs/concepts.md: `python -m research.pictures [episode | rooms]`.
 
 `docs/episode.svg` is an episode as `subgoal play` shows it; `docs/rooms.svg` the rooms of the
 package and the way of a path through them.

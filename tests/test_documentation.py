@@ -1,7 +1,10 @@
 """What README.md and docs/ show is so: links lead somewhere, commands are understood, code runs."""
 
+import doctest
 import re
 import shlex
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from research import keys, pictures
 from subgoal.cli import options
 from subgoal.cli.main import main
+from subgoal.config import Config, load_config
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -83,6 +87,39 @@ def test_targets_of_make_are_there():
     shown = {word for words in commands("make") for word in words if "=" not in word}
     assert "demo" in shown
     assert shown <= set(TARGETS)
+
+
+def test_modules_that_python_runs_are_there():
+    shown = {words[1] for words in commands("python") if words[0] == "-m"}
+    assert "research.tables" in shown
+    assert {name for name in shown if not find_spec(name)} == set()
+
+
+EXAMPLES = [page for page in DOCS if ">>> " in page.read_text()]
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+def test_examples_run(page, tmp_path, monkeypatch):
+    if "import gymnasium" in page.read_text():
+        pytest.importorskip("gymnasium")
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert tried
+    assert not failed
+
+
+TABLES = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in DOCS
+    for number, block in enumerate(blocks(page, "toml"))
+    if set(tomllib.loads(block)) <= set(Config.model_fields)
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_configurations_are_valid(table, tmp_path):
+    (tmp_path / "shown.toml").write_text(table)
+    assert load_config(tmp_path / "shown.toml")
 
 
 SMALLER = {

@@ -64,13 +64,6 @@ def test_examples_in_docstrings_run(module):
     assert not failed
 
 
-def test_examples_in_the_documentation_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    failed, tried = doctest.testfile(str(ROOT / "docs" / "library.md"), module_relative=False)
-    assert tried
-    assert not failed
-
-
 def test_every_public_name_is_documented():
     text = (ROOT / "docs/library.md").read_text()
     assert [name for name in subgoal.__all__ if f"`{name}" not in text] == []
