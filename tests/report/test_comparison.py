@@ -111,3 +111,18 @@ def test_the_command_compares_as_text_and_as_json(tmp_path, capfd):
         with pytest.raises(SystemExit) as stopped:
             main(words)
         assert stopped.value.code == 2
+
+
+def test_a_file_that_no_stage_wrote_is_a_setting(tmp_path):
+    folders = [RunFolder(tmp_path / name) for name in ("one", "two")]
+    for number, folder in enumerate(folders):
+        (folder.path / "students").mkdir(parents=True)
+        given, own = folder / "students/weights", folder / "own"
+        given.write_text(f"from elsewhere {number}")
+        with folder.stage("collect", Asked()) as stage:
+            own.write_text(f"of a stage {number}")
+            stage.finish({"own": own})
+        with folder.stage("play", Asked(), {"students/flat": given, "own": own}) as stage:
+            stage.finish({})
+    (run,) = compare_runs([folder.path for folder in folders]).runs
+    assert [(one.key, one.stages) for one in run.settings] == [("file.students/flat", ("play",))]

@@ -217,15 +217,20 @@ def _changed(
             continue
         one, two = before[stage], after[stage]
         yield from ((stage, *change) for change in changes(one.config, two.config))
-        yield from ((stage, *change) for change in changes(_given(one), _given(two), "file"))
+        files = _given(one, before), _given(two, after)
+        yield from ((stage, *change) for change in changes(*files, "file"))
         if one.made_with and two.made_with:
             yield from ((stage, *change) for change in changes(one.made_with, two.made_with))
 
 
-def _given(one: StageManifest) -> dict[str, str]:
+def _given(one: StageManifest, stages: Mapping[str, StageManifest]) -> dict[str, str]:
     """Return the digests of what a stage read that no stage of its run wrote."""
+    written = {Path(name) for other in stages.values() for name in other.outputs}
+    places = {name: Path(source) for name, source in one.sources.items()}
     return {
-        name: digest for name, digest in one.inputs.items() if Path(one.sources[name]).is_absolute()
+        name: one.inputs[name]
+        for name, place in places.items()
+        if not written.intersection({place, *place.parents})
     }
 
 
