@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from subgoal.agents.config import AgentName
 from subgoal.cli.output import say
 from subgoal.errors import ConfigInvalid, install
+from subgoal.serving.agents import open_agent
 from subgoal.serving.config import ServeConfig
 
 if TYPE_CHECKING:
@@ -27,17 +28,26 @@ class ServeOptions(ServeConfig):
     kind: AgentName | None = None
     """Of a run folder: `hierarchical` or `flat`; left out: the hierarchical one, if there is."""
 
+    mcp: bool = False
+    """Serve MCP over standard input and output instead: a client's LLM asks for the next sub-goal
+    and action."""
+
 
 OPTIONS = ServeOptions
 
 
 def command(options: ServeOptions) -> None:
     """Run the verb; serves until it is interrupted."""
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
+    needed = ("mcp",) if options.mcp else ("fastapi", "uvicorn", "prometheus_client")
+    for package in needed:
         if find_spec(package) is None:
             raise ConfigInvalid(install(package, "serve"))
+    if options.mcp:
+        from subgoal.serving.mcp_server import serve_mcp
+
+        serve_mcp(open_agent(options.agent, options.kind), options)
+        return
     from subgoal.serving.address import token_at
-    from subgoal.serving.agents import open_agent
     from subgoal.serving.server import serve
 
     token_at(options.host)
