@@ -42,7 +42,7 @@ class TokenTally:
         turn: Those of the turn.
         computed: Those that were computed for it, read or written.
         kept: Whether its text was kept from an earlier request.
-        cut: Whether the turn was cut at the request's limit.
+        cut: Whether the turn came to the request's limit, or the student's own, without an end.
     """
 
     read: int = 0
@@ -117,7 +117,7 @@ class KeptConversation:
         answer = self._batcher.ask(replace(ask, request=request), self._wanted.gone)
         self._tally.computed += answer.computed
         if self._final:
-            self._tally.read, self._tally.cut = read, _was_cut(ask, request.limit, answer)
+            self._tally.read, self._tally.cut = read, not answer.stopped
             self._tally.turn = len(answer.ids)
             self._tally.written += len(answer.ids)
         return answer
@@ -125,10 +125,6 @@ class KeptConversation:
     def close(self) -> None:
         """Free what it holds."""
         self._session.close()
-
-
-def _was_cut(ask: Ask, limit: int, answer: Generated) -> bool:
-    return not answer.stopped and limit < ask.request.limit and len(answer.ids) == limit
 
 
 class Decider:
