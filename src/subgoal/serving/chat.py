@@ -134,9 +134,8 @@ class ChatDesk:
             message = AssistantMessage(content=found.step.action)
         if request.stop and message.content:
             message = message.model_copy(update={"content": cut_at(message.content, request.stop)})
-        finish = Finish.TOOL_CALLS if message.tool_calls else Finish.STOP
-        if found.tally.cut:
-            finish = Finish.LENGTH
+        said = Finish.STOP if found.tally.ended else Finish.LENGTH
+        finish = Finish.TOOL_CALLS if message.tool_calls else said
         return Completion(
             model=self.model,
             choices=(CompletionChoice(message=message, finish_reason=finish),),

@@ -42,7 +42,8 @@ class TokenTally:
         turn: Those of the turn.
         computed: Those that were computed for it, read or written.
         kept: Whether its text was kept from an earlier request.
-        cut: Whether the turn came to the request's limit, or the student's own, without an end.
+        ended: Whether the turn came to its end.
+        cut: Whether it did not because of the request's limit.
     """
 
     read: int = 0
@@ -50,6 +51,7 @@ class TokenTally:
     turn: int = 0
     computed: int = 0
     kept: bool = False
+    ended: bool = True
     cut: bool = False
 
     @property
@@ -117,7 +119,8 @@ class KeptConversation:
         answer = self._batcher.ask(replace(ask, request=request), self._wanted.gone)
         self._tally.computed += answer.computed
         if self._final:
-            self._tally.read, self._tally.cut = read, not answer.stopped
+            self._tally.read, self._tally.ended = read, answer.stopped
+            self._tally.cut = not answer.stopped and request.limit < ask.request.limit
             self._tally.turn = len(answer.ids)
             self._tally.written += len(answer.ids)
         return answer
