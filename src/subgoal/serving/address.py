@@ -1,6 +1,7 @@
 """Where a server listens, and who may ask it there."""
 
 import os
+import signal
 import socket
 
 from subgoal.errors import ConfigInvalid
@@ -52,3 +53,9 @@ def address_of(place: socket.socket) -> str:
     """Return the address of a socket that listens: `http://127.0.0.1:8000`."""
     host, port = place.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def end_when_told() -> None:
+    """Let a server end like a command that is done, where it is told to (SIGTERM, SIGINT)."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # uvicorn hears them, and raises them again at last

@@ -1,7 +1,6 @@
 """The server at its address: opened, told to stop, and stopped once what is under way is done."""
 
 import logging
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import uvicorn
 
 from subgoal.evaluation.player import Player
-from subgoal.serving.address import address_of, listening, token_at
+from subgoal.serving.address import address_of, end_when_told, listening, token_at
 from subgoal.serving.app import make_app
 from subgoal.serving.config import ServeConfig
 from subgoal.serving.journal import LOGGER, JsonLines
@@ -46,8 +45,7 @@ def serve(player: Player, config: ServeConfig, ready: Callable[[str], Any]) -> N
             timeout_graceful_shutdown=config.grace,
         )
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # uvicorn hears them, and raises them again at last
+    end_when_told()
     ready(address_of(place))
     try:
         server.run(sockets=[place])

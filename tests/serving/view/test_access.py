@@ -77,3 +77,24 @@ def test_an_agents_server_has_the_page_at_its_root(run: Path, served: Any):
         assert text["v1/models"] == b"the agent"
         assert _asked(f"{url}view.js")[0] == 200
     app.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin": "http://evil.example"},
+        {"sec_fetch_site": "cross-site"},
+        {"content_type": "text/plain"},
+    ],
+)
+def test_pages_of_others_can_send_and_ask_nothing(site: str, wrong: dict[str, str]):
+    sound = {"content_type": "application/json"}
+    body = b'{"player": "nobody"}'
+    assert _asked(f"{site}api/live", body, **sound)[0] == 400  # read, and refused for what it says
+    assert _asked(f"{site}api/live", body, **{**sound, **wrong})[0] == 403
+    if "sec_fetch_site" in wrong:
+        assert _asked(f"{site}api/about", None, **wrong)[0] == 403
+    assert _asked(f"{site}api/live", b" " * 200_000, **sound)[0] == 403
+    for said in (b"", b"[]", b'{"step": -1}', b'{"subgoal": 7}', b"\xff"):
+        assert _asked(f"{site}api/live", said, **sound)[0] == 400
+    assert _asked(f"{site}api/live/99", b'{"do": "go"}', **sound)[0] == 404

@@ -1,5 +1,6 @@
 """Episodes that are played while somebody watches, repeats, steers."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from subgoal.agents.released import AgentCard, ReleasedAgent
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import played
+from subgoal.record import Record
 from subgoal.serving.view import live as live_module
+from subgoal.serving.view.departures import By
 from subgoal.serving.view.live import LiveEpisode
+from subgoal.serving.view.questions import Questions
+from subgoal.serving.view.shelf import Shelf
 from subgoal.serving.view.stage import MOST, LiveStage, StageFull, Wish
 from subgoal.serving.view.steering import turns_of
 from subgoal.storage.run_folder import RunFolder
@@ -166,3 +171,22 @@ def test_who_plays_on_knows_the_world(stage: LiveStage, run: Path):
     ready = LiveStage({}, [ReleasedAgent(run / "students", card)])
     assert ready.player_of("another", "hierarchical", "errand") == "mine"
     assert ready.player_of("another", "hierarchical", "babyai") == ""
+
+
+def test_the_world_is_asked_for_the_oracles_paths(run: Path, tmp_path: Path):
+    copy = tmp_path / "tiny"
+    shutil.copytree(run, copy)
+    for path in copy.glob("evaluation/*/oracle.jsonl*"):
+        path.unlink()
+    shelf = Shelf([copy])
+    stage = LiveStage(shelf.folders)
+    questions = Questions(shelf, stage)
+    query = {"agent": "hierarchical"}
+    assert questions.failures(query)["unknown"] > 0
+    questions.oracle(Record(), query)
+    while (told := questions.failures(query))["asking"]:
+        threading.Event().wait(0.02)
+    assert told["unknown"] == 0
+    assert {group["by"] for group in told["groups"]} == {By.SUBGOAL}
+    stage.close()
+    shelf.close()

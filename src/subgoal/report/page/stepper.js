@@ -17,6 +17,7 @@ const button = (text, label, action, className = "") => {
   made.addEventListener("click", action);
   return made;
 };
+const current = (element, is) => (is ? element.setAttribute("aria-current", "true") : element.removeAttribute("aria-current"));
 const pluralOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 // The colour of a sub-goal follows its function name, so that navigate_to always looks the same.
@@ -210,11 +211,11 @@ class Stepper {
     const here = part.begin <= this.step && this.step <= part.end;
     part.band.classList.toggle("now", here);
     part.head.classList.toggle("now", here);
-    part.band.toggleAttribute("aria-current", here);
+    current(part.band, here);
     part.items.forEach((item, place) => {
       const now = part.begin + place === this.step;
       item.classList.toggle("now", now);
-      item.toggleAttribute("aria-current", now);
+      current(item, now);
     });
     if (!here) return;
     part.fold.open = true;

@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from subgoal.agents.released import ReleasedAgent
-from subgoal.serving.address import address_of, listening, token_at
+from subgoal.serving.address import address_of, end_when_told, listening, token_at
 from subgoal.serving.view.app import PATHS, view_app
 
 
@@ -32,6 +32,7 @@ def serve_view(
     """
     token = token_at(host)
     with listening(host, port) as place:
+        end_when_told()
         ready(f"{address_of(place)}/" + (f"?token={token}" if token else ""))
         app = view_app(folders, token, agents)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)

@@ -45,7 +45,7 @@ const rowOf = (row) => {
 };
 const mark = () => {
   for (const item of document.querySelectorAll("#browse [data-key]")) {
-    item.toggleAttribute("aria-current", item.dataset.key === state.key);
+    current(item, item.dataset.key === state.key);
   }
 };
 
@@ -285,11 +285,11 @@ at("beside").addEventListener("change", () => choose(state.key, at("beside").val
 (async () => {
   const about = await ask("about");
   for (const name of FILTERS) choices(at(name), about[name], "any");
-  at("runs").textContent = about.run.join(", ");
+  at("runs").textContent = (about.run.length ? about.run : about.players).join(", ");
   choices(at("player"), about.players);
   at("tab-play").hidden = !about.players.length;
   at("which-run").hidden = about.run.length < 2;
-  mode("episodes");
+  mode(about.run.length ? "episodes" : "play");
   const named = new URLSearchParams(location.hash.slice(1));
   if (named.get("e")) choose(named.get("e"), named.get("b") || "");
 })().catch(trouble);
