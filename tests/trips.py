@@ -89,8 +89,8 @@ def running(agent: Path, token: str | None = None, **config: Any) -> Iterator[Ru
     """Serve an agent over a socket while a block runs."""
     uvicorn = pytest.importorskip("uvicorn")
     pytest.importorskip("prometheus_client")
-    from subgoal.serving.app import make_app
     from subgoal.serving.config import ServeConfig
+    from subgoal.serving.http.app import make_app
     from subgoal.serving.service import Service
 
     service = Service(subgoal.load_agent(agent), ServeConfig(**config))

@@ -211,8 +211,8 @@ def test_others_reach_the_server_only_with_a_token(
     token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("uvicorn")
-    from subgoal.serving.address import token_at
     from subgoal.serving.config import TOKEN, ServeConfig
+    from subgoal.serving.http.address import token_at
 
     monkeypatch.delenv(TOKEN, raising=False)
     assert token_at(ServeConfig().host) is None

@@ -2,12 +2,12 @@
 
 from subgoal.evaluation.player import Player
 from subgoal.serving.batcher import Batcher
-from subgoal.serving.chat import ChatDesk
+from subgoal.serving.chat.completions import ChatDesk
+from subgoal.serving.chat.decider import Decider
 from subgoal.serving.config import ServeConfig
-from subgoal.serving.decider import Decider
+from subgoal.serving.http.workers import Workers
 from subgoal.serving.metrics import Metrics
 from subgoal.serving.sessions import SessionDesk
-from subgoal.serving.workers import Workers
 
 
 class Service:

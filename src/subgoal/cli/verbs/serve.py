@@ -47,8 +47,8 @@ def command(options: ServeOptions) -> None:
 
         serve_mcp(open_agent(options.agent, options.kind), options)
         return
-    from subgoal.serving.address import token_at
-    from subgoal.serving.server import serve
+    from subgoal.serving.http.address import token_at
+    from subgoal.serving.http.server import serve
 
     token_at(options.host)
     player = open_agent(options.agent, options.kind)

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from subgoal.serving.guard import is_local
+from subgoal.serving.http.guard import is_local
 
 COOKIE = "subgoal_view"
 """Holds the token in a browser that was given it once."""

@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from subgoal.agents.released import ReleasedAgent
-from subgoal.serving.address import address_of, end_when_told, listening, token_at
+from subgoal.serving.http.address import address_of, end_when_told, listening, token_at
 from subgoal.serving.view.app import PATHS, view_app
 
 

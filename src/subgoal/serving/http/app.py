@@ -14,10 +14,11 @@ from starlette.responses import HTMLResponse, JSONResponse
 import subgoal
 from subgoal.agents.session import SessionStep
 from subgoal.errors import SubgoalError
-from subgoal.serving.chat import chunks
-from subgoal.serving.documentation import page
-from subgoal.serving.guard import RequestGuard
-from subgoal.serving.journal import RequestLog
+from subgoal.serving.chat.completions import chunks
+from subgoal.serving.http.documentation import page
+from subgoal.serving.http.guard import RequestGuard
+from subgoal.serving.http.journal import RequestLog
+from subgoal.serving.http.replies import event_stream, refusal
 from subgoal.serving.records import (
     ChatRequest,
     Completion,
@@ -29,7 +30,6 @@ from subgoal.serving.records import (
     SessionSeen,
 )
 from subgoal.serving.refusals import ClientLeft, Refused
-from subgoal.serving.replies import event_stream, refusal
 from subgoal.serving.service import Service
 
 _ERRORS: dict[int | str, dict[str, Any]] = {

@@ -15,8 +15,8 @@ from subgoal.engines.base import Generated, never
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.player import Player
 from subgoal.serving.batcher import Batcher
-from subgoal.serving.history import History
-from subgoal.serving.prefix_store import PrefixStore
+from subgoal.serving.chat.history import History
+from subgoal.serving.chat.prefix_store import PrefixStore
 from subgoal.serving.records import Usage, usage_of
 from subgoal.text.tokenizers.marks import Mark
 

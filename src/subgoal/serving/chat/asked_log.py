@@ -9,7 +9,7 @@ import os
 import threading
 from pathlib import Path
 
-from subgoal.serving.history import History, Wording
+from subgoal.serving.chat.history import History, Wording
 from subgoal.serving.records import fresh_id
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
 from subgoal.trajectories.logs.formats.base import Skipped

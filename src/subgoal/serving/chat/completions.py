@@ -7,11 +7,11 @@ from typing import Any
 from subgoal.environments.registry import LOG
 from subgoal.errors import TextTooLong
 from subgoal.evaluation.player import Player
-from subgoal.serving.ask import AskedLLM
-from subgoal.serving.asked_log import AskedLog
+from subgoal.serving.chat.ask import AskedLLM
+from subgoal.serving.chat.asked_log import AskedLog
+from subgoal.serving.chat.decider import Decider, Decision, TurnWanted
+from subgoal.serving.chat.history import History, Wording, as_answer, conversation_of, cut_at
 from subgoal.serving.config import AskConfig
-from subgoal.serving.decider import Decider, Decision, TurnWanted
-from subgoal.serving.history import History, Wording, as_answer, conversation_of, cut_at
 from subgoal.serving.metrics import Metrics
 from subgoal.serving.records import (
     AssistantMessage,

@@ -8,10 +8,10 @@ from typing import Any
 import uvicorn
 
 from subgoal.evaluation.player import Player
-from subgoal.serving.address import address_of, end_when_told, listening, token_at
-from subgoal.serving.app import make_app
 from subgoal.serving.config import ServeConfig
-from subgoal.serving.journal import LOGGER, JsonLines
+from subgoal.serving.http.address import address_of, end_when_told, listening, token_at
+from subgoal.serving.http.app import make_app
+from subgoal.serving.http.journal import LOGGER, JsonLines
 from subgoal.serving.service import Service
 from subgoal.serving.view.local import WithPage
 

@@ -6,7 +6,7 @@ import socket
 
 from subgoal.errors import ConfigInvalid
 from subgoal.serving.config import TOKEN
-from subgoal.serving.guard import is_local
+from subgoal.serving.http.guard import is_local
 
 _SHORTEST = 16
 

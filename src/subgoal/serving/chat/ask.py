@@ -27,7 +27,7 @@ from subgoal.connections.http_client import MOST_BYTES, open_client, raw_reply, 
 from subgoal.connections.server_access import Access
 from subgoal.errors import ConfigInvalid, install, said_by
 from subgoal.serving.config import AskConfig
-from subgoal.serving.journal import LOGGER
+from subgoal.serving.http.journal import LOGGER
 from subgoal.serving.records import ChatRequest
 from subgoal.serving.refusals import ClientLeft
 from subgoal.storage.digests import digest_of

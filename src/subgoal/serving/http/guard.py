@@ -11,8 +11,8 @@ import ipaddress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from subgoal.serving.http.replies import refusal
 from subgoal.serving.refusals import ClientLeft, Refused
-from subgoal.serving.replies import refusal
 
 OPEN = "/health"
 """What may be asked without a token."""
