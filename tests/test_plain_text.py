@@ -72,7 +72,9 @@ def test_a_text_file_is_the_same_from_every_editor(tmp_path, data):
     ("data", "told"),
     [
         ("a\nb".encode("utf-16"), "UTF-16"),
-        ("a\nb".encode("utf-16-le"), "line 1 holds a NUL"),
+        ("a\nb".encode("utf-16-le"), "UTF-16"),
+        ("a\nb".encode("utf-32-be"), "UTF-32"),
+        (b"abcd\n\0", "line 2 holds a NUL"),
         (b"\xef\xbb\xbfa\n\ncaf\xe9", "line 3"),
         (b"a\n\xed\xa0\xbd", "line 2"),
         (None, "there is no file"),

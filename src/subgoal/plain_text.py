@@ -25,7 +25,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands where a text had a character that no file can hold."""
 
 _MARK = b"\xef\xbb\xbf"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _ANY_LENGTH, _SHORTEST_MEAN = 2**16, 16
 """Lines that may have any length, and the bytes that more lines have at least on average: a packed
 file of a few kB may hold hundreds of millions of line feeds."""
@@ -125,7 +125,8 @@ def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         lines: Lines as a binary file or `io.BytesIO` yields them: cut after each line feed.
 
     Raises:
-        ValueError: The file is UTF-16, or its lines are too many and too short for records.
+        ValueError: The file is UTF-16 or UTF-32, or its lines are too many and too short for
+            records.
     """
     read = 0
     for number, line in enumerate(lines, start=1):
@@ -141,8 +142,8 @@ def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _unmarked(data: bytes) -> bytes:
-    if data.startswith(_UTF_16):
-        raise ValueError("it is UTF-16; save it as UTF-8")
+    if data.startswith(_OTHER_MARKS) or b"\0" in data[:4]:
+        raise ValueError("it is UTF-16 or UTF-32; save it as UTF-8")
     return data.removeprefix(_MARK)
 
 

@@ -80,6 +80,18 @@ def test_lines_are_those_of_the_file_however_it_is_packed(tmp_path):
         assert list(lines(tmp_path / f"a{ending}")) == text.splitlines(keepends=True)
 
 
+@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_parts_that_were_packed_one_by_one_are_read_as_one_file(ending, pack, tmp_path):
+    parts = [b"one\ntw", b"", b"o\n", b"x" * 200_000, b"\nlast\n"]
+    place = tmp_path / f"a{ending}"
+    place.write_bytes(b"".join(map(pack, parts)))
+    assert b"".join(lines(place)) == b"".join(parts)
+    if ending == ".zst":
+        place.write_bytes(zstandard.compress(b"one\n") + b"something else")
+        with pytest.raises(zstandard.ZstdError):
+            list(lines(place))
+
+
 def test_a_sealed_journal_is_read_as_it_was_written(tmp_path):
     store = journal(tmp_path / "lines.jsonl")
     written = [Line(key=str(n), text="same " * 5_000) for n in range(100)]

@@ -107,14 +107,16 @@ def unpack_zstd(packed: bytes, source: str, window_log: int) -> bytes:
 
 
 def _zstd(file: IO[bytes]) -> Generator[bytes]:
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    while not frame.eof and (chunk := file.read(_PACKED)):
-        yield frame.decompress(chunk)
-    # the library reports neither of these, and records would be missing without a word
-    if not frame.eof:
+    """Unpack frames that follow each other, as they do in files that were appended to."""
+    unpacker = zstandard.ZstdDecompressor()
+    frame, rest = unpacker.decompressobj(), b""
+    while rest or (rest := file.read(_PACKED)):
+        if frame.eof:
+            frame = unpacker.decompressobj()
+        yield frame.decompress(rest)
+        rest = frame.unused_data
+    if not frame.eof:  # the library does not report it, and records would be missing
         raise zstandard.ZstdError("it ends too early")
-    if frame.unused_data or file.read(1):
-        raise zstandard.ZstdError("something follows its end")
 
 
 def _bounded(chunks: Iterable[bytes], file: IO[bytes], source: str) -> Generator[bytes]:

@@ -8,9 +8,12 @@ import pytest
 from subgoal.environments.base import StopReason
 from subgoal.errors import ConfigInvalid
 from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.unpacking import counted
 from subgoal.trajectories.logs.config import LogsConfig
+from subgoal.trajectories.logs.conversation import LoggedConversation
 from subgoal.trajectories.logs.formats.base import SkipKind
 from subgoal.trajectories.logs.importing import archive, import_logs
+from subgoal.trajectories.logs.reading import conversations
 from subgoal.trajectories.storage import journal
 
 
@@ -95,6 +98,15 @@ def test_conversations_are_kept_as_they_were_read(run):
     assert kept.fields == {"extra": {"k": [1]}}
     assert [message.text for message in kept.messages] == ["a", "b", "late"]
     assert path.steps[0].observation == "late"
+
+
+def test_an_array_of_one_line_is_read_whole(tmp_path):
+    log, told = tmp_path / "log.json", list[float]()
+    log.write_text(json.dumps([{"messages": chat("a", str(n) * 50_000)} for n in range(5)]))
+    with counted(told.append):
+        names = [one.id for one in conversations(log) if isinstance(one, LoggedConversation)]
+    assert names == ["log-1", "log-1-2", "log-1-3", "log-1-4", "log-1-5"]
+    assert sum(told) == log.stat().st_size
 
 
 def test_a_second_import_is_the_first_one_again(run):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from subgoal.errors import DataCorrupt
 from subgoal.plain_text import numbered_lines
-from subgoal.storage.unpacking import LONGEST_LINE, chunks, lines
+from subgoal.storage.unpacking import LONGEST_LINE, chunks, counted, lines
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -52,7 +52,9 @@ def records(path: Path) -> Generator[Located | Damaged]:
     Raises:
         DataCorrupt, OSError, EOFError, zlib.error, zstandard.ZstdError: It cannot be read at all.
     """
-    match _shape(path):
+    with counted(lambda _: None):  # what is read for this is read once more
+        shape = _shape(path)
+    match shape:
         case _Shape.ARRAY:
             yield from _array(path)
         case _Shape.DOCUMENTS:

@@ -1,6 +1,7 @@
 """Conversations out of files: the format is found or named, and nothing is dropped in silence."""
 
 import zlib
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -78,9 +79,13 @@ def conversations(
         DataCorrupt: It unpacks to too much, or holds a record that is too long.
     """
     seen = set() if seen is None else seen
+    nameless = Counter[str]()
     with _readable(path):
         for one in _read(path, form):
-            yield _once(one, seen, path) if isinstance(one, LoggedConversation) else one
+            if isinstance(one, LoggedConversation):
+                yield _once(one, seen, path, nameless)
+            else:
+                yield one
 
 
 def check_file(path: Path, form: str = AUTO) -> None:
@@ -105,6 +110,8 @@ def _readable(path: Path) -> Generator[None]:
         yield
     except IsADirectoryError as error:
         raise ConfigInvalid(f"{path} is a folder; name the files in it: {path}/*") from error
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"the log {path} is no UTF-8; save it as UTF-8") from error
     except (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError) as error:
         raise ConfigInvalid(f"the log {path} cannot be read: {error}") from error
 
@@ -176,9 +183,11 @@ def _is_message(value: Any) -> bool:
     return len(keys) > 1 and (bool({"role", "from"} & keys) or {"kind", "parts"} <= keys)
 
 
-def _once(one: LoggedConversation, seen: set[str], path: Path) -> LoggedConversation | Skipped:
+def _once(
+    one: LoggedConversation, seen: set[str], path: Path, nameless: Counter[str]
+) -> LoggedConversation | Skipped:
     """Give a conversation an id; one without a turn, or with an id of before, is not taken."""
-    number = one.id or _made_up(one, seen, path)
+    number = one.id or _made_up(one, seen, path, nameless)
     if number in seen:
         return Skipped(SkipKind.TWICE, one.place, number)
     if not one.turns:
@@ -187,9 +196,15 @@ def _once(one: LoggedConversation, seen: set[str], path: Path) -> LoggedConversa
     return one.model_copy(update={"id": number})
 
 
-def _made_up(one: LoggedConversation, seen: set[str], path: Path) -> str:
-    """Name a conversation after its file and line; files of one name are told by their folders."""
+def _made_up(one: LoggedConversation, seen: set[str], path: Path, nameless: Counter[str]) -> str:
+    """Name a conversation after its file and line, and its number where a line holds several.
+
+    Files of one name are told by their folders.
+    """
+    nameless[one.place] += 1
     number = f"{path.name.partition('.')[0]}-{one.place.rpartition(':')[2]}"
+    if nameless[one.place] > 1:
+        number = f"{number}-{nameless[one.place]}"
     for folder in path.absolute().parents:
         if number not in seen:
             break
