@@ -46,6 +46,17 @@ def test_keys_go_through_episodes_and_steps(page: Any):
     expect(page.locator("#found")).to_have_text("0 episodes")
 
 
+def test_an_episode_is_read_like_a_conversation(page: Any):
+    page.select_option("#agent", "oracle")
+    expect(page.locator("#rows button")).to_have_count(6)
+    page.keyboard.press("j")
+    page.get_by_role("button", name="Read all").click()
+    steps = page.locator("ol.steps li").count()
+    expect(page.locator("ol.steps .said:visible")).to_have_count(steps)
+    page.get_by_role("button", name="Read all").click()
+    expect(page.locator("ol.steps .said")).to_have_count(0)
+
+
 def test_two_agents_stand_side_by_side(page: Any):
     page.select_option("#agent", "hierarchical")
     expect(page.locator("#rows button")).to_have_count(6)

@@ -75,10 +75,12 @@ class Stepper {
     this.spans = make("div", "timeline");
     this.spans.setAttribute("role", "group");
     this.spans.setAttribute("aria-label", "Sub-goals and their actions");
+    this.reader = button("Read all", "", () => this.read(!this.reading));
+    this.reader.setAttribute("aria-pressed", "false");
     const controls = [this.first, this.previous, this.player, this.next, this.last];
     root.setAttribute("aria-label", title);
     root.replaceChildren(this.description, this.outcome, this.svg, this.bands,
-      make("div", "transport", undefined, ...controls, this.slider, this.count),
+      make("div", "transport", undefined, ...controls, this.slider, this.count, this.reader),
       make("div", "columns", undefined, this.card, this.spans));
   }
 
@@ -137,7 +139,23 @@ class Stepper {
     item.append(make("span", "number", number + 1), make("span", "mono", row[ACTION]), gained);
     part.list.append(make("li", "", undefined, item));
     part.items.push(item);
+    if (this.reading) this.tell(item, row);
   }
+
+  // As a conversation: every sub-goal unfolded, and the world's answer under each action.
+  read(all) {
+    this.reading = all;
+    this.reader.setAttribute("aria-pressed", String(all));
+    for (const part of this.parts) {
+      part.fold.open = all || part.begin <= this.step && this.step <= part.end;
+      part.items.forEach((item, place) => {
+        if (all) this.tell(item, this.rows[part.begin + place]);
+        else if (item.nextSibling) item.nextSibling.remove();
+      });
+    }
+  }
+
+  tell(item, row) { item.after(make("p", "said", row[ANSWER])); }
 
   begin(subgoal, number) {
     const name = subgoal || "no sub-goal";
@@ -147,6 +165,7 @@ class Stepper {
     part.head = make("summary", "", undefined,
       make("span", "edge " + hue(subgoal)), make("span", "mono name", name), part.size, part.gain);
     part.fold = make("details", "span", undefined, part.head);
+    part.fold.open = Boolean(this.reading);
     const extra = this.extra(part, this.parts.length);
     if (extra) part.fold.append(extra);
     part.fold.append(part.list);
