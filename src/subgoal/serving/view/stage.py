@@ -115,7 +115,8 @@ class LiveStage:
             if name not in self._open:
                 raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
             if name not in self._companies:
-                self._companies[name] = Company(self._open[name](), MOST)
+                # one world more than play: it is asked for tasks and oracle paths meanwhile
+                self._companies[name] = Company(self._open[name](), MOST + 1)
             return self._companies[name]
 
     def examined(self, name: str, episode: Episode) -> list[list[tuple[str, float]]]:
