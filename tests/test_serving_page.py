@@ -28,7 +28,7 @@ def test_the_program_and_the_requests_of_the_page_run(released: Path) -> None:
     with running(released) as server:
         (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
         exec(program.replace("http://127.0.0.1:8000", server.url), {"tools": TOOLS})
-        number = ""
+        number, said = "", {}
         for line in re.findall(r"^(curl .*)$", PAGE, re.MULTILINE):
             words = shlex.split(line)
             url = next(word for word in words if word.startswith("localhost"))
