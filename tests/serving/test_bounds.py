@@ -199,6 +199,15 @@ def test_only_who_knows_the_token_may_ask(trips: Path, caplog: pytest.LogCapture
     assert token not in caplog.text
 
 
+def test_what_is_sent_does_not_wait_for_an_acknowledgement() -> None:
+    """Of sockets that do not name TCP asyncio leaves the delay on: 40 ms for each answer."""
+    pytest.importorskip("uvicorn")
+    from subgoal.serving.http.address import listening
+
+    with listening("127.0.0.1", 0) as place:
+        assert place.proto == socket.IPPROTO_TCP
+
+
 def test_a_page_of_the_network_cannot_ask(served: Running) -> None:
     said = httpx.get(f"{served.url}/v1/models", headers={"host": "evil.example"})
     assert said.status_code == 403
