@@ -86,6 +86,17 @@ def test_requests_that_repeat_their_history_are_learned_once(run):
     assert [(one.kind, one.count) for one in told.left_out] == [(SkipKind.HISTORY, 2)]
 
 
+def test_results_of_calls_that_share_an_id_are_in_order(run):
+    calls = [
+        {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for name in ("a", "b")
+    ]
+    results = [{**said("tool", text), "tool_call_id": "c"} for text in ("of a", "of b")]
+    turn = {"role": "assistant", "content": None, "tool_calls": calls}
+    _, (path,), _ = run([{"messages": [said("user", "x"), turn, *results]}])
+    assert path.steps[0].observation == "a: of a\nb: of b"
+
+
 def test_equal_trials_are_all_kept(run):
     records = [{"id": name, "messages": chat("a", "b")} for name in "xy"]
     assert [path.variant for path in run(records)[1]] == ["x", "y"]

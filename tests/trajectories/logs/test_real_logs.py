@@ -13,7 +13,9 @@ from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.trajectories.logs.importing import import_logs
 from subgoal.trajectories.storage import journal
 
-FILES = sorted((Path(__file__).parent / "data").iterdir())
+DATA = Path(__file__).parent / "data"
+SMOLAGENTS = DATA / "openinference-instrumentation-smolagents-0.1.43.spans.jsonl.gz"
+FILES = sorted(set(DATA.iterdir()) - {SMOLAGENTS})
 CALLS = """-> get_weather(city="Rome", note="say \\"hi\\"\\nto é\\\\n")
 -> get_population(city="Rome", year=2020)"""
 RESULTS = 'get_weather: {"city": "Rome", "temp": 31}\nget_population: 2.8 million'
@@ -44,3 +46,14 @@ def test_each_turn_of_a_real_log_is_learned_once(log, tmp_path):
         assert learned == TURNS
     assert all(path.steps[0].look == "Rome or Paris?" for path in paths)
     assert all(path.task.description.startswith("You compare cities. Be brief.") for path in paths)
+
+
+def test_the_request_that_closes_a_run_of_smolagents_repeats_no_turn(tmp_path):
+    """Its agent had no steps left: it was asked once more, with another system prompt."""
+    folder = RunFolder(tmp_path / "run")
+    import_logs(LogsConfig(files=(SMOLAGENTS,)), folder)
+    paths = list(journal(folder))
+    learned = [step.action for path in paths for step in path.steps if not step.injected]
+    closing = "Rome is warmer, with 2.8 million people."
+    assert learned == [FIRST[0], TURNS[1][0], TURNS[3][0], closing]
+    assert len({path.task.description for path in paths}) == 2

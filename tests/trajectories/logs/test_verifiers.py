@@ -71,6 +71,12 @@ def test_branches_of_a_trace_are_conversations_of_one_thread():
     assert alone.fields["reward"] is None
 
 
+def test_the_tools_of_a_branch_are_those_of_its_first_node():
+    nodes = [{**node(ASK, None), "tools": [{"type": "function", **TOOL}]}, node(ANSWER, 0, True)]
+    (one,) = read(episode([*nodes], tools=[TOOL, {"name": "other"}]))
+    assert one.tools == ({"type": "function", "function": TOOL},)
+
+
 def test_what_another_agent_said_is_read_only():
     one, _ = read(
         episode([node(ANSWER, None, True), node(ANSWER, None, True)], agent={"trainable": False})

@@ -120,7 +120,7 @@ def _answer(calls: Sequence[Call], messages: Sequence[Message]) -> str:
     """Return what came back: results in the order of the calls, then what else was said."""
     results = in_order(calls, [one for one in messages if one.author is Author.TOOL])
     said = [one.text for one in messages if one.author is not Author.TOOL]
-    numbers = {one.id: place for place, one in enumerate(calls) if one.id}
+    numbers = _places(calls)
     parts = [
         AnswerPart(calls[numbers.get(one.answers, place)].name, one.text)
         for place, one in enumerate(results)
@@ -140,13 +140,19 @@ def in_order(calls: Sequence[Call], results: Sequence[Message]) -> list[Message]
     Raises:
         Unreadable: A result answers none of the calls.
     """
-    places = {one.id: place for place, one in enumerate(calls) if one.id}
+    places = _places(calls)
     lost = next((one for one in results if one.answers and one.answers not in places), None)
     if lost is not None and places:
         raise Unreadable(SkipKind.RESULT, f"the result of {lost.answers}")
     if len(results) > len(calls):
         raise Unreadable(SkipKind.RESULT, f"{len(results)} results of {len(calls)} calls")
     return sorted(results, key=lambda one: places.get(one.answers, len(places)))
+
+
+def _places(calls: Sequence[Call]) -> dict[str, int]:
+    """Return the place of each call by its id; nothing where two have one id."""
+    places = {one.id: place for place, one in enumerate(calls) if one.id}
+    return places if len(places) == sum(bool(one.id) for one in calls) else {}
 
 
 def system_prompt(description: str, tools: Iterable[dict[str, Any]]) -> str:

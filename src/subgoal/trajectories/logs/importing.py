@@ -225,8 +225,7 @@ def _converted(
     learned = defaultdict[str, set[bytes]](set)
     groups: dict[tuple[str, str], int] = {}
     for one in kept:
-        digests = _digests(one.messages)
-        if digests[-1] in begun:
+        if _digests(one.messages)[-1] in begun:
             yield Skipped(SkipKind.HISTORY, one.place, one.id)
             continue
         try:
@@ -235,6 +234,7 @@ def _converted(
             reward = _reward(one, config)
             number = groups.setdefault((name, group), len(groups))
             seen = learned[thread] if thread else set[bytes]()
+            digests = _digests(one.messages, told=False)
             yield trajectory(
                 _once(one, digests, seen),
                 config.world,
@@ -257,12 +257,18 @@ def _once(one: LoggedConversation, digests: list[bytes], seen: set[bytes]) -> Lo
     return one.model_copy(update={"messages": tuple(messages)})
 
 
-def _digests(messages: Iterable[Message]) -> list[bytes]:
-    """Return what identifies a conversation up to each of its messages."""
+def _digests(messages: Iterable[Message], told: bool = True) -> list[bytes]:
+    """Return what identifies a conversation up to each of its messages.
+
+    Args:
+        messages: Its messages.
+        told: Whether system prompts count; some agents ask for their last turn with another one.
+    """
     chain, digests = blake2b(digest_size=16), list[bytes]()
     for one in messages:
-        said = [one.author, one.text, [(call.name, call.arguments) for call in one.calls]]
-        chain.update(repr(said).encode())
+        if told or one.author is not Author.SYSTEM:
+            said = [one.author, one.text, [(call.name, call.arguments) for call in one.calls]]
+            chain.update(repr(said).encode())
         digests.append(chain.digest())
     return digests
 

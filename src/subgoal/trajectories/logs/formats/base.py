@@ -153,8 +153,15 @@ def tools(value: Any) -> tuple[dict[str, Any], ...]:
     listed = rows(parsed(value))
     held = (table(parsed(one)) for one in listed)
     return tuple(
-        one if "function" in one else {"type": "function", "function": one} for one in held if one
+        one if "function" in one else {"type": "function", "function": _untyped(one)}
+        for one in held
+        if one
     )
+
+
+def _untyped(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a function without the word that it is one, as some write both in one object."""
+    return rest(tool, "type") if tool.get("type") == "function" else tool
 
 
 def parsed(value: Any) -> Any:

@@ -3,7 +3,8 @@
 A line of `results.jsonl` is a rollout: `prompt` and `completion` as messages or texts, `reward`,
 `example_id`, `task`, `tool_defs`. A line of `traces.jsonl` is an episode with `traces` (or one
 trace alone); a trace holds its messages as `nodes` that name their `parent`, so that histories
-part where a context was rewritten or a sub-agent began, and named `rewards` with weights. Sources:
+part where a context was rewritten or a sub-agent began (with tools of its own at the first node),
+and named `rewards` with weights. Sources:
 docs/legacy/evaluation.md, verifiers/legacy/types.py, verifiers/v1/{episode,trace,graph}.py of
 PrimeIntellect-ai/verifiers.
 """
@@ -91,7 +92,7 @@ def _branches(trace: dict[str, Any], episode: dict[str, Any]) -> Iterator[Logged
         yield LoggedConversation(
             id=f"{number}-{count}" if count > 1 else number,
             messages=tuple(_node(one, agent.get("trainable") is not False) for one in path),
-            tools=tools(trace.get("tools")),
+            tools=tools(path[0].get("tools") or trace.get("tools")),
             fields=fields,
             thread=number,
         )
