@@ -77,4 +77,4 @@ def test_a_code_of_which_all_others_are_taken_stays():
     said = " ".join(f"id_{number}" for number in range(10))
     calls = "\n".join(f'-> f(a="id_{number}")' for number in range(10))
     path = logged("b", 1, [(said, calls)], (("do", 1),))
-    assert list(renamed_all([(path, 1)], ())) == [path]
+    assert list(renamed_all([(path, 1)], set())) == [path]

@@ -135,6 +135,7 @@ def test_certainty_is_held_against_how_often_it_is_right(found):
     assert good.error.mean == pytest.approx(100 * (0.4 + 0.6 + 0.3 + 0.4 + 0.1) / 6, abs=1e-5)
     assert good.error.low <= good.error.mean <= good.error.high
     calls = found.agents[0].calls_calibrated
+    assert calls is not None
     assert calls.error.mean == pytest.approx(100 * (0.4 + 0.6 + 0.3 + 0.2) / 4, abs=1e-5)
     assert found.agents[1].calls_calibrated is None  # it never calls
 
@@ -142,10 +143,13 @@ def test_certainty_is_held_against_how_often_it_is_right(found):
 def test_the_error_of_the_groups_drawn_is_its_interval():
     turns = [(("chat", group), 0.75, group % 2 == 0) for group in range(40)]
     found = calibration(turns)
+    assert found is not None
     assert found.error.mean == 25
     assert 8 < found.error.low < 25 < found.error.high < 45
     assert calibration([(("chat", 1), None, True)]) is None
-    assert calibration([(("chat", 1), 1.0, True)]).error.mean == 0
+    sure = calibration([(("chat", 1), 1.0, True)])
+    assert sure is not None
+    assert sure.error.mean == 0
 
 
 def told(points):
