@@ -103,6 +103,9 @@ def test_a_corrected_member_teaches_its_group_what_was_shown(
     strayed = _strayed(oracle, 2)
     unknown = strayed.model_copy(update={"task": elsewhere})
     solved = strayed.model_copy(update={"stop_reason": StopReason.SOLVED})
+    died = strayed.model_copy(update={"stop_reason": StopReason.ENVIRONMENT_ERROR, "steps": ()})
+    assert failed([Attempt(died, {}), Attempt(strayed, {})])
+    assert not failed([Attempt(died, {})])
     groups = [[Attempt(one, {}) for _ in range(2)] for one in (strayed, unknown, solved)]
     assert [failed(group) for group in groups] == [True, True, False]
     with Pool("errand", 1) as pool:

@@ -241,7 +241,8 @@ class Corrector:
     ) -> tuple[list[Attempt], Correction | None]:
         oracle = self._path(group)
         assert oracle is not None  # only those are asked for
-        best = sorted(group, key=lambda attempt: -attempt.episode.score)
+        sound = (a for a in group if a.episode.stop_reason is not StopReason.ENVIRONMENT_ERROR)
+        best = sorted(sound, key=lambda attempt: -attempt.episode.score)
         for attempt in best[:_MOST_ATTEMPTS]:
             try:
                 found = correct(world, attempt.episode, oracle, self._rules, self._drop)
@@ -260,6 +261,6 @@ class Corrector:
 
 
 def failed(group: Sequence[Attempt]) -> bool:
-    """Tell whether no attempt of a group solved its task, and none broke off with its world."""
-    ends = {attempt.episode.stop_reason for attempt in group}
-    return not ends & {StopReason.SOLVED, StopReason.ENVIRONMENT_ERROR}
+    """Tell whether no attempt of a group solved its task; those whose world died do not count."""
+    ends = {attempt.episode.stop_reason for attempt in group} - {StopReason.ENVIRONMENT_ERROR}
+    return bool(ends) and StopReason.SOLVED not in ends

@@ -10,7 +10,7 @@ from subgoal.agents.config import Decoding
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.student_engine import OpenStudent, room
 from subgoal.engines.transformers import make_engine
-from subgoal.environments.base import Task
+from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.episode import Episode, by_type
 from subgoal.evaluation.protocol import Protocol
@@ -52,6 +52,8 @@ class RoundLine(Record):
     """Share of its groups whose scores differed enough to teach something."""
     steps: int = 0
     """Actions of its attempts."""
+    broken: int = 0
+    """Attempts whose world died; nothing is learned from them."""
     updates: int
     """Its updates."""
     loss: float
@@ -102,7 +104,8 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
     started = time.monotonic()
     groups = _played(run, tasks, number)
     scores = [[float(attempt.episode.score) for attempt in group] for group in groups]
-    solved = sum(attempt.episode.solved for group in groups for attempt in group)
+    ends = Counter(attempt.episode.stop_reason for group in groups for attempt in group)
+    solved, broken = ends[StopReason.SOLVED], ends[StopReason.ENVIRONMENT_ERROR]
     steps = sum(len(attempt.episode.steps) for group in groups for attempt in group)
     failures = Counter(task.name for task, g in zip(tasks, groups, strict=True) if failed(g))
     corrected = Counter[str]()
@@ -135,6 +138,7 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
         solved=solved / len(every),
         taught=taught / len(groups),
         steps=steps,
+        broken=broken,
         updates=updates,
         loss=sum(losses) / max(1, len(losses) - 1),
         anchor_loss=sum(held) / max(1, len(held) - 1),
