@@ -26,15 +26,20 @@ TABLES = {
 }
 SMALLER = {"configs/demo.toml": "small.toml", "find-plant": "fetch"}
 """The tiny world, which needs no Java, for a moment."""
+SERVERS = ("serve", "view")
+"""What goes on until it is stopped; tests of their own run them."""
 
 
 def test_the_stages_of_the_page_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(tomli_w.dumps(TABLES))
-    (stages,) = re.findall(r"^## 4.*?^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (stages,) = (block for block in blocks if "subgoal annotate" in block)
     for shown, small in SMALLER.items():
         assert shown in stages
         stages = stages.replace(shown, small)
     for line in stages.replace("\\\n", " ").splitlines():
-        main(shlex.split(line, comments=True)[1:])
+        words = shlex.split(line, comments=True)[1:]
+        if words[0] not in SERVERS:
+            main(words)
     assert released_agent("my-agent").card.environment == "errand"
