@@ -159,3 +159,78 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
         log.write_text(json.dumps(WHOLE))
         list(conversations(log, seen=seen))
     assert seen >= {"log-1", "b/log-1"}
+
+
+RESPONSE = {"id": "r", "choices": [{"message": ANSWER}]}
+REQUEST = {"messages": [ASK], "tools": [{"type": "function", "function": {"name": "find"}}]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {**RESPONSE, **REQUEST},  # a stored completion
+        {"request": REQUEST, "response": RESPONSE},
+        {"request": {"body": REQUEST}, "response": {"body": RESPONSE}},  # a proxy
+        {"body": REQUEST, "response": {"body": RESPONSE}},  # a batch, joined
+        {"messages": {}, "proxy_server_request": json.dumps(REQUEST), "response": RESPONSE},
+        {"messages": [ASK], "model_parameters": {"tools": REQUEST["tools"]}, "response": RESPONSE},
+        {
+            "messages": json.dumps([ASK]),
+            "tools": REQUEST["tools"],
+            "response": json.dumps(RESPONSE),
+        },
+    ],
+)
+def test_logged_requests_have_their_messages_and_tools_wherever_they_stand(record):
+    assert OpenAIMessages().fits(record)
+    (one,) = OpenAIMessages().read(record)
+    assert [said.text for said in one.messages] == ["Rome?", "There are 3."]
+    assert one.tools[0]["function"] == {"name": "find"}
+
+
+def test_a_response_without_its_request_is_named():
+    with pytest.raises(Unreadable) as why:
+        list(OpenAIMessages().read({"custom_id": "a", "response": {"body": RESPONSE}}))
+    assert why.value.kind is SkipKind.MESSAGE
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reasoning_content": "Hm."},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+        {"content": "<think>\nHm.\n</think>\n\nThere are 3."},
+    ],
+)
+def test_thoughts_are_kept_apart_wherever_they_stand(more):
+    turn = read(ASK, {**ANSWER, **more}).turns[0]
+    assert (turn.thought, turn.text) == ("Hm.", "There are 3.")
+
+
+def test_calls_may_be_a_text_or_of_a_tool_that_takes_any_text():
+    as_text = {**CALLING, "tool_calls": json.dumps(CALLING["tool_calls"])}
+    assert steps(ASK, as_text)[0][0] == '-> find(city="Rome")'
+    custom = {"id": "c", "type": "custom", "custom": {"name": "run", "input": "ls -l"}}
+    assert steps(ASK, {**CALLING, "tool_calls": [custom]})[0][0] == '-> run(input="ls -l")'
+    with pytest.raises(Unreadable):
+        read(ASK, {**CALLING, "tool_calls": "find"})
+
+
+def test_what_is_no_text_is_named_in_its_place_and_counted(tmp_path):
+    image = {"type": "image_url", "image_url": {"url": "data:..."}}
+    shown = {"role": "user", "content": [{"type": "text", "text": "Look: "}, image]}
+    seen = {**RESULT, "content": [image, {"type": "row", "n": 1}]}
+    spoken = {"role": "assistant", "content": None, "audio": {"transcript": "Rome."}}
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"messages": [shown, CALLING, seen, spoken]}))
+    one, *out = conversations(log)
+    texts = ["Look: [image_url]", "", '[image_url]{"type": "row", "n": 1}', "Rome."]
+    assert [said.text for said in one.messages] == texts
+    assert out == [Skipped(SkipKind.PART, "log.jsonl:1", "image_url")] * 2
+
+
+def test_a_turn_without_words_and_calls_is_not_learned():
+    nothing = {"role": "assistant", "content": None}
+    path = trajectory(read(ASK, nothing, ASK, ANSWER), "log:test", "chat", 0, 100, True)
+    assert [step.injected for step in path.steps] == [True, False]

@@ -45,6 +45,8 @@ class Message(Record):
     """Of a result: the `id` of its call."""
     name: str = ""
     """Of a result: the tool, where the log says it."""
+    unsaid: tuple[str, ...] = ()
+    """Kinds of its parts that are no text; `text` names each in brackets."""
     learned: bool = True
     """False for what is only read: it was copied from elsewhere, or the log marks it so."""
 

@@ -48,7 +48,7 @@ def trajectory(
                 moves=number,
                 look="" if steps else told.opening,
                 inventory="",
-                injected=not turn.learned,
+                injected=not turn.learned or not (turn.text or turn.calls),
             )
         )
     return Trajectory(

@@ -15,6 +15,7 @@ from subgoal.errors import ConfigInvalid, nearest
 from subgoal.trajectories.logs.conversation import LoggedConversation
 from subgoal.trajectories.logs.formats import FORMATS
 from subgoal.trajectories.logs.formats.base import LogFormat, SkipKind, Skipped, table
+from subgoal.trajectories.logs.formats.langchain import is_message as is_langchain
 from subgoal.trajectories.logs.json_records import Damaged, Located, records
 from subgoal.validation import checked_by
 
@@ -180,7 +181,8 @@ def _format(first: Any, path: Path, form: str) -> LogFormat:
 
 def _is_message(value: Any) -> bool:
     keys = table(value).keys()
-    return len(keys) > 1 and (bool({"role", "from"} & keys) or {"kind", "parts"} <= keys)
+    own = bool({"role", "from"} & keys) or {"kind", "parts"} <= keys
+    return (len(keys) > 1 and own) or is_langchain(value)
 
 
 def _once(
@@ -190,7 +192,7 @@ def _once(
     number = one.id or _made_up(one, seen, path, nameless)
     if number in seen:
         return Skipped(SkipKind.TWICE, one.place, number)
-    if not one.turns:
+    if not any(turn.text or turn.calls for turn in one.turns):
         return Skipped(SkipKind.EMPTY, one.place)
     seen.add(number)
     return one.model_copy(update={"id": number})

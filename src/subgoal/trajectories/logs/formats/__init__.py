@@ -2,6 +2,7 @@
 
 from subgoal.trajectories.logs.formats.atif import ATIF
 from subgoal.trajectories.logs.formats.base import LogFormat
+from subgoal.trajectories.logs.formats.langchain import LangChain
 from subgoal.trajectories.logs.formats.openai_messages import OpenAIMessages
 from subgoal.trajectories.logs.formats.otel import OTel
 from subgoal.trajectories.logs.formats.own import Own
@@ -21,6 +22,7 @@ FORMATS: dict[str, LogFormat] = {
         Verifiers(),
         SWEAgent(),
         Own(),
+        LangChain(),
         Responses(),
         PydanticAI(),
     )

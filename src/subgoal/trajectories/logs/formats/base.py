@@ -32,6 +32,8 @@ class SkipKind(StrEnum):
     """A conversation with a call that cannot be read."""
     RESULT = "a result without its call"
     """A conversation with the result of a call that was not made."""
+    PART = "a part that is no text"
+    """An image, a sound or a file; the rest of its conversation is taken."""
     REWARD = "a reward that is no number"
     """A conversation whose reward cannot be read."""
     TWICE = "an id for the second time"
@@ -105,6 +107,8 @@ class LogFormat(ABC):
                         yield Skipped(one.kind, place, one.why)
                     else:
                         yield one.model_copy(update={"place": place})
+                        for kind in (kind for said in one.messages for kind in said.unsaid):
+                            yield Skipped(SkipKind.PART, place, kind)
             except Unreadable as why:
                 yield Skipped(why.kind, place, why.why)
 

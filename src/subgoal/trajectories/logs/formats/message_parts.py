@@ -6,6 +6,7 @@ of OpenAI's responses; the JSON schemas of docs/gen-ai in OpenTelemetry's semant
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,13 @@ from subgoal.trajectories.logs.formats.base import (
 )
 
 _TEXTS = {"text", "input_text", "output_text"}
+_WORDLESS = {
+    *("image", "image_url", "input_image", "image_file"),
+    *("audio", "audio_url", "input_audio", "video", "video_url", "input_video"),
+    *("file", "input_file", "document", "media", "blob", "uri"),
+}
+"""Kinds of parts that hold no words."""
+_THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 _THOUGHTS = ("thinking", "content", "text", "summary")
 
 
@@ -28,13 +36,15 @@ class Parts(NamedTuple):
     """What the parts of one message hold."""
 
     text: str
-    """What it says; a part that is no text is said in brackets, such as `[image_url]`."""
+    """What it says; images and the like are named in brackets, such as `[image_url]`."""
     thought: str
     """What was thought."""
     calls: list[Call]
     """What it calls."""
     results: list[Message]
     """Results of calls, which may stand in a message of the user."""
+    unsaid: tuple[str, ...]
+    """Kinds of the parts that are named only."""
 
 
 def parts_of(value: Sequence[Any]) -> Parts:
@@ -46,14 +56,14 @@ def parts_of(value: Sequence[Any]) -> Parts:
     Raises:
         Unreadable: A call among them cannot be read.
     """
-    texts, thoughts = list[str](), list[str]()
+    texts, thoughts, unsaid = list[str](), list[str](), list[str]()
     calls, results = list[Call](), list[Message]()
     for part in value:
         one = table(table(part).get("message_content")) or table(part)
         match one.get("type"):
-            case "reasoning" | "thinking":
+            case "thinking" | "reasoning" | "reasoning.text" | "reasoning.summary":
                 thoughts.append(_thought(one))
-            case "redacted_thinking":
+            case "redacted_thinking" | "reasoning.encrypted":
                 pass  # nobody can read it
             case "tool_call" | "tool_use" | "function_call" | "custom_tool_call":
                 calls.append(called(table(part) if "tool_call" in part else one))
@@ -63,7 +73,15 @@ def parts_of(value: Sequence[Any]) -> Parts:
                 results.append(result(one))
             case _:
                 texts.append(part if isinstance(part, str) else _said(one))
-    return Parts("".join(texts), "\n".join(filter(None, thoughts)), calls, results)
+                unsaid += _unsaid([one])
+    thought = "\n".join(filter(None, thoughts))
+    return Parts("".join(texts), thought, calls, results, tuple(unsaid))
+
+
+def thought_apart(text: str) -> tuple[str, str]:
+    """Return the thought that a text begins with, as `<think>...</think>`, and the rest of it."""
+    found = _THOUGHT.match(text)
+    return (found[1].strip(), text[found.end() :]) if found else ("", text)
 
 
 def called(record: Any) -> Call:
@@ -77,10 +95,10 @@ def called(record: Any) -> Call:
     """
     held = table(parsed(record))  # some data sets keep each call as a text
     held = table(held.get("tool_call")) or held
-    what = table(held.get("function")) or held
+    what = table(held.get("function")) or table(held.get("custom")) or held
     names = ("arguments", "input", "args", "parameters")
     given = next((what[name] for name in names if name in what), None)
-    if held.get("type") == "custom_tool_call":  # its input is any text
+    if held.get("type") in {"custom", "custom_tool_call"}:  # its input is any text
         given = {"input": given}
     return call(what.get("name"), given, held.get("call_id") or held.get("id"))
 
@@ -89,7 +107,7 @@ def content(value: Any) -> str:
     """Return a content as text: a string, nothing, or parts of which some are text.
 
     Args:
-        value: The content; a part that is no text is said in brackets, such as `[image_url]`.
+        value: The content; images and the like are named in brackets, such as `[image_url]`.
 
     Raises:
         Unreadable: It is none of these.
@@ -106,7 +124,7 @@ def as_text(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     parts = rows(value)
-    if parts and all(table(one).get("type") in _TEXTS for one in parts):
+    if parts and all(table(one).get("type") in _TEXTS | _WORDLESS for one in parts):
         return content(value)
     return json.dumps(value, ensure_ascii=False)
 
@@ -136,7 +154,18 @@ def joined(messages: Iterable[Message]) -> list[Message]:
 def _said(part: dict[str, Any]) -> str:
     held = [part[name] for name in ("text", "content", "refusal") if name in part]
     texts = [one for one in held if isinstance(one, str)]
-    return max(texts, key=len) if texts else f"[{part.get('type', 'part')}]"
+    if texts:
+        return max(texts, key=len)
+    kind = part.get("type")
+    if kind in _WORDLESS or str(kind).endswith("_call"):  # a search that the model's host made
+        return f"[{kind}]"
+    return json.dumps(part, ensure_ascii=False)
+
+
+def _unsaid(parts: Iterable[Any]) -> tuple[str, ...]:
+    """Return the kinds of parts that are named in brackets."""
+    held = [table(one) for one in parts]
+    return tuple(one["type"] for one in held if _said(one) == f"[{one.get('type')}]")
 
 
 def _thought(part: dict[str, Any]) -> str:
@@ -150,4 +179,5 @@ def result(part: dict[str, Any]) -> Message:
     answer = next((part[name] for name in names if name in part), None)
     numbers = (identity(part.get(name)) for name in ("tool_use_id", "call_id", "id"))
     number = next(filter(None, numbers), "")
-    return Message(author=Author.TOOL, text=as_text(answer), answers=number)
+    text, unsaid = as_text(answer), _unsaid(rows(answer))
+    return Message(author=Author.TOOL, text=text, answers=number, unsaid=unsaid)

@@ -252,13 +252,21 @@ def _messages(record: dict[str, Any]) -> Iterator[Message]:
     yield from parts.results
     if author is Author.TOOL and not parts.results:
         number = identity(held.get("tool_call_id") or held.get("id"))
-        yield Message(author=author, text=text, answers=number, name=identity(held.get("name")))
+        yield Message(
+            author=author,
+            text=text,
+            answers=number,
+            name=identity(held.get("name")),
+            unsaid=parts.unsaid,
+        )
     elif author is not Author.TOOL and (text or parts.calls or not parts.results):
         calls = [*parts.calls, *map(called, listed(held.get("tool_calls")))]
         if role == _SMOLAGENTS_CALL and not calls:
             text, calls = "", [*map(called, _spelled(text))]
         thought = parts.thought or content(held.get("reasoning_content"))
-        yield Message(author=author, text=text, thought=thought, calls=tuple(calls))
+        yield Message(
+            author=author, text=text, thought=thought, calls=tuple(calls), unsaid=parts.unsaid
+        )
 
 
 def _in_parts(said: Any) -> list[dict[str, Any]]:

@@ -55,7 +55,8 @@ def _items(record: Any) -> Sequence[Any]:
     asked = request.get("input")
     if isinstance(asked, str):
         asked = [{"role": "user", "content": asked}] if rows(response.get("output")) else []
-    return [*rows(asked), *rows(response.get("output"))]
+    answered = response.get("output")
+    return [*rows(asked), *(rows(answered) or filter(None, [table(answered)]))]
 
 
 def _item(item: dict[str, Any]) -> Iterator[Message]:
@@ -66,4 +67,10 @@ def _item(item: dict[str, Any]) -> Iterator[Message]:
     yield from parts.results
     if not parts.results:
         calls = tuple(parts.calls)
-        yield Message(author=Author.ASSISTANT, text=parts.text, thought=parts.thought, calls=calls)
+        yield Message(
+            author=Author.ASSISTANT,
+            text=parts.text,
+            thought=parts.thought,
+            calls=calls,
+            unsaid=parts.unsaid,
+        )
