@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import subgoal
 from subgoal.cli.main import main
 from subgoal.storage.unpacking import lines
 from subgoal.trajectories.logs.formats.base import SkipKind
@@ -44,6 +45,8 @@ def test_the_commands_of_the_page_work(tmp_path: Path, monkeypatch: pytest.Monke
     for line in typed:
         main(shlex.split(line.replace("package:airline", "airline.jsonl"), comments=True)[1:])
     assert [shlex.split(line)[1] for line in typed][:3] == ["import", "run", "assess"]
+    run = subgoal.Run(tmp_path / "runs" / "airline")
+    exec(compile(blocks("python")[1], "docs/logs.md", "exec"), {"run": run})
     assert {"airline-flat", "airline-texts"} <= {one.name for one in tmp_path.iterdir()}
 
 

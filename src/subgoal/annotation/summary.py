@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from subgoal.annotation.failure import AnnotationFailure
+from subgoal.annotation.failure import AnnotationFailure, FailureKind
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.record import Record
 from subgoal.summary import Summary, Table, TextLine, Tone, files
@@ -52,7 +52,7 @@ class AnnotateSummary(Summary):
     retriable: int
     """Paths that the teacher failed on, which `--retry-failed` takes up."""
     reasons: tuple[AnnotationFailure, ...]
-    """The first ten failures."""
+    """The first ten failures, in turn of each kind."""
     confidence: float
     """Mean confidence of the transferred ones; 1 where there are none."""
     subgoals: int
@@ -112,13 +112,23 @@ def summarize(
         transferred=len(carried),
         failed=len(left_out),
         retriable=sum(one.kind.retried for one in failed),
-        reasons=tuple(sorted(failed, key=lambda one: one.carried)[:10]),
+        reasons=_shown(failed),
         confidence=confidence,
         subgoals=sum(len(one.spans) for one in annotated),
         samples=tuple(random.Random(0).sample(annotated, min(5, len(annotated)))),
         types=tuple(_by_type(annotated, failed)),
         used=dict(used),
     )
+
+
+def _shown(failed: Sequence[AnnotationFailure]) -> tuple[AnnotationFailure, ...]:
+    """Return the first ten, in turn of each kind: many of one kind hide no other."""
+    seen, ranked = Counter[tuple[bool, FailureKind]](), list[tuple[bool, int]]()
+    for one in failed:
+        ranked.append((one.carried, seen[one.carried, one.kind]))
+        seen[one.carried, one.kind] += 1
+    places = sorted(range(len(failed)), key=ranked.__getitem__)[:10]
+    return tuple(failed[place] for place in places)
 
 
 def _by_type(
