@@ -15,7 +15,7 @@ from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.annotation.transfer.teacher import TransferTeacher
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.errand import ErrandWorld
-from subgoal.errors import AnnotationInvalid, EnvironmentFailed
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, EnvironmentFailed
 from subgoal.storage.run_folder import RunFolder
 from subgoal.trajectories.collect import collect
 from subgoal.trajectories.config import CollectConfig
@@ -196,3 +196,11 @@ def test_an_interrupt_passes_a_teacher_of_ones_own(trajectories):
     teacher = type("Odd", (OwnTeacher,), {"answer": staticmethod(throw(KeyboardInterrupt()))})()
     with pytest.raises(KeyboardInterrupt):
         annotate_all(trajectories[:1], AnnotateConfig(transfer=False), teacher=teacher)
+
+
+def test_another_teacher_may_follow_where_nothing_is_recorded(tmp_path):
+    folder = RunFolder(tmp_path)
+    collect(CollectConfig(environment="errand", per_type=1), folder)
+    with pytest.raises(ConfigInvalid, match="scripted"):
+        annotate(AnnotateConfig(teacher=TeacherKind.RECORDED), folder)
+    assert annotate(AnnotateConfig(teacher=TeacherKind.SCRIPTED), folder).direct == 3

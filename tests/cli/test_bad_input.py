@@ -183,14 +183,14 @@ def test_a_restart_keeps_nothing_of_the_old_configuration(run, monkeypatch, said
     options = {"collect": ERRAND, "annotate": SCRIPTED}
     others = {
         "collect": (*ERRAND, "--world.types", "fetch"),
-        "annotate": ("--annotate.teacher", "recorded", "--annotate.no-transfer"),
+        "annotate": ("--annotate.teacher", "world", "--annotate.no-transfer"),
     }
     file = {"collect": "trajectories.jsonl.zst", "annotate": "annotations.jsonl.zst"}[verb]
     interrupt(monkeypatch, said, run, 3, verb, *options[verb], "--restart")
     assert (run / file).with_suffix("").exists()
     assert said(verb, "--run", run, *others[verb])[0] == 2
     code, text = said(verb, "--run", run, *others[verb], "--restart")
-    # The recorded teacher has nothing on this world, and a stage without any annotation says so.
+    # This world has no planner of its own, and a stage without any annotation says so.
     assert code == (2 if verb == "annotate" else 0)
     assert ("no path was annotated" in text) == (verb == "annotate")
     fresh = run.with_name("fresh")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from subgoal.annotation.config import AnnotateConfig, TeacherKind
@@ -12,7 +13,7 @@ from subgoal.annotation.summary import AnnotateSummary, summarize
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.annotation.teachers.llm.stage import Forecast, PaidTeacher, forecast
 from subgoal.annotation.teachers.own import own_teacher
-from subgoal.annotation.teachers.recorded import RecordedTeacher
+from subgoal.annotation.teachers.recorded import RecordedTeacher, check_recorded
 from subgoal.annotation.teachers.scripted import ScriptedTeacher
 from subgoal.annotation.teachers.world import WorldTeacher
 from subgoal.annotation.transfer.selection import Selection
@@ -160,7 +161,8 @@ def annotate(
 
     Raises:
         RunFolderInvalid: `collect` is not complete, or the stage has another configuration.
-        ConfigInvalid, TeacherFailed: The openai teacher cannot be asked at all.
+        ConfigInvalid, TeacherFailed: The openai teacher cannot be asked at all, or nothing of this
+            world is recorded.
     """
     folder.need("collect", "collect")
     source = collect.journal(folder)
@@ -174,6 +176,8 @@ def annotate(
     before = folder.manifest("annotate")
     if teacher is None and (before is None or before.state is not StageState.COMPLETE):
         teacher = _own_teacher(config)  # before the stage begins: it may not be there
+        if config.teacher is TeacherKind.RECORDED:
+            check_recorded({path.task.environment for path in islice(source, 1)})
     with folder.stage("annotate", config.deciding(), inputs) as stage:
         if not stage.complete:
             paid = None

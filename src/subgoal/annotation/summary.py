@@ -180,7 +180,8 @@ def _type_parts(types: Sequence[TypeSummary]) -> list[TextLine | Table]:
         names = [f"{name} {count}" for name, count in row.names.items()]
         more = [f"{len(names) - _SHOWN_NAMES} more"] if len(names) > _SHOWN_NAMES else []
         text = f"  {row.type}: {', '.join(names[:_SHOWN_NAMES] + more)}"
-        lines.append(TextLine(text=text, tone=Tone.FAINT))
+        if names:
+            lines.append(TextLine(text=text, tone=Tone.FAINT))
     return [Table(head=head, rows=rows), *lines]
 
 

@@ -75,7 +75,9 @@ def chosen_types(
                 )
     kept = set(config.types or known) - set(config.without)
     if not known:
-        raise ConfigInvalid("there are no annotated paths to learn from; see what became of them")
+        raise ConfigInvalid(
+            "there are no annotated paths to learn from; `subgoal annotate` says why"
+        )
     if not kept:
         raise ConfigInvalid(
             "train.dataset.without leaves out every task type that is trained on; leave some"

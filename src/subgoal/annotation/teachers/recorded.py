@@ -12,7 +12,7 @@ from typing_extensions import override
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.annotation.teachers.base import Teacher
 from subgoal.environments.base import StopReason, Task
-from subgoal.errors import AnnotationInvalid, TeacherFailed
+from subgoal.errors import AnnotationInvalid, ConfigInvalid, TeacherFailed
 from subgoal.plain_text import numbered_lines
 from subgoal.trajectories.trajectory import Step, Trajectory
 
@@ -101,6 +101,24 @@ def _spans(row: _Row, steps: int) -> tuple[SubgoalSpan, ...]:
         for one in row["subgoals"]
         if one["first"] <= steps
     )
+
+
+def check_recorded(environments: Iterable[str]) -> None:
+    """Refuse worlds and logs of which nothing is recorded, so that no path could be annotated.
+
+    Args:
+        environments: Their names.
+
+    Raises:
+        ConfigInvalid: There is such a one.
+    """
+    for one in environments:
+        if not _all_rows(one):
+            raise ConfigInvalid(
+                f"annotate.teacher is 'recorded', and no annotations of '{one}' come with the "
+                "package; choose --annotate.teacher scripted (rules, without an LLM), openai (an "
+                "LLM), or world (its own planner, where it has one)"
+            )
 
 
 class RecordedTeacher(Teacher):

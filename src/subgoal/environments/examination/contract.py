@@ -80,7 +80,10 @@ def beginnings(subject: Subject) -> Iterator[Finding]:
         if opening.task != told:
             yield breach(f"{task.key}: reset changes the task in more than its description")
         if (opening.look, opening.inventory) != (subject.world.look(), subject.world.inventory()):
-            yield breach(f"{task.key}: reset tells another room or inventory than can be asked for")
+            yield breach(
+                f"{task.key}: reset tells another room or inventory than look() and inventory() "
+                "do; leave out of its Observation what the class has no method for"
+            )
         if subject.world.reset(opening.task) != opening and subject.world.deterministic:
             yield breach(f"{task.key}: reset begins otherwise with the task that it returned")
     yield fine("every task begins with a description")
@@ -216,7 +219,10 @@ def gibberish(subject: Subject) -> Iterator[Finding]:
     if not result.observation:
         yield remark(f"{said} is answered with an empty text")
     if (result.score, result.moves, result.entered, result.stop_reason) != (*before, False, None):
-        yield breach(f"{said} changes score or moves, enters a place or ends the episode")
+        yield breach(
+            f"{said} changes score or moves, enters a place or ends the episode; an action that is "
+            "not accepted must leave all of it as it was"
+        )
     if result.stop_reason is None and (world.look(), world.inventory()) != done.views[-1]:
         yield breach(f"{said} changes the room or the inventory")
     yield fine("an unknown action is recognised and changes nothing")
