@@ -187,6 +187,10 @@ def test_a_stage_keeps_its_configuration_for_another_process(tmp_path):
     assert Run(tmp_path).config == first.config
     silent.annotate(restart=True)
     assert Run(tmp_path).config == silent.config
+    kept = silent.config
+    silent.evaluate(protocol="test", agents=["oracle"], per_type=1, worlds=1)
+    assert silent.config.evaluate.protocol == "test"
+    assert Run(tmp_path).config == kept
 
 
 def test_paths_of_another_world_are_named(tmp_path, capfd):

@@ -44,7 +44,8 @@ class Run:
     Each stage goes on where it was interrupted, is not run again once it is complete, and returns a
     summary. Its keyword arguments are keys of its section of the configuration (`collect` has those
     of `[collect]`), and are kept for the stages that follow, in the folder, too: it has the
-    configuration of the last stage that began as `config.toml`. A key of a table below the section
+    configuration of the last stage that began as `config.toml`. Those of `evaluate` and `assess`
+    are not kept there: `test` is played where it is asked for. A key of a table below the section
     may stand alone where it is clear: `run.train(minutes=5)` is `minutes` in `[train.training]`.
 
     >>> import subgoal, tempfile
@@ -74,6 +75,13 @@ class Run:
     ) -> None:
         self.folder = RunFolder(Path(folder))
         self.config = config_for(config, self.folder)
+        self._lasting: Config | None = None
+
+    def once(self, config: Config) -> "Run":
+        """Go on with another configuration, which the folder does not keep; return this run."""
+        self._lasting = self._lasting or self.config
+        self.config = config
+        return self
 
     def collect(
         self,
@@ -275,7 +283,7 @@ class Run:
         from subgoal.evaluation.evaluate import evaluate
         from subgoal.training.tracking import track
 
-        self._change("evaluate", changes)
+        self.once(changed(self.config, "evaluate", changes, "Run.evaluate"))
         ready = released_agent(agent) if isinstance(agent, str | Path) else agent
         other = self._other_world()
         if other:
@@ -303,7 +311,7 @@ class Run:
         from subgoal.report.assessment import write_assessment
         from subgoal.training.tracking import track
 
-        self._change("assess", changes)
+        self.once(changed(self.config, "assess", changes, "Run.assess"))
         found = assess(self.config.assess, self._onward(restart), self.config.seed)
         right = {one.agent: one.overall.exact.mean for one in found.figures.agents}
         track(self.config.train, self.folder, "assess", self.config.assess, right)
@@ -465,12 +473,11 @@ class Run:
 
     def _in(self, restart: bool) -> RunFolder:
         """Return the folder, which keeps the configuration when a stage begins."""
-        return RunFolder(self.folder.path, restart, kept_text(self.config))
+        return RunFolder(self.folder.path, restart, kept_text(self._lasting or self.config))
 
     def _onward(self, restart: bool) -> RunFolder:
         """Return the folder for a stage that learns from its paths, which are of the same world."""
-        other = self._other_world()
-        if other:
+        if other := self._other_world():
             its = self._world_kept()
             raise ConfigInvalid(
                 f'{other}; write environment = "{its}" into [world], or choose another folder '
@@ -494,3 +501,5 @@ class Run:
     def _change(self, section: str, changes: Mapping[str, Any]) -> None:
         """Change a section of the configuration."""
         self.config = changed(self.config, section, changes, f"Run.{section}")
+        if self._lasting is not None:
+            self._lasting = changed(self._lasting, section, changes, f"Run.{section}")

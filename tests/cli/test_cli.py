@@ -15,6 +15,8 @@ from subgoal.cli.main import VERBS, main, module_of
 from subgoal.config import changed, load_config
 from subgoal.doctor.machine import CHECKS
 from subgoal.errors import ConfigInvalid
+from subgoal.release.reproducible import reproducible
+from subgoal.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +120,19 @@ def test_verbs_one_by_one_go_on_from_what_the_folder_keeps(tmp_path, capfd):
     main(["play", *run])
     main(["evaluate", *run, "--evaluate.per-type", "1"])
     assert (tmp_path / "run" / "evaluation" / asked.evaluate.protocol).is_dir()
+
+
+def test_what_one_evaluation_is_asked_for_counts_for_that_call(tmp_path, capfd):
+    (tmp_path / "small.toml").write_text(SMALL)
+    place = tmp_path / "run"
+    run = ["--run", str(place)]
+    main(["collect", "--config", str(tmp_path / "small.toml"), *run])
+    one = ["--evaluate.agents", "oracle", "--evaluate.per-type", "1"]
+    main(["evaluate", *run, *one, "--evaluate.protocol", "dev", "--decoding.choose", "true"])
+    assert load_config(place / "config.toml") == load_config(tmp_path / "small.toml")
+    assert reproducible(RunFolder(place)).config["evaluate"]["protocol"] == "dev"
+    main(["evaluate", *run, *one])
+    assert {file.name for file in (place / "evaluation").iterdir()} == {"test", "dev"}
 
 
 def test_another_configuration_is_refused_with_the_difference(folder, capfd):

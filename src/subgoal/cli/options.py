@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -29,6 +29,8 @@ DEFAULT_RUN = Path("runs/default")
 class RunOptions(Record):
     """The options of all that works on a run folder with its configuration."""
 
+    once: ClassVar[bool] = False
+    """Whether the options count for one call: the run folder keeps of them the world alone."""
     run: Path = DEFAULT_RUN
     """The run folder that all stages of an experiment share."""
     config: Path | None = None
@@ -41,7 +43,11 @@ class RunOptions(Record):
 
         below = gathered(Config, config_for(self.config, RunFolder(self.run)).model_dump())
         given = {name: getattr(self, name) for name in sections(type(self))}
-        return Run(self.run, validated(Config, below | given, "", option_name))
+        asked = validated(Config, below | given, "", option_name)
+        if not self.once:
+            return Run(self.run, asked)
+        lasting = below | {name: given[name] for name in ("world",) if name in given}
+        return Run(self.run, validated(Config, lasting, "", option_name)).once(asked)
 
 
 class StageOptions(RunOptions):

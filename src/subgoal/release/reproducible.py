@@ -6,6 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from subgoal.agents.config import AgentName
 from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.evaluation.summary import played
 from subgoal.plain_text import changed_texts, read_record
@@ -16,7 +17,7 @@ from subgoal.storage.digests import digest_of
 from subgoal.storage.journal import file_digest
 from subgoal.storage.manifest import StageManifest, StageState, changes
 from subgoal.storage.run_folder import CONFIG, RunFolder
-from subgoal.storage.toml_file import read_toml
+from subgoal.storage.toml_file import merged, read_toml
 from subgoal.students.card import CARD, read_card, weights_file
 from subgoal.students.ending import Ending
 from subgoal.summary import Summary, Table, TextLine, Tone
@@ -64,13 +65,26 @@ def reproducible(folder: RunFolder) -> Reproducible:
     stages = [one for one in folder.manifests() if one.state is StageState.COMPLETE]
     return Reproducible(
         run=folder.path.resolve().name,
-        config=read_toml(folder / CONFIG),
+        config=_as_played(read_toml(folder / CONFIG), stages),
         files={name: digest for one in stages for name, digest in _read_files(one).items()},
         made_with=_made_with(stages),
         results={name: digest for one in stages for name, digest in _results(folder, one).items()},
         measures=tuple(measures(folder)),
         notes=tuple(_notes(folder)),
     )
+
+
+def _as_played(config: dict[str, Any], stages: Sequence[StageManifest]) -> dict[str, Any]:
+    """Return the configuration with a protocol that was played, which one call may have named."""
+    own = set(map(str, AgentName))
+    played = [one.config for one in stages if one.stage.startswith(_PLAY)]
+    played = [one for one in played if one["agent"] in own]
+    names = [one["protocol"]["name"] for one in played]
+    if not names or config["evaluate"]["protocol"] in names:
+        return config
+    agents = [one["agent"] for one in played if one["protocol"]["name"] == names[-1]]
+    asked = {key: played[-1][key] for key in ("types", "per_type")}
+    return merged(config, {"evaluate": {**asked, "protocol": names[-1], "agents": agents}})
 
 
 def _read_files(one: StageManifest) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`subgoal assess`: are the students good enough? Asked on held-out paths, without a world."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from subgoal.agents.config import Decoding
 from subgoal.cli.options import StageOptions
@@ -21,6 +22,7 @@ class AssessOptions(StageOptions):
     Example: subgoal assess --run runs/airline
     """
 
+    once: ClassVar[bool] = True
     assess: Own[AssessConfig] = AssessConfig()
     """Which agents are asked."""
     decoding: Rare[Decoding] = Decoding()

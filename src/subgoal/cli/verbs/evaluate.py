@@ -1,7 +1,7 @@
 """`subgoal evaluate`: play a protocol's tasks with the agents."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from subgoal.agents.config import AgentName, Decoding
 from subgoal.annotation.config import AnnotateConfig
@@ -22,6 +22,7 @@ class EvaluateOptions(WorldOptions):
     Example: subgoal evaluate --run runs/mine --evaluate.protocol dev
     """
 
+    once: ClassVar[bool] = True
     agent: str = ""
     """Play with a ready agent instead of the run folder's students. One that ships with subgoal, by
     name (`scienceworld`), or an agent's folder. Its world, protocol and decoding are used unless
