@@ -136,3 +136,12 @@ def test_logs_of_which_nothing_can_be_used_are_an_error_that_says_why(run, tmp_p
         import_logs(LogsConfig(files=(tmp_path / "missing",)), RunFolder(tmp_path / "other"))
     with pytest.raises(ConfigInvalid, match="no format"):
         run([{"x": 1}])
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"messages": chat("a", "b")}))
+    again = tmp_path / "." / "x" / ".." / "log.jsonl"
+    (tmp_path / "x").mkdir()
+    with pytest.raises(ConfigInvalid, match=r"log\.jsonl"):
+        import_logs(LogsConfig(files=(log, again)), RunFolder(tmp_path / "run"))

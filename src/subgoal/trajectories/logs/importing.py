@@ -131,7 +131,8 @@ def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
         folder: The run folder.
 
     Raises:
-        ConfigInvalid: No file is named, or one cannot be read, or nothing in them can be used.
+        ConfigInvalid: No file is named, or one twice, or one cannot be read, or nothing in them can
+            be used.
         DataCorrupt: A file unpacks to too much, or holds a record that is too long.
         RunFolderInvalid: The stage was run with another configuration, or runs now.
     """
@@ -139,6 +140,9 @@ def import_logs(config: LogsConfig, folder: RunFolder) -> ImportSummary:
         raise ConfigInvalid("no logs are named; name files: subgoal import FILES --run FOLDER")
     store, kept, bad = journal(folder), archive(folder), left_out(folder)
     inputs = {str(path): file_of(path) for path in config.files}
+    places = Counter(file_of(path).resolve() for path in config.files)
+    if len(places) < len(config.files):
+        raise ConfigInvalid(f"the log {places.most_common(1)[0][0]} is named twice")
     for name, path in inputs.items():  # before anything is written
         check_file(path, config.format)
         if config.redact and not is_clean(name):
