@@ -1,5 +1,6 @@
 """The loss of a policy, its average, and what survives a kill."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,7 +49,8 @@ def _learn(
 ) -> None:
     loss = PolicyLoss(policy.student.model, floor)
     for ids, weights in weighed_batches(texts, 100, 0, seed=1):
-        policy.update(loss.weighed(ids, weights), rate)
+        policy.lean([loss.weighed(ids, weights)], 1.0)
+        policy.update(rate)
 
 
 def test_batches_hold_every_text_once_with_its_weights() -> None:
@@ -131,11 +133,37 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, {Role.BOTH: _policy()})
 
 
+def test_every_group_has_the_same_say_in_an_update() -> None:
+    """Whatever its scores and its length, and however it is cut into batches."""
+    texts = _texts(6, 0.5)
+    loud = [WeighedText(text.ids, 50 * text.weights) for text in texts[:4]]
+
+    def taken(*groups: list[WeighedText], tokens: int = 1000) -> list[torch.Tensor]:
+        policy = _policy()
+        loss = PolicyLoss(policy.student.model, 0.0)
+        for group in groups:
+            batches = weighed_batches(group, tokens, 0, seed=1)
+            policy.lean((loss.weighed(ids, weights) for ids, weights in batches), 0.1)
+        held = [value.clone() for value in policy._held]
+        policy.update(1e-3)
+        assert not any(value.any() for value in policy._held)
+        return held
+
+    alone = [taken(texts[:4]), taken(texts[4:])]
+    for direction in alone:
+        assert math.sqrt(sum(float(g.pow(2).sum()) for g in direction)) == pytest.approx(0.1)
+    both = taken(loud, texts[4:], tokens=20)
+    for one, other, added in zip(*alone, both, strict=True):
+        assert torch.allclose(one + other, added, atol=1e-6)
+
+
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
     policy = _policy()
     before = [p.detach().clone() for p in policy.student.model.parameters()]
     total = torch.stack([p.sum() for p in policy.student.model.parameters()]).sum()
     loss = total * float("nan")
     with pytest.raises(TrainingFailed, match="both"):
-        policy.update(loss, 1e-3)
+        policy.lean([loss], 1.0)
+    with pytest.raises(TrainingFailed, match="both"):
+        policy.update(1e-3, total * float("nan"))
     assert all(map(torch.equal, before, policy.student.model.parameters()))

@@ -8,7 +8,8 @@ The moments are kept in bfloat16, in memory too between rounds, so that a run th
 checkpoint, on this machine or another, has what the one that wrote it has.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -61,36 +62,70 @@ class Policy:
         self.student = student
         self._parameters: dict[str, torch.nn.Parameter] = dict(student.model.named_parameters())
         self.average = {name: p.detach().clone() for name, p in self._parameters.items()}
+        self._held = [torch.zeros_like(p) for p in self._parameters.values()]
+        self._leant = 0
         self._optimizer = torch.optim.AdamW(
             self._parameters.values(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0
         )
 
-    def update(self, loss: torch.Tensor, rate: float) -> float:
-        """Take one optimizer step.
+    def lean(self, losses: Iterable[torch.Tensor], length: float) -> None:
+        """Add a direction to the next update: the gradient of a sum of losses, scaled to a length.
+
+        A few groups of attempts have gradients many times as long as those of others, which say as
+        much; added up as they are, they would drown them.
 
         Args:
-            loss: What is descended.
-            rate: Learning rate.
+            losses: The losses, each on its own graph.
+            length: The norm of what is added; nothing is where all gradients are 0.
 
-        Returns:
-            The norm of the gradient.
+        Raises:
+            TrainingFailed: A gradient is not finite; no weight was changed.
+        """
+        for loss in losses:
+            loss.backward()
+        norm = self._finite(math.sqrt(sum(float(g.pow(2).sum()) for g in self._gradients())))
+        for held, gradient in zip(self._held, self._gradients(), strict=True):
+            held.add_(gradient, alpha=length / norm if norm else 0.0)
+        self._optimizer.zero_grad()
+        self._leant += 1
+
+    def update(self, rate: float, loss: torch.Tensor | None = None) -> None:
+        """Take one optimizer step along the mean of the directions since the last one.
+
+        Args:
+            rate: Learning rate.
+            loss: What is descended beside it; None: nothing.
 
         Raises:
             TrainingFailed: The gradient is not finite; no weight was changed.
         """
-        loss.backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), _CLIP))
-        if not norm < float("inf"):
-            raise TrainingFailed(
-                f"the gradient of the student '{self.student.card.role}' is {norm}; lower "
-                "reinforce.learning_rate and run the same command again: it goes on from the last "
-                "round"
-            )
+        if loss is not None:
+            loss.backward()
+        for parameter, gradient, held in zip(
+            self._parameters.values(), self._gradients(), self._held, strict=True
+        ):
+            parameter.grad = gradient + held / max(1, self._leant)
+            held.zero_()
+        self._leant = 0
+        self._finite(torch.nn.utils.clip_grad_norm_(self._parameters.values(), _CLIP))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         self._optimizer.zero_grad()
-        return norm
+
+    def _gradients(self) -> list[torch.Tensor]:
+        return [
+            torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters.values()
+        ]
+
+    def _finite(self, norm: float | torch.Tensor) -> float:
+        if not float(norm) < float("inf"):
+            raise TrainingFailed(
+                f"the gradient of the student '{self.student.card.role}' is {float(norm)}; lower "
+                "reinforce.learning_rate and run the same command again: it goes on from the last "
+                "round"
+            )
+        return float(norm)
 
     @torch.no_grad()
     def settle(self, share: float) -> None:

@@ -25,7 +25,7 @@ class PolicyLoss(LearnedLoss):
         self._floor = math.log(floor) if floor > 0 else -math.inf
 
     def weighed(self, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return minus the mean, over the weighed tokens, of weight times log-probability.
+        """Return minus the sum, over the weighed tokens, of weight times log-probability.
 
         Args:
             ids: Token ids, int64 (texts, length), padded on the right.
@@ -37,7 +37,7 @@ class PolicyLoss(LearnedLoss):
         logprobs = -cross_entropy(logits.float(), ids[:, 1:].flatten()[chosen], reduction="none")
         values = values[chosen]
         pushed = (values > 0) | (logprobs.detach() > self._floor)
-        return -(values * pushed * logprobs).sum() / max(1, len(chosen))
+        return -(values * pushed * logprobs).sum()
 
 
 def weighed_batches(

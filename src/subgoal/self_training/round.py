@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from subgoal.agents.config import Decoding
 from subgoal.agents.factory import AgentShop
@@ -31,8 +33,13 @@ _TEMPERATURE = 0.8
 """Sampling temperature of the attempts."""
 _FLOOR = 0.1
 """Tokens below this probability are not made less probable still."""
+_GROUPS = 4
+"""Number of groups of attempts in an update."""
+_LENGTH = 0.1
+"""The norm that each group's gradient has in its update; that of the loss on annotated paths is as
+long for a student that has learned them."""
 _BATCH_TOKENS = 33_000
-"""Most tokens of an update, padding counted."""
+"""Most tokens that are computed at once, padding counted."""
 _AVERAGED = 0.15
 """Share of a round's weights in the running average."""
 _LAST_RATE = 0.1
@@ -117,16 +124,11 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
         spreads.setdefault(task.name, []).append(spread(mine))
     share = state.rounds / max(1, config.rounds)
     rate = config.learning_rate * (1 - share * (1 - _LAST_RATE))
-    texts: dict[Role, list[WeighedText]] = {}
-    taught = 0
-    for group in groups:
-        mine = weighed(group)
-        taught += bool(mine)
-        for role, more in mine.items():
-            texts.setdefault(role, []).extend(more)
+    lessons = [lesson for group in groups if (lesson := weighed(group))]
     updates, losses, held = 0, [0.0], [0.0]
     for role, policy in run.policies.items():
-        learned = _learn(run, policy, run.anchors.get(role), texts.get(role, []), rate, number)
+        mine = [lesson[role] for lesson in lessons if role in lesson]
+        learned = _learn(run, policy, run.anchors.get(role), mine, rate, number)
         updates = max(updates, len(learned))
         losses += [loss for loss, _ in learned]
         held += [loss for _, loss in learned]
@@ -136,7 +138,7 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
         round=number,
         score=sum(every) / len(every),
         solved=solved / len(every),
-        taught=taught / len(groups),
+        taught=len(lessons) / len(groups),
         steps=steps,
         broken=broken,
         updates=updates,
@@ -198,7 +200,7 @@ def _learn(
     run: Rounds,
     policy: Policy,
     anchor: Anchor | None,
-    texts: Sequence[WeighedText],
+    groups: Sequence[Sequence[WeighedText]],
     rate: float,
     number: int,
 ) -> list[tuple[float, float]]:
@@ -206,18 +208,37 @@ def _learn(
     config, model = run.config, policy.student.model
     model.train()
     loss = PolicyLoss(model, _FLOOR)
-    pad = model.config.pad_token_id or 0
     found: list[tuple[float, float]] = []
-    for ids, weights in weighed_batches(texts, _BATCH_TOKENS, pad, number):
-        total = loss.weighed(ids, weights)
-        value, held = total.item(), 0.0
-        if anchor is not None:
-            more = loss(**anchor.batch(number, len(found)))
-            held = more.item()
-            total = total + config.anchor * more
-        policy.update(total, rate)
-        found.append((value, held))
+    with Progress(f"round {number}: learn", len(groups), "groups") as progress:
+        for first in range(0, len(groups), _GROUPS):
+            mine = groups[first : first + _GROUPS]
+            value = held = 0.0
+            for texts in mine:
+                value += _lean(policy, loss, texts, number)
+                progress.advance()
+            more = None
+            if anchor is not None:
+                more = loss(**anchor.batch(number, len(found)))
+                held = more.item()
+                more = config.anchor * more
+            policy.update(rate, more)
+            found.append((value / len(mine), held))
     return found
+
+
+def _lean(policy: Policy, loss: PolicyLoss, texts: Sequence[WeighedText], seed: int) -> float:
+    """Add a group to the next update; return its mean loss over weighed tokens."""
+    pad = policy.student.model.config.pad_token_id or 0
+    values: list[float] = []
+
+    def each() -> Iterator[torch.Tensor]:
+        for ids, weights in weighed_batches(texts, _BATCH_TOKENS, pad, seed):
+            one = loss.weighed(ids, weights)
+            values.append(one.item())
+            yield one
+
+    policy.lean(each(), _LENGTH)
+    return sum(values) / max(1, sum(int((text.weights != 0).sum()) for text in texts))
 
 
 def dev_score(run: Rounds, rules: Protocol, tasks: Sequence[Task]) -> float:
