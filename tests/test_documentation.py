@@ -55,6 +55,8 @@ SHIPPED = {
     "./my-agent": "scienceworld",
     "kitchen.toml": "configs/errand.toml",
     "airline.toml": "configs/errand.toml",
+    "rooms.toml": "configs/errand.toml",
+    "lamps.toml": "configs/errand.toml",
 }
 """What a reader has made by then, and what lies here in its place."""
 

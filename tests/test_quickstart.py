@@ -1,9 +1,12 @@
-"""The stages of docs/quickstart.md, typed one after another, lead from nothing to an agent."""
+"""What docs/quickstart.md tells a reader to write and to type leads from nothing to an agent."""
 
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 
+import pytest
 import tomli_w
 
 from subgoal.agents.released import released_agent
@@ -30,11 +33,17 @@ SERVERS = ("serve", "view")
 """What goes on until it is stopped; tests of their own run them."""
 
 
+def block(language: str, having: str) -> str:
+    """Return the code on the page that has these words."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (found,) = (one for one in blocks if having in one)
+    return found
+
+
 def test_the_stages_of_the_page_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(tomli_w.dumps(TABLES))
-    blocks = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    (stages,) = (block for block in blocks if "subgoal annotate" in block)
+    stages = block("bash", "subgoal annotate")
     for shown, small in SMALLER.items():
         assert shown in stages
         stages = stages.replace(shown, small)
@@ -43,3 +52,24 @@ def test_the_stages_of_the_page_work(tmp_path, monkeypatch):
         if words[0] not in SERVERS:
             main(words)
     assert released_agent("my-agent").card.environment == "errand"
+
+
+@pytest.mark.parametrize(("name", "code"), [("rooms", "rooms.jsonl"), ("lamps", "class Lamps")])
+def test_what_is_ones_own_is_learned(name, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    Path(f"{name}.py").write_text(block("python", code))
+    table = block("toml", f"{name}" + (".jsonl" if name == "rooms" else ":Lamps"))
+    table, known = re.subn(r"tokens = (50|100)_000", "tokens = 1_000", table)
+    assert known == 1
+    Path(f"{name}.toml").write_text(table + "[train.student]\nlayers = 1\n")
+    for line in block("bash", f"{name}.toml").splitlines():
+        program, *words = shlex.split(line.replace("200_000", "2_000"), comments=True)
+        if program == "python":
+            runpy.run_path(words[0])
+        elif words[0] not in SERVERS:
+            main(words)
+    made = "assessment.html" if name == "rooms" else "report.html"
+    assert Path("runs", name, made).is_file()
+    sys.modules.pop(name, None)

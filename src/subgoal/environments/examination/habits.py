@@ -20,8 +20,8 @@ from subgoal.errors import ContractBroken, EnvironmentFailed, SubgoalError
 from subgoal.summary import Finding
 
 NO_ORACLE = (
-    "no oracle_path: `collect` needs paths from elsewhere, such as a file of paths or logs "
-    "(collect.paths = 'FILE')"
+    "no oracle_path: `collect` needs paths from elsewhere, such as a policy "
+    "(collect.source = 'module:name') or a file of paths or logs (collect.paths = 'FILE')"
 )
 _WITHOUT = {
     Ability.LOOK: "no look: agents see the room only where an answer describes it",
