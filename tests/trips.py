@@ -58,6 +58,12 @@ def whole(city: str, room: int) -> list[dict[str, Any]]:
     ]
 
 
+def thought_of(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a conversation with what the agent thought before each turn."""
+    thought = {"reasoning_content": "Hm."}
+    return [one | thought if one["role"] == "assistant" else one for one in messages]
+
+
 CONVERSATIONS = [whole("Rome", 12), whole("Oslo", 7)]
 
 

@@ -128,6 +128,24 @@ def removed(**keys: tuple[object, str] | None) -> Any:
     return model_validator(mode="before")(read)
 
 
+def added(**keys: object) -> Any:
+    """Return a validator of a record that has more fields than before.
+
+    A stage that ran before is then the same as one that is asked for with these values.
+
+    Args:
+        keys: For each field the value with which all is done as before it was there.
+
+    Returns:
+        What the record's class holds, under a name of its own.
+    """
+
+    def read(given: Any) -> Any:
+        return {**keys, **cast("dict[str, Any]", given)} if isinstance(given, dict) else given
+
+    return model_validator(mode="before")(read)
+
+
 def renamed(**keys: str) -> Any:
     """Return a validator of a record whose fields had other names before: an old one is an error.
 

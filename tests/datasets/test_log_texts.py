@@ -23,6 +23,7 @@ turns = st.builds(
     Message,
     author=st.just(Author.ASSISTANT),
     text=texts,
+    thought=texts,
     calls=st.lists(calls, max_size=2).map(tuple),
     learned=st.booleans(),
 )
@@ -38,9 +39,9 @@ def conversations(draw):
     return LoggedConversation(id="a", messages=tuple(messages))
 
 
-def annotated(conversation, ends):
+def annotated(conversation, ends, thoughts=False):
     """Set sub-goals that end where they may."""
-    path = trajectory(conversation, "log:test", "chat", 0, 100, True)
+    path = trajectory(conversation, "log:test", "chat", 0, 100, True, thoughts)
     last = len(path.steps)
     borders = [0, *sorted({end for end in ends if end < last}), last]
     spans = tuple(
@@ -67,17 +68,21 @@ def learned(example):
 
 @pytest.mark.parametrize("rendering", [RenderingName.TRANSCRIPT, RenderingName.FOLDED])
 @pytest.mark.parametrize("role", [Role.FLAT, Role.EXECUTOR, Role.BOTH])
-@given(conversation=conversations(), ends=st.sets(st.integers(1, 5)))
-def test_what_is_learned_is_what_was_done(rendering, role, conversation, ends):
+@given(conversation=conversations(), ends=st.sets(st.integers(1, 5)), thoughts=st.booleans())
+def test_what_is_learned_is_what_was_done(rendering, role, conversation, ends, thoughts):
     config = DatasetConfig(rendering=rendering, context=20_000, turn=2_000, answer=0)
-    examples = build([annotated(conversation, ends)], role, config, TOKENIZER)
+    examples = build([annotated(conversation, ends, thoughts)], role, config, TOKENIZER)
     acts = [
         text.removeprefix("<|act|>").removesuffix("<|end|>")
         for example in examples
         for text in learned(example)
         if text.startswith("<|act|>") and text.endswith("<|end|>")
     ]
-    done = [Turn(one.text, tuple(one.calls)) for one in conversation.turns if one.learned]
+    done = [
+        Turn(one.text, tuple(one.calls), one.thought if thoughts else "")
+        for one in conversation.turns
+        if one.learned and (one.text or one.calls)
+    ]
     assert [read_turn(act) for act in acts] == done
 
 

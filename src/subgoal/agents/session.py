@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from pydantic import Field
+
 from subgoal.agents.base import Agent, Ask
 from subgoal.agents.dialogue import Dialogue, Replacement, Sent
 from subgoal.engines.base import Generated
@@ -14,6 +16,7 @@ from subgoal.environments.language import NO_WORDS, WorldLanguage
 from subgoal.environments.registry import LOG
 from subgoal.plain_text import storable
 from subgoal.record import Record
+from subgoal.trajectories.logs.turn_text import thought_apart, with_thought
 
 
 class SessionStep(Record):
@@ -21,6 +24,8 @@ class SessionStep(Record):
 
     action: str
     """What to do next."""
+    thought: str = Field(default="", exclude_if=lambda thought: not thought)
+    """What was thought before, by an agent that learned thoughts from logs; else empty."""
     subgoal: str | None
     """What it is good for; None for agents without sub-goals."""
     certainty: float | None
@@ -87,6 +92,7 @@ class Session:
         self._told = _Told(language)
         self._dialogue: Dialogue | None = None
         self._certainty: float | None = None
+        self._given = ""
         self._steps = 0
 
     def act(
@@ -132,8 +138,8 @@ class Session:
             self._dialogue = self._begun(observation)
             return self._decided(self._dialogue)
         self._steps += 1
-        if did:
-            self._dialogue.overrule(storable(did))
+        if did and (done := storable(did)) != self._given:
+            self._dialogue.overrule(done)
         self._hear(
             self._dialogue,
             StepResult(
@@ -166,13 +172,22 @@ class Session:
         return self._step(due)
 
     def _step(self, sent: Sent) -> SessionStep:
+        thought, self._given = self._apart(sent.text)
         return SessionStep(
-            action=sent.text,
+            action=self._given,
+            thought=thought,
             subgoal=sent.decided.subgoal,
             certainty=self._certainty,
-            replaces="" if sent.replaced is None else sent.decided.text,
+            replaces="" if sent.replaced is None else self._apart(sent.decided.text)[1],
             replaced=sent.replaced,
         )
+
+    def _apart(self, text: str) -> tuple[str, str]:
+        """Return what was thought, and what is done."""
+        if not self._log:
+            return "", text
+        apart = thought_apart(text)
+        return apart.thought, with_thought("", apart.rest)
 
     def close(self) -> None:
         """Free what the episode held. May be called twice."""

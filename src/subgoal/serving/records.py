@@ -151,6 +151,8 @@ class AssistantMessage(Record):
     role: Literal["assistant"] = "assistant"
     content: str | None
     """What is said; null where tools are called without a word."""
+    reasoning_content: str = Field(default="", exclude_if=lambda thought: not thought)
+    """What was thought before, by an agent that learned thoughts."""
     refusal: None = None
     tool_calls: tuple[ToolCall, ...] = Field(default=(), exclude_if=lambda calls: not calls)
 

@@ -104,7 +104,7 @@ def take_apart(action: str, language: WorldLanguage) -> Phrase:
 
 
 def _turn(action: str) -> Phrase:
-    text, calls = read_turn(action)
+    text, calls, _ = read_turn(action)
     if not calls:
         return Phrase(SAY, (text.lower(),))
     values = (str(value).lower() for call in calls for value in call.arguments.values())

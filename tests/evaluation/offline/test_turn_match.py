@@ -70,3 +70,13 @@ def test_actions_of_worlds_have_a_verb(written, right):
 def test_the_kind_of_a_turn_is_what_it_calls():
     parts = [turn_parts(text, "log:x") for text in ("-> b()\n-> a()", "Hi.", "-> a(")]
     assert [one and one.kind for one in parts] == ["a, b", SPOKEN, None]
+
+
+def test_a_thought_need_not_be_the_same():
+    called = '-> find(city="Rome")'
+    truth = f"<think>\nRome it is.\n</think>\n{called}"
+    for other in (called, f"<think>\nHe said Rome.\n</think>\n{called}"):
+        assert match(truth, other, "log:trips").exact
+    unended = match(truth, f"<think>\n{called}", "log:trips")
+    assert not unended.exact
+    assert not unended.decision

@@ -183,7 +183,7 @@ values = st.recursive(
     max_leaves=3,
 )
 calls = st.builds(Call, name=words, arguments=st.dictionaries(words, values, max_size=2))
-turns = st.builds(write_turn, words, st.lists(calls, max_size=2).map(tuple))
+turns = st.builds(write_turn, words, st.lists(calls, max_size=2).map(tuple), words)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -198,7 +198,7 @@ def test_what_is_learned_read_again_is_the_log_s_turns(path, tokenizer):
     wanted = [read_turn(action) for action, _ in path if tokenizer.learnable(action)]
     assert [mark for mark, _ in found] == [Mark.ACT] * len(wanted)
     assert [read_turn(one) for _, one in found] == [
-        turn._replace(text=turn.text.strip()) for turn in wanted
+        turn._replace(text=turn.text.strip(), thought=turn.thought.strip()) for turn in wanted
     ]
 
 

@@ -6,12 +6,13 @@ import zlib
 import pytest
 
 from subgoal.environments.base import StopReason
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, RunFolderInvalid
 from subgoal.storage.run_folder import RunFolder
 from subgoal.storage.unpacking import counted
 from subgoal.trajectories.logs.config import LogsConfig
 from subgoal.trajectories.logs.conversation import LoggedConversation
 from subgoal.trajectories.logs.formats.base import SkipKind
+from subgoal.trajectories.logs.formats.own import conversation_of
 from subgoal.trajectories.logs.importing import archive, import_logs
 from subgoal.trajectories.logs.reading import conversations
 from subgoal.trajectories.storage import journal
@@ -145,3 +146,27 @@ def test_a_file_that_is_named_twice_is_refused(tmp_path):
     (tmp_path / "x").mkdir()
     with pytest.raises(ConfigInvalid, match=r"log\.jsonl"):
         import_logs(LogsConfig(files=(log, again)), RunFolder(tmp_path / "run"))
+
+
+def test_thoughts_are_learned_where_that_is_asked_for(run):
+    thought = {"role": "assistant", "content": "Gladly.", "reasoning_content": "He is in a hurry."}
+    records = [{"id": "a", "messages": [said("user", "hi"), thought]}]
+    _, (plain,), _ = run(records)
+    assert plain.steps[0].action == "Gladly."
+    _, (path,), folder = run([*records, {"id": "b", "messages": []}], thoughts=True)
+    assert path.steps[0].action == "<think>\nHe is in a hurry.\n</think>\nGladly."
+    assert conversation_of(path).turns[0].thought == "He is in a hurry."
+    (kept,) = archive(folder)
+    assert (kept.turns[0].text, kept.turns[0].thought) == ("Gladly.", "He is in a hurry.")
+
+
+def test_what_was_imported_before_thoughts_could_be_learned_is_still_the_same(run):
+    records = [{"id": "a", "messages": chat("hi", "Gladly.")}]
+    _, _, folder = run(records)
+    file = folder / "collect.stage.json"
+    manifest = json.loads(file.read_text())
+    assert manifest["config"].pop("thoughts") is False
+    file.write_text(json.dumps(manifest))
+    run(records)
+    with pytest.raises(RunFolderInvalid, match="thoughts: False -> True"):
+        run(records, thoughts=True)

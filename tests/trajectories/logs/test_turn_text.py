@@ -10,7 +10,10 @@ from subgoal.errors import DataCorrupt
 from subgoal.trajectories.logs.conversation import Call
 from subgoal.trajectories.logs.turn_text import Turn, read_call, read_turn, write_call, write_turn
 
-texts = st.one_of(st.text(), st.text(alphabet='->\\ \n("=,)x'))
+lines = st.sampled_from(["<think>", "</think>", "\\<think>", "\\</think>", "-> f()", "a", ""])
+texts = st.one_of(
+    st.text(), st.text(alphabet='->\\ \n("=,)x'), st.lists(lines, max_size=5).map("\n".join)
+)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -19,9 +22,14 @@ values = st.recursive(
 calls = st.builds(Call, name=texts, arguments=st.dictionaries(texts, values, max_size=3))
 
 
-@given(text=texts, called=st.lists(calls, max_size=3).map(tuple))
-def test_every_turn_is_read_as_it_was_written(text, called):
-    assert read_turn(write_turn(text, called)) == Turn(text, called)
+@given(text=texts, called=st.lists(calls, max_size=3).map(tuple), thought=texts)
+def test_every_turn_is_read_as_it_was_written(text, called, thought):
+    assert read_turn(write_turn(text, called, thought)) == Turn(text, called, thought)
+
+
+def test_a_thought_without_an_end_is_no_turn():
+    with pytest.raises(DataCorrupt, match="no end"):
+        read_turn("<think>\nI will\n-> find()")
 
 
 @given(call=calls)

@@ -136,6 +136,7 @@ class ChatDesk:
             message = message.model_copy(update={"content": cut_at(message.content, request.stop)})
         said = Finish.STOP if found.tally.ended else Finish.LENGTH
         finish = Finish.TOOL_CALLS if message.tool_calls else said
+        message = message.model_copy(update={"reasoning_content": found.step.thought})
         return Completion(
             model=self.model,
             choices=(CompletionChoice(message=message, finish_reason=finish),),
@@ -188,6 +189,8 @@ def chunks(whole: Completion, with_usage: bool) -> Iterator[dict[str, Any]]:
     content = choice.message.content
     first = None if content is None else ""
     yield chunk({"role": "assistant", "content": first, "refusal": None}, **told)
+    for piece in _PIECES.findall(choice.message.reasoning_content):
+        yield chunk({"reasoning_content": piece})
     for piece in _PIECES.findall(content or ""):
         yield chunk({"content": piece})
     for number, call in enumerate(choice.message.tool_calls):

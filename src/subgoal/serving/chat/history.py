@@ -112,7 +112,7 @@ class Wording:
             command = _command(offered)
             return (action, ()) if command is None else ("", [_called(*command, action)])
         try:
-            return read_turn(action)
+            return read_turn(action)[:2]
         except DataCorrupt:  # what the student wrote is no call
             return action, ()
 

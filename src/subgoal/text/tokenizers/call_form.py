@@ -5,6 +5,8 @@
 - SmolLM2: `<tool_call>[{"name": "find", "arguments": {...}}]</tool_call>`.
 - Llama 3: `{"name": "find", "parameters": {...}}`, several with `; ` between.
 
+What was thought stands before all of it, as in `turn_text`: the form of Qwen 3 and DeepSeek R1.
+
 Arguments are an object inside the object, never a text of JSON. What is said beside calls stands
 before them. Reading takes all forms of calls alike, and `<|python_tag|>` before them.
 """
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from subgoal.trajectories.logs.conversation import Call
-from subgoal.trajectories.logs.turn_text import CALL, write_turn
+from subgoal.trajectories.logs.turn_text import CALL, thought_apart, with_thought, write_turn
 
 _BEGINS = re.compile(r'<tool_call>|<\|python_tag\|>|^\{\s*"name"\s*:', re.MULTILINE)
 _BETWEEN = re.compile(r"(?:\s|[;,\[\]]|</?tool_call>|<\|python_tag\|>)*")
@@ -34,20 +36,22 @@ class CallForm(NamedTuple):
     arguments: str
     """What the arguments are called."""
 
-    def write(self, text: str, calls: Sequence[Call]) -> str:
+    def write(self, text: str, calls: Sequence[Call], thought: str = "") -> str:
         """Write a turn as the content of an assistant's message.
 
         Args:
             text: What it says.
             calls: What it calls.
+            thought: What it thought before; empty: nothing, or nothing that is learned.
         """
         if not calls:
-            return text
+            return with_thought(thought, text)
         made = self.between.join(
             f'{{"name": {_json(one.name)}, "{self.arguments}": {_json(one.arguments)}}}'
             for one in calls
         )
-        return f"{text}\n" * bool(text) + f"{self.opening}{made}{self.closing}"
+        said = f"{text}\n" * bool(text)
+        return with_thought(thought, f"{said}{self.opening}{made}{self.closing}")
 
 
 TAGS = CallForm("<tool_call>\n", "\n</tool_call>\n<tool_call>\n", "\n</tool_call>", "arguments")
@@ -67,14 +71,17 @@ def read_calls(content: str) -> str:
         content: What a model wrote. Calls that cannot be read give a text that begins like a call
             and is none.
     """
-    begins = _BEGINS.search(content)
+    thought, said, ended = thought_apart(content.lstrip())
+    if not ended:
+        return content.strip()
+    begins = _BEGINS.search(said)
     if begins is None:
-        return write_turn(content.strip(), ())
+        return write_turn(said.strip(), (), thought.strip())
     try:
-        calls = _calls(content[begins.start() :])
+        calls = _calls(said[begins.start() :])
     except (ValueError, RecursionError):
-        return CALL + content.strip()
-    return write_turn(content[: begins.start()].strip(), calls)
+        return with_thought(thought.strip(), CALL + said.strip())
+    return write_turn(said[: begins.start()].strip(), calls, thought.strip())
 
 
 def _calls(written: str) -> tuple[Call, ...]:

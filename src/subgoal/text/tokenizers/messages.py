@@ -304,7 +304,7 @@ def _turn(action: str) -> Turn:
         turn = read_turn(action)
     except DataCorrupt:
         return Turn(action.strip(), ())
-    return turn._replace(text=turn.text.strip())
+    return turn._replace(text=turn.text.strip(), thought=turn.thought.strip())
 
 
 def _writes(speaker: Speaker) -> bool:

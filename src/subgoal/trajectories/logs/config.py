@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from subgoal.environments.registry import LOG, WorldName
-from subgoal.record import FromWorld, Rare, Record, Words
+from subgoal.record import FromWorld, Rare, Record, Words, added
 from subgoal.trajectories.logs.reading import AUTO, SHIPPED, FormatName
 
 _ODD = re.compile("[^a-z0-9_-]+")
@@ -12,6 +12,8 @@ _ODD = re.compile("[^a-z0-9_-]+")
 
 class LogsConfig(Record):
     """Which logs are imported, and what of them is learned from."""
+
+    _added = added(thoughts=False)
 
     environment: FromWorld[WorldName] = "scienceworld"
     """What the log is called, such as `log:airline`; another world's name: as its first file is."""
@@ -29,6 +31,8 @@ class LogsConfig(Record):
     group_key: Rare[str] = ""
     """The field whose value trials of one task share. They are held out together; empty: each
     conversation is a group of its own."""
+    thoughts: bool = False
+    """Learn what the agent thought, too: a turn begins with it, and is given without it."""
     redact: bool = False
     """Replace e-mail addresses, phone, card and account numbers, keys, tokens and passwords by
     stand-ins such as `<email-1>` before anything is written."""

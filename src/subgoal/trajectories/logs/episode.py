@@ -22,7 +22,13 @@ SOURCE = "log"
 
 
 def trajectory(
-    conversation: LoggedConversation, world: str, name: str, group: int, score: int, learned: bool
+    conversation: LoggedConversation,
+    world: str,
+    name: str,
+    group: int,
+    score: int,
+    learned: bool,
+    thoughts: bool = False,
 ) -> Trajectory:
     """Make the trajectory of a conversation.
 
@@ -33,6 +39,7 @@ def trajectory(
         group: The number of its group, as the task's variation: those of one group are never apart.
         score: How well it went, -100 to 100.
         learned: Whether it is good enough to learn from.
+        thoughts: Whether a turn begins with what was thought.
 
     Raises:
         Unreadable: A result answers no call of the turn before it.
@@ -42,7 +49,7 @@ def trajectory(
     for number, (turn, answer) in enumerate(told.turns, start=1):
         steps.append(
             Step(
-                action=write_turn(turn.text, turn.calls),
+                action=write_turn(turn.text, turn.calls, turn.thought if thoughts else ""),
                 observation=answer,
                 score=score if number == len(told.turns) else 0,
                 moves=number,

@@ -246,6 +246,7 @@ def _converted(
                 number,
                 100 if reward is None else round(100 * max(-1.0, min(1.0, reward))),
                 reward is None or reward >= config.min_reward,
+                config.thoughts,
             )
             seen.update(digests)
         except Unreadable as why:

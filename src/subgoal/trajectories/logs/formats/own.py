@@ -95,9 +95,8 @@ def _step(step: Step, logged: bool) -> Iterator[Message]:
         turn = read_turn(step.action) if logged else Turn(step.action, ())
     except DataCorrupt:  # somebody else's text
         turn = Turn(step.action, ())
-    yield Message(
-        author=Author.ASSISTANT, text=turn.text, calls=turn.calls, learned=not step.injected
-    )
+    learned = not step.injected
+    yield Message(author=Author.ASSISTANT, learned=learned, **turn._asdict())
     for tool, text in read_answer([one.name for one in turn.calls], step.observation):
         author = Author.USER if tool is None else Author.TOOL
         yield Message(author=author, text=text, name=tool or "")
