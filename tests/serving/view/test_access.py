@@ -97,4 +97,4 @@ def test_pages_of_others_can_send_and_ask_nothing(site: str, wrong: dict[str, st
     assert _asked(f"{site}api/live", b" " * 200_000, **sound)[0] == 403
     for said in (b"", b"[]", b'{"step": -1}', b'{"subgoal": 7}', b"\xff"):
         assert _asked(f"{site}api/live", said, **sound)[0] == 400
-    assert _asked(f"{site}api/live/99", b'{"do": "go"}', **sound)[0] == 404
+    assert _asked(f"{site}api/live/99", b'{"do": "resume"}', **sound)[0] == 404

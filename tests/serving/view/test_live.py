@@ -91,11 +91,11 @@ def test_a_person_takes_over_and_gives_back(stage: LiveStage, episodes: dict[str
     live = _started(stage, Wish(player=PLANNER, step=2, paused=True), recorded)
     _until(live, "waiting")
     assert len(_rows(live)) == 2
-    live.helm.steer("take")
+    live.helm.steer("take over")
     live.helm.steer("action", "look around")
     _until(live, "step", 3)
     assert (_rows(live)[2][0], _rows(live)[2][8]) == ("look around", "person")
-    live.helm.steer("go")
+    live.helm.steer("resume")
     live.join()
     assert _rows(live)[3][8] == "agent"
 

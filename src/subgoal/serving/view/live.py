@@ -167,7 +167,7 @@ class LiveEpisode(Spectator):
     def leave(self) -> None:
         """End it where it stands."""
         self._left = True
-        self.helm.steer("go")  # wakes it
+        self.helm.steer("resume")  # wakes it
 
     def join(self) -> None:
         """Wait until it has ended."""

@@ -49,7 +49,7 @@ class Wish(Record):
 class Steer(Record):
     """What a person says while an episode is played."""
 
-    do: Literal["pause", "go", "step", "take", "action", "subgoal", "leave"]
+    do: Literal["pause", "resume", "step", "take over", "action", "subgoal", "leave"]
     """What is to be done."""
     text: str = Field(default="", max_length=10_000)
     """The action, or the sub-goal."""

@@ -108,19 +108,19 @@ class Helm:
         """Take what a person says.
 
         Args:
-            do: `pause`, `go`, `step` (one turn, then pause), `take` (the person decides), `action`
-                or `subgoal` (with its text).
+            do: `pause`, `resume`, `step` (one turn, then pause), `take over` (the person decides),
+                `action` or `subgoal` (with its text).
             text: The action, or the sub-goal.
         """
         with self._changed:
             match do:
                 case "pause":
                     self._mode, self._turns = Deciding.PAUSED, 0
-                case "go":
+                case "resume":
                     self._mode, self._action = Deciding.RUNNING, ""
                 case "step":
                     self._mode, self._turns = Deciding.PAUSED, 1
-                case "take":
+                case "take over":
                     self._mode = Deciding.PERSON
                 case "action" if text:
                     self._mode, self._action = Deciding.PERSON, text

@@ -44,7 +44,7 @@ class Live {
     at("live-pause").addEventListener("click", () => this.toggle());
     at("live-step").addEventListener("click", say("step"));
     at("live-take").addEventListener("click", () => {
-      this.say(this.mode === "person" ? "go" : "take");
+      this.say(this.mode === "person" ? "resume" : "take over");
       if (this.mode !== "person") at("live-action").focus();
     });
     at("live-leave").addEventListener("click", say("leave"));
@@ -65,7 +65,7 @@ class Live {
     send(`live/${this.number}`, { do: what, text }).catch(this.trouble);
   }
 
-  toggle() { this.say(this.mode === "running" ? "pause" : "go"); }
+  toggle() { this.say(this.mode === "running" ? "pause" : "resume"); }
 
   start(number, stepper) {
     this.stop();
