@@ -226,6 +226,7 @@ def test_what_is_no_text_is_named_in_its_place_and_counted(tmp_path):
     log.write_text(json.dumps({"messages": [shown, CALLING, seen, spoken]}))
     one, *out = conversations(log)
     texts = ["Look: [image_url]", "", '[image_url]{"type": "row", "n": 1}', "Rome."]
+    assert not isinstance(one, Skipped)
     assert [said.text for said in one.messages] == texts
     assert out == [Skipped(SkipKind.PART, "log.jsonl:1", "image_url")] * 2
 
