@@ -13,6 +13,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.annotation.surroundings import WorldFacts, surroundings
 from subgoal.augmentation.config import AugmentConfig
 from subgoal.augmentation.hindsight import in_hindsight, ingredients
+from subgoal.augmentation.listed_order import in_listed_order
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.moved_target import SOURCE, elsewhere
 from subgoal.augmentation.shortening import shortened
@@ -166,6 +167,7 @@ class _Work:
             return replay(world, path.task, actions, path.source)
 
         one = shortened(one, again) if self.config.shorten else one
+        one = in_listed_order(one, again) if self.config.listed_order else one
         copies, moved = range(1, self.config.noise + 1), range(1, self.config.elsewhere + 1)
         made = [
             *(noisy(one, again, self.around, copy) for copy in copies),

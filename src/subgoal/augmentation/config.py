@@ -14,6 +14,10 @@ class AugmentConfig(Record):
     shorten: bool = False
     """Shorten paths where the world allows it. Each is replayed, and kept only if it solves its
     task."""
+    listed_order: bool = False
+    """Use like things in the order in which they are listed, where a path uses several of which any
+    would do (wires of other colours). A choice that nobody could foresee becomes one that is read.
+    Each path is replayed, and kept only if it goes as it went."""
     noise: int = Field(default=0, ge=0)
     """Number of copies per path with mistakes in them. The way back from each mistake is learned,
     the mistake is not; every copy solves its task."""
