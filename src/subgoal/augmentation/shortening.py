@@ -6,16 +6,20 @@ world lets one teleport, and look at a sliding block until it has arrived, a hun
 few looks tell how fast it is. The last of these looks goes to the end of its sub-goal: that is what
 a folded text keeps of it, and what two slides are compared by. A look around that ends the steps of
 a sub-goal stays: it is the evidence that the next one rests on (is the light bulb on?), without
-which an imitator could only guess. A rewritten path counts only if its replay in the world solves
+which an imitator could only guess. A watch, readings taken in turn, is cut where it has said what
+its last reading says (`watches`). A rewritten path counts only if its replay in the world solves
 the task in fewer steps, and is refused no more often.
 
-Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for.
+Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for. So are
+mistakes that were put in on purpose, and the name of a path that is one of several of its task.
 """
 
 from collections.abc import Callable, Sequence, Set
+from itertools import product
 from typing import NamedTuple
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
+from subgoal.augmentation.watches import needless_readings
 from subgoal.environments.base import StopReason
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.registry import language
@@ -37,6 +41,17 @@ class NewStep(NamedTuple):
     """The step of the old path that it stands for, from 0."""
 
 
+class _Boldness(NamedTuple):
+    """What a rewriting dares."""
+
+    looks: int | None
+    """So many looks in a row are kept; None: all."""
+    teleports: bool
+    """Whether walks become teleports."""
+    cut: Set[int]
+    """Steps that are left out, from 0."""
+
+
 Replay = Callable[[Sequence[str]], Trajectory]
 """Replays actions from the task's beginning."""
 
@@ -55,9 +70,8 @@ def shortened(one: AnnotatedTrajectory, replay: Replay) -> AnnotatedTrajectory:
         new = replay([step.action for step in steps])
         if _better(new, old):
             origins = [step.origin for step in steps[: len(new.steps)]]
-            return one.model_copy(
-                update={"trajectory": new, "spans": carried_spans(one.spans, origins)}
-            )
+            spans = carried_spans(one.spans, origins)
+            return one.model_copy(update={"trajectory": _marked(new, old, origins), "spans": spans})
     return one
 
 
@@ -71,10 +85,11 @@ def rewrites(path: Trajectory, ends: Sequence[int] = ()) -> list[list[NewStep]]:
     tried: list[list[NewStep]] = []
     spoken = language(path.task.environment)
     evidence = _evidence(path.steps, ends, spoken)
-    for teleports, looks in ((True, LOOKS), (False, LOOKS), (True, None), (False, None)):
-        if teleports and not spoken.teleport:
+    cuts = (needless_readings(path, ends), frozenset[int]())
+    for bold in map(_Boldness._make, product((LOOKS, None), (True, False), cuts)):
+        if bold.teleports and not spoken.teleport:
             continue
-        steps = _rewritten(path.steps, teleports, looks, ends, evidence, spoken)
+        steps = _rewritten(path.steps, bold, ends, evidence, spoken)
         if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
@@ -95,6 +110,15 @@ def carried_spans(spans: Sequence[SubgoalSpan], origins: Sequence[int]) -> tuple
         if mine:
             carried.append(span.model_copy(update={"first": mine[0], "last": mine[-1]}))
     return tuple(carried)
+
+
+def _marked(new: Trajectory, old: Trajectory, origins: Sequence[int]) -> Trajectory:
+    """Return a rewritten path with the old one's name, its mistakes marked as there."""
+    steps = tuple(
+        step.model_copy(update={"injected": True}) if old.steps[origin].injected else step
+        for step, origin in zip(new.steps, origins, strict=True)
+    )
+    return new.model_copy(update={"steps": steps, "variant": old.variant})
 
 
 def _better(new: Trajectory, old: Trajectory) -> bool:
@@ -125,12 +149,12 @@ def _evidence(steps: Sequence[Step], ends: Sequence[int], spoken: WorldLanguage)
 
 def _rewritten(
     steps: Sequence[Step],
-    teleports: bool,
-    looks: int | None,
+    bold: _Boldness,
     ends: Sequence[int],
     evidence: Set[int],
     spoken: WorldLanguage,
 ) -> list[NewStep]:
+    looks, teleports, cut = bold
     kept: list[NewStep] = []
     later: list[NewStep] = []
     for unit in fold([step.action for step in steps], spoken):
@@ -145,7 +169,7 @@ def _rewritten(
         useful = [
             NewStep(steps[i].action, i)
             for i in numbers
-            if i in evidence or not _useless(steps, i, teleports, spoken)
+            if i in evidence or not (i in cut or _useless(steps, i, teleports, spoken))
         ]
         if unit.phrase.verb not in spoken.examining or looks is None or len(useful) <= looks:
             kept += useful
@@ -161,7 +185,7 @@ def _useless(steps: Sequence[Step], number: int, teleports: bool, spoken: WorldL
     step, action = steps[number], steps[number].action
     before = steps[number - 1].score if number else 0
     answered = number + 1 < len(steps) and steps[number + 1].action.isdigit()
-    if step.score != before or answered or action.isdigit():
+    if step.injected or step.score != before or answered or action.isdigit():
         return False
     doors = (spoken.open_door, spoken.close_door)
     at_doors = teleports and take_apart(action, spoken).verb in doors
