@@ -3,6 +3,10 @@
 import re
 from collections import Counter
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from subgoal.annotation.subgoal import Subgoal
 from subgoal.datasets.renaming import copies_of, names, renamed, renamed_all
 
@@ -45,6 +49,48 @@ def test_a_path_stays_right_under_its_new_names(annotated):
         for before, after in zip(texts(old), texts(new), strict=True):
             assert pairs.setdefault(before, after) == after
         assert len(set(pairs.values())) == len(pairs)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_different_names_stay_different_and_the_same_one_the_same(annotated, data):
+    # The names hold one another and invented ones hold them: what was one thing must not be two.
+    word = st.sampled_from(["ice", "cream", "iced", "fruit", "grape", "grapefruit", "pot", "moth"])
+    things = data.draw(
+        st.lists(
+            st.lists(word, min_size=1, max_size=3, unique=True).map(tuple),
+            min_size=2,
+            max_size=6,
+            unique=True,
+        )
+    )
+    listed = [" ".join(thing) for thing in things]
+    one = annotated[0]
+    task = one.trajectory.task.model_copy(update={"description": f"Take: {', '.join(listed)}."})
+    steps = tuple(
+        one.trajectory.steps[0].model_copy(
+            update={"action": f"take {thing}", "observation": f"You see:\n{thing},\nsoap."}
+        )
+        for thing in listed
+    )
+    goals = [Subgoal(name="take", arguments=(thing,)) for thing in listed]
+    spans = tuple(
+        one.spans[0].model_copy(update={"subgoal": goal, "first": at, "last": at})
+        for at, goal in enumerate(goals, 1)
+    )
+    path = one.trajectory.model_copy(update={"task": task, "steps": steps})
+    mine = one.model_copy(update={"trajectory": path, "spans": spans})
+    copy = data.draw(st.integers(1, 10**6))
+    pool = tuple(sorted(things))
+    new = renamed(mine, copy, pool, invented=1.0)
+    assert new == renamed(mine, copy, pool, invented=1.0)
+    became = [span.subgoal.arguments[0] for span in new.spans]
+    assert len(set(became)) == len(listed)
+    assert new.trajectory.task.description == f"Take: {', '.join(became)}."
+    assert [step.action for step in new.trajectory.steps] == [f"take {name}" for name in became]
+    assert [step.observation for step in new.trajectory.steps] == [
+        f"You see:\n{name},\nsoap." for name in became
+    ]
 
 
 def test_names_of_several_words_are_known_and_become_others(annotated):
@@ -181,3 +227,62 @@ def test_what_an_answer_names_before_it_is_planned_for_changes_too(annotated):
             new = renamed(mine, copy, pool)
             (name,) = new.spans[1].subgoal.arguments
             assert not changes or new.trajectory.steps[0].observation == f"You need {name}."
+
+
+def _with_plans(annotated, plans):
+    """Return paths of one type, one for each plan."""
+    one = annotated[0]
+    made = []
+    for at, plan in enumerate(plans):
+        spans = tuple(
+            one.spans[0].model_copy(update={"subgoal": Subgoal(name=name)}) for name in plan
+        )
+        made.append(one.model_copy(update={"spans": spans, "variant": f"plan {at}"}))
+    return made
+
+
+@pytest.mark.parametrize("number", [5, 10, 40, 400])
+@pytest.mark.parametrize("first", [0, 1])
+def test_rare_plans_have_more_of_their_types_copies(annotated, number, first):
+    paths = _with_plans(annotated, [["take", "heat"]] * 9 + [["take", "cool"]])
+    name = annotated[0].trajectory.task.name
+    only = (name,) * first
+    taken = copies_of(paths, 0, number, only, rare_plans=True)
+    assert taken == copies_of(paths, 0, number, only, rare_plans=True)
+    assert len(taken) == len(set(taken_keys(taken))) == number
+    of = Counter(one.key for one, _ in taken)
+    assert len(of) == min(number, len(paths))
+    assert max(of.values()) == of[paths[-1].key]
+    assert min(copy for _, copy in taken) == first
+    if number == 400:  # one in ten paths, with a third of the weight of nine: a quarter of all
+        assert of[paths[-1].key] == pytest.approx(100, abs=2)
+        assert max(of.values()) > 2 * sorted(of.values())[-2]
+
+
+def taken_keys(taken):
+    return [(one.key, copy) for one, copy in taken]
+
+
+def test_a_detour_makes_no_rare_plan(annotated):
+    plans = [["go", "take", "go", "heat"]] * 5 + [["go", "go", "take", "heat"]]
+    paths = _with_plans(annotated, plans)
+    astray = (
+        paths[0].spans[0].model_copy(update={"subgoal": Subgoal(name="wander"), "injected": True})
+    )
+    paths.append(
+        paths[0].model_copy(update={"spans": (astray, *paths[0].spans), "variant": "astray"})
+    )
+    taken = copies_of(paths, 0, 10 * len(paths), rare_plans=True)
+    assert set(Counter(one.key for one, _ in taken).values()) == {10}
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_the_total_of_each_type_is_kept_where_rare_plans_weigh_more(annotated, only):
+    name = annotated[0].trajectory.task.name
+    for copies, per_type in ((0, 0), (3, 0), (0, 7), (2, {name: 50})):
+        asked = (annotated, copies, per_type, (name,) * only)
+        totals = [
+            Counter(one.trajectory.task.name for one, _ in copies_of(*asked, rare_plans=rare))
+            for rare in (False, True)
+        ]
+        assert totals[0] == totals[1]

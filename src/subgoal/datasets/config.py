@@ -27,6 +27,11 @@ class DatasetConfig(TextFormat):
     """Number of training paths per task type, renamed copies counted. Types with fewer paths get
     more copies, so that all types weigh the same; 0: `renamed` copies of every path. A table says
     it by task type, with `default`: more where students make more mistakes."""
+    rare_plans: Rare[bool] = False
+    """Share out the copies within a task type by plan: the number of a path's copies falls with the
+    square root of the number of the type's paths that have the same sub-goals (names alone, each
+    once) in the same order. The type's total stays, and every path is taken at least once where
+    the total allows it."""
     only_renamed: Rare[tuple[str, ...]] = ()
     """Task types of which only renamed copies are learned. There the answer has to be read, not
     known (whether a substance conducts)."""
@@ -38,8 +43,8 @@ class DatasetConfig(TextFormat):
     of a folded path holds its decision (which box, which plane). A student that is trained further
     needs fewer of the others. A table says it by task type, with `default`."""
     invented: Rare[float] = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of renamed names that become invented words. The others change places with names of
-    other paths."""
+    """Share of renamed names that become invented ones, of one to three words: new words alone, or
+    beside known ones (`ice cream`). The others change places with names of other paths."""
     kept: Rare[tuple[str, ...]] = ()
     """Words that renamed copies leave as they are, because their meaning matters, such as colours
     that are mixed."""

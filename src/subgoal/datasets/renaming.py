@@ -4,22 +4,27 @@ The variations that an agent is tested on name things that training never saw. I
 names of the task have changed, everywhere in the trajectory: in what was seen, done and planned.
 The path stays right, only its words are others (`the orange box` becomes `the sofa box`), so the
 only way to act is to read them. A name, of one word or several, changes places with another name of
-the corpus, or becomes invented words, spelled as no known ones are; a number or a letter that is
-part of a name (`flower pot 7`, `inclined plane C`) becomes another. What an answer names before it
-is planned for (the ingredients of a recipe) is renamed as what the task names. All temperatures
-rise or fall by the same number of degrees, and all shares of a way (`52% down the plane`) by the
-same number of percent: what is above or below another stays so, and must be compared to be known.
+the corpus, or becomes an invented one (`invented_names`); a number or a letter that is part of a
+name (`flower pot 7`, `inclined plane C`) becomes another. What an answer names before it is planned
+for (the ingredients of a recipe) is renamed as what the task names. All temperatures rise or fall
+by the same number of degrees, and all shares of a way (`52% down the plane`) by the same number of
+percent: what is above or below another stays so, and must be compared to be known.
 In conversations of a log only codes change (`codes`).
 """
 
 import random
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
+from heapq import merge
+from itertools import count, islice
+from math import sqrt
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.datasets.codes import other_codes
+from subgoal.datasets.invented_names import invented_name
 from subgoal.environments.registry import LOG, language
 from subgoal.record import of_type
 from subgoal.trajectories.trajectory import Step
@@ -28,12 +33,12 @@ _WORD = re.compile(r"[A-Za-z]+|[0-9]+")
 _SHORTEST = 3
 _LONGEST = 3
 """Most words of a name."""
+_THING = re.compile(rf"\b[a-z]{{{_SHORTEST},}}(?=[,.;:)\]\n])")
+"""The last word of a phrase, which mostly is what it names."""
 _SHARE = 0.7
 """Share of a task's names that a copy renames; the others keep what they mean."""
 INVENTED = 0.5
-"""Share of those that become invented words, unless told otherwise."""
-_LENGTHS = (1, 1, 1, 2, 2, 3)
-"""Words of an invented name, drawn from these."""
+"""Share of those that become invented names, unless told otherwise."""
 _LETTERS = sorted(set(string.ascii_lowercase) - set("aist"))
 """Without those that are words, or ends of words (`it's`)."""
 _DIGITS = sorted(string.digits[1:])
@@ -88,6 +93,8 @@ def copies_of(
     copies: int,
     per_type: int | Mapping[str, int],
     only_renamed: Sequence[str] = (),
+    *,
+    rare_plans: bool = False,
 ) -> list[tuple[AnnotatedTrajectory, int]]:
     """Return which path is taken how: copy 0 is the path itself, others are renamed.
 
@@ -98,9 +105,11 @@ def copies_of(
             types with fewer get more copies, those of types with more fewer; 0: `copies` of each.
             A table says it for single types, and `default` for the others.
         only_renamed: Types of which no path is taken as it is.
+        rare_plans: Give paths more of their type's copies, the fewer paths of the type have the
+            same plan.
     """
     first = dict.fromkeys(only_renamed, 1)  # the number of a type's first copy
-    if not per_type:
+    if not (per_type or rare_plans):
         every = ((one, copy) for copy in range(max(copies, bool(first)) + 1) for one in annotated)
         begin = {name: (number, max(copies, number)) for name, number in first.items()}
         wanted = {_type(one): begin.get(_type(one), (0, copies)) for one in annotated}
@@ -111,10 +120,33 @@ def copies_of(
     taken: list[tuple[AnnotatedTrajectory, int]] = []
     for name, mine in by_type.items():
         order = random.Random(name).sample(mine, len(mine))
-        number = of_type(per_type, name, 0) or (copies + 1) * len(mine)
         begin = first.get(name, 0)
-        taken += [(order[i % len(order)], begin + i // len(order)) for i in range(number)]
+        each = copies + 1 if per_type else max(copies, begin) + 1 - begin
+        number = of_type(per_type, name, 0) or each * len(mine)
+        weights = _rarity(order) if rare_plans else [1.0] * len(order)
+        taken += [(order[at], begin + copy) for at, copy in _shared_out(weights, number)]
     return taken
+
+
+def _rarity(paths: Sequence[AnnotatedTrajectory]) -> list[float]:
+    plans = [_plan(one) for one in paths]
+    alike = Counter(plans)
+    return [1 / sqrt(alike[plan]) for plan in plans]
+
+
+def _plan(one: AnnotatedTrajectory) -> tuple[str, ...]:
+    """Return the names of a path's sub-goals, each once: a detour makes no other plan."""
+    return tuple(dict.fromkeys(span.subgoal.name for span in one.spans if not span.injected))
+
+
+def _shared_out(weights: Sequence[float], number: int) -> Iterator[tuple[int, int]]:
+    """Share out copies by weight, after each path has had its first; yield path and copy."""
+
+    def due(at: int, weight: float) -> Iterator[tuple[bool, float, int, int]]:
+        return ((copy > 0, (copy + at / len(weights)) / weight, at, copy) for copy in count())
+
+    for *_, at, copy in islice(merge(*(due(*one) for one in enumerate(weights))), number):
+        yield at, copy
 
 
 def _type(one: AnnotatedTrajectory) -> str:
@@ -129,7 +161,7 @@ def renamed_all(
     Args:
         taken: Paths and the number of their copy; 0: the path itself.
         pool: The names that may change.
-        invented: Share of the renamed names that become invented words.
+        invented: Share of the renamed names that become invented ones.
     """
     ordered = tuple(sorted(pool))
     for one, copy in taken:
@@ -145,7 +177,7 @@ def renamed(
         one: An annotated trajectory.
         copy: Which copy, from 1; another number gives other names.
         pool: The names that may change, sorted.
-        invented: Share of the renamed names that become invented words.
+        invented: Share of the renamed names that become invented ones.
     """
     chance = random.Random(f"{copy}/{one.key}")
     if one.trajectory.task.environment.startswith(LOG):
@@ -175,6 +207,20 @@ def _by_first(pool: tuple[Name, ...]) -> dict[str, list[Name]]:
     for name in sorted(pool, key=lambda name: -len(name)):
         found.setdefault(name[0], []).append(name)
     return found
+
+
+def _known(pool: tuple[Name, ...], text: str) -> tuple[str, ...]:
+    """Return the words of names, and those of a path that may be names of things."""
+    return tuple(dict.fromkeys([*(word for name in pool for word in name), *_THING.findall(text)]))
+
+
+def _texts(one: AnnotatedTrajectory) -> Iterator[str]:
+    """Yield what may be renamed."""
+    yield one.trajectory.task.description
+    for step in one.trajectory.steps:
+        yield from (step.action, step.observation, step.look, step.inventory)
+    for span in one.spans:
+        yield from span.subgoal.arguments
 
 
 def _said(text: str, pool: tuple[Name, ...]) -> list[Name]:
@@ -215,12 +261,15 @@ def _exchange(
     """Choose what each renamed name becomes; no two become the same."""
     said = list(dict.fromkeys([*_said(one.trajectory.task.description, pool), *_told(one, pool)]))
     exchange: dict[str, str] = {}
+    text = "\n".join(_texts(one)) if said else ""
+    known = _known(pool, text)
     for name in said:
         if chance.random() >= _SHARE:
             continue
         old = " ".join(name)
         if chance.random() < invented:
-            exchange[old] = _invented(pool, chance)
+            exchange[old] = invented_name(name, known, text, chance)
+            text = f"{text} {exchange[old]}"
             continue
         other = " ".join(chance.choice(pool))
         if other not in {*map(" ".join, said), *exchange, *exchange.values()}:
@@ -231,18 +280,6 @@ def _exchange(
             exchange |= dict(zip(marks, chance.sample(marks, len(marks)), strict=True))
     capitals = {old.upper(): new.upper() for old, new in exchange.items() if len(old) == 1}
     return {**exchange, **capitals}
-
-
-def _invented(pool: Sequence[Name], chance: random.Random) -> str:
-    """Invent a name: pieces of known words, which sound like the language, in another order."""
-    return " ".join(_invented_word(pool, chance) for _ in range(chance.choice(_LENGTHS)))
-
-
-def _invented_word(pool: Sequence[Name], chance: random.Random) -> str:
-    known = [chance.choice(chance.choice(pool)) for _ in range(4)]
-    pieces = [text[at : at + 3] for text in known for at in (0, 3)]
-    made = "".join(chance.sample([piece for piece in pieces if piece], chance.randint(2, 3)))
-    return made if (made,) not in pool else f"{made}{known[0][:2]}"
 
 
 def _swapped(

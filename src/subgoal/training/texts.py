@@ -225,7 +225,13 @@ def split(
 def _read(whole: TrainConfig, store: Journal[AnnotatedTrajectory]) -> _Data:
     config, student = whole.dataset, whole.student
     training, dev = split(whole, store)
-    taken = copies_of(training, config.renamed, config.per_type, config.only_renamed)
+    taken = copies_of(
+        training,
+        config.renamed,
+        config.per_type,
+        config.only_renamed,
+        rare_plans=config.rare_plans,
+    )
     pool = names(training, frozenset(config.kept))
     paths = list(renamed_all(taken, pool, config.invented))
     tokens = make_tokens(student, config.form, corpus(training, config.form), config.vocabulary)
