@@ -37,7 +37,6 @@ def test_the_commands_of_the_page_work(tmp_path, monkeypatch):
     for name in ("before", "after"):
         shutil.copytree("runs/mine", f"runs/{name}")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     typed = [line for block in blocks("bash") for line in block.splitlines()]
     with HubServer() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)

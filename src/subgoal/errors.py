@@ -9,6 +9,9 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+_WORD = 4
+"""Letters of a name that say something where they stand in another."""
+
 
 class SubgoalError(Exception):
     """The base of every error that a user can cause or repair."""
@@ -161,6 +164,13 @@ def said_by(error: BaseException) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `, did you mean 'x'?` for the known name nearest to `name`, or an empty string."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f", did you mean '{matches[0]}'?" if matches else ""
+    """Return `, did you mean 'x'?` for the known name nearest to `name`, or an empty string.
+
+    Near is what looks alike, or the one name that holds the whole of the other: `token` and
+    `max_tokens`.
+    """
+    names = list(known)
+    matches = get_close_matches(name, names, n=1)
+    if not matches and len(name) >= _WORD:
+        matches = [one for one in names if name in one or (len(one) >= _WORD and one in name)]
+    return f", did you mean '{matches[0]}'?" if len(matches) == 1 else ""

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -388,6 +388,7 @@ class Run:
         limits: WorldLimits = NO_LIMITS_GIVEN,
         cluster: "Cluster | None" = None,
         watch: JobWatch | None = None,
+        job: Sequence[str] = (),
     ) -> Summary:
         """Run the main job: collect, annotate, augment, plan, train, evaluate, report.
 
@@ -400,6 +401,7 @@ class Run:
             limits: When a world is given up and replaced.
             cluster: Whose processes replay, carry over and play; None: this one.
             watch: Is told how the job comes along.
+            job: The stages to run, in this order; empty: those of the main job.
 
         Raises:
             SubgoalError: As the stages say.
@@ -417,10 +419,12 @@ class Run:
             "augment": where,
             "plan": where,
             "train": {},
+            "improve": where,
+            "reinforce": where,
             "assess": {},
             "evaluate": {**where, "cluster": cluster},
         }
-        job, told = self.stages(), list[Summary]()
+        job, told = job or self.stages(), list[Summary]()
         for number, stage in enumerate(job, start=1):
             if stage == "train" and "assess" in job:
                 check_held_out(self.config, self.folder)
@@ -429,7 +433,7 @@ class Run:
             method: Callable[..., Summary] = getattr(self, stage)
             told.append(method(**needs[stage]))
             watch.ends(stage, told[-1], time.monotonic() - begun)
-        return told[-1] if self.config.logs.files else self.report()
+        return self.report() if "evaluate" in job else told[-1]
 
     def agent(self, name: AgentName | str | None = None) -> "Player":
         """Return an agent that plays with the run's students, as `load_agent` returns one.

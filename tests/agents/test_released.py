@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+import subgoal
 from subgoal.agents import released as room
 from subgoal.agents.config import AgentName
 from subgoal.agents.released import AGENT, released_agent, shipped
@@ -97,3 +98,9 @@ def test_what_ships_is_whole_and_small(name):
     card = (agent.folder / "README.md").read_text()
     for said in ("protocol", "teacher", "## Limits"):
         assert said in card
+
+
+def test_a_loaded_agent_says_what_it_is(released):
+    with subgoal.load_agent(released) as player:
+        assert "errand-agent" in repr(player)
+        assert "0x" not in repr(player)

@@ -190,6 +190,19 @@ def test_a_verb_that_does_not_exist_names_the_nearest(capfd):
     assert "did you mean 'collect'" in refused(["colect"], capfd)
 
 
+def test_a_verb_that_is_like_none_is_answered_with_no_guess(capfd):
+    for word in ("install", "quickstart", "list"):
+        assert "did you mean" not in refused([word], capfd)
+
+
+def test_a_word_where_an_option_belongs_is_answered_with_the_example(capfd):
+    assert "--agent scienceworld" in refused(["play", "scienceworld"], capfd)
+
+
+def test_who_has_trained_nothing_is_told_of_an_agent_that_is_ready(tmp_path, capfd):
+    assert "--agent scienceworld" in refused(["play", "--run", str(tmp_path)], capfd)
+
+
 def test_a_typo_in_a_configuration_names_the_nearest(tmp_path, capfd):
     (tmp_path / "bad.toml").write_text("[train.training]\ntoken = 5\n")
     said = refused(["run", "--config", str(tmp_path / "bad.toml"), "--run", "x"], capfd)

@@ -7,6 +7,7 @@ import pytest
 
 from subgoal.cli.main import main
 from subgoal.errors import ConfigInvalid
+from subgoal.evaluation.protocol import protocols
 from subgoal.pipeline import Run
 from subgoal.release.reproducible import (
     REPRODUCE,
@@ -16,6 +17,7 @@ from subgoal.release.reproducible import (
     reproducible,
 )
 
+ANNOTATIONS = "annotations.jsonl.zst"
 TABLES = {
     "world": {"environment": "errand"},
     "collect": {"per_type": 3},
@@ -65,6 +67,7 @@ def test_the_file_says_what_it_was_made_of(run):
     found = reproducible(run.folder)
     assert {"subgoal", "torch", "processor"} <= set(found.made_with)
     assert found.config["collect"]["per_type"] == 3
+    assert found.stages == ("collect", "annotate", "train", "evaluate")
     oracle = next(one for one in found.measures if one.agent == "oracle")
     assert (oracle.score.mean, oracle.what, len(oracle.scores)) == (100, "test", 6)
 
@@ -96,6 +99,34 @@ def test_a_score_within_its_interval_reproduces(again):
     found = compared(wanted.model_copy(update={"measures": (other,)}), Run(again / "run").folder)
     assert found.fine
     assert found.scores[0].change.ties == 0
+
+
+def test_what_is_beyond_the_main_job_is_made_again_too(run, tmp_path, monkeypatch):
+    rules = protocols("errand")  # an untrained student ends nothing: let its episodes be short
+    brief = {name: one.model_copy(update={"step_limit": 8}) for name, one in rules.items()}
+    monkeypatch.setattr("subgoal.evaluation.protocol.protocols", lambda _: brief)
+    reinforced = {"rounds": 1, "variations": 1, "attempts": 2}
+    short = {"dev_every": 1, "dev_per_type": 1, "students": str(run.folder / "students")}
+    world = {"environment": "errand", "types": ["fetch"]}
+    tables = {**TABLES, "world": world, "reinforce": {**reinforced, **short}}
+    other = Run(tmp_path / "other", {**tables, "annotations": str(run.folder / ANNOTATIONS)})
+    other.reinforce(worlds=1)
+    other.evaluate(worlds=1)
+    wanted = reproducible(other.folder)
+    assert wanted.stages == ("reinforce", "evaluate")
+    (tmp_path / REPRODUCE).write_text(wanted.model_dump_json())
+    main(["reproduce", str(tmp_path), "--run", str(tmp_path / "again")])
+    found = compared(wanted, Run(tmp_path / "again").folder)
+    assert all(found.results.values())
+    assert found.results.keys() == wanted.results.keys()
+    assert not [note for note in found.notes if "not now" in note]
+
+
+def test_only_a_stage_is_run_whatever_a_file_names(again, tmp_path, capfd):
+    (tmp_path / REPRODUCE).write_bytes((again / REPRODUCE).read_bytes())
+    changed(tmp_path, lambda table: table.update(stages=["once"]))
+    with pytest.raises(ConfigInvalid, match="stages"):
+        read_reproducible(tmp_path)
 
 
 def test_files_from_elsewhere_are_looked_for_beside_it(run, tmp_path):

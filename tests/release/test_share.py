@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from random import Random
 
 import pytest
 from huggingface_hub import HfApi, ModelCard, ModelCardData, constants, snapshot_download
@@ -10,7 +11,7 @@ import subgoal
 from subgoal.cli.main import main
 from subgoal.errors import ConfigInvalid, ExportFailed
 from subgoal.pipeline import Run
-from subgoal.release.hub import RepoKind, check_repository, upload
+from subgoal.release.hub import RepoKind, check_repository, make_repository, upload
 from subgoal.release.share import shared_folders
 from subgoal.storage.digests import write_digests
 from subgoal.students.card import read_card
@@ -43,7 +44,6 @@ def run(released, tmp_path_factory):
 @pytest.fixture
 def hub(monkeypatch):
     with HubServer() as server:
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield server
 
@@ -86,7 +86,7 @@ def test_a_run_is_shared_by_one_command_and_comes_back_whole(
 def test_what_is_shared_is_a_data_set(run, hub, tmp_path):
     datasets = pytest.importorskip("datasets")
     (data, _) = shared_folders(run.folder, "me/tiny", run.config.evaluate)
-    upload(data.folder, data.kind, data.repository, True, HfApi(endpoint=hub.url))
+    shared(data.folder, data.kind, data.repository, HfApi(endpoint=hub.url))
     back = snapshot_download(
         "me/tiny-data", repo_type="dataset", local_dir=tmp_path / "back", endpoint=hub.url
     )
@@ -156,21 +156,84 @@ def test_logs_that_were_not_redacted_are_warned_of(released, tmp_path, redact):
 def place(tmp_path):
     (tmp_path / "student").mkdir()
     (tmp_path / "student" / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A student\n")
+    random = Random(0)
+    weights = [
+        random.randbytes(200_000),
+        bytes(100_000),
+        random.randbytes(4).join([b"\0\0\0?"] * 40_000),
+    ]
+    (tmp_path / "student" / "model.safetensors").write_bytes(b"".join(weights))
     return tmp_path / "student"
+
+
+def shared(place, kind, repository, api, private=True):
+    make_repository(kind, repository, private, api)
+    upload(place, kind, repository, api)
+
+
+@pytest.mark.parametrize("xet", [True, False])
+def test_large_files_arrive_as_they_were_with_xet_and_without(hub, place, monkeypatch, xet):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
+    shared(place, RepoKind.MODEL, "me/student", HfApi(endpoint=hub.url))
+    held = hub.repositories["models/me/student"]
+    assert held.large == {"model.safetensors"}
+    assert held.files == {one.name: one.read_bytes() for one in place.iterdir()}
+    assert bool(hub.xet.files) is xet
+
+
+def test_what_was_interrupted_is_whole_after_the_next_time(hub, place):
+    api = HfApi(endpoint=hub.url)
+    hub.refusing = {"commit": 400}
+    with pytest.raises(ExportFailed, match="try again"):
+        shared(place, RepoKind.MODEL, "me/student", api)
+    assert not hub.repositories["models/me/student"].files
+    hub.refusing = {}
+    shared(place, RepoKind.MODEL, "me/student", api)
+    assert set(hub.repositories["models/me/student"].files) == {"README.md", "model.safetensors"}
+
+
+def test_what_everybody_sees_is_written_to_where_that_is_meant_only(run, hub, monkeypatch, capfd):
+    api = HfApi(endpoint=hub.url)
+    make_repository(RepoKind.MODEL, "me/tiny", False, api)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    with pytest.raises(SystemExit) as stopped:
+        main(["share", str(run.folder.path), "--to", "me/tiny"])
+    assert stopped.value.code == 2
+    assert "--no-private" in capfd.readouterr().err
+    assert not any(one.files for one in hub.repositories.values())
+    main(["share", str(run.folder.path), "--to", "me/tiny", "--no-private", "--no-data"])
+    assert hub.repositories["models/me/tiny"].files
 
 
 def test_a_wrong_token_is_one_sentence_without_it(hub, place):
     api = HfApi(endpoint=hub.url, token="hf_wrong")
     with pytest.raises(ExportFailed, match="set HF_TOKEN to a token that may write") as refused:
-        upload(place, RepoKind.MODEL, "me/student", True, api)
+        shared(place, RepoKind.MODEL, "me/student", api)
     assert "hf_wrong" not in str(refused.value)
     assert not hub.repositories
+
+
+@pytest.mark.parametrize("what", ["preupload", "commit"])
+def test_a_token_without_the_right_to_write_is_one_sentence_without_it(hub, place, what):
+    hub.refusing = {what: 403}
+    with pytest.raises(ExportFailed, match="set HF_TOKEN to a token that may write") as refused:
+        shared(place, RepoKind.MODEL, "me/student", HfApi(endpoint=hub.url))
+    chain = [refused.value, refused.value.__cause__]
+    assert not [one for one in chain if TOKEN in str(one)]
+    assert not hub.repositories["models/me/student"].files
+
+
+@pytest.mark.parametrize("token", ["hf_t\u00f6ken\u2026", "hf_two\nlines"])
+def test_a_token_that_no_header_holds_is_one_sentence_without_it(hub, place, token):
+    with pytest.raises(ConfigInvalid) as refused:
+        make_repository(RepoKind.MODEL, "me/student", True, HfApi(endpoint=hub.url, token=token))
+    assert token not in str(refused.value)
 
 
 def test_a_hub_that_is_not_there_is_one_sentence(place):
     api = HfApi(endpoint="http://127.0.0.1:9", token=TOKEN)
     with pytest.raises(ExportFailed, match=r"me/student was not uploaded .*; try again"):
-        upload(place, RepoKind.MODEL, "me/student", True, api)
+        shared(place, RepoKind.MODEL, "me/student", api)
 
 
 @pytest.mark.parametrize("name", ["/tmp/a/b", "student", "me/stu dent"])

@@ -8,6 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import unquote, urlsplit
 
+from tests.support import xet_store
+from tests.support.xet_store import XetStore
+
 TOKEN = "hf_of_the_test"
 LARGE = 100_000
 """Bytes above which a file goes by LFS."""
@@ -37,7 +40,9 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories: dict[str, Repository] = {}
         self.objects: dict[str, bytes] = {}
-        self.tokens: set[str | None] = set()
+        self.xet = XetStore()
+        self.refusing: dict[str, int] = {}
+        """The status with which a request is refused, by what is asked for, such as `commit`."""
 
     @property
     def url(self) -> str:
@@ -63,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] == "lfs":  # a signed address: it needs no token
             self.server.objects[parts[1]] = body
             return self.answer(200, {})
-        self.server.tokens.add(self.headers["Authorization"])
+        if parts[0] == "xet":
+            return self.store(parts[2:], body)
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             return self.answer(401, {"error": "Invalid credentials"})
         if parts[0] == "api":
@@ -83,15 +89,23 @@ class _Handler(BaseHTTPRequestHandler):
             kind = asked.get("type") or "model"
             name = f"{asked['organization']}/{asked['name']}"
             hidden = asked.get("private") or asked.get("visibility") == "private"
+            place = {"url": f"{self.server.url}/{name if kind == 'model' else f'{kind}s/{name}'}"}
+            if f"{kind}s/{name}" in self.server.repositories:
+                return self.answer(409, {"error": "You already created this repo", **place})
             self.server.repositories[f"{kind}s/{name}"] = Repository(bool(hidden))
-            place = name if kind == "model" else f"{kind}s/{name}"
-            return self.answer(200, {"url": f"{self.server.url}/{place}"})
+            return self.answer(200, place)
         held = self.server.repositories.get("/".join(parts[:3]))
         if held is None:
             return self.answer(404, {"error": "Repository not found"})
         what = parts[3] if len(parts) > 3 else "revision"
+        if what in self.server.refusing:
+            said = f"Refused: {self.headers['Authorization']}"  # as some server might
+            return self.answer(self.server.refusing[what], {"error": said})
         if what == "preupload":
             return self.answer(200, {"files": [_mode(one) for one in json.loads(body)["files"]]})
+        if what == "xet-write-token":
+            lent = {"accessToken": xet_store.TOKEN, "casUrl": f"{self.server.url}/xet"}
+            return self.answer(200, {**lent, "exp": 2**33})
         if what == "commit":
             self.commit(held, [json.loads(line) for line in body.splitlines()])
             place = "/".join(parts[1:3] if parts[0] == "models" else parts[:3])
@@ -102,6 +116,18 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": name} for name in held.files]
         about = {"id": "/".join(parts[1:3]), "sha": held.sha, "siblings": siblings}
         return self.answer(200, {**about, "private": held.private})
+
+    def store(self, parts: list[str], body: bytes) -> None:
+        xet = self.server.xet
+        if self.headers["Authorization"] != f"Bearer {xet_store.TOKEN}":
+            return self.answer(401, {"error": "Invalid credentials"})
+        if parts[0] == "xorbs":
+            return self.answer(200, {"was_inserted": xet.add_xorb(parts[-1], body)})
+        if parts[0] == "shards":
+            xet.add_shard(body)
+            self.server.objects.update(xet.files)
+            return self.answer(200, {"type": "result", "result": 1})
+        return self.answer(404, {"error": "Not found"})  # no chunk is known from elsewhere
 
     def batch(self, asked: dict[str, list[dict[str, str]]]) -> None:
         actions = [

@@ -16,13 +16,14 @@ from subgoal.agents.hierarchical import (
     RandomSubgoals,
     SemiRandomSubgoals,
 )
+from subgoal.agents.released import shipped
 from subgoal.agents.student_seat import StudentSeat, check_decoding, check_student
 from subgoal.datasets.splits import strange
 from subgoal.engines.base import Engine
 from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Ability, Environment, Task, need
 from subgoal.environments.language import WorldLanguage
-from subgoal.errors import ConfigInvalid
+from subgoal.errors import ConfigInvalid, StudentInvalid
 from subgoal.students.card import StudentCard
 from subgoal.text.format import Role
 
@@ -85,7 +86,7 @@ class AgentShop:
         from subgoal.agents.student_engine import decided
 
         roles = self.roles(name)
-        return {role: decided(self._folder / role, role, self._engine) for role in roles}
+        return {role: decided(self._student(role), role, self._engine) for role in roles}
 
     def strange(self, name: AgentName, tasks: Iterable[Task]) -> list[str]:
         """Say what of some tasks the students of an agent, which are loaded, do not know."""
@@ -119,8 +120,22 @@ class AgentShop:
         return (*((Role.BOTH,) if whole else (Role.PLANNER, Role.EXECUTOR)), *first)
 
     def folders(self, name: AgentName) -> dict[Role, Path]:
-        """Return the folders of the students that an agent needs, by role."""
-        return {role: self._folder / role for role in self.roles(name)}
+        """Return the folders of the students that an agent needs, by role.
+
+        Raises:
+            StudentInvalid: There is none for a role.
+        """
+        return {role: self._student(role) for role in self.roles(name)}
+
+    def _student(self, role: Role) -> Path:
+        folder = self._folder / role
+        if folder.is_dir():
+            return folder
+        ready = "".join(f" --agent {name}" for name in shipped())
+        raise StudentInvalid(
+            f"{self._folder} holds no student '{role}': train one first (`subgoal run`), or take "
+            f"an agent that is ready{ready and ':' + ready}"
+        )
 
     def loaded_engines(self, name: AgentName) -> tuple[Engine, ...]:
         """Return the engines of an agent's students, as far as they are loaded."""
@@ -245,7 +260,7 @@ class AgentShop:
             return
         from subgoal.agents.student_engine import decided, open_student
 
-        folder = self._folder / role
+        folder = self._student(role)
         engine = decided(folder, role, self._engine)
         check_decoding(self._decoding, engine)
         opened = open_student(folder, role, engine, self._threads)

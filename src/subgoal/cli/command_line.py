@@ -11,6 +11,7 @@ what a value must be is decided where a configuration's is, too (`validated`).
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from subgoal.validation import Place, is_record, key_of, kind
 ANY = "NAME"
 """Stands in a place for each name of an open table of records."""
 _HELP = ("--help", "--help-all")
+_EXAMPLE = re.compile(r"Example: (subgoal .+)")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,10 @@ def table_of(model: type[BaseModel], words: Sequence[str]) -> dict[str, Any]:
     spoken = next(filter(takes_words, known), None)
     if spoken is not None and first:
         words = [spoken.name, *words]
+    elif first:
+        shown = next(_EXAMPLE.finditer(model.__doc__ or ""), None)
+        example = f", as in `{shown[1]}`" if shown else ""
+        raise ConfigInvalid(f"'{words[0]}' stands where an option (--...) is expected{example}")
     tables = [_table(known, name, values) for name, values in _split(words)]
     return merged(*tables)
 
@@ -134,8 +140,6 @@ def _split(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     at = 0
     while at < len(words):
         name, equals, value = words[at].partition("=")
-        if not name.startswith("--"):
-            raise ConfigInvalid(f"'{words[at]}' stands where an option (--...) is expected")
         end = at + 1
         while not equals and end < len(words) and not words[end].startswith("--"):
             end += 1

@@ -4,6 +4,8 @@ import weakref
 from contextlib import AbstractContextManager
 from typing import Self
 
+from typing_extensions import override
+
 from subgoal.agents.base import Ask
 from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
@@ -54,6 +56,11 @@ class Player:
         self._pool = Pool(card.environment, 1, options=card.options)  # makes it when it is needed
         self._told: set[str] = set()
         self._end = weakref.finalize(self, self._pool.close)
+
+    @override
+    def __repr__(self) -> str:
+        card = self.agent.card
+        return f"<Player: the agent '{card.name}' ({card.kind}), plays {card.environment}>"
 
     def play(
         self,

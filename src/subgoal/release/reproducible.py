@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from typing_extensions import override
 
@@ -24,6 +24,19 @@ from subgoal.summary import Summary, Table, TextLine, Tone
 
 REPRODUCE = "reproduce.json"
 """What the file is called."""
+Made = Literal[
+    "collect",
+    "import_logs",
+    "annotate",
+    "augment",
+    "plan",
+    "train",
+    "improve",
+    "reinforce",
+    "evaluate",
+    "assess",
+]
+"""A stage that makes something, in the order in which one reads what another wrote."""
 _PLAY = "evaluate-"
 _PACKAGE = Path(__file__).parents[1]
 
@@ -35,6 +48,8 @@ class Reproducible(Record):
     """Name of the run folder."""
     config: dict[str, Any]
     """The configuration, without secrets."""
+    stages: tuple[Made, ...] = ()
+    """What made it, in this order, each a method of `Run`; empty: `subgoal run`."""
     files: dict[str, str] = {}
     """Digest by name of each file that was read and that no stage of the run wrote."""
     made_with: dict[str, str]
@@ -66,12 +81,22 @@ def reproducible(folder: RunFolder) -> Reproducible:
     return Reproducible(
         run=folder.path.resolve().name,
         config=_as_played(read_toml(folder / CONFIG), stages),
+        stages=_made(stages),
         files={name: digest for one in stages for name, digest in _read_files(one).items()},
         made_with=_made_with(stages),
         results={name: digest for one in stages for name, digest in _results(folder, one).items()},
         measures=tuple(measures(folder)),
         notes=tuple(_notes(folder)),
     )
+
+
+def _made(stages: Sequence[StageManifest]) -> tuple[Made, ...]:
+    """Return which stages made the folder, in their order."""
+    found = {one.stage.partition("-")[0] for one in stages}
+    if any(one.stage == "collect" and one.config.get("files") for one in stages):
+        found = found - {"collect"} | {"import_logs"}
+    order: tuple[Made, ...] = get_args(Made)
+    return tuple(one for one in order if one in found)
 
 
 def _as_played(config: dict[str, Any], stages: Sequence[StageManifest]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ OPTIONS = ReproduceOptions
 
 def command(options: ReproduceOptions) -> None:
     """Run the verb."""
+    from subgoal.cli.verbs.run import JobPrinter
     from subgoal.config import Config
     from subgoal.pipeline import Run
     from subgoal.release.reproducible import at_hand, compared, read_reproducible
@@ -44,7 +45,7 @@ def command(options: ReproduceOptions) -> None:
         raise ConfigInvalid(
             f"{file} asks an LLM, which may cost money; give --paid where that is meant"
         )
-    run.all()
+    run.all(watch=JobPrinter(), job=wanted.stages)
     found = compared(wanted, run.folder)
     show(found)
     if not found.fine:

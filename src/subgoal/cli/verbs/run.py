@@ -42,12 +42,14 @@ _TITLES = {
     "augment": "paths become shorter",
     "plan": "what fits into the minutes given",
     "train": "small students learn from them",
+    "improve": "an agent's own successes become paths",
+    "reinforce": "students learn from the world's score",
     "assess": "they are asked at the turns of conversations they have not seen",
     "evaluate": "the agents play tasks they have not seen",
 }
 
 
-class _Told(JobWatch):
+class JobPrinter(JobWatch):
     """Prints each stage but the last, whose result is the job's."""
 
     def __init__(self) -> None:
@@ -75,6 +77,6 @@ def command(options: JobOptions) -> None:
             worlds=options.worlds,
             limits=options.limits,
             cluster=cluster,
-            watch=_Told(),
+            watch=JobPrinter(),
         )
     show(written)

@@ -30,7 +30,7 @@ class ShareOptions(RunOptions):
     data: bool = True
     """Share the data, too."""
     private: bool = True
-    """Only the owner sees a new repository."""
+    """Only the owner sees the repositories; one that everybody sees is refused."""
     dry_run: bool = False
     """Write the folders and list them, and upload nothing."""
     quantization: Rare[Quantization] = Quantization.BFLOAT16
@@ -65,8 +65,10 @@ def command(options: ShareOptions) -> None:
         return
     from huggingface_hub import HfApi
 
-    from subgoal.release.hub import upload
+    from subgoal.release.hub import make_repository, upload
 
-    for one in made:
-        address = upload(one.folder, one.kind, one.repository, options.private, HfApi())
+    api = HfApi()
+    addresses = [make_repository(one.kind, one.repository, options.private, api) for one in made]
+    for one, address in zip(made, addresses, strict=True):
+        upload(one.folder, one.kind, one.repository, api)
         say(f"{one.repository} lies in {address}", "bold")

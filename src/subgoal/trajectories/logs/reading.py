@@ -114,7 +114,8 @@ def _readable(path: Path) -> Generator[None]:
     except UnicodeDecodeError as error:
         raise ConfigInvalid(f"the log {path} is no UTF-8; save it as UTF-8") from error
     except (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError) as error:
-        raise ConfigInvalid(f"the log {path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigInvalid(f"the log {path} cannot be read: {why}") from error
 
 
 def _first(found: Iterator[Located | Damaged], path: Path) -> tuple[Located, list[Damaged]]:
