@@ -16,6 +16,7 @@ from subgoal.release.reproducible import (
     read_reproducible,
     reproducible,
 )
+from subgoal.storage.toml_file import merged
 
 ANNOTATIONS = "annotations.jsonl.zst"
 TABLES = {
@@ -153,6 +154,36 @@ def test_no_model_is_paid_for_unless_that_is_meant(again, tmp_path, capfd):
     assert stopped.value.code == 2
     assert "--paid" in capfd.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ({"world": {"environment": "strangers:World"}}, "strangers:World"),
+        ({"world": {"environment": "gymnasium:strangers/World-v0"}}, "strangers/World-v0"),
+        ({"collect": {"source": "strangers:policy"}}, "strangers:policy"),
+        ({"annotate": {"teacher": "strangers:Teacher"}}, "strangers:Teacher"),
+        ({"engine": {"server": {"base_url": "http://strangers.example/v1"}}}, "strangers.example"),
+        ({"annotate": {"openai": {"endpoint": {"key_variable": "HOME"}}}}, "$HOME"),
+        ({"annotate": {"openai": {"endpoint": {"headers": {"X-Mine": "$HOME"}}}}}, "$HOME"),
+    ],
+)
+def test_code_and_servers_of_a_stranger_are_reached_where_that_is_meant_only(
+    again, tmp_path, monkeypatch, capfd, section, named
+):
+    """A file from elsewhere imports nothing, and sends no key anywhere, by itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "strangers.py").write_text("open('was-imported', 'w')\n")
+    (tmp_path / REPRODUCE).write_bytes((again / REPRODUCE).read_bytes())
+    changed(tmp_path, lambda table: table.update(config=merged(table["config"], section)))
+    with pytest.raises(SystemExit) as stopped:
+        main(["reproduce", str(tmp_path), "--run", str(tmp_path / "run"), "--paid"])
+    assert stopped.value.code == 2
+    said = capfd.readouterr().err
+    assert named in said
+    assert "--trust" in said
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "was-imported").exists()
 
 
 def test_a_file_that_is_none_is_one_sentence(tmp_path):

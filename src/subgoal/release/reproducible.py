@@ -1,8 +1,9 @@
 """The reproducibility file: what a run was made of, and what came of it, task by task."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from typing_extensions import override
 
@@ -37,6 +38,8 @@ Made = Literal[
     "assess",
 ]
 """A stage that makes something, in the order in which one reads what another wrote."""
+_REACHES = re.compile(r"^(?!package:)(?!.*\.toml:)\S*:\S|\$[A-Za-z_{]")
+"""`module:name`, a URL, or `$NAME`; not a table of a file."""
 _PLAY = "evaluate-"
 _PACKAGE = Path(__file__).parents[1]
 
@@ -202,6 +205,39 @@ def at_hand(wanted: Reproducible, beside: Path) -> dict[str, Any]:
         moved[source] = str(found)
     absolute = {str(Path(text).absolute()): to for text, to in moved.items()}
     return changed_texts(wanted.config, lambda text: absolute.get(str(Path(text).absolute()), text))
+
+
+def reaches(config: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """Return what a configuration reaches for that is no file: code, servers, and their keys.
+
+    Code is imported, and a key is read from the environment and sent; in a file from elsewhere
+    they are a stranger's choice.
+
+    Args:
+        config: Keys and values.
+        known: Those of a configuration in which nothing is chosen.
+    """
+    usual = set(_texts(known))
+    found = [(key, text) for key, text in _texts(config) if (key, text) not in usual]
+    return list(
+        dict.fromkeys(
+            f"${text}" if key == "key_variable" else text
+            for key, text in found
+            if key == "key_variable" or _REACHES.search(text)
+        )
+    )
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of tables and lists, with the key that it stands under."""
+    if isinstance(value, Mapping):
+        for name, one in cast("Mapping[str, Any]", value).items():
+            yield from _texts(one, name)
+    elif isinstance(value, list | tuple):
+        for one in cast("Sequence[Any]", value):
+            yield from _texts(one, key)
+    elif isinstance(value, str):
+        yield key, value
 
 
 class Reproduction(Summary):

@@ -22,6 +22,8 @@ class ReproduceOptions(Record):
     """The run folder to make; it goes on where it was interrupted."""
     paid: bool = False
     """Ask an LLM again where one was asked, which may cost money."""
+    trust: bool = False
+    """Import the code and ask the servers that the file names."""
 
 
 OPTIONS = ReproduceOptions
@@ -32,7 +34,7 @@ def command(options: ReproduceOptions) -> None:
     from subgoal.cli.verbs.run import JobPrinter
     from subgoal.config import Config
     from subgoal.pipeline import Run
-    from subgoal.release.reproducible import at_hand, compared, read_reproducible
+    from subgoal.release.reproducible import at_hand, compared, reaches, read_reproducible
     from subgoal.validation import validated
 
     if len(options.file) != 1:
@@ -40,6 +42,12 @@ def command(options: ReproduceOptions) -> None:
     (file,) = options.file
     wanted = read_reproducible(file)
     tables = at_hand(wanted, file if file.is_dir() else file.parent)
+    reached = [] if options.trust else reaches(tables, Config().model_dump(mode="json"))
+    if reached:
+        raise ConfigInvalid(
+            f"{file} names code, servers or keys: {', '.join(reached)}; look at them, and give "
+            "--trust where they may be used"
+        )
     run = Run(options.run, validated(Config, tables, str(file)))
     if run.config.asks_model and not options.paid:
         raise ConfigInvalid(
