@@ -14,7 +14,7 @@ from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.summary import Students, journal, students_file, summarize
 from subgoal.record import Record
 from subgoal.report.analyses import analyse, sampled
-from subgoal.report.charts import forests, line_chart
+from subgoal.report.charts import forests, loss_chart, score_chart
 from subgoal.report.freshness import outdated
 from subgoal.report.html import json_text
 from subgoal.report.write import report
@@ -232,5 +232,6 @@ def test_json_in_the_page_cannot_end_its_element() -> None:
 
 
 def test_charts_without_data() -> None:
-    assert line_chart([]) is None
+    assert loss_chart([]) is None
+    assert score_chart([]) is None
     assert forests([]) == []

@@ -10,6 +10,7 @@ from subgoal.evaluation.summary import EvaluationSummary, evaluated, played, sum
 from subgoal.evaluation.tables import label
 from subgoal.plain_text import storable
 from subgoal.record import Record
+from subgoal.report.curves import TrainingCurves, training_curves
 from subgoal.storage.manifest import StageManifest, StageState
 from subgoal.storage.run_folder import RunFolder
 from subgoal.time_plan.plan import TimePlan, plan_of
@@ -19,20 +20,6 @@ REFERENCES = ("oracle", "random_action")
 
 TRAIN = "train-"
 """How the names of stages begin that train a student."""
-
-MOST_POINTS = 300
-"""Points that a training curve is thinned to."""
-
-
-class Curve(Record):
-    """The loss of one student over its training."""
-
-    name: str
-    """The student, such as `executor`."""
-    kind: str
-    """`training` or `held-out`."""
-    points: tuple[tuple[float, float], ...]
-    """(tokens seen, loss) in order."""
 
 
 class ReportData(Record):
@@ -46,8 +33,8 @@ class ReportData(Record):
     """One a protocol."""
     cautions: tuple[str, ...] = ()
     """What must be read before any score: why scores are not comparable, trainings not finished."""
-    curves: tuple[Curve, ...]
-    """Training curves of every student."""
+    curves: TrainingCurves
+    """What the training of every student came to."""
     plan: TimePlan | None = None
     """What was chosen of what was asked for, to fit into the time given; None: nothing was."""
     stages: tuple[StageManifest, ...]
@@ -88,7 +75,7 @@ def analyse(folder: RunFolder, episodes: int, seed: int = 0) -> ReportData:
         headline=" ".join(headline(result) for result in results),
         cautions=tuple(_cautions(folder, results)),
         results=tuple(results),
-        curves=tuple(training_curves(folder)),
+        curves=training_curves(folder),
         plan=plan_of(folder),
         stages=tuple(folder.manifests()),
         notes=tuple(
@@ -110,30 +97,6 @@ def _cautions(folder: RunFolder, results: Sequence[EvaluationSummary]) -> list[s
     ]
     told = [caution for result in results for caution in result.cautions]
     return list(dict.fromkeys([*chosen, *told, *unfinished]))
-
-
-def training_curves(folder: RunFolder) -> list[Curve]:
-    """Read the training log of every student, and its loss on held-out paths where there is one."""
-    curves: list[Curve] = []
-    for path in sorted((folder / "training").glob("*/log.jsonl*")):
-        # Training needs torch, which only a run folder with students should cost.
-        from subgoal.students.card import CARD, read_card
-        from subgoal.training.log import log
-
-        name = path.parent.name
-        lines = list(log(path.with_name("log.jsonl")).by_key().values())
-        thinned = lines[:: max(1, len(lines) // MOST_POINTS)]
-        if not lines:
-            continue
-        points = tuple((float(line.tokens), line.loss) for line in [*thinned, lines[-1]])
-        curves.append(Curve(name=name, kind="training", points=points))
-        card = folder / "students" / name / CARD
-        if card.is_file():
-            held_out = read_card(card.parent).dev_loss
-            if held_out is not None:
-                points = ((points[-1][0], held_out),)
-                curves.append(Curve(name=name, kind="held-out", points=points))
-    return curves
 
 
 def sampled(agents: Sequence[Sequence[Episode]], limit: int) -> list[Episode]:

@@ -1,13 +1,13 @@
 """Where the marks of the report's charts go; the page's template draws them as SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from subgoal.evaluation.bootstrap import Interval
 from subgoal.evaluation.metrics import AgentScores, GroupScores
 from subgoal.evaluation.offline.figures import AgentFigures
-from subgoal.report.analyses import Curve
+from subgoal.report.curves import Curve, CurveKind
 
 WIDTH = 920
 """Width of every chart in its own units; the page scales it."""
@@ -62,16 +62,17 @@ class Line(NamedTuple):
     number: int
     """The student's number: its colour."""
     kind: str
-    """`training` or `held-out`; empty where there is but one kind."""
+    """`training` or `validation`; empty where there is but one kind."""
     points: str
     """The points as SVG's polyline takes them."""
-    last: tuple[float, float]
+    dots: tuple[tuple[float, float], ...]
+    """Which of them are marked: the last, or all where there are few."""
     text: str
     """Name, kind and last value."""
 
 
 class LineChart(NamedTuple):
-    """Curves on two axes: loss, on a logarithmic axis, against tokens, or shares of turns."""
+    """Curves on two axes, such as loss, on a logarithmic axis, against tokens."""
 
     height: float
     x_ticks: Ticks
@@ -106,65 +107,102 @@ def bar_chart(agents: Sequence[AgentScores]) -> BarChart:
     return BarChart(height=top + 8, ticks=ticks, rows=tuple(rows))
 
 
-def line_chart(curves: Sequence[Curve], height: float = 300) -> LineChart | None:
-    """Place the training curves; None where there is nothing to draw."""
-    points = [point for curve in curves for point in curve.points if point[1] > 0]
-    if not points:
+def loss_chart(curves: Sequence[Curve]) -> LineChart | None:
+    """Place curves of losses, on a logarithmic axis; None where there is nothing to draw."""
+    losses = [loss for curve in curves for _, loss in curve.points if loss > 0]
+    if not losses:
         return None
-    most = max(tokens for tokens, _ in points) or 1.0
-    losses = _loss_ticks(min(loss for _, loss in points), max(loss for _, loss in points))
-    least, peak = math.log(losses[0]), math.log(losses[-1])
-    left, right, top, bottom = 52.0, WIDTH - 170.0, 12.0, height - 40
+    ticks = _loss_ticks(max(_LEAST, min(losses)), min(max(losses), _PEAK))
+    least, peak = math.log(ticks[0]), math.log(ticks[-1])
 
-    def place(tokens: float, loss: float) -> tuple[float, float]:
-        share = (math.log(max(loss, losses[0])) - least) / (peak - least)
-        return round(left + (right - left) * tokens / most, 1), round(
-            bottom - (bottom - top) * share, 1
-        )
+    def height(loss: float) -> float:
+        return (math.log(min(max(loss, ticks[0]), ticks[-1])) - least) / (peak - least)
+
+    return _line_chart(curves, ticks, height, "{:.3f}")
+
+
+def score_chart(curves: Sequence[Curve]) -> LineChart | None:
+    """Place curves of scores, from 0 to 100; None where there is nothing to draw."""
+
+    def height(score: float) -> float:
+        return min(max(score, 0.0), 100.0) / 100
+
+    return _line_chart(curves, range(0, 101, 20), height, "{:.1f}")
+
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, WIDTH - 170.0, 12.0, 260.0
+"""Where the axes of a line chart end."""
+_LEAST, _PEAK = 1e-9, 1e9
+"""Losses beyond are drawn there."""
+_MANY = 6
+"""Powers of ten of which the ticks between are left out."""
+_FEW = 20
+"""Points of which each is marked."""
+
+
+def _line_chart(
+    curves: Sequence[Curve],
+    y_ticks: Sequence[float],
+    height: Callable[[float], float],
+    form: str,
+) -> LineChart | None:
+    curves = [curve for curve in curves if curve.points]
+    if not curves:
+        return None
+    most = max(x for curve in curves for x, _ in curve.points) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        along, up = (_RIGHT - _LEFT) * x / most, (_BOTTOM - _TOP) * height(y)
+        return round(_LEFT + along, 1), round(_BOTTOM - up, 1)
 
     names = list(dict.fromkeys(curve.name for curve in curves))
     lines: list[Line] = []
-    for curve in (curve for curve in curves if curve.points):
+    for curve in curves:
         placed = [place(*point) for point in curve.points]
+        few = curve.kind is CurveKind.VALIDATION and len(placed) <= _FEW
         lines.append(
             Line(
                 name=curve.name,
                 number=names.index(curve.name),
                 kind=curve.kind,
                 points=" ".join(f"{x},{y}" for x, y in placed),
-                last=placed[-1],
-                text=f"{curve.name}, {curve.kind} {curve.points[-1][1]:.3f}",
+                dots=tuple(placed if few else placed[-1:]),
+                text=f"{curve.name}, {curve.kind} {form.format(curve.points[-1][1])}",
             )
         )
     return LineChart(
-        height=height,
-        x_ticks=tuple((place(v, 1)[0], _short(v)) for v in _ticks(most, _nice(most / 6))),
-        y_ticks=tuple((place(0, v)[1], f"{v:g}") for v in losses),
+        height=_BOTTOM + 40,
+        x_ticks=tuple((place(x, y_ticks[0])[0], _short(x)) for x in _ticks(most, _step(most))),
+        y_ticks=tuple((place(0, y)[1], f"{y:g}") for y in y_ticks),
         lines=tuple(lines),
     )
 
 
-def help_chart(agents: Sequence[AgentFigures], height: float = 300) -> LineChart | None:
+def _step(most: float) -> float:
+    """Return the distance of ticks of a whole number, such as tokens or rounds."""
+    return max(1.0, _nice(most / 6))
+
+
+def help_chart(agents: Sequence[AgentFigures]) -> LineChart | None:
     """Place how often agents are right against the share of turns that they take over.
 
     None where nobody tells how certain it is.
     """
-    left, right, top, bottom = 52.0, WIDTH - 170.0, 12.0, height - 40
 
     def place(taken: float, share: float) -> tuple[float, float]:
-        x = left + (right - left) * taken / 100
-        return round(x, 1), round(bottom - (bottom - top) * share / 100, 1)
+        x = _LEFT + (_RIGHT - _LEFT) * taken / 100
+        return round(x, 1), round(_BOTTOM - (_BOTTOM - _TOP) * share / 100, 1)
 
     lines: list[Line] = []
     for number, one in enumerate(agents):
         if one.turns_alone is not None:
             placed = [place(each.taken, each.right or 0.0) for each in one.turns_alone.line]
             points = " ".join(f"{x},{y}" for x, y in placed)
-            lines.append(Line(one.agent, number, "", points, placed[-1], one.agent))
+            lines.append(Line(one.agent, number, "", points, tuple(placed[-1:]), one.agent))
     ticks = range(0, 101, 20)
     return (
         LineChart(
-            height=height,
+            height=_BOTTOM + 40,
             x_ticks=tuple((place(value, 0)[0], str(value)) for value in ticks),
             y_ticks=tuple((place(0, value)[1], str(value)) for value in ticks),
             lines=tuple(lines),
@@ -235,11 +273,13 @@ def _nice(step: float) -> float:
 
 
 def _loss_ticks(least: float, most: float) -> list[float]:
-    """Return 1-2-5 steps of a logarithmic axis that hold both losses."""
-    steps = [factor * 10.0**power for power in range(-6, 6) for factor in (1, 2, 5)]
+    """Return steps of a logarithmic axis that hold both losses: 1-2-5, or 1 where they are many."""
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1
+    factors = (1, 2, 5) if high - low < _MANY else (1,)
+    steps = [float(f"{factor}e{power}") for power in range(low, high + 1) for factor in factors]
     first = max(number for number, step in enumerate(steps) if step <= least or number == 0)
     last = next(number for number, step in enumerate(steps) if step >= most and number > first)
-    return [round(step, 6) for step in steps[first : last + 1]]
+    return steps[first : last + 1]
 
 
 def _ticks(most: float, step: float) -> list[float]:

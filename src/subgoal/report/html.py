@@ -30,7 +30,16 @@ from subgoal.evaluation.tables import (
 )
 from subgoal.progress import clock
 from subgoal.report.analyses import ReportData
-from subgoal.report.charts import BAR, LABELS, WIDTH, LineChart, bar_chart, forests, line_chart
+from subgoal.report.charts import (
+    BAR,
+    LABELS,
+    WIDTH,
+    LineChart,
+    bar_chart,
+    forests,
+    loss_chart,
+    score_chart,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -77,14 +86,16 @@ def as_it_is(text: str) -> "Markup":
 def _rendered(data: ReportData, episodes: Sequence[dict[str, Any]]) -> str:
     script, style = part("stepper.js") + part("report.js"), part("page.css")
     digest = hashlib.sha256(script.encode()).digest()
-    lines = line_chart(data.curves)
+    charts = {
+        "loss": loss_chart(data.curves.losses),
+        "score": score_chart(data.curves.scores),
+    }
     return template("page.html.j2").render(
         data=data,
         results=[_shown(result) for result in data.results],
         colours=_colours(data),
-        lines=lines,
-        has_held_out=any(curve.kind == "held-out" for curve in data.curves),
-        line_labels=line_labels(lines),
+        charts={name: chart for name, chart in charts.items() if chart},
+        line_labels=line_labels,
         shown=len(episodes),
         replacements=list(Replacement),
         llm_head=LLM_HEAD,
@@ -157,8 +168,8 @@ def line_labels(lines: LineChart | None) -> list[tuple[str, float, int]]:
         return []
     placed: list[tuple[str, float, int]] = []
     y = lines.height
-    for line in sorted(lines.lines, key=lambda line: -line.last[1]):
-        y = min(line.last[1] + 4, y - 16)
+    for line in sorted(lines.lines, key=lambda line: -line.dots[-1][1]):
+        y = min(line.dots[-1][1] + 4, y - 16)
         placed.append((line.text, y, line.number % COLOURS))
     return placed
 

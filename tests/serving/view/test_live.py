@@ -173,6 +173,17 @@ def test_who_plays_on_knows_the_world(stage: LiveStage, run: Path):
     assert ready.player_of("another", "hierarchical", "babyai") == ""
 
 
+def test_students_that_are_trained_meanwhile_can_play(run: Path, tmp_path: Path):
+    copy = tmp_path / "tiny"
+    shutil.copytree(run, copy)
+    (copy / "students").rename(tmp_path / "later")
+    stage = LiveStage({"tiny": RunFolder(copy)})
+    assert stage.players == []
+    (tmp_path / "later").rename(copy / "students")
+    assert PLANNER in stage.players
+    assert stage.player_of("tiny", "oracle", "errand") == PLANNER
+
+
 def test_the_world_is_asked_for_the_oracles_paths(run: Path, tmp_path: Path):
     copy = tmp_path / "tiny"
     shutil.copytree(run, copy)

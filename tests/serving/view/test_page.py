@@ -1,5 +1,6 @@
 """The page in a browser."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 
 pytest.importorskip("starlette")
 from subgoal.evaluation.summary import journal, played
+from subgoal.progress import Progress
+from subgoal.record import Record
 from subgoal.serving.view.app import view_app
 from subgoal.storage.run_folder import RunFolder
+from subgoal.training.log import LogLine, log
 
 expect = pytest.importorskip("playwright.sync_api").expect
 ATTACK = "</script><img src=x onerror=window.hurt=1>"
@@ -81,6 +85,50 @@ def test_failures_are_shown_in_groups(page: Any):
     step = page.text_content("#left button")
     page.click("#left button")
     assert page.text_content(".count").lower().startswith(step.lower())
+
+
+def test_a_training_is_watched_while_it_runs(
+    browser: Any, tmp_path: Path, served: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("subgoal.progress._FILE_SECONDS", 0)
+    folder = RunFolder(tmp_path / "run")
+
+    def line(step: int, **held: float) -> None:
+        with closing(log(folder / "training/both/log.jsonl")) as journal:
+            told = {
+                "step": step,
+                "tokens": 100 * step,
+                "seconds": step,
+                "loss": 1 / step,
+                "rate": 1,
+            }
+            journal.append(LogLine.model_validate({**told, **held}))
+
+    with (
+        folder.stage("train-both", Record()) as stage,
+        Progress("train both", 900, "tokens") as work,
+        served(view_app([folder.path])) as url,
+        browser.new_context() as context,
+    ):
+        line(1)
+        page = context.new_page()
+        page.goto(url)  # there is nothing to see yet but the training
+        expect(page.get_by_role("progressbar", name="train both")).to_be_visible()
+        expect(page.locator("#training-state")).to_have_text("train-both running")
+        page.click("#charts summary")
+        expect(page.locator("#charts tbody tr")).to_have_count(1)
+        work.advance(300, note="loss 0.5")
+        line(3, dev_loss=0.7, score=20.0)
+        expect(page.locator("#work")).to_contain_text("300 of 900 tokens")
+        expect(page.locator("#charts details[open] tbody tr")).to_have_count(2)
+        expect(page.get_by_role("img", name="Score on dev: both, validation 20.0")).to_be_visible()
+        work.advance(600)
+        stage.finish({})
+        page.keyboard.press("e")
+        expect(page.locator("#training")).to_be_hidden()
+        page.keyboard.press("t")
+        expect(page.locator("#training")).to_be_visible()
+    assert page.url.endswith("#t=run")
 
 
 def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path: Path, served: Any):

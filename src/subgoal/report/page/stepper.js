@@ -17,6 +17,17 @@ const button = (text, label, action, className = "") => {
   made.addEventListener("click", action);
   return made;
 };
+const SVG = (() => {  // the name of what SVG's elements are
+  const drawn = document.createElement("template");
+  drawn.innerHTML = "<svg></svg>";
+  return drawn.content.firstChild.namespaceURI;
+})();
+const shape = (name, attributes, ...inside) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+};
 const current = (element, is) => (is ? element.setAttribute("aria-current", "true") : element.removeAttribute("aria-current"));
 const pluralOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -37,11 +48,8 @@ class Stepper {
     this.timer = null;
     this.description = make("p", "task");
     this.outcome = make("p", "outcome");
-    const drawn = document.createElement("template");
-    drawn.innerHTML = "<svg></svg>";
-    this.svg = drawn.content.firstChild;
     const curve = { class: "score", viewBox: "0 0 1000 76", preserveAspectRatio: "none", role: "img" };
-    this.shape("", curve, this.svg);
+    this.svg = shape("svg", curve);
     this.svg.addEventListener("click", (event) => {
       const box = this.svg.getBoundingClientRect();
       this.pause();
@@ -82,12 +90,6 @@ class Stepper {
     root.replaceChildren(this.description, this.outcome, this.svg, this.bands,
       make("div", "transport", undefined, ...controls, this.slider, this.count, this.reader),
       make("div", "columns", undefined, this.card, this.spans));
-  }
-
-  shape(name, attributes, made = document.createElementNS(this.svg.namespaceURI, name)) {
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (made !== this.svg) this.svg.append(made);
-    return made;
   }
 
   open(episode, step = 0) {
@@ -186,13 +188,13 @@ class Stepper {
     const least = Math.min(0, ...scores), count = Math.max(1, scores.length - 1);
     const y = (score) => 70 - (64 * (score - least)) / (100 - least);
     for (const score of [0, 100]) {
-      this.shape("line", { class: "grid", x1: 0, x2: 1000, y1: y(score), y2: y(score) });
+      this.svg.append(shape("line", { class: "grid", x1: 0, x2: 1000, y1: y(score), y2: y(score) }));
     }
     // A staircase: a score holds until the next action has changed it.
     let path = `M0 ${y(0)}`;
     scores.slice(1).forEach((score, number) => { path += `H${(1000 * (number + 1)) / count}V${y(score)}`; });
-    this.shape("path", { class: "line", d: path });
-    this.cursor = this.shape("line", { class: "cursor", y1: 0, y2: 76 });
+    this.cursor = shape("line", { class: "cursor", y1: 0, y2: 76 });
+    this.svg.append(shape("path", { class: "line", d: path }), this.cursor);
     this.svg.setAttribute("aria-label",
       `Score after every step: ${scores[scores.length - 1]} after ${pluralOf(count, "step")}`);
     this.slider.max = Math.max(1, this.rows.length);

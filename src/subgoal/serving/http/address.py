@@ -1,5 +1,6 @@
 """Where a server listens, and who may ask it there."""
 
+import errno
 import os
 import signal
 import socket
@@ -54,8 +55,13 @@ def listening(host: str, port: int) -> socket.socket:
             raise
         return place
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigInvalid(
+                f"port {port} of {host} is in use, by another server perhaps; name another with "
+                "--port (0: any that is free)"
+            ) from error
         raise ConfigInvalid(
-            f"{host}:{port} cannot be listened at ({error.strerror or error}); name another --host "
+            f"nothing can listen at {host}:{port} ({error.strerror or error}); name another --host "
             "or --port"
         ) from error
 

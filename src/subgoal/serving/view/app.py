@@ -23,6 +23,7 @@ from subgoal.serving.view.live import LiveEpisode
 from subgoal.serving.view.questions import Questions
 from subgoal.serving.view.shelf import Shelf
 from subgoal.serving.view.stage import LiveStage, StageFull, Steer, Wish
+from subgoal.serving.view.stages import Stages
 
 R = TypeVar("R", bound=Record)
 
@@ -31,6 +32,7 @@ _PARTS = {
     "": ("view.html", _PACKAGE, "text/html"),
     "view.js": ("view.js", _PACKAGE, "text/javascript"),
     "live.js": ("live.js", _PACKAGE, "text/javascript"),
+    "training.js": ("training.js", _PACKAGE, "text/javascript"),
     "view.css": ("view.css", _PACKAGE, "text/css"),
     "stepper.js": ("stepper.js", "subgoal.report", "text/javascript"),
     "page.css": ("page.css", "subgoal.report", "text/css"),
@@ -58,6 +60,7 @@ def view_app(
     shelf = Shelf(folders)
     stage = LiveStage(shelf.folders, agents)
     questions = Questions(shelf, stage)
+    stages = Stages(shelf.folders)
     asked = {
         "about": questions.about,
         "episodes": questions.episodes,
@@ -65,6 +68,8 @@ def view_app(
         "failures": questions.failures,
         "tasks": questions.tasks,
         "alternatives": questions.alternatives,
+        "runs": stages.runs,
+        "run": stages.run,
     }
     routes = [Route(f"/{name}", _file(*found)) for name, found in _PARTS.items()]
     routes += [Route(f"/api/{name}", _asking(work)) for name, work in asked.items()]
@@ -107,9 +112,7 @@ async def _answered(work: Callable[[], Any]) -> Response:
         return _error(429, str(error))
     except SubgoalError as error:
         return _error(400, str(error))
-    return (
-        _error(404, "there is no such episode (any more)") if found is None else JSONResponse(found)
-    )
+    return _error(404, "that is not there (any more)") if found is None else JSONResponse(found)
 
 
 def _asking(work: Callable[[dict[str, str]], Any]) -> Any:

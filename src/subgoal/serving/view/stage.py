@@ -74,22 +74,35 @@ class LiveStage:
     ) -> None:
         able = [agent for agent in agents if not agent.card.environment.startswith(LOG)]
         self._given = {agent.name: agent for agent in able}
-        self._open: dict[str, Callable[[], Player]] = {
-            name: lambda agent=agent: Player(agent) for name, agent in self._given.items()
-        }
-        for run, folder in folders.items():
-            for kind in _able(folder):
-                self._open[f"{run}: {kind}"] = lambda at=folder.path, kind=kind: Run(at).agent(kind)
+        self._folders = folders
+        self._looked: dict[str, tuple[tuple[str, ...], list[AgentName]]] = {}
         self._companies: dict[str, Company] = {}
         self._episodes: dict[int, LiveEpisode] = {}
         self._number = 0
         self._places = threading.BoundedSemaphore(MOST)
         self._lock = threading.Lock()
 
+    def _known(self) -> dict[str, Callable[[], Player]]:
+        """Return how each player is opened that there is now: a run may be training meanwhile."""
+        known: dict[str, Callable[[], Player]] = {
+            name: lambda agent=agent: Player(agent) for name, agent in self._given.items()
+        }
+        for run, folder in self._folders.items():
+            for kind in self._able(run, folder):
+                known[f"{run}: {kind}"] = lambda at=folder.path, kind=kind: Run(at).agent(kind)
+        return known
+
+    def _able(self, run: str, folder: RunFolder) -> list[AgentName]:
+        """Return which agents the students of a run make, looked at again when there are others."""
+        there = tuple(sorted(path.name for path in folder.path.glob("students/*")))
+        if self._looked.get(run, ((), []))[0] != there:
+            self._looked[run] = there, _able(folder)
+        return self._looked.get(run, ((), []))[1]
+
     @property
     def players(self) -> list[str]:
         """Who can play, by name."""
-        return list(self._open)
+        return list(self._known())
 
     def player_of(self, run: str, agent: str, environment: str) -> str:
         """Return who plays on from an agent's episode; empty: nobody can.
@@ -99,10 +112,10 @@ class LiveStage:
             agent: The episode's agent.
             environment: Its world; else an agent that is ready plays, where it is its own.
         """
-        own = f"{run}: {agent}"
-        others = [name for name in self._open if name.startswith(f"{run}: ")]
+        known = self._known()
+        others = [name for name in known if name.startswith(f"{run}: ")]
         given = [name for name, one in self._given.items() if one.card.environment == environment]
-        return next((name for name in (own, *others, *given) if name in self._open), "")
+        return next((name for name in (f"{run}: {agent}", *others, *given) if name in known), "")
 
     def company(self, name: str) -> Company:
         """Return who is called so, loaded.
@@ -112,11 +125,12 @@ class LiveStage:
             StudentInvalid: Its students are damaged.
         """
         with self._lock:
-            if name not in self._open:
-                raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
             if name not in self._companies:
+                known = self._known()
+                if name not in known:
+                    raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
                 # one world more than play: it is asked for tasks and oracle paths meanwhile
-                self._companies[name] = Company(self._open[name](), MOST + 1)
+                self._companies[name] = Company(known[name](), MOST + 1)
             return self._companies[name]
 
     def examined(self, name: str, episode: Episode) -> list[list[tuple[str, float]]]:

@@ -1,7 +1,14 @@
 "use strict";
 // An episode that is played in the server: what happens comes as events, what a person says is sent.
+const reached = async (...asked) => {
+  try {
+    return await fetch(...asked);
+  } catch {
+    throw new Error("the server does not answer; where it has ended, start it again and reload this page");
+  }
+};
 const send = async (what, body, query = {}) => {
-  const answer = await fetch(`api/${what}?${new URLSearchParams(query)}`, {
+  const answer = await reached(`api/${what}?${new URLSearchParams(query)}`, {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
   });
   const found = await answer.json();

@@ -7,7 +7,7 @@ const PAGE = 100;
 const state = { rows: [], total: 0, key: "", mode: "episodes", steppers: [], asked: 0 };
 
 const ask = async (what, query = {}) => {
-  const asked = await fetch(`api/${what}?${new URLSearchParams(query)}`);
+  const asked = await reached(`api/${what}?${new URLSearchParams(query)}`);
   const found = await asked.json();
   if (!asked.ok) throw new Error(found.error);
   return found;
@@ -105,17 +105,24 @@ const failures = async () => {
   at("found").textContent = `${pluralOf(count, "failure")}, by where they left the oracle's path`;
 };
 
-const show = () => ({ episodes: list, failures, play: tasks })[state.mode]().catch(trouble);
+const training = new Training(at, ask, trouble);
+const show = () => ({ episodes: list, failures, training: () => training.show(), play: tasks })[state.mode]().catch(trouble);
 const mode = (name) => {
+  if (at("tab-" + name).hidden) return;
   state.mode = name;
-  for (const one of ["episodes", "failures", "play"]) {
+  for (const one of ["episodes", "failures", "training", "play"]) {
     at("tab-" + one).setAttribute("aria-pressed", String(one === name));
   }
   at("rows").hidden = name !== "episodes";
   at("groups").hidden = name !== "failures";
   at("more").hidden = at("ask-oracle").hidden = true;
   at("play").hidden = name !== "play";
-  at("filters").hidden = name === "play";
+  at("filters").hidden = name === "play" || name === "training";
+  if (name !== "training") known().catch(trouble);
+  if (name !== "training" && training.seen) {
+    training.hide();
+    history.replaceState(null, "", state.address || location.pathname);
+  }
   show();
 };
 
@@ -217,8 +224,8 @@ const open = async (key, beside = "") => {
   leftOf(one.row.solved ? null : one.left);
   partingOf(one, other);
   both.forEach((episode, place) => state.steppers[place].open(episode));
-  const named = new URLSearchParams({ e: key, ...(beside ? { b: beside } : {}) });
-  history.replaceState(null, "", "#" + named);
+  state.address = "#" + new URLSearchParams({ e: key, ...(beside ? { b: beside } : {}) });
+  history.replaceState(null, "", state.address);
   mark();
 };
 const choose = (key, beside) => open(key, beside).catch(trouble);
@@ -227,7 +234,8 @@ const pick = async (key) => {  // by hand: where the list is above the episode, 
   if (matchMedia("(max-width: 860px)").matches) at("stage").scrollIntoView();
 };
 
-const along = (by) => {  // the next of the list, of failures too
+const along = (by) => {  // the next of the list, of failures and of runs too
+  if (state.mode === "training") return training.along(by);
   const keys = [...document.querySelectorAll("#browse [data-key]")].filter((item) => item.offsetParent);
   if (!keys.length) return;
   const now = keys.findIndex((item) => item.dataset.key === state.key);
@@ -244,7 +252,7 @@ const besides = () => {
 };
 const KEYS = {
   j: () => along(1), k: () => along(-1), "/": () => at("text").focus(), "?": () => at("help").showModal(),
-  e: () => mode("episodes"), f: () => mode("failures"), b: besides, p: () => live.toggle(),
+  e: () => mode("episodes"), f: () => mode("failures"), t: () => mode("training"), b: besides, p: () => live.toggle(),
 };
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target.closest("input")) event.target.blur();
@@ -264,6 +272,7 @@ for (const name of FILTERS) at(name).addEventListener("change", show);
 at("more").addEventListener("click", () => list(true).catch(trouble));
 at("tab-episodes").addEventListener("click", () => mode("episodes"));
 at("tab-failures").addEventListener("click", () => mode("failures"));
+at("tab-training").addEventListener("click", () => mode("training"));
 at("tab-play").addEventListener("click", () => mode("play"));
 at("player").addEventListener("change", show);
 at("play").addEventListener("submit", (event) => {
@@ -282,14 +291,20 @@ at("back").addEventListener("click", () => at("browse").scrollIntoView());
 at("open-help").addEventListener("click", () => at("help").showModal());
 at("beside").addEventListener("change", () => choose(state.key, at("beside").value));
 
-(async () => {
+const known = async () => {  // what there is to choose from now: runs may be played and trained meanwhile
   const about = await ask("about");
   for (const name of FILTERS) choices(at(name), about[name], "any");
-  at("runs").textContent = (about.run.length ? about.run : about.players).join(", ");
   choices(at("player"), about.players);
   at("tab-play").hidden = !about.players.length;
+  return about;
+};
+(async () => {
+  const about = await known();
+  at("runs").textContent = (about.run.length ? about.run : about.players).join(", ");
   at("which-run").hidden = about.run.length < 2;
-  mode(about.run.length ? "episodes" : "play");
+  at("tab-training").hidden = !about.run.length;
   const named = new URLSearchParams(location.hash.slice(1));
+  training.name = named.get("t") || "";
+  mode(!about.run.length ? "play" : training.name || !about.agent.length ? "training" : "episodes");
   if (named.get("e")) choose(named.get("e"), named.get("b") || "");
 })().catch(trouble);
