@@ -15,6 +15,7 @@ from subgoal.storage.run_folder import RunFolder
 from subgoal.training.log import LogLine, log
 
 expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=60_000)  # a busy machine is no failure
 ATTACK = "</script><img src=x onerror=window.hurt=1>"
 
 
