@@ -6,6 +6,7 @@ import pytest
 
 from subgoal.cli.main import main
 from subgoal.environments.base import StopReason, Task
+from subgoal.errors import RunFolderInvalid
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import journal, stage_name
 from subgoal.record import Record
@@ -97,6 +98,22 @@ def test_only_shared_tasks_and_agents_are_compared(tmp_path):
     assert len(found.runs[1].notes) == 2
     stages = {one.stages for one in found.runs[1].settings if one.key == "stage"}
     assert stages == {("evaluate-test-flat",), ("evaluate-test-hierarchical",)}
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path):
+    run_of(tmp_path / "low", LOW)
+    with pytest.raises(RunFolderInvalid, match="low"):
+        compare_runs([tmp_path / "low", tmp_path / "low" / ".." / "low"])
+
+
+def test_what_cannot_be_compared_is_said_in_a_sentence(tmp_path):
+    run_of(tmp_path / "low", LOW)
+    run_of(tmp_path / "apart", LOW, "hierarchical")
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "apart").stage("more", Record()):
+        raise KeyboardInterrupt
+    found = compare_runs([tmp_path / "low", tmp_path / "apart"])
+    assert "nothing can be compared" in str(found)
+    assert any("more" in note for note in found.runs[0].notes)
 
 
 def test_the_command_compares_as_text_and_as_json(tmp_path, capfd):

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -5,9 +6,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from subgoal.errors import TrainingFailed
 from subgoal.pipeline import Run
-from subgoal.training.config import Tracker, TrainingConfig
+from subgoal.storage.run_folder import RunFolder
+from subgoal.text.format import Role
+from subgoal.training.config import Tracker, TrainConfig, TrainingConfig
 from subgoal.training.log import log
 from subgoal.training.loop import finetune
+from subgoal.training.texts import one_student
+from subgoal.training.tracking import trackio_home
 from tiny_models import causal, texts
 
 CONFIG = TrainingConfig(
@@ -67,3 +72,22 @@ def test_what_agents_score_is_shown_beside_the_training(tmp_path):
     shown = {one.agent: events.Scalars(one.agent)[0].value for one in found.agents}
     assert shown == pytest.approx({one.agent: one.overall.score.mean for one in found.agents})
     assert shown["oracle"] == 100
+
+
+def test_who_watches_decides_nothing():
+    one = one_student(TrainConfig(training=CONFIG), Role.BOTH)
+    bare = CONFIG.model_copy(update={"trackers": ()})
+    assert one.deciding() == one_student(TrainConfig(training=bare), Role.BOTH)
+
+
+def test_trackio_keeps_a_run_in_one_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("subgoal.training.tracking._chosen", "")
+    monkeypatch.delitem(sys.modules, "trackio", raising=False)
+    monkeypatch.delenv("TRACKIO_DIR", raising=False)
+    trackio_home(RunFolder(tmp_path / "one"))
+    assert os.environ["TRACKIO_DIR"] == str(tmp_path / "one/tracking/trackio")
+    trackio_home(RunFolder(tmp_path / "two"))
+    assert os.environ["TRACKIO_DIR"] == str(tmp_path / "two/tracking/trackio")
+    monkeypatch.setenv("TRACKIO_DIR", "mine")
+    trackio_home(RunFolder(tmp_path / "one"))
+    assert os.environ["TRACKIO_DIR"] == "mine"

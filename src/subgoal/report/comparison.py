@@ -15,7 +15,7 @@ from subgoal.evaluation.tables import label
 from subgoal.record import Record
 from subgoal.report.analyses import REFERENCES
 from subgoal.report.measures import Measure, interval, measures, strata
-from subgoal.storage.manifest import StageManifest, changes
+from subgoal.storage.manifest import StageManifest, StageState, changes
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone
 
@@ -125,6 +125,12 @@ class RunChange(Record):
             ]
             title = "Scores on the same tasks (95 % interval, p by sign flips)"
             yield Table(title=title, head=head, rows=tuple(rows))
+        else:
+            yield TextLine(
+                text="nothing can be compared: no agent has played the same tasks in both runs, or "
+                "was asked about the same paths",
+                tone=Tone.CAUTION,
+            )
         for one in self.scores:
             if one.agent not in REFERENCES:
                 tone = Tone.CAUTION if one.verdict is Verdict.OPEN else Tone.STRONG
@@ -157,6 +163,9 @@ def compare_runs(paths: Sequence[Path], seed: int = 0) -> RunsComparison:
         RunFolderInvalid: One is no run folder, or is damaged.
     """
     folders = [RunFolder(path) for path in paths]
+    for path in paths[1:]:
+        if path.resolve() == paths[0].resolve():
+            raise RunFolderInvalid(f"{path} would be compared with itself; name another run folder")
     stages = [_stages(folder) for folder in folders]
     found = [measures(folder, seed) for folder in folders]
     runs: list[RunChange] = []
@@ -168,7 +177,8 @@ def compare_runs(paths: Sequence[Path], seed: int = 0) -> RunsComparison:
             for stage, why in one.stale().items()
         ]
         settings = tuple(setting_changes(stages[0], own))
-        notes = [*_cautions(folder.path, own), *notes, *stale]
+        told = [*_cautions(folders[0].path, stages[0]), *_cautions(folder.path, own)]
+        notes = [*told, *notes, *stale]
         run = RunChange(
             run=folder.path, settings=settings, scores=tuple(scores), notes=tuple(notes)
         )
@@ -187,7 +197,11 @@ def _stages(folder: RunFolder) -> dict[str, StageManifest]:
 
 
 def _cautions(path: Path, stages: Mapping[str, StageManifest]) -> list[str]:
-    return [f"{path}, {note}" for one in stages.values() for note in one.notes]
+    told = [f"{path}, {note}" for one in stages.values() for note in one.notes]
+    open_stages = [name for name, one in stages.items() if one.state is not StageState.COMPLETE]
+    if open_stages:
+        told.append(f"{path}: not complete, and left out: {', '.join(open_stages)}")
+    return told
 
 
 def setting_changes(

@@ -45,8 +45,8 @@ from subgoal.students.card import weights_file
 from subgoal.students.folder import load_student, save_student
 from subgoal.summary import Summary, Table, TextLine, Tone
 from subgoal.text.format import Role
-from subgoal.training.config import TrainConfig
-from subgoal.training.tracking import Tracking
+from subgoal.training.config import Tracker, TrainConfig
+from subgoal.training.tracking import Tracking, trackio_home
 from subgoal.training.train import students_folder
 
 
@@ -146,6 +146,8 @@ def reinforce(
                 fixer = _corrector(config, train, folder, policies, rules, tasks)
                 run = Rounds(config, policies, held, fixer, draw, dev, rules, pool)
                 trackers, place = train.training.trackers, folder / "reinforce/tracking"
+                if Tracker.TRACKIO in trackers:
+                    trackio_home(folder)
                 with Tracking(trackers, place, "reinforce", config, state.rounds) as tracking:
                     _all_rounds(run, state, folder, curve, tracking)
             for role, policy in policies.items():

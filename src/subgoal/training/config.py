@@ -52,7 +52,7 @@ class Tracker(StrEnum):
     TENSORBOARD = "tensorboard"
     """`tensorboard --logdir runs/mine/training`."""
     TRACKIO = "trackio"
-    """A local dashboard: `TRACKIO_DIR=runs/mine/training/both/tracking/trackio trackio show`."""
+    """A local dashboard: `TRACKIO_DIR=runs/mine/tracking/trackio trackio show`."""
     WANDB = "wandb"
     """Weights & Biases; offline unless WANDB_MODE says otherwise."""
 

@@ -50,6 +50,11 @@ class OneStudent(Record):
     training: TrainingConfig
     """Its own budget and hyper-parameters."""
 
+    def deciding(self) -> "OneStudent":
+        """Return this without what may change while a training goes on: who watches it."""
+        training = self.training.model_copy(update={"trackers": ()})
+        return self.model_copy(update={"training": training})
+
 
 def one_student(config: TrainConfig, role: Role) -> OneStudent:
     """Return what decides the student of a role."""

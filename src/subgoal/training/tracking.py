@@ -1,6 +1,7 @@
 """Experiment trackers: what a stage measures, shown by TensorBoard, trackio or W&B."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from subgoal.errors import TrainingFailed, install
+from subgoal.progress import console
 from subgoal.record import Record
 from subgoal.storage.run_folder import RunFolder
 from subgoal.training.config import Tracker, TrainConfig
@@ -74,6 +76,29 @@ class Tracking:
             tracker.finish()
 
 
+_chosen = ""
+"""The folder of trackio that was chosen here."""
+
+
+def trackio_home(folder: RunFolder) -> None:
+    """Let trackio keep what a run measures from now on in its folder, one dashboard for all stages.
+
+    It takes one folder per process: in a program that has measured another run before, that one's
+    goes on. A folder in the environment variable TRACKIO_DIR counts more.
+
+    Args:
+        folder: The run folder.
+    """
+    global _chosen  # noqa: PLW0603
+    if os.environ.get("TRACKIO_DIR", "") not in {"", _chosen}:
+        return
+    mine = str((folder / f"tracking/{Tracker.TRACKIO}").resolve())
+    if _chosen not in {"", mine} and Tracker.TRACKIO in sys.modules:
+        console.print(f"trackio goes on in {_chosen}: it takes one folder per process")
+        return
+    _chosen = os.environ["TRACKIO_DIR"] = mine
+
+
 def track(
     train: TrainConfig, folder: RunFolder, stage: str, config: Record, figures: Mapping[str, object]
 ) -> None:
@@ -89,6 +114,8 @@ def track(
     Raises:
         TrainingFailed: A tracker's package is missing.
     """
+    if Tracker.TRACKIO in train.training.trackers:
+        trackio_home(folder)
     with Tracking(train.training.trackers, folder / "tracking", stage, config) as tracking:
         tracking.note(0, figures)
 

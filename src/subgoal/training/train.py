@@ -30,12 +30,13 @@ from subgoal.students.model_files import check_name
 from subgoal.summary import Summary, Table, TextLine, Tone, files
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import StudentTokenizer
-from subgoal.training.config import TrainConfig
+from subgoal.training.config import Tracker, TrainConfig
 from subgoal.training.loop import finetune
 from subgoal.training.parallel.processes import joined_processes
 from subgoal.training.parallel.side_by_side import TrainingOrder, train_side_by_side
 from subgoal.training.run import OnDev
 from subgoal.training.texts import OneStudent, TextShelf, base_card, base_files, one_student
+from subgoal.training.tracking import trackio_home
 
 Watch = Callable[[Role, StudentTokenizer, TextFormat], OnDev | None]
 """Returns what is called after each look at held-out texts, for a role's student; training knows
@@ -119,6 +120,8 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
     """
     processes = joined_processes()
     _check_base(config, folder)
+    if Tracker.TRACKIO in config.training.trackers:
+        trackio_home(folder)
     shelf = TextShelf(config, folder)
     orders = _orders(config, folder) if watch is None and processes.number == 1 else []
     if orders:
@@ -135,7 +138,7 @@ def train(config: TrainConfig, folder: RunFolder, watch: Watch | None = None) ->
             if processes.main:
                 shelf.ready(one, folder.manifest(f"train-{role}"))
                 inputs = {shelf.source.name: shelf.source, **base}
-                named = folder.stage(f"train-{role}", one, inputs, (work,))
+                named = folder.stage(f"train-{role}", one.deciding(), inputs, (work,))
                 stage = stack.enter_context(named)
             complete = processes.tell(float(stage.complete) if stage else 0.0)
             if not complete:
@@ -211,7 +214,10 @@ def _begin(
     folder: RunFolder, work: Path, one: OneStudent, digests: Sequence[str], stage: Stage | None
 ) -> None:
     """Delete what a training that is not to go on left behind."""
-    run, file = " ".join([digest_of(one.model_dump(mode="json")), *digests, "\n"]), work / "run"
+    run, file = (
+        " ".join([digest_of(one.deciding().model_dump(mode="json")), *digests, "\n"]),
+        work / "run",
+    )
     fresh = stage is not None and stage.fresh
     if fresh or not file.exists() or file.read_bytes() != run.encode():
         folder.delete(work)

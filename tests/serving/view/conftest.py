@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,6 +67,23 @@ def served() -> object:
     return serving
 
 
+PATIENCE = 120_000
+"""Milliseconds that anything in a browser may take: a busy machine is no failure."""
+
+
+class Patient:
+    """A browser whose pages wait as long as a busy machine needs."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+
+    def new_context(self, **options: Any) -> Any:
+        """Open a context, as playwright does."""
+        context = self._browser.new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """The system's Chromium, without its network services."""
@@ -76,6 +94,6 @@ def browser() -> Iterator[object]:
     alone = ("background-networking", "component-update", "sync", "quic", "gpu")
     flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in alone)]
     with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=chromium, args=flags)
-        yield opened
+        opened = play.chromium.launch(executable_path=chromium, args=flags, timeout=PATIENCE)
+        yield Patient(opened)
         opened.close()

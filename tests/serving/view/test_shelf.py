@@ -1,5 +1,6 @@
 """Episodes are found by what they are, read one at a time, and grouped by where they went wrong."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import pytest
 
 pytest.importorskip("starlette")
 
+import subgoal
+from subgoal.annotation import annotate
 from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.summary import journal, played
 from subgoal.serving.view.departures import By, Departures, KnownPath, departure
-from subgoal.serving.view.shelf import RECORDED, EpisodeQuery, Shelf
+from subgoal.serving.view.shelf import BARE, RECORDED, EpisodeQuery, Shelf
 from subgoal.storage.run_folder import RunFolder
+from subgoal.trajectories.storage import journal as trajectories
 
 
 @pytest.fixture
@@ -62,6 +66,57 @@ def test_what_is_played_meanwhile_is_found(run: Path, tmp_path: Path):
     later.close()
     shelf.refresh()
     assert len(shelf.rows()) == before + 1
+    shelf.close()
+
+
+def test_paths_are_shown_before_anybody_has_annotated_them(run: Path, tmp_path: Path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    annotate.journal(RunFolder(copy)).clear()
+    shelf = Shelf([copy])
+    shelf.refresh()
+    rows = shelf.rows(EpisodeQuery(agent=BARE))
+    assert {row.task for row in rows} == {path.task.key for path in trajectories(RunFolder(copy))}
+    episode = shelf.episode(rows[0].key)
+    assert episode is not None
+    assert not any(step.subgoal for step in episode.steps)
+    assert shelf.before(rows[0].key)[0]  # the room in which it began
+    shelf.close()
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> RunFolder:
+    """A run of logs: two conversations, of which one ended well and is annotated."""
+    mine = subgoal.Run(tmp_path / "logs", {"annotate": {"teacher": "scripted"}})
+    said = [
+        {"messages": [
+            {"role": "user", "content": f"Hello, it is me, number {number}."},
+            {"role": "assistant", "content": "What can I do for you?"},
+            {"role": "user", "content": "Nothing, thank you."},
+            {"role": "assistant", "content": "Good bye."},
+        ], "reward": reward}
+        for number, reward in enumerate((1.0, 0.0))
+    ]  # fmt: skip
+    file = tmp_path / "log.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in said))
+    mine.import_logs(files=[str(file)])
+    mine.annotate()
+    return mine.folder
+
+
+def test_conversations_that_nobody_learns_from_are_shown_too(conversations: RunFolder):
+    shelf = Shelf([conversations.path])
+    shelf.refresh()
+    rows = {row.agent: row for row in shelf.rows()}
+    assert set(rows) == {RECORDED, BARE}
+    assert len(shelf.rows()) == 2
+    for row in rows.values():  # what was said first stands before the first step
+        assert "number" in shelf.before(row.key)[0]
+    assert shelf.rows(EpisodeQuery(text="it is me, number 1"))  # and is found
+    assert shelf.rows(EpisodeQuery(failed=True)) == []
+    assert shelf.pages("assessment.html") == []
+    (conversations.path / "assessment.html").write_text("")
+    assert len(shelf.pages("assessment.html")) == 1
     shelf.close()
 
 

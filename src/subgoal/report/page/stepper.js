@@ -77,8 +77,11 @@ class Stepper {
     this.answer.tabIndex = 0;
     this.answer.setAttribute("aria-label", "The world's answer");
     this.meta = make("div", "meta");
+    this.before = make("pre", "answer before");
+    this.before.tabIndex = 0;
+    this.before.setAttribute("aria-label", "Before it");
     this.card = make("div", "card", undefined,
-      this.pill, this.action, this.was, this.answer, this.meta);
+      this.before, this.pill, this.action, this.was, this.answer, this.meta);
     this.card.setAttribute("aria-live", "polite");
     this.spans = make("div", "timeline");
     this.spans.setAttribute("role", "group");
@@ -141,7 +144,7 @@ class Stepper {
     item.append(make("span", "number", number + 1), make("span", "mono", row[ACTION]), gained);
     part.list.append(make("li", "", undefined, item));
     part.items.push(item);
-    if (this.reading) this.tell(item, row);
+    if (this.reading) this.tell(item, number);
   }
 
   // As a conversation: every sub-goal unfolded, and the world's answer under each action.
@@ -151,13 +154,20 @@ class Stepper {
     for (const part of this.parts) {
       part.fold.open = all || part.begin <= this.step && this.step <= part.end;
       part.items.forEach((item, place) => {
-        if (all) this.tell(item, this.rows[part.begin + place]);
-        else if (item.nextSibling) item.nextSibling.remove();
+        if (all) this.tell(item, part.begin + place);
+        else item.parentNode.replaceChildren(item);
       });
     }
   }
 
-  tell(item, row) { item.after(make("p", "said", row[ANSWER])); }
+  tell(item, number) {
+    const before = this.beforeOf(number);
+    if (before) item.before(make("p", "said", before));
+    item.after(make("p", "said", this.rows[number][ANSWER]));
+  }
+
+  // What stood before a step that no step answers: the room at the beginning, what a user said first.
+  beforeOf(number) { return (this.episode.before || {})[number] || ""; }
 
   begin(subgoal, number) {
     const name = subgoal || "no sub-goal";
@@ -212,6 +222,8 @@ class Stepper {
     if (this.next.disabled) this.pause();
     this.card.hidden = !row;
     if (!row) return;
+    this.before.textContent = this.beforeOf(this.step);
+    this.before.hidden = !this.before.textContent;
     this.pill.textContent = row[SUBGOAL] || "no sub-goal";
     this.pill.className = "pill mono " + hue(row[SUBGOAL]);
     this.action.textContent = row[ACTION];

@@ -17,6 +17,8 @@ MOST_ROWS = 200
 """Most episodes that are listed at once."""
 MOST_ASKED = 500
 """Most oracle paths that a world is asked for at once."""
+ASSESSMENT = "assessment.html"
+"""A run folder's page of conversations, turn by turn beside what students would have said."""
 _KEPT = 200
 """Episodes whose alternatives are kept."""
 
@@ -73,6 +75,7 @@ class Questions:
             "others": [told(one) for one in others[:MOST_ROWS] if one.key != key],
             "left": asdict(left) if left else None,
             "player": self._player(row),
+            "before": self._shelf.before(key),
         }
 
     def failures(self, query: Query) -> dict[str, Any]:
@@ -81,7 +84,8 @@ class Questions:
         asked = _asked({**query, "failed": "yes"})
         groups = self._departures.groups(asked)
         unknown = len(self._departures.unknown(asked)) if self._stage.players else 0
-        return {"groups": groups, "unknown": unknown, "asking": self._to_learn}
+        pages = self._shelf.pages(ASSESSMENT, asked.run)
+        return {"groups": groups, "unknown": unknown, "asking": self._to_learn, "pages": pages}
 
     def oracle(self, _: Record, query: Query) -> dict[str, Any]:
         """Ask worlds for the oracle's paths of failures whose path is not known, from now on."""

@@ -18,11 +18,18 @@ from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.summary import evaluated, journal
 from subgoal.evaluation.tables import label
 from subgoal.plain_text import storable
+from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
+from subgoal.trajectories.logs.importing import archive
+from subgoal.trajectories.storage import journal as trajectories
+from subgoal.trajectories.trajectory import Trajectory
 
 RECORDED = "annotated path"
 """Stands as the agent of the paths that students learn from."""
+BARE = "path without sub-goals"
+"""Stands as the agent of other paths: of a log, those that nobody learns from; of any run, all that
+are not annotated yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +97,17 @@ class EpisodeQuery:
             and self.ending in {"", row.ending}
             and self.task in {"", row.task}
             and (not self.subgoal or self.subgoal in row.subgoals)
-            and not (self.failed and (row.solved or row.agent == RECORDED))
+            and not (self.failed and (row.solved or not row.protocol))
         )
+
+
+class _Spooled(Record):
+    """An episode as it lies in the temporary file."""
+
+    episode: Episode
+    before: dict[int, str] = {}
+    """By step, what the agent had before it that no step before answers: the room at the beginning,
+    or what somebody said first."""
 
 
 class _Book:
@@ -106,8 +122,12 @@ class _Book:
 
     def __init__(self, folder: RunFolder, run: str, protocol: str, agent: str) -> None:
         self._run, self._protocol, self._agent = run, protocol, agent
-        self._source: Journal[Episode] | Journal[AnnotatedTrajectory] = (
-            journal(folder, protocol, agent) if protocol else annotate.journal(folder)
+        self._source: Journal[Episode] | Journal[AnnotatedTrajectory] | Journal[Trajectory] = (
+            journal(folder, protocol, agent)
+            if protocol
+            else annotate.journal(folder)
+            if agent == RECORDED
+            else trajectories(folder)
         )
         self._stamp: object = None
         self.file: IO[bytes] | None = None
@@ -128,9 +148,9 @@ class _Book:
         rows: dict[str, EpisodeRow] = {}
         for found in self._source:
             episode = found if isinstance(found, Episode) else as_episode(found)
-            variant = "" if isinstance(found, Episode) else found.key
-            row = self._row(episode, variant or episode.key, self.file.tell())
-            self.file.write(episode.model_dump_json().encode() + b"\n")
+            row = self._row(episode, found.key, self.file.tell())
+            spooled = _Spooled(episode=episode, before=said_before(found))
+            self.file.write(spooled.model_dump_json().encode() + b"\n")
             rows[row.key] = row
         self.rows, self._stamp = list(rows.values()), stamp
         return True
@@ -211,6 +231,8 @@ class Shelf:
         self._rows, self._of_task = {}, {}
         for book in self._books.values():
             for row in book.rows:
+                if row.agent == BARE and row.key.replace(BARE, RECORDED, 1) in self._rows:
+                    continue
                 self._rows[row.key] = book, row
                 self._of_task.setdefault(row.task, []).append(row)
 
@@ -227,13 +249,32 @@ class Shelf:
 
     def episode(self, key: str) -> Episode | None:
         """Return an episode; None where there is none of that key."""
+        found = self._spooled(key)
+        return None if found is None else found.episode
+
+    def before(self, key: str) -> dict[int, str]:
+        """Return what an agent had before its steps that no step answers, by step."""
+        found = self._spooled(key)
+        return {} if found is None else found.before
+
+    def _spooled(self, key: str) -> _Spooled | None:
         line = self._line(key)
-        return Episode.model_validate_json(line) if line else None
+        return _Spooled.model_validate_json(line) if line else None
 
     def row(self, key: str) -> EpisodeRow | None:
         """Return an episode's row; None where there is none of that key."""
         found = self._rows.get(key)
         return None if found is None else found[1]
+
+    def pages(self, name: str, run: str = "") -> list[str]:
+        """Return where pages of a name lie in the run folders.
+
+        Args:
+            name: The file's name.
+            run: The only run that is asked for; empty: all.
+        """
+        wanted = [one.path for key, one in self.folders.items() if run in {"", key}]
+        return [storable(str(place / name)) for place in wanted if (place / name).is_file()]
 
     def values(self, of: Callable[[EpisodeRow], Iterable[str]]) -> list[str]:
         """Return every value that some column has, sorted."""
@@ -255,8 +296,12 @@ class Shelf:
 def _journals(folder: RunFolder) -> Iterator[tuple[str, str]]:
     for protocol, agents in evaluated(folder).items():
         yield from ((protocol, agent) for agent in agents)
-    if annotate.journal(folder).exists:
+    annotated = annotate.journal(folder).exists
+    if annotated:
         yield "", RECORDED
+    # of a world all are annotated, but for a few that failed; a log's failures are worth reading
+    if trajectories(folder).exists and (not annotated or archive(folder).exists):
+        yield "", BARE
 
 
 def name_of(subgoal: str) -> str:
@@ -264,13 +309,31 @@ def name_of(subgoal: str) -> str:
     return subgoal.partition("(")[0]
 
 
-def as_episode(path: AnnotatedTrajectory) -> Episode:
-    """Return an annotated path as an episode of whoever walked it."""
-    subgoals = [str(span.subgoal) for span in path.spans for _ in range(span.first, span.last + 1)]
-    walked = path.trajectory
+def said_before(found: Episode | AnnotatedTrajectory | Trajectory) -> dict[int, str]:
+    """Return what stood before the steps of a path that no step answers, by step.
+
+    Args:
+        found: A path; of an episode nothing is kept that stood before its first step.
+    """
+    if isinstance(found, Episode):
+        return {}
+    steps = (found if isinstance(found, Trajectory) else found.trajectory).steps
+    looks = [step.look for step in steps]
+    first = {0: looks[0]} if looks and looks[0] else {}
+    later = {n: look for n, look in enumerate(looks) if n and look and not looks[n - 1]}
+    return first | later
+
+
+def as_episode(path: AnnotatedTrajectory | Trajectory) -> Episode:
+    """Return a path as an episode of whoever walked it."""
+    bare = isinstance(path, Trajectory)
+    spans = () if bare else path.spans
+    walked = path if bare else path.trajectory
+    subgoals = [str(span.subgoal) for span in spans for _ in range(span.first, span.last + 1)]
+    subgoals = subgoals or [""] * len(walked.steps)
     return Episode(
         task=walked.task,
-        agent=RECORDED,
+        agent=BARE if bare else RECORDED,
         protocol="",
         steps=tuple(
             EpisodeStep(

@@ -99,7 +99,8 @@ const failures = async () => {
   if (turn !== state.asked) return;
   const groups = found.groups;
   underGroups(found);
-  at("groups").replaceChildren(...groups.map(groupOf));
+  at("groups").replaceChildren(...groups.map(groupOf), ...found.pages.map((place) => make("p", "note", undefined,
+    "Conversations are not played but assessed. Turn by turn: ", make("span", "mono", place))));
   state.rows = groups.flatMap((group) => group.rows);
   const count = groups.reduce((sum, group) => sum + group.count, 0);
   at("found").textContent = `${pluralOf(count, "failure")}, by where they left the oracle's path`;
