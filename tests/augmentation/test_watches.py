@@ -54,13 +54,20 @@ def readings(*degrees, wax="wax"):
 
 
 def test_a_watch_ends_where_its_last_reading_is_foreseen():
-    assert kept(readings(9, 20, 30, 45)) == 2
+    assert kept(readings(45, 30, 20, 9)) == 2
     assert kept(readings(9, 20, 51, 60)) == 6
     assert kept(readings(51, 50, 50.0)) == 4  # neither above nor below
-    assert kept(readings(-60, -20, -5)) == 2
-    melted = readings(9, 20) + readings(30, 40, wax="liquid wax")
+    assert kept(readings(-5, -20, -60)) == 2
+    melted = readings(20, 9) + readings(8, 7, wax="liquid wax")
     assert kept(melted) == 5  # measured before on the same side
     assert kept(melted + readings(70, 80, wax="liquid wax")) == 10
+
+
+def test_a_watch_goes_on_while_its_numbers_come_nearer_to_the_one_asked_about():
+    assert kept(readings(9, 20, 30, 45)) == 8  # it may melt at 48
+    assert kept(readings(80, 70, 60)) == 6
+    assert kept(readings(9, 20, 12, 8)) == 4
+    assert kept(readings(20, 12, 9, 20)) == 2
 
 
 def test_numbers_that_the_task_does_not_measure_by_are_read_as_they_stand():
@@ -71,13 +78,13 @@ def test_numbers_that_the_task_does_not_measure_by_are_read_as_they_stand():
 
 def test_what_the_last_reading_brings_into_view_is_not_cut():
     views = ["a room"] * 6 + ["a room, liquid wax"]
-    assert kept(readings(9, 20, 30), views=views) == 6
+    assert kept(readings(30, 20, 9), views=views) == 6
     views = ["a room"] * 3 + ["a room, liquid wax"] * 4
-    assert kept(readings(9, 20, 30), views=views) == 3
+    assert kept(readings(30, 20, 9), views=views) == 3
 
 
 def test_no_watch_is_what_does_one_thing_many_times_or_ends_the_path():
-    path, _ = watched(readings(9, 20, 30))
+    path, _ = watched(readings(30, 20, 9))
     waits = [step.model_copy(update={"action": "wait1"}) for step in path.steps[:-1]]
     alone = path.model_copy(update={"steps": (*waits, path.steps[-1])})
     assert needless_readings(alone, [5, 6]) == frozenset()
@@ -87,7 +94,7 @@ def test_no_watch_is_what_does_one_thing_many_times_or_ends_the_path():
 
 
 def test_a_watch_is_cut_within_its_sub_goal_and_what_follows_there_stays():
-    path, _ = watched(readings(9, 20, 30))
+    path, _ = watched(readings(30, 20, 9))
     assert needless_readings(path, [3, 6]) == {2, 3}  # the second watch ends with a walk
     assert needless_readings(path, [2, 6]) == {2, 5}
     assert needless_readings(path, [6]) == {2, 3, 4, 5}

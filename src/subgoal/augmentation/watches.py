@@ -1,11 +1,13 @@
 """Watches: readings that are taken again and again are cut where they have said what they will say.
 
 An oracle looks at a thing and measures it until it changes, or until it gives up, forty readings
-later, where the first one tells: what is liquid at 9 degrees does not melt above 200. A watch says
-what its actions were last answered: the words of state, and on which side of the numbers that the
-task names a reading lies. The view counts with them, as a thing may change with the last reading. A
-number whose unit the task does not name is read as it stands, and so is every number where the
-task names none. What comes after the first point that says what the whole watch says is cut.
+later, where the first one tells: what is liquid at 9 degrees and is cooled does not melt above 200.
+A watch says what its actions were last answered: the words of state, and on which side of the
+numbers that the task names a reading lies. The view counts with them, as a thing may change with
+the last reading. A number whose unit the task does not name is read as it stands, and so is every
+number where the task names none. A watch is cut after the first point that says what the whole
+watch says and from which its numbers go no nearer to those that the task names: what is solid at
+16 degrees and heated may melt before 150, so that its watch goes on.
 
 A watch takes several readings in turn; one action done many times is no watch but waits, or looks.
 A watch that ends the path ends with what the task asks for, and stays.
@@ -67,6 +69,14 @@ class _Named:
 
         return _QUANTITY.sub(sides, text)
 
+    def distances(self, text: str) -> list[float]:
+        """Return how far the quantities of a text are from each that the task names."""
+        return [
+            abs(float(number) - limit)
+            for number, unit in _QUANTITY.findall(text)
+            for limit in self.by_unit.get(unit.lower(), ())
+        ]
+
 
 def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage) -> Iterator[range]:
     """Return the runs of readings within a sub-goal, without one that ends the path."""
@@ -83,13 +93,31 @@ def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage)
 
 
 def _needed(steps: Sequence[Step], watch: range, named: _Named) -> int:
-    """Return how many steps of a watch say what all of it says."""
+    """Return how many steps of a watch say what all of it says, and what is still to come."""
     said: dict[str, str] = {}
-    points: list[tuple[dict[str, str], str]] = []
+    far: dict[str, list[float]] = {}
+    points: list[tuple[dict[str, str], str, dict[str, list[float]]]] = []
     asked = ""
     for number in watch:
         action, observation = steps[number].action, steps[number].observation
         asked = asked if action.isdigit() else action
         said = {**said, asked: named.reading(observation)}
-        points.append((said, named.reading(steps[number + 1].look)))
-    return points.index(points[-1]) + 1 if len(said) > 1 else len(watch)
+        far = {**far, asked: named.distances(observation)}
+        points.append((said, named.reading(steps[number + 1].look), far))
+    if len(said) < 2:
+        return len(watch)
+    *last, _ = points[-1]
+    return next(
+        place
+        for place, (*here, distances) in enumerate(points, start=1)
+        if here == last and not any(_nearer(distances, later) for *_, later in points[place:])
+    )
+
+
+def _nearer(before: dict[str, list[float]], after: dict[str, list[float]]) -> bool:
+    """Return whether a number came nearer to one that the task names."""
+    return any(
+        then < now
+        for asked, distances in after.items()
+        for now, then in zip(before[asked], distances, strict=True)
+    )
