@@ -154,17 +154,18 @@ def test_a_path_that_needs_its_watch_keeps_it(watching):
     assert shortened(one, impatient) is one
 
 
-def test_a_copy_with_mistakes_keeps_its_marks_and_its_name(watching):
+@pytest.mark.parametrize("mistake", ["sing", "look at table", "wait1"])
+def test_a_copy_with_mistakes_keeps_them_and_its_name(watching, mistake):
     one, again, at = watching
-    mistake = at + 10
-    path = again([*one.trajectory.actions[:mistake], "sing", *one.trajectory.actions[mistake:]])
-    steps = [s.model_copy(update={"injected": s.action == "sing"}) for s in path.steps]
+    wrong = at + 10
+    path = again([*one.trajectory.actions[:wrong], mistake, *one.trajectory.actions[wrong:]])
+    steps = [s.model_copy(update={"injected": i == wrong}) for i, s in enumerate(path.steps)]
     trajectory = path.model_copy(update={"steps": tuple(steps), "variant": "path 2"})
     spans = [
         span.model_copy(
             update={
-                "first": span.first + (span.first > mistake),
-                "last": span.last + (span.last > mistake),
+                "first": span.first + (span.first > wrong),
+                "last": span.last + (span.last > wrong),
             }
         )
         for span in one.spans
@@ -174,10 +175,10 @@ def test_a_copy_with_mistakes_keeps_its_marks_and_its_name(watching):
     )
     new = shortened(copy, again)
     assert new.key == copy.key
-    assert [s.action for s in new.trajectory.steps if s.injected] == ["sing"]
-    # A watch before the mistake, one after it.
-    reading, after = one.trajectory.actions[at : at + 2], one.trajectory.actions[at + 20 :]
-    assert new.trajectory.actions[1:] == (*reading, "sing", *reading, *after)
+    # A watch before the mistake, one after it; the walk is as it was.
+    before, after = one.trajectory.actions[: at + 2], one.trajectory.actions[at + 20 :]
+    assert new.trajectory.actions == (*before, mistake, *before[at:], *after)
+    assert [i for i, s in enumerate(new.trajectory.steps) if s.injected] == [at + 2]
     check_spans(new.spans, len(new.trajectory.steps))
 
 

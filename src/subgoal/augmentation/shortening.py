@@ -10,8 +10,9 @@ which an imitator could only guess. A watch, readings taken in turn, is cut wher
 its last reading says (`watches`). A rewritten path counts only if its replay in the world solves
 the task in fewer steps, and is refused no more often.
 
-Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for. So are
-mistakes that were put in on purpose, and the name of a path that is one of several of its task.
+Sub-goals are kept: a new step belongs to the sub-goal of the step that it stands for. Of a path
+with mistakes that were put in on purpose, only watches are cut: what else looks needless is the
+mistake, or the way back from it.
 """
 
 from collections.abc import Callable, Sequence, Set
@@ -66,7 +67,8 @@ def shortened(one: AnnotatedTrajectory, replay: Replay) -> AnnotatedTrajectory:
     old = one.trajectory
     if old.stop_reason is not StopReason.SOLVED:
         return one
-    for steps in rewrites(old, [span.last - 1 for span in one.spans]):
+    mistaken = any(part.injected for part in (*one.spans, *old.steps))
+    for steps in rewrites(old, [span.last - 1 for span in one.spans], mistaken):
         new = replay([step.action for step in steps])
         if _better(new, old):
             origins = [step.origin for step in steps[: len(new.steps)]]
@@ -75,21 +77,27 @@ def shortened(one: AnnotatedTrajectory, replay: Replay) -> AnnotatedTrajectory:
     return one
 
 
-def rewrites(path: Trajectory, ends: Sequence[int] = ()) -> list[list[NewStep]]:
+def rewrites(
+    path: Trajectory, ends: Sequence[int] = (), mistaken: bool = False
+) -> list[list[NewStep]]:
     """Return shorter versions of a path to try, the boldest first.
 
     Args:
         path: The path.
         ends: The last step of each sub-goal, from 0.
+        mistaken: Whether mistakes were put in: only watches are cut.
     """
     tried: list[list[NewStep]] = []
     spoken = language(path.task.environment)
-    evidence = _evidence(path.steps, ends, spoken)
-    cuts = (needless_readings(path, ends), frozenset[int]())
-    for bold in map(_Boldness._make, product((LOOKS, None), (True, False), cuts)):
-        if bold.teleports and not spoken.teleport:
-            continue
-        steps = _rewritten(path.steps, bold, ends, evidence, spoken)
+    cut = needless_readings(path, ends)
+    if mistaken:
+        found = [[NewStep(a, i) for i, a in enumerate(path.actions) if i not in cut]]
+    else:
+        evidence = _evidence(path.steps, ends, spoken)
+        walks = (True, False) if spoken.teleport else (False,)
+        dares = map(_Boldness._make, product((LOOKS, None), walks, (cut, frozenset[int]())))
+        found = [_rewritten(path.steps, bold, ends, evidence, spoken) for bold in dares]
+    for steps in found:
         if len(steps) <= WORTH * len(path.steps) and steps not in tried:
             tried.append(steps)
     return tried
@@ -185,7 +193,7 @@ def _useless(steps: Sequence[Step], number: int, teleports: bool, spoken: WorldL
     step, action = steps[number], steps[number].action
     before = steps[number - 1].score if number else 0
     answered = number + 1 < len(steps) and steps[number + 1].action.isdigit()
-    if step.injected or step.score != before or answered or action.isdigit():
+    if step.score != before or answered or action.isdigit():
         return False
     doors = (spoken.open_door, spoken.close_door)
     at_doors = teleports and take_apart(action, spoken).verb in doors

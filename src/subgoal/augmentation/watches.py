@@ -10,7 +10,8 @@ watch says and from which its numbers go no nearer to those that the task names:
 16 degrees and heated may melt before 150, so that its watch goes on.
 
 A watch takes several readings in turn; one action done many times is no watch but waits, or looks.
-A watch that ends the path ends with what the task asks for, and stays.
+A watch that ends the path ends with what the task asks for, and stays. A mistake that was put in on
+purpose is no reading: it parts two watches.
 """
 
 import re
@@ -83,7 +84,8 @@ def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage)
     first = 0
     for number, step in enumerate(steps):
         chosen = step.action.isdigit() and number > first
-        if not chosen and take_apart(step.action, spoken).verb not in spoken.watching:
+        reads = chosen or take_apart(step.action, spoken).verb in spoken.watching
+        if step.injected or not reads:
             yield range(first, number)
             first = number + 1
         elif number in ends:
