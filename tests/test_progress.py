@@ -8,7 +8,7 @@ from rich.console import Console
 
 from subgoal import progress
 from subgoal.errors import EnvironmentFailed
-from subgoal.progress import Board, Progress, Update, clock, kept_in
+from subgoal.progress import Board, Progress, Update, clock, kept_in, tell_loading
 from subgoal.record import Record
 from subgoal.storage.run_folder import RunFolder
 
@@ -143,3 +143,10 @@ def test_things_are_counted_when_the_next_is_asked_for(shown):
     with Progress("texts", 3, "paths") as work:
         assert list(work.over("abc")) == ["a", "b", "c"]
     assert "3/3 paths" in shown.getvalue()
+
+
+def test_who_waits_for_a_package_is_told_so(capfd):
+    tell_loading("a_package_that_is_not_imported")
+    assert "a_package_that_is_not_imported" in capfd.readouterr().err
+    tell_loading("json")
+    assert not capfd.readouterr().err

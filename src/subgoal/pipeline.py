@@ -12,7 +12,7 @@ from subgoal.config import Config, changed, config_for, kept_text, load_config
 from subgoal.environments.pool import NO_LIMITS_GIVEN, WorldLimits
 from subgoal.errors import ConfigInvalid
 from subgoal.main_job import JobWatch, check_held_out, check_job, check_start, stages
-from subgoal.progress import console
+from subgoal.progress import console, tell_loading
 from subgoal.storage.run_folder import CONFIG, RunFolder
 from subgoal.summary import Summary
 from subgoal.time_plan.config import TimePlanConfig
@@ -249,6 +249,7 @@ class Run:
         Raises:
             SubgoalError: As `subgoal.training.train.train` says.
         """
+        tell_loading()
         from subgoal.evaluation.dev_score import dev_scores
         from subgoal.training.train import train
 

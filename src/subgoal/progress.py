@@ -7,6 +7,7 @@ written as an escape.
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -89,6 +90,17 @@ class PlainConsole(Console):
 
 console = PlainConsole(stderr=True)
 """Where progress and messages go; results go to standard output."""
+
+
+def tell_loading(package: str = "torch") -> None:
+    """Say that a package is about to be imported, which takes seconds; nothing where it is there.
+
+    Args:
+        package: What is imported.
+    """
+    if package not in sys.modules:
+        console.print(f"loading {package} ...", style="dim")
+
 
 _PLAIN_SECONDS = 10.0
 _RELAY_SECONDS = 0.5

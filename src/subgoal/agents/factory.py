@@ -24,6 +24,7 @@ from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Ability, Environment, Task, need
 from subgoal.environments.language import WorldLanguage
 from subgoal.errors import ConfigInvalid, StudentInvalid
+from subgoal.progress import tell_loading
 from subgoal.students.card import StudentCard
 from subgoal.text.format import Role
 
@@ -258,6 +259,7 @@ class AgentShop:
     def _load(self, role: Role) -> None:
         if role in self._loaded:
             return
+        tell_loading()
         from subgoal.agents.student_engine import decided, open_student
 
         folder = self._student(role)
