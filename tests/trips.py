@@ -93,15 +93,17 @@ class Running:
 @contextmanager
 def running(agent: Path, token: str | None = None, **config: Any) -> Iterator[Running]:
     """Serve an agent over a socket while a block runs."""
-    uvicorn = pytest.importorskip("uvicorn")
+    pytest.importorskip("uvicorn")
     pytest.importorskip("prometheus_client")
     from subgoal.serving.config import ServeConfig
     from subgoal.serving.http.app import make_app
+    from subgoal.serving.http.listener import web_server
     from subgoal.serving.service import Service
 
-    service = Service(subgoal.load_agent(agent), ServeConfig(**config))
+    settings = ServeConfig(**config)
+    service = Service(subgoal.load_agent(agent), settings)
     place = socket.create_server(("127.0.0.1", 0), backlog=256)
-    server = uvicorn.Server(uvicorn.Config(make_app(service, token), log_config=None))
+    server = web_server(make_app(service, token), settings.request_seconds, settings.grace)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()
     try:

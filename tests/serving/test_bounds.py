@@ -1,5 +1,7 @@
 """Whatever is sent: the right status in OpenAI's form, and nobody else is disturbed."""
 
+import contextlib
+import gzip
 import json
 import logging
 import socket
@@ -78,6 +80,8 @@ def test_what_a_student_does_not_know_is_passed_over(served: Running) -> None:
         "parallel_tool_calls": False,
         "response_format": {"type": "text"},
         "n": 1,
+        "model": None,
+        "logprobs": True,
         "max_tokens": 10**6,
         "metadata": {"a": "b"},
         "unheard_of": [1],
@@ -97,6 +101,7 @@ def test_what_a_student_does_not_know_is_passed_over(served: Running) -> None:
         (b"1" * 5000, "application/json", 400),
         (b"{}", "text/plain", 415),
         (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"", "application/json", 422),
         (b" " * 300_000, "application/json; charset=utf-8", 413),
     ],
 )
@@ -137,18 +142,65 @@ def _head(length: int) -> bytes:
 
 def test_slow_and_half_closed_clients_disturb_nobody(trips: Path) -> None:
     body = json.dumps({"messages": asks("Rome")}).encode()
-    with running(trips, body_seconds=1.0) as server:
-        slow, half, silent = (_connected(server) for _ in range(3))
+    with running(trips, request_seconds=1.0) as server:
+        slow, half, silent, header, later = (_connected(server) for _ in range(5))
+        header.sendall(_head(len(body))[:30])
+        later.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert later.recv(4096).startswith(b"HTTP/1.1 200 ")
+        later.sendall(b"GET /hea")  # the next request never comes
         slow.sendall(_head(len(body)) + body[:10])
         half.sendall(_head(len(body)) + body[:10])
         half.shutdown(socket.SHUT_WR)
         assert httpx.post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
         assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
+        for one in (silent, header, later, half):
+            assert one.recv(4096) == b""  # closed
+            one.close()
+        slow.close()
         while server.service.workers.busy:
             time.sleep(0.01)
-        for one in (slow, half, silent):
-            one.close()
         assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_what_belongs_to_an_answered_request_holds_no_connection(trips: Path) -> None:
+    with running(trips, request_seconds=1.0) as server, _connected(server) as one:
+        one.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n")
+        assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                one.sendall(b"x")
+                time.sleep(0.05)
+
+
+def test_a_header_without_end_is_refused(served: Running) -> None:
+    with _connected(served) as one:
+        one.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                one.sendall(b"a" * 100_000)
+            pytest.fail("ten megabytes of a header were taken")
+
+
+def test_a_request_that_nobody_waits_for_is_no_failure(served: Running) -> None:
+    with _connected(served) as one:
+        one.sendall(_head(100) + b"{")
+    left = 'subgoal_requests_total{route="(none)",status="499"}'
+    while left not in (counted := httpx.get(f"{served.url}/metrics").text):
+        time.sleep(0.01)
+    assert 'status="500"' not in counted
+
+
+def test_a_packed_body_is_refused(served: Running) -> None:
+    packed = {"content-encoding": "gzip", "content-type": "application/json"}
+    said = httpx.post(served.url + CHAT, content=gzip.compress(b"{}"), headers=packed)
+    assert said.status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/metrics", "/docs"])
+def test_what_can_be_had_can_be_looked_for(served: Running, path: str) -> None:
+    said = httpx.head(served.url + path)
+    assert (said.status_code, said.content) == (200, b"")
+    assert httpx.head(served.url + CHAT).status_code == 405
 
 
 def test_a_text_longer_than_the_students_is_refused(released: Path) -> None:
@@ -209,10 +261,15 @@ def test_what_is_sent_does_not_wait_for_an_acknowledgement() -> None:
 
 
 def test_a_page_of_the_network_cannot_ask(served: Running) -> None:
-    said = httpx.get(f"{served.url}/v1/models", headers={"host": "evil.example"})
-    assert said.status_code == 403
-    here = httpx.get(f"{served.url}/v1/models", headers={"host": "localhost:1"})
-    assert here.status_code == 200
+    for name in ("evil.example", "127.0.0.1.evil.example", "testserver", "localhost.evil.example"):
+        said = httpx.get(f"{served.url}/v1/models", headers={"host": name})
+        assert said.status_code == 403
+    asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    said = httpx.options(served.url + CHAT, headers=asked)
+    assert not any(name.startswith("access-control") for name in said.headers)
+    for name in ("localhost:1", "LocalHost", "localhost.:80", "127.0.0.1:80", "[::1]:80"):
+        here = httpx.get(f"{served.url}/v1/models", headers={"host": name})
+        assert here.status_code == 200
 
 
 @pytest.mark.parametrize("token", [None, "short", ""])

@@ -122,6 +122,10 @@ def test_a_turn_ends_at_the_tokens_and_words_that_a_client_allows(served: Runnin
     assert 0 < len(short.choices[0].message.content) < len("Your room in Rome is booked.")
     cut = client.chat.completions.create(model="x", messages=history, stop=[" in Rome"])
     assert cut.choices[0].message.content == "Your room"
+    stopped = client.chat.completions.create(
+        model="x", messages=history, max_tokens=20, stop=["oom", "Your"]
+    )
+    assert (stopped.choices[0].message.content, stopped.choices[0].finish_reason) == ("", "stop")
     call = client.chat.completions.create(
         model="x", messages=asks("Rome"), tools=TOOLS, max_completion_tokens=2
     )

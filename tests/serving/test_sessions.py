@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import subgoal
-from subgoal.serving.records import SessionRequest
+from subgoal.serving.records import SessionRequest, SessionSeen
 from subgoal.serving.refusals import Refused
 from subgoal.serving.sessions import SessionDesk
 from trips import Running, running
@@ -87,14 +87,44 @@ def test_a_text_that_is_too_long_closes_its_session_alone(errand: Running) -> No
     errand.service.sessions.clear()
 
 
+def test_a_session_takes_one_step_at_a_time(errand: Running) -> None:
+    with httpx.Client() as client:
+        place = _open(errand, client)
+        (opened,) = errand.service.sessions._open.values()
+        with opened.busy:
+            for said in (client.post(f"{place}/steps", json=SEEN[0]), client.delete(place)):
+                assert (said.status_code, said.json()["error"]["code"]) == (409, "session_busy")
+        assert client.post(f"{place}/steps", json=SEEN[0]).status_code == 200
+        assert client.delete(place).status_code == 204
+
+
+def test_a_session_that_is_closed_before_its_step_begins_is_none(errand: Running) -> None:
+    desk = errand.service.sessions
+    number = desk.create(SessionRequest(task=TASK))
+
+    class _Late:
+        """Taken when somebody else has closed the session."""
+
+        def acquire(self, blocking: bool = True) -> bool:
+            desk._drop(number)
+            return True
+
+        def release(self) -> None:
+            pass
+
+    desk._open[number].busy = _Late()
+    with pytest.raises(Refused) as refused:
+        desk.step(number, SessionSeen(**SEEN[0]), lambda: False)
+    assert refused.value.status == 404
+    assert len(desk) == 0
+
+
 def test_a_session_that_nobody_uses_is_closed(errand: Running) -> None:
     now = 0.0
     service = errand.service
     desk = SessionDesk(service._player, service._batcher, 9, 10.0, lambda: now)
     first, second = (desk.create(SessionRequest(task=TASK)) for _ in range(2))
     now = 9.0
-    from subgoal.serving.records import SessionSeen
-
     desk.step(second, SessionSeen(**SEEN[0]), lambda: False)
     now = 11.0
     desk.sweep()

@@ -55,7 +55,7 @@ class ServeConfig(AskConfig):
     """Seconds after which a session is closed that nobody uses."""
     body_mb: Rare[float] = Field(default=4.0, gt=0)
     """Largest body of a request, in MB."""
-    body_seconds: Rare[float] = Field(default=30.0, gt=0)
-    """Seconds within which a body must have arrived."""
+    request_seconds: Rare[float] = Field(default=30.0, gt=0)
+    """Seconds within which the header of a request, and then its body, must have arrived."""
     grace: Rare[int] = Field(default=60, ge=1)
     """Seconds for what is under way when the server is told to stop."""

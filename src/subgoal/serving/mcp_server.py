@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 import subgoal
 from subgoal.agents.session import SessionStep
 from subgoal.engines.base import never
 from subgoal.errors import SubgoalError
 from subgoal.evaluation.player import Player
-from subgoal.record import Record
 from subgoal.serving.batcher import Batcher
 from subgoal.serving.config import ServeConfig
 from subgoal.serving.records import SessionRequest, SessionSeen
@@ -22,24 +22,11 @@ _TOLD = (
 )
 
 
-class NextAction(Record):
+class NextAction(SessionStep):
     """What to do next."""
 
     session: str
     """What the next call names."""
-    subgoal: str | None
-    """What it is good for."""
-    action: str
-    """What to do."""
-    certainty: float | None
-    """The probability, 0 to 1, with which it was written."""
-
-    @classmethod
-    def of(cls, session: str, step: SessionStep) -> "NextAction":
-        """Make one of a session's step."""
-        return cls(
-            session=session, subgoal=step.subgoal, action=step.action, certainty=step.certainty
-        )
 
 
 def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
@@ -53,9 +40,9 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
 
     def decided(session: str, seen: SessionSeen) -> NextAction:
         try:
-            return NextAction.of(session, desk.step(session, seen, never))
+            return NextAction(session=session, **dict(desk.step(session, seen, never)))
         except (Refused, SubgoalError) as error:
-            raise ValueError(str(error)) from error
+            raise ToolError(str(error)) from error
 
     @server.tool()
     def begin_task(task: str, observation: str, inventory: str = "") -> NextAction:
@@ -69,7 +56,7 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
         try:
             session = desk.create(SessionRequest(task=task))
         except Refused as error:
-            raise ValueError(str(error)) from error
+            raise ToolError(str(error)) from error
         return decided(session, SessionSeen(observation=observation, inventory=inventory))
 
     @server.tool()
@@ -80,6 +67,8 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
         inventory: str = "",
         valid_actions: Sequence[str] = (),
         accepted: bool = True,
+        entered: bool = False,
+        score: int = 0,
         did: str = "",
     ) -> NextAction:
         """Return the next sub-goal and action, after what came of the last one.
@@ -91,6 +80,8 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
             inventory: What is carried, where it has changed.
             valid_actions: What could be done now.
             accepted: False where the action could not be done.
+            entered: True where it led into another place.
+            score: The world's score after it, 0 to 100.
             did: What was done, where that was something else.
         """
         seen = SessionSeen(
@@ -99,6 +90,8 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
             inventory=inventory,
             valid_actions=list(valid_actions),
             accepted=accepted,
+            entered=entered,
+            score=score,
             did=did,
         )
         return decided(session, seen)
@@ -113,7 +106,7 @@ def mcp_server(name: str, desk: SessionDesk) -> MCPServer:
         try:
             desk.close(session)
         except Refused as error:
-            raise ValueError(str(error)) from error
+            raise ToolError(str(error)) from error
         return "ended"
 
     return server

@@ -51,11 +51,13 @@ class ChatRequest(Received):
     """A request for the next message of a conversation."""
 
     model_config = ConfigDict(extra="allow")  # an LLM that is asked gets all of it
-    model: str = ""
+    model: str | None = None
     """Any name: one agent is served, whatever a client calls it."""
     messages: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
     tools: list[OfferedTool] | None = Field(default=None, max_length=1_000)
     tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    """False: a turn calls one tool at most."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = Field(default=None, ge=1, le=1)
@@ -74,6 +76,14 @@ class ChatRequest(Received):
     def offered(self) -> tuple[OfferedTool, ...]:
         """The tools that may be called."""
         return () if self.tool_choice == "none" else tuple(self.tools or ())
+
+    @property
+    def demanded(self) -> frozenset[str]:
+        """The tools of which one must be called; empty: none must."""
+        if isinstance(self.tool_choice, dict):
+            return frozenset({self.tool_choice["function"]["name"]})
+        all_of_them = self.offered if self.tool_choice == "required" else ()
+        return frozenset(tool.function.name for tool in all_of_them)
 
     @model_validator(mode="after")
     def _known_choice(self) -> Self:

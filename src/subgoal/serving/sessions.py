@@ -91,9 +91,7 @@ class SessionDesk:
             Refused: There is no such session, it is busy, or its text has become too long.
             ClientLeft: The client has left.
         """
-        opened = self._find(number)
-        if not opened.busy.acquire(blocking=False):
-            raise Refused(409, f"{number} works on another step", "session_busy")
+        opened = self._taken(number)
         try:
             opened.gone = gone
             return opened.session.act(**seen.model_dump())
@@ -115,9 +113,7 @@ class SessionDesk:
         Raises:
             Refused: There is no such session, or it is busy.
         """
-        opened = self._find(number)
-        if not opened.busy.acquire(blocking=False):
-            raise Refused(409, f"{number} works on a step", "session_busy")
+        opened = self._taken(number)
         self._drop(number)
         opened.busy.release()
 
@@ -134,12 +130,17 @@ class SessionDesk:
         for number in list(self._open):
             self._drop(number)
 
-    def _find(self, number: str) -> _Open:
+    def _taken(self, number: str) -> _Open:
+        """Return a session that nobody else works on until `busy` is released."""
         opened = self._open.get(number)
-        if opened is None:
-            said = f"there is no session '{number[:80]}': it was closed, or nobody used it for long"
-            raise Refused(404, said, "no_session")
-        return opened
+        if opened is not None:
+            if not opened.busy.acquire(blocking=False):
+                raise Refused(409, f"{number} works on another step", "session_busy")
+            if self._open.get(number) is opened:
+                return opened
+            opened.busy.release()  # it was closed between the two
+        said = f"there is no session '{number[:80]}': it was closed, or nobody used it for long"
+        raise Refused(404, said, "no_session")
 
     def _drop(self, number: str) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ from subgoal.annotation.teachers.llm.ledger import (
 )
 from subgoal.connections.http_client import MOST_BYTES, open_client, raw_reply, read_json
 from subgoal.connections.server_access import Access
-from subgoal.errors import ConfigInvalid, install, said_by
+from subgoal.errors import ConfigInvalid, TeacherFailed, install, said_by
 from subgoal.serving.config import AskConfig
 from subgoal.serving.http.journal import LOGGER
 from subgoal.serving.records import ChatRequest
@@ -133,6 +133,8 @@ class AskedLLM:
     async def _answered(self, asked: ChatRequest) -> AskedReply | None:
         body = asked.model_dump(mode="json", exclude=_OURS, exclude_unset=True)
         body["model"] = self._config.ask_model
+        for one in body["messages"]:  # what a student thought is no part of the protocol
+            one.pop("reasoning_content", None)
         request = self._request(body)
         known = self._ledger.find(request.key)
         if known is None:
@@ -140,7 +142,10 @@ class AskedLLM:
             if budget is not None and self._ledger.totals().cost >= budget:
                 raise ConfigInvalid(f"the budget of {budget:g} is used up; raise --ask-budget")
             known = await self._sent(request, body)
-        return AskedReply(message(json.loads(known.text)), known)
+        said = message(json.loads(known.text))
+        if not said.text and not said.calls:
+            raise TeacherFailed(f"{self.model} answered without words or calls ({known.finish})")
+        return AskedReply(said, known)
 
     def _request(self, body: dict[str, Any]) -> Request:
         messages = json.dumps(body["messages"], ensure_ascii=False)
@@ -173,9 +178,7 @@ class AskedLLM:
 
     def _reply(self, request: Request, data: Any) -> Reply:
         choice, usage = data["choices"][0], data.get("usage") or {}
-        said = choice["message"]
-        message(said)  # or it is none
-        text = json.dumps(said, ensure_ascii=False)
+        text = json.dumps(choice["message"], ensure_ascii=False)
         read = usage.get("prompt_tokens", request.expected.input_tokens)
         wrote = usage.get("completion_tokens", estimate(text))
         return Reply(

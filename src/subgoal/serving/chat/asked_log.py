@@ -9,6 +9,7 @@ import os
 import threading
 from pathlib import Path
 
+from subgoal.errors import ConfigInvalid
 from subgoal.serving.chat.history import History, Wording
 from subgoal.serving.records import fresh_id
 from subgoal.trajectories.logs.conversation import Author, LoggedConversation, Message
@@ -26,12 +27,22 @@ class AskedLog:
     Args:
         path: Where it lies; what it holds already is kept.
         wording: How the agent's turns stand in messages.
+
+    Raises:
+        ConfigInvalid: It cannot be written.
     """
 
     def __init__(self, path: Path, wording: Wording) -> None:
         self._path, self._lock = path, threading.Lock()
         self._asked = set[bytes]()
-        for one in conversations(path, "messages", set()) if path.is_file() else ():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(b"")
+        except OSError as error:
+            raise ConfigInvalid(
+                f"{path} cannot be written ({error.strerror or error}); name another --ask-log"
+            ) from error
+        for one in conversations(path, "messages", set()) if path.stat().st_size else ():
             if not isinstance(one, Skipped):
                 before = one.model_copy(update={"messages": one.messages[:-1]})
                 self._asked.add(wording.history(before).keys[-1])
@@ -46,12 +57,14 @@ class AskedLog:
             history: The same as turns.
             answer: What the LLM answered.
             by: Which LLM.
+
+        Raises:
+            OSError: It cannot be written.
         """
         keys = history.keys
         with self._lock:
             if keys[-1] in self._asked:
                 return
-            self._asked.add(keys[-1])
             messages, turns = list[Message](), iter(keys)
             for one in conversation.messages:
                 mine = one.author is Author.ASSISTANT
@@ -64,7 +77,14 @@ class AskedLog:
                 fields={GROUP: keys[0].hex(), "answered_by": by},
             )
             line = json.dumps(written(whole, (), LogForm.MESSAGES), ensure_ascii=False)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self._append(line.encode() + b"\n")
+            self._asked.add(keys[-1])
+
+    def _append(self, line: bytes) -> None:
+        """Write a line; one that was torn, by a kill or a full disk, is ended before."""
+        with self._path.open("a+b") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            torn = file.read(1) not in {b"", b"\n"}
+            file.write(b"\n" * torn + line)
+            file.flush()
+            os.fsync(file.fileno())

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from subgoal.environments.registry import LOG
-from subgoal.errors import TextTooLong
+from subgoal.errors import TextTooLong, said_by
 from subgoal.evaluation.player import Player
 from subgoal.serving.chat.ask import AskedLLM
 from subgoal.serving.chat.asked_log import AskedLog
 from subgoal.serving.chat.decider import Decider, Decision, TurnWanted
 from subgoal.serving.chat.history import History, Wording, as_answer, conversation_of, cut_at
 from subgoal.serving.config import AskConfig
+from subgoal.serving.http.journal import LOGGER
 from subgoal.serving.metrics import Metrics
 from subgoal.serving.records import (
     AssistantMessage,
@@ -25,6 +26,8 @@ from subgoal.serving.records import (
 from subgoal.serving.refusals import Refused
 from subgoal.trajectories.logs.conversation import LoggedConversation
 
+_NOT_WHOLE = {Finish.LENGTH, "content_filter"}
+"""How an LLM's turn ends that nobody should learn."""
 _PIECES = re.compile(r"\s*\S+|\s+$")
 
 
@@ -81,6 +84,8 @@ class ChatDesk:
             raise Refused(400, str(error), "context_length_exceeded", "messages") from error
         self._count(found)
         message = self._wording.message(found.step.action, request.offered)
+        if request.parallel_tool_calls is False:
+            message = message.model_copy(update={"tool_calls": message.tool_calls[:1]})
         if self._unsure(found, message, request):
             whole = self._by_llm(request, conversation, history, gone, found)
             if whole is not None:
@@ -91,10 +96,10 @@ class ChatDesk:
     def _unsure(self, found: Decision, message: AssistantMessage, request: ChatRequest) -> bool:
         """Return whether the LLM is to be asked: the student is not certain, or plainly wrong."""
         known = {tool.function.name for tool in request.offered}
-        unknown = any(call.function.name not in known for call in message.tool_calls)
-        missing = request.tool_choice == "required" and not message.tool_calls
+        called = {call.function.name for call in message.tool_calls}
+        missing = bool(request.demanded) and not called & request.demanded
         certainty = found.step.certainty
-        return unknown or missing or certainty is None or certainty < self._below
+        return not called <= known or missing or certainty is None or certainty < self._below
 
     def _by_llm(
         self,
@@ -111,10 +116,13 @@ class ChatDesk:
         model = self._llm.model if self._llm is not None else ""
         self._metrics.turns.labels(model).inc()
         self._metrics.cost.inc(asked.reply.cost)
-        if self._log is not None:
-            self._log.add(conversation, history, asked.message, model)
         message, reply = as_answer(asked.message), asked.reply
         cut = reply.finish == Finish.LENGTH and not message.tool_calls
+        if self._log is not None and reply.finish not in _NOT_WHOLE:
+            try:
+                self._log.add(conversation, history, asked.message, model)
+            except OSError as error:
+                LOGGER.error("not kept for training", extra={"told": {"why": said_by(error)}})
         finish = Finish.TOOL_CALLS if message.tool_calls else Finish.STOP
         return Completion(
             model=self.model,
@@ -132,9 +140,11 @@ class ChatDesk:
     ) -> Completion:
         if found.tally.cut:  # half of a call is none
             message = AssistantMessage(content=found.step.action)
-        if request.stop and message.content:
-            message = message.model_copy(update={"content": cut_at(message.content, request.stop)})
-        said = Finish.STOP if found.tally.ended else Finish.LENGTH
+        kept = cut_at(message.content or "", request.stop)
+        stopped = kept != (message.content or "")
+        if stopped:  # what comes after is not said, and not called
+            message = message.model_copy(update={"content": kept, "tool_calls": ()})
+        said = Finish.STOP if found.tally.ended or stopped else Finish.LENGTH
         finish = Finish.TOOL_CALLS if message.tool_calls else said
         message = message.model_copy(update={"reasoning_content": found.step.thought})
         return Completion(

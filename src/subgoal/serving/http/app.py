@@ -64,7 +64,7 @@ def make_app(service: Service, token: str | None) -> RequestLog:
     _routes(app, service)
     _session_routes(app, service)
     config = service.config
-    guarded = RequestGuard(app, token, int(config.body_mb * 2**20), config.body_seconds)
+    guarded = RequestGuard(app, token, int(config.body_mb * 2**20), config.request_seconds)
     return RequestLog(guarded, service.metrics)
 
 

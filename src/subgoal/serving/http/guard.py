@@ -16,7 +16,6 @@ from subgoal.serving.refusals import ClientLeft, Refused
 
 OPEN = "/health"
 """What may be asked without a token."""
-_LOCAL = {"localhost", "testserver"}
 
 
 def is_local(host: str) -> bool:
@@ -28,7 +27,7 @@ def is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host in _LOCAL
+        return host.lower().removesuffix(".") == "localhost"
 
 
 class RequestGuard:
@@ -89,6 +88,8 @@ class RequestGuard:
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             raise Refused(415, "send JSON, with the header Content-Type: application/json")
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Refused(415, "send the body as it is, without a Content-Encoding")
         if int(headers.get(b"content-length", b"0") or 0) > self._most:
             raise self._too_long()
         try:

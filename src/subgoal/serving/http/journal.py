@@ -3,7 +3,10 @@
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
@@ -13,6 +16,8 @@ from subgoal.serving.metrics import Metrics
 LOGGER = logging.getLogger("subgoal.serving")
 """Where the server's log goes."""
 _UNKNOWN = "(none)"
+_LEFT = 499
+"""The status of a request that nobody waited for; nothing was answered."""
 
 
 class JsonLines(logging.Formatter):
@@ -31,6 +36,23 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+@contextmanager
+def log_to(stream: TextIO) -> Iterator[None]:
+    """Write what the server, and whatever it is built on, has to tell as lines of JSON.
+
+    Args:
+        stream: Where to.
+    """
+    handler, root = logging.StreamHandler(stream), logging.getLogger()
+    handler.setFormatter(JsonLines())
+    root.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
 class RequestLog:
     """Notes what became of each request.
 
@@ -47,7 +69,8 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), _LEFT
+        method = scope["method"]
 
         async def noted(event: Message) -> None:
             nonlocal status
@@ -55,11 +78,13 @@ class RequestLog:
                 status = event["status"]
             await send(event)
 
-        scope.setdefault("state", {})
+        # A HEAD is a GET whose body is left out where it is sent.
+        scope = {"state": {}, **scope, "method": "GET" if method == "HEAD" else method}
         try:
             with self._metrics.under_way.track_inprogress():
                 await self._app(scope, receive, noted)
         except Exception:
+            status = 500
             LOGGER.exception("failed")  # answered already, by the handler of all errors
         finally:
             seconds = time.perf_counter() - began
@@ -67,7 +92,7 @@ class RequestLog:
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
             told = {
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "seconds": round(seconds, 4),

@@ -1,17 +1,15 @@
 """The server at its address: opened, told to stop, and stopped once what is under way is done."""
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any
-
-import uvicorn
 
 from subgoal.evaluation.player import Player
 from subgoal.serving.config import ServeConfig
 from subgoal.serving.http.address import address_of, end_when_told, listening, token_at
 from subgoal.serving.http.app import make_app
-from subgoal.serving.http.journal import LOGGER, JsonLines
+from subgoal.serving.http.journal import log_to
+from subgoal.serving.http.listener import web_server
 from subgoal.serving.service import Service
 from subgoal.serving.view.local import WithPage
 
@@ -30,28 +28,15 @@ def serve(player: Player, config: ServeConfig, ready: Callable[[str], Any]) -> N
     token = token_at(config.host)
     place = listening(config.host, config.port)
     _warm(player)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
     app = WithPage(make_app(Service(player, config), token), player.agent, token)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=config.grace,
-        )
-    )
-    end_when_told()
-    ready(address_of(place))
-    try:
-        server.run(sockets=[place])
-    finally:
-        app.close()
-        LOGGER.removeHandler(handler)
+    server = web_server(app, config.request_seconds, config.grace)
+    with log_to(sys.stderr):
+        end_when_told()
+        ready(address_of(place))
+        try:
+            server.run(sockets=[place])
+        finally:
+            app.close()
 
 
 def _warm(player: Player) -> None:

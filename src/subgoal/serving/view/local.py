@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from subgoal.agents.released import ReleasedAgent
 from subgoal.serving.http.address import address_of, end_when_told, listening, token_at
+from subgoal.serving.http.listener import web_server
 from subgoal.serving.view.app import PATHS, view_app
+
+_REQUEST_SECONDS = 30.0
 
 
 def serve_view(
@@ -35,8 +37,7 @@ def serve_view(
         end_when_told()
         ready(f"{address_of(place)}/" + (f"?token={token}" if token else ""))
         app = view_app(folders, token, agents)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
-        uvicorn.Server(config).run(sockets=[place])
+        web_server(app, _REQUEST_SECONDS, grace=2).run(sockets=[place])
 
 
 class WithPage:
