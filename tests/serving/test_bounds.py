@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from subgoal.errors import ConfigInvalid, EngineFailed
 from trips import TOOLS, Running, asks, called, result, running, whole
 
 CHAT = "/v1/chat/completions"
+post, get = partial(httpx.post, timeout=60), partial(httpx.get, timeout=60)
 WRONG: dict[str, tuple[Any, int, str | None]] = {
     "no messages": ({"messages": []}, 422, "messages"),
     "no list": ({"messages": "hello"}, 422, "messages"),
@@ -65,7 +67,7 @@ WRONG: dict[str, tuple[Any, int, str | None]] = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_is_wrong_is_named(served: Running, kind: str) -> None:
     body, status, param = WRONG[kind]
-    said = httpx.post(served.url + CHAT, json=body)
+    said = post(served.url + CHAT, json=body)
     error = said.json()["error"]
     assert (said.status_code, error["param"]) == (status, param)
     assert (error["type"], bool(error["message"])) == ("invalid_request_error", True)
@@ -86,7 +88,7 @@ def test_what_a_student_does_not_know_is_passed_over(served: Running) -> None:
         "metadata": {"a": "b"},
         "unheard_of": [1],
     }
-    said = httpx.post(served.url + CHAT, json={"messages": asks("Rome"), "tools": TOOLS, **more})
+    said = post(served.url + CHAT, json={"messages": asks("Rome"), "tools": TOOLS, **more})
     assert said.status_code == 200
     (call,) = said.json()["choices"][0]["message"]["tool_calls"]
     assert call["function"]["name"] == "find"
@@ -107,25 +109,25 @@ def test_what_a_student_does_not_know_is_passed_over(served: Running) -> None:
 )
 def test_a_body_that_is_none(released: Path, content: bytes, kind: str, status: int) -> None:
     with running(released, body_mb=0.25) as server:
-        said = httpx.post(server.url + CHAT, content=content, headers={"content-type": kind})
+        said = post(server.url + CHAT, content=content, headers={"content-type": kind})
         assert said.status_code == status
         assert said.json()["error"]["message"]
 
         def pieces() -> Iterator[bytes]:  # no length is told before
             yield content
 
-        again = httpx.post(server.url + CHAT, content=pieces(), headers={"content-type": kind})
+        again = post(server.url + CHAT, content=pieces(), headers={"content-type": kind})
         assert again.status_code == status
 
 
 def test_another_path_or_method_is_answered_in_the_same_form(served: Running) -> None:
     for said, status in (
-        (httpx.get(f"{served.url}/v1/nothing"), 404),
-        (httpx.get(served.url + CHAT), 405),
-        (httpx.get(f"{served.url}/v1/models/gpt-4o"), 404),
+        (get(f"{served.url}/v1/nothing"), 404),
+        (get(served.url + CHAT), 405),
+        (get(f"{served.url}/v1/models/gpt-4o"), 404),
     ):
         assert (said.status_code, bool(said.json()["error"]["message"])) == (status, True)
-    assert httpx.get(f"{served.url}/v1/models/trips-agent").json()["object"] == "model"
+    assert get(f"{served.url}/v1/models/trips-agent").json()["object"] == "model"
 
 
 def _connected(server: Running) -> socket.socket:
@@ -151,7 +153,7 @@ def test_slow_and_half_closed_clients_disturb_nobody(trips: Path) -> None:
         slow.sendall(_head(len(body)) + body[:10])
         half.sendall(_head(len(body)) + body[:10])
         half.shutdown(socket.SHUT_WR)
-        assert httpx.post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
+        assert post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
         assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
         for one in (silent, header, later, half):
             assert one.recv(4096) == b""  # closed
@@ -159,7 +161,7 @@ def test_slow_and_half_closed_clients_disturb_nobody(trips: Path) -> None:
         slow.close()
         while server.service.workers.busy:
             time.sleep(0.01)
-        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert get(f"{server.url}/health").status_code == 200
 
 
 def test_what_belongs_to_an_answered_request_holds_no_connection(trips: Path) -> None:
@@ -185,14 +187,14 @@ def test_a_request_that_nobody_waits_for_is_no_failure(served: Running) -> None:
     with _connected(served) as one:
         one.sendall(_head(100) + b"{")
     left = 'subgoal_requests_total{route="(none)",status="499"}'
-    while left not in (counted := httpx.get(f"{served.url}/metrics").text):
+    while left not in (counted := get(f"{served.url}/metrics").text):
         time.sleep(0.01)
     assert 'status="500"' not in counted
 
 
 def test_a_packed_body_is_refused(served: Running) -> None:
     packed = {"content-encoding": "gzip", "content-type": "application/json"}
-    said = httpx.post(served.url + CHAT, content=gzip.compress(b"{}"), headers=packed)
+    said = post(served.url + CHAT, content=gzip.compress(b"{}"), headers=packed)
     assert said.status_code == 415
 
 
@@ -206,18 +208,18 @@ def test_what_can_be_had_can_be_looked_for(served: Running, path: str) -> None:
 def test_a_text_longer_than_the_students_is_refused(released: Path) -> None:
     setup = {"role": "system", "content": "go " * 5000}
     with running(released) as server:
-        said = httpx.post(server.url + CHAT, json={"messages": [setup]}, timeout=60)
+        said = post(server.url + CHAT, json={"messages": [setup]}, timeout=60)
         assert (said.status_code, said.json()["error"]["code"]) == (400, "context_length_exceeded")
-        assert httpx.post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
+        assert post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
 
 
 def test_more_than_may_wait_are_refused(trips: Path) -> None:
     with running(trips, at_once=1, waiting=0) as server:
         server.service.workers.busy += 1
-        said = httpx.post(server.url + CHAT, json={"messages": asks("Rome")})
+        said = post(server.url + CHAT, json={"messages": asks("Rome")})
         assert (said.status_code, said.headers["retry-after"]) == (429, "1")
         server.service.workers.busy -= 1
-        assert httpx.post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
+        assert post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
 
 
 def test_what_fails_for_one_fails_for_nobody_else(trips: Path) -> None:
@@ -231,18 +233,18 @@ def test_what_fails_for_one_fails_for_nobody_else(trips: Path) -> None:
             return generate(requests)
 
         engine._generate = failing
-        said = httpx.post(server.url + CHAT, json={"messages": asks("Rome"), "max_tokens": 5})
+        said = post(server.url + CHAT, json={"messages": asks("Rome"), "max_tokens": 5})
         assert (said.status_code, said.json()["error"]["code"]) == (500, "agent_failed")
-        assert httpx.post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
+        assert post(server.url + CHAT, json={"messages": asks("Rome")}).status_code == 200
 
 
 def test_only_who_knows_the_token_may_ask(trips: Path, caplog: pytest.LogCaptureFixture) -> None:
     token = "a-token-that-nobody-guesses"
     with caplog.at_level(logging.DEBUG), running(trips, token=token) as server:
         openai = pytest.importorskip("openai")
-        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert get(f"{server.url}/health").status_code == 200
         for path in ("/v1/models", "/metrics", "/docs", "/openapi.json"):
-            said = httpx.get(server.url + path)
+            said = get(server.url + path)
             assert (said.status_code, said.headers["www-authenticate"]) == (401, "Bearer")
         with pytest.raises(openai.AuthenticationError) as refused:
             server.client(api_key=f"{token}x").models.list()
@@ -262,13 +264,13 @@ def test_what_is_sent_does_not_wait_for_an_acknowledgement() -> None:
 
 def test_a_page_of_the_network_cannot_ask(served: Running) -> None:
     for name in ("evil.example", "127.0.0.1.evil.example", "testserver", "localhost.evil.example"):
-        said = httpx.get(f"{served.url}/v1/models", headers={"host": name})
+        said = get(f"{served.url}/v1/models", headers={"host": name})
         assert said.status_code == 403
     asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
     said = httpx.options(served.url + CHAT, headers=asked)
     assert not any(name.startswith("access-control") for name in said.headers)
     for name in ("localhost:1", "LocalHost", "localhost.:80", "127.0.0.1:80", "[::1]:80"):
-        here = httpx.get(f"{served.url}/v1/models", headers={"host": name})
+        here = get(f"{served.url}/v1/models", headers={"host": name})
         assert here.status_code == 200
 
 
@@ -291,13 +293,13 @@ def test_others_reach_the_server_only_with_a_token(
 
 
 def test_counters_and_documentation_need_no_network(served: Running) -> None:
-    httpx.post(served.url + CHAT, json={"messages": whole("Rome", 12)[:4]})
-    counted = httpx.get(f"{served.url}/metrics").text
+    post(served.url + CHAT, json={"messages": whole("Rome", 12)[:4]})
+    counted = get(f"{served.url}/metrics").text
     assert f'subgoal_requests_total{{route="{CHAT}",status="200"}}' in counted
     assert 'subgoal_tokens_total{kind="written"}' in counted
-    page = httpx.get(f"{served.url}/docs").text
+    page = get(f"{served.url}/docs").text
     assert CHAT in page
     assert "http://" not in page
     assert "https://" not in page
-    described = httpx.get(f"{served.url}/openapi.json").json()
+    described = get(f"{served.url}/openapi.json").json()
     assert {CHAT, "/v1/sessions"} <= described["paths"].keys()

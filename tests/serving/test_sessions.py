@@ -36,7 +36,7 @@ def _open(server: Running, client: httpx.Client) -> str:
 
 
 def _play(server: Running, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         place = _open(server, client)
         steps = [client.post(f"{place}/steps", json=seen).json() for seen in told]
         assert client.delete(place).status_code == 204
@@ -61,7 +61,7 @@ def test_many_sessions_decide_as_one_in_the_program(errand: Running, released: P
 
 
 def test_a_session_that_is_none_or_too_many_is_refused(released: Path) -> None:
-    with running(released, sessions=2) as server, httpx.Client() as client:
+    with running(released, sessions=2) as server, httpx.Client(timeout=60) as client:
         lost = client.post(f"{server.url}/v1/sessions/session_x/steps", json={"observation": ""})
         assert (lost.status_code, lost.json()["error"]["code"]) == (404, "no_session")
         places = [_open(server, client) for _ in range(2)]
@@ -74,7 +74,7 @@ def test_a_session_that_is_none_or_too_many_is_refused(released: Path) -> None:
 
 
 def test_a_text_that_is_too_long_closes_its_session_alone(errand: Running) -> None:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         other, place = _open(errand, client), _open(errand, client)
         long = client.post(f"{place}/steps", json={"observation": "go", "inventory": "axe " * 5000})
         long = client.post(f"{errand.url}/v1/sessions", json={"task": "go " * 5000})
@@ -88,7 +88,7 @@ def test_a_text_that_is_too_long_closes_its_session_alone(errand: Running) -> No
 
 
 def test_a_session_takes_one_step_at_a_time(errand: Running) -> None:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         place = _open(errand, client)
         (opened,) = errand.service.sessions._open.values()
         with opened.busy:
