@@ -19,7 +19,9 @@ from subgoal.errors import ConfigInvalid, EngineFailed
 from trips import TOOLS, Running, asks, called, result, running, whole
 
 CHAT = "/v1/chat/completions"
-post, get = partial(httpx.post, timeout=60), partial(httpx.get, timeout=60)
+post, get, head, options = (
+    partial(ask, timeout=60) for ask in (httpx.post, httpx.get, httpx.head, httpx.options)
+)
 WRONG: dict[str, tuple[Any, int, str | None]] = {
     "no messages": ({"messages": []}, 422, "messages"),
     "no list": ({"messages": "hello"}, 422, "messages"),
@@ -200,9 +202,9 @@ def test_a_packed_body_is_refused(served: Running) -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/metrics", "/docs"])
 def test_what_can_be_had_can_be_looked_for(served: Running, path: str) -> None:
-    said = httpx.head(served.url + path)
+    said = head(served.url + path)
     assert (said.status_code, said.content) == (200, b"")
-    assert httpx.head(served.url + CHAT).status_code == 405
+    assert head(served.url + CHAT).status_code == 405
 
 
 def test_a_text_longer_than_the_students_is_refused(released: Path) -> None:
@@ -267,7 +269,7 @@ def test_a_page_of_the_network_cannot_ask(served: Running) -> None:
         said = get(f"{served.url}/v1/models", headers={"host": name})
         assert said.status_code == 403
     asked = {"origin": "http://evil.example", "access-control-request-method": "POST"}
-    said = httpx.options(served.url + CHAT, headers=asked)
+    said = options(served.url + CHAT, headers=asked)
     assert not any(name.startswith("access-control") for name in said.headers)
     for name in ("localhost:1", "LocalHost", "localhost.:80", "127.0.0.1:80", "[::1]:80"):
         here = get(f"{served.url}/v1/models", headers={"host": name})

@@ -33,8 +33,8 @@ CHOSEN = {"airline-12-1", "airline-21-3"}
 @pytest.fixture(scope="module")
 def airline() -> list[LoggedConversation]:
     """Two conversations: with calls, turns without any, and long results."""
-    found = [one for one in conversations(file_of(Path("package:airline"))) if one.id in CHOSEN]
-    return [one for one in found if isinstance(one, LoggedConversation)]
+    read = conversations(file_of(Path("package:airline")))
+    return [one for one in read if isinstance(one, LoggedConversation) and one.id in CHOSEN]
 
 
 @pytest.fixture(scope="module")
