@@ -17,6 +17,8 @@ from subgoal.training.log import LogLine, log
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=120_000)  # a busy machine is no failure
 ATTACK = "</script><img src=x onerror=window.hurt=1>"
+HIDDEN = "a\u202egnp.exe \u0627 \U0001f469\u200d\U0001f52c"
+SHOWN = HIDDEN.replace("\u202e", "\\u202e")
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_a_training_is_watched_while_it_runs(
 def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path: Path, served: Any):
     episode = played(RunFolder(run), "test", "oracle")[0]
     steps = [step.model_copy(update={"action": ATTACK, "subgoal": f"find({ATTACK})",
-                                     "observation": ATTACK}) for step in episode.steps]  # fmt: skip
+                                     "observation": HIDDEN}) for step in episode.steps]  # fmt: skip
     task = episode.task.model_copy(update={"name": ATTACK, "description": ATTACK})
     store = journal(RunFolder(tmp_path / "hostile"), "test", "oracle")
     store.append(episode.model_copy(update={"task": task, "steps": tuple(steps), "error": ATTACK}))
@@ -147,6 +149,7 @@ def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path:
         page.keyboard.press("j")
         page.wait_for_selector("#panels .transport")
         assert page.locator(".pill").first.text_content() == f"find({ATTACK})"
+        assert page.locator("ol.steps .said, pre.answer:visible").first.text_content() == SHOWN
         assert page.evaluate("window.hurt") is None
         assert page.locator("#stage img").count() == 0
 

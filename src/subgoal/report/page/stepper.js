@@ -3,10 +3,13 @@
 // sub-goals their actions are folded. Everything from the world is set as text.
 const [ACTION, PREDICTED, SUBGOAL, ANSWER, SCORE, MOVES, ACCEPTED, REPLACED, BY] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
+// Characters that would reorder a line, or hide in it, are shown as escapes, as in a terminal.
+const HIDING = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+const plain = (text) => String(text).replace(HIDING, (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"));
 const make = (name, className = "", text = undefined, ...inside) => {
   const made = document.createElement(name);
   if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = plain(text);
   made.append(...inside);
   return made;
 };
@@ -102,7 +105,7 @@ class Stepper {
     this.parts = [];
     this.bands.replaceChildren();
     this.spans.replaceChildren();
-    this.description.textContent = episode.description;
+    this.description.textContent = plain(episode.description);
     this.description.tabIndex = episode.description.length > 400 ? 0 : -1;  // it scrolls
     this.say(episode);
     for (const row of episode.steps) this.append(row);
@@ -115,7 +118,7 @@ class Stepper {
       `${episode.label}: score ${episode.score}, ${episode.ending} after ` +
       `${pluralOf(episode.steps.length, "step")}` +
       (episode.tokens ? `, ${episode.seconds} s, ${episode.tokens} tokens` : "") +
-      (episode.error ? ` (${episode.error})` : "") : episode.label;
+      (episode.error ? ` (${plain(episode.error)})` : "") : episode.label;
   }
 
   add(row) {  // a step of an episode that is being played
@@ -222,14 +225,14 @@ class Stepper {
     if (this.next.disabled) this.pause();
     this.card.hidden = !row;
     if (!row) return;
-    this.before.textContent = this.beforeOf(this.step);
+    this.before.textContent = plain(this.beforeOf(this.step));
     this.before.hidden = !this.before.textContent;
-    this.pill.textContent = row[SUBGOAL] || "no sub-goal";
+    this.pill.textContent = plain(row[SUBGOAL] || "no sub-goal");
     this.pill.className = "pill mono " + hue(row[SUBGOAL]);
-    this.action.textContent = row[ACTION];
+    this.action.textContent = plain(row[ACTION]);
     this.was.textContent = row[PREDICTED] ?
-      `${row[REPLACED] || "sent"} in place of what the agent wrote: ${row[PREDICTED]}` : "";
-    this.answer.textContent = row[ANSWER];
+      plain(`${row[REPLACED] || "sent"} in place of what the agent wrote: ${row[PREDICTED]}`) : "";
+    this.answer.textContent = plain(row[ANSWER]);
     this.meta.textContent = `score ${row[SCORE]}, ${pluralOf(row[MOVES], "move")}` +
       (row[ACCEPTED] ? "" : ", not an action of the world") +
       ({ person: ", typed by a person", record: ", as recorded" }[row[BY]] || "");

@@ -117,7 +117,7 @@ class Live {
       this.show({ running: "the agent plays", paused: "paused", person: "you decide" }[event.mode]);
     }
     if (event.is === "waiting") this.wait(event);
-    if (event.look !== undefined) this.at("room-text").textContent = [event.look, event.inventory].filter(Boolean).join("\n\n");
+    if (event.look !== undefined) this.at("room-text").textContent = plain([event.look, event.inventory].filter(Boolean).join("\n\n"));
     if (event.is === "end") {
       this.show(`${event.ending}, score ${event.score}` + (event.error ? ` (${event.error})` : ""));
       if (this.stepper.episode) this.stepper.say({ ...this.stepper.episode, ...event, steps: this.stepper.rows });
@@ -137,7 +137,7 @@ class Live {
   }
 
   show(text) {
-    this.at("live-state").textContent = "Live: " + text;
+    this.at("live-state").textContent = "Live: " + plain(text);
     this.controls();
   }
 

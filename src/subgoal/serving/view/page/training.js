@@ -9,7 +9,7 @@ const clockOf = (seconds) => {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 };
 const few = (number) => number.toLocaleString("en", { maximumFractionDigits: number < 10 ? 1 : 0 });
-const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+const write = (element, text) => { if (element.textContent !== plain(text)) element.textContent = plain(text); };
 const cells = (row, head) => make("tr", "", undefined, ...row.map((text, place) => {
   const cell = make(head || !place ? "th" : "td", "", text);
   if (head || !place) cell.scope = head ? "col" : "row";

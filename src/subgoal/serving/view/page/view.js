@@ -219,7 +219,7 @@ const open = async (key, beside = "") => {
   at("bar").hidden = false;
   at("play-on").hidden = !one.player;
   at("ask-planner").hidden = !one.player || !one.row.subgoals.length;
-  at("title").textContent = `${one.name}, variation ${one.variation}`;
+  at("title").textContent = plain(`${one.name}, variation ${one.variation}`);
   choices(at("beside"), one.others.map((row) => [row.key, titleOf(row)]), "nobody");
   at("beside").value = beside;
   leftOf(one.row.solved ? null : one.left);
