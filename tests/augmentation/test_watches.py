@@ -70,6 +70,12 @@ def test_a_watch_goes_on_while_its_numbers_come_nearer_to_the_one_asked_about():
     assert kept(readings(20, 12, 9, 20)) == 2
 
 
+def test_a_reading_that_tells_no_number_comes_no_nearer():
+    failed = ["some wax", "The thermometer is wet."]
+    assert kept(readings(30) + failed + readings(30)) == 2
+    assert kept(readings(30) + failed + readings(40)) == 6
+
+
 def test_numbers_that_the_task_does_not_measure_by_are_read_as_they_stand():
     assert kept(readings(9, 20, 30, 30), "Put wax 3 into the box.") == 6
     assert kept(readings(9, 20, 30, 30), "Wait 3 minutes.") == 6

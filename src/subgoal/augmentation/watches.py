@@ -121,5 +121,5 @@ def _nearer(before: dict[str, list[float]], after: dict[str, list[float]]) -> bo
     return any(
         then < now
         for asked, distances in after.items()
-        for now, then in zip(before[asked], distances, strict=True)
+        for now, then in zip(before[asked], distances, strict=False)
     )
