@@ -12,6 +12,7 @@ from subgoal.cli.main import main
 from subgoal.errors import ConfigInvalid, ExportFailed
 from subgoal.pipeline import Run
 from subgoal.release.hub import RepoKind, check_repository, make_repository, upload
+from subgoal.release.reproducible import at_hand, read_reproducible
 from subgoal.release.share import shared_folders
 from subgoal.storage.digests import write_digests
 from subgoal.students.card import read_card
@@ -115,7 +116,7 @@ def test_a_dry_run_writes_folders_and_sends_nothing(run, hub, monkeypatch, capfd
 
 
 def test_where_files_lie_on_this_machine_is_not_shared(run, hub, tmp_path):
-    here = tmp_path / "here" / "annotations.jsonl.zst"
+    here = tmp_path / "here" / "improved.jsonl.zst"
     here.parent.mkdir()
     shutil.copyfile(run.folder / "annotations.jsonl.zst", here)
     other = Run(tmp_path / "other", {**TABLES, "annotations": str(here)})
@@ -126,11 +127,15 @@ def test_where_files_lie_on_this_machine_is_not_shared(run, hub, tmp_path):
     (student / "student.json").write_text(card.model_copy(update=told).model_dump_json())
     write_digests(student)
     other.evaluate(worlds=1, agents=["hierarchical", "random_subgoals"])
-    (model,) = shared_folders(other.folder, "me/tiny", other.config.evaluate, data=False)
-    held = [file.read_bytes() for file in model.folder.rglob("*") if file.is_file()]
+    data, model = shared_folders(other.folder, "me/tiny", other.config.evaluate)
+    files = [file for one in (data, model) for file in one.folder.rglob("*") if file.is_file()]
+    held = [file.read_bytes() for file in files]
     assert not [body for body in held if str(tmp_path).encode() in body]
     text = (model.folder / "reproduce.json").read_text()
-    assert list(json.loads(text)["files"]) == ["annotations.jsonl.zst"]
+    assert list(json.loads(text)["files"]) == ["improved.jsonl.zst"]
+    assert (data.folder / here.name).read_bytes() == here.read_bytes()
+    assert (data.folder / "paths.jsonl").read_text().count("\n") == 6
+    assert at_hand(read_reproducible(data.folder), data.folder)
 
 
 @pytest.mark.parametrize("redact", [False, True])

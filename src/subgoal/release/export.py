@@ -68,7 +68,7 @@ def export_texts(
     if role:
         config = config.model_copy(update={"roles": (role,)})
     rows = {name: f"{count:,} rows" for name, count in export_data(config, folder, out).items()}
-    return ExportSummary(what="the texts", where=str(out), size=size_of(out), files=rows)
+    return ExportSummary(what="the folder of texts", where=str(out), size=size_of(out), files=rows)
 
 
 def export_form(

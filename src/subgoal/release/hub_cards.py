@@ -77,10 +77,10 @@ from datasets import load_dataset
 {lines}
 ```
 
-`annotations.jsonl.zst` holds the paths as subgoal reads them:
+`{annotations}` holds the paths as subgoal reads them:
 
 ```bash
-subgoal train --annotations annotations.jsonl.zst --run runs/mine
+subgoal train --annotations {annotations} --run runs/mine
 ```"""
 _AGAIN = """\
 `reproduce.json` says how all of it was made: the configuration, digests, versions, the processor,
@@ -168,6 +168,7 @@ def data_card(
     types: Mapping[str, int],
     teachers: Mapping[str, int],
     cautions: Sequence[str],
+    annotations: str,
 ) -> str:
     """Return the card of a data set.
 
@@ -179,6 +180,7 @@ def data_card(
         types: How many paths each task type has.
         teachers: How many of the paths each teacher annotated.
         cautions: What a reader must know.
+        annotations: The file of annotated paths in it.
     """
     head = {
         "tags": ["subgoal", "language-agent", "trajectories", "sub-goals"],
@@ -204,7 +206,7 @@ def data_card(
         _DATA,
         *mind(cautions),
         table(facts),
-        "## Load it\n\n" + _LOADING.format(lines="\n".join(lines)),
+        "## Load it\n\n" + _LOADING.format(lines="\n".join(lines), annotations=annotations),
         *(
             f"## {name.capitalize()}: {count:,}\n\n{table(_COLUMNS[name])}"
             for name, count in rows.items()

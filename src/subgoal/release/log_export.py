@@ -1,11 +1,12 @@
 """Exporting trajectories, sub-goals included, in formats that other tools read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from subgoal.annotation import annotate
+from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.release.summary import ExportSummary, size_of
 from subgoal.storage.journal import written_atomically
 from subgoal.storage.run_folder import RunFolder
@@ -54,6 +55,19 @@ def _summary(count: int, out: Path) -> ExportSummary:
     )
 
 
+def annotated_documents(
+    annotated: Iterable[AnnotatedTrajectory], form: LogForm
+) -> Iterator[dict[str, Any]]:
+    """Yield annotated trajectories, wherever they lie, as JSON objects of a format.
+
+    Args:
+        annotated: The trajectories.
+        form: The format.
+    """
+    for one in annotated:
+        yield written(conversation_of(one.trajectory), _subgoals(one), form)
+
+
 def documents(folder: RunFolder, form: LogForm) -> Iterator[dict[str, Any]]:
     """Yield the trajectories of a run folder as JSON objects of a format.
 
@@ -62,13 +76,15 @@ def documents(folder: RunFolder, form: LogForm) -> Iterator[dict[str, Any]]:
         form: The format.
     """
     subgoals = {
-        one.trajectory.key: [(str(span.subgoal), span.last) for span in one.spans]
-        for one in annotate.journal(folder)
-        if not one.variant
+        one.trajectory.key: _subgoals(one) for one in annotate.journal(folder) if not one.variant
     }
     none: Subgoals = ()
     for key, one in _conversations(folder):
         yield written(one, subgoals.get(key, none), form)
+
+
+def _subgoals(one: AnnotatedTrajectory) -> list[tuple[str, int]]:
+    return [(str(span.subgoal), span.last) for span in one.spans]
 
 
 def _conversations(folder: RunFolder) -> Iterator[tuple[str, LoggedConversation]]:

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from subgoal.release.hub_cards import (
     model_index,
     privacy,
 )
-from subgoal.release.log_export import documents
+from subgoal.release.log_export import annotated_documents, documents
 from subgoal.release.release import release
 from subgoal.release.reproducible import REPRODUCE, Reproducible, reproducible
 from subgoal.report.measures import HELD_OUT
@@ -104,7 +104,9 @@ def shared_folders(
     if data:
         write_folder(
             place / RepoKind.DATASET,
-            lambda out: _write_data(folder, out, wanted, where, repository, cautions),
+            lambda out: _write_data(
+                folder, out, wanted, where, repository, cautions, config.annotations
+            ),
         )
         made.append(_listed(RepoKind.DATASET, where, place, cautions))
     made.append(_listed(RepoKind.MODEL, repository, place, cautions))
@@ -175,26 +177,32 @@ def _write_data(
     repository: str,
     model: str,
     cautions: tuple[str, ...],
+    annotations: Path | None,
 ) -> None:
-    store = annotate.journal(folder)
-    rows = {PATHS: _written(out / f"{PATHS}.jsonl", _paths(folder))}
+    if annotations is None:
+        store, learned = annotate.journal(folder), documents(folder, LogForm.MESSAGES)
+    else:
+        store = annotate.named_file(annotations, "annotations")
+        learned = annotated_documents(store, LogForm.MESSAGES)
+    rows = {PATHS: _written(out / f"{PATHS}.jsonl", map(_row, learned))}
     episodes = _written(out / f"{EPISODES}.jsonl", _episodes(folder, wanted))
     if episodes:
         rows[EPISODES] = episodes
     else:
         (out / f"{EPISODES}.jsonl").unlink()
-    shutil.copyfile(store.sealed_path, out / store.sealed_path.name)
+    source = annotations or store.sealed_path
+    shutil.copyfile(source, out / source.name)
     (out / REPRODUCE).write_text(wanted.model_dump_json(indent=1) + "\n", encoding="utf-8")
     types, teachers, world = Counter[str](), Counter[str](), ""
     for one in store:
         world, name, *_ = parts_of(one.trajectory.task.key)
         types[f"{world}/{name}"] += 1
         teachers["carried over" if one.transferred_from else one.teacher] += 1
-    text = data_card(repository, model, world, rows, types, teachers, cautions)
+    text = data_card(repository, model, world, rows, types, teachers, cautions, source.name)
     (out / "README.md").write_text(text, encoding="utf-8")
 
 
-def _written(file: Path, rows: Iterator[dict[str, Any]]) -> int:
+def _written(file: Path, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
     with file.open("w", encoding="utf-8") as out:
         for row in rows:
@@ -203,17 +211,16 @@ def _written(file: Path, rows: Iterator[dict[str, Any]]) -> int:
     return count
 
 
-def _paths(folder: RunFolder) -> Iterator[dict[str, Any]]:
-    """Yield paths whose columns have one type each, whatever was logged."""
-    for one in documents(folder, LogForm.MESSAGES):
-        row = {name: one.pop(name, None) for name in ("id", "messages", "reward")}
-        tools, subgoals = one.pop("tools", []), one.pop("subgoals", [])
-        yield {
-            **row,
-            "tools": as_json(tools),
-            "subgoals": [{"goal": goal, "last": last} for goal, last in subgoals],
-            "fields": as_json(one),
-        }
+def _row(path: dict[str, Any]) -> dict[str, Any]:
+    """Return a path whose columns have one type each, whatever was logged."""
+    row = {name: path.pop(name, None) for name in ("id", "messages", "reward")}
+    tools, subgoals = path.pop("tools", []), path.pop("subgoals", [])
+    return {
+        **row,
+        "tools": as_json(tools),
+        "subgoals": [{"goal": goal, "last": last} for goal, last in subgoals],
+        "fields": as_json(path),
+    }
 
 
 def _episodes(folder: RunFolder, wanted: Reproducible) -> Iterator[dict[str, Any]]:
