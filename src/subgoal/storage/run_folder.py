@@ -125,7 +125,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, restart: bool = False, config: str = "") -> None:
-        self.path, self._config = path, config
+        self.path, self.config = path, config
         self._restart, self._restarted = restart, set[str]()
 
     def __truediv__(self, name: str) -> Path:
@@ -267,7 +267,7 @@ class RunFolder:
                     self._write(stage.manifest)
                 return
             self._write(stage.manifest)
-            former = self._keep(self._config)
+            former = self._keep(self.config)
             start = time.monotonic()
             try:
                 with kept_in(self / f".{name}.progress.json"):

@@ -193,8 +193,9 @@ def _orders(config: TrainConfig, folder: RunFolder) -> list[TrainingOrder]:
             folder=folder.path,
             threads=threads,
             restart=folder.begins_anew(f"train-{role}"),
+            kept="" if number else folder.config,  # one of them writes it
         )
-        for role in open_roles
+        for number, role in enumerate(open_roles)
     ]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from subgoal.errors import DataCorrupt, TrainingFailed
 from subgoal.progress import Update
-from subgoal.storage.run_folder import RunFolder
+from subgoal.storage.run_folder import CONFIG, RunFolder
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role
 from subgoal.training.parallel import side_by_side
@@ -33,7 +33,7 @@ def weights(folder, role):
 def test_the_students_are_those_of_one_after_another(tiny, two_cores, tmp_path, capfd):
     one = tiny.model_copy(update={"roles": ROLES, "side_by_side": False})
     apart = tiny.model_copy(update={"roles": ROLES})
-    first, second = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "apart")
+    first, second = (RunFolder(tmp_path / name, config="seed = 1") for name in ("one", "apart"))
     train(one, first)
     capfd.readouterr()
     summary = train(apart, second)
@@ -46,6 +46,7 @@ def test_the_students_are_those_of_one_after_another(tiny, two_cores, tmp_path, 
     assert manifests[0] is not None
     assert manifests[1] is not None
     assert manifests[0].config == manifests[1].config
+    assert [(folder / CONFIG).read_text() for folder in (first, second)] == ["seed = 1"] * 2
 
 
 def test_who_is_left_is_trained_as_beside_the_others(tiny, two_cores, tmp_path, monkeypatch):
@@ -116,7 +117,8 @@ def test_a_training_ends_with_its_parent(tiny, tmp_path):
         assert child.stdout
         child.stdin.write(order.model_dump_json().encode() + b"\n")
         child.stdin.flush()
-        assert Update.model_validate_json(child.stdout.readline()).unit == "tokens"
+        while Update.model_validate_json(child.stdout.readline()).unit != "tokens":
+            pass  # texts that are made slowly are told first
         child.stdout.close()  # what it tells breaks, too
         assert child.communicate(timeout=120)[1] == b""
     assert child.returncode == 1

@@ -33,6 +33,8 @@ class TrainingOrder(Record):
     """CPU threads."""
     restart: bool = False
     """Train from the beginning, whatever was trained before."""
+    kept: str = ""
+    """The configuration that the run folder keeps, as TOML; empty: what it has."""
 
 
 class Failure(Record):

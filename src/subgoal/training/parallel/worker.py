@@ -62,7 +62,8 @@ def _carry_out(order: TrainingOrder) -> int:
     torch.set_num_threads(order.threads)
     relay_to(tell)
     try:
-        train(TrainConfig.model_validate(order.config), RunFolder(order.folder, order.restart))
+        folder = RunFolder(order.folder, order.restart, order.kept)
+        train(TrainConfig.model_validate(order.config), folder)
     except SubgoalError as error:
         tell(failure_of(error))
         return 2
