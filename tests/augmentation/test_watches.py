@@ -58,9 +58,8 @@ def test_a_watch_ends_where_its_last_reading_is_foreseen():
     assert kept(readings(9, 20, 51, 60)) == 6
     assert kept(readings(51, 50, 50.0)) == 4  # neither above nor below
     assert kept(readings(-5, -20, -60)) == 2
-    melted = readings(20, 9) + readings(8, 7, wax="liquid wax")
-    assert kept(melted) == 5  # measured before on the same side
-    assert kept(melted + readings(70, 80, wax="liquid wax")) == 10
+    cooled = readings(45, 30) + readings(20, 9, wax="solid wax")
+    assert kept(cooled) == 2  # it was liquid below 50 before
 
 
 def test_a_watch_goes_on_while_its_numbers_come_nearer_to_the_one_asked_about():
@@ -84,9 +83,9 @@ def test_numbers_that_the_task_does_not_measure_by_are_read_as_they_stand():
 
 def test_what_the_last_reading_brings_into_view_is_not_cut():
     views = ["a room"] * 6 + ["a room, liquid wax"]
-    assert kept(readings(30, 20, 9), views=views) == 6
+    assert kept(["some wax", "ok"] * 3, "Melt the wax.", views=views) == 6
     views = ["a room"] * 3 + ["a room, liquid wax"] * 4
-    assert kept(readings(30, 20, 9), views=views) == 3
+    assert kept(["some wax", "ok"] * 3, "Melt the wax.", views=views) == 3
 
 
 def test_no_watch_is_what_does_one_thing_many_times_or_ends_the_path():

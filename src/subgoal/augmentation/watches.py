@@ -2,12 +2,12 @@
 
 An oracle looks at a thing and measures it until it changes, or until it gives up, forty readings
 later, where the first one tells: what is liquid at 9 degrees and is cooled does not melt above 200.
-A watch says what its actions were last answered: the words of state, and on which side of the
-numbers that the task names a reading lies. The view counts with them, as a thing may change with
-the last reading. A number whose unit the task does not name is read as it stands, and so is every
-number where the task names none. A watch is cut after the first point that says what the whole
-watch says and from which its numbers go no nearer to those that the task names: what is solid at
-16 degrees and heated may melt before 150, so that its watch goes on.
+Where readings measure what the task names (`degrees`), a watch is cut after the first one from
+which its numbers go no nearer to those that the task names: nothing later can change the answer.
+What is solid at 16 degrees and heated may melt before 150, so that its watch goes on.
+
+Other watches are cut after the first point that says what the whole watch says: what its actions
+were last answered, and the view, as a thing may change with the last reading.
 
 A watch takes several readings in turn; one action done many times is no watch but waits, or looks.
 A watch that ends the path ends with what the task asks for, and stays. A mistake that was put in on
@@ -17,6 +17,7 @@ purpose is no reading: it parts two watches.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from subgoal.environments.language import WorldLanguage
 from subgoal.environments.registry import language
@@ -56,20 +57,6 @@ class _Named:
             found.setdefault(unit.lower(), set()).add(float(number))
         return cls({unit: tuple(sorted(numbers)) for unit, numbers in found.items()})
 
-    def reading(self, text: str) -> str:
-        """Return a text with the sides on which its quantities lie in place of their numbers."""
-
-        def sides(match: re.Match[str]) -> str:
-            number, unit = float(match[1]), match[2].lower()
-            if unit not in self.by_unit:
-                return match[0]
-            told = (
-                "<" if number < limit else ">="[number == limit] for limit in self.by_unit[unit]
-            )
-            return f"{''.join(told)} {unit}"
-
-        return _QUANTITY.sub(sides, text)
-
     def distances(self, text: str) -> list[float]:
         """Return how far the quantities of a text are from each that the task names."""
         return [
@@ -95,25 +82,41 @@ def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage)
 
 
 def _needed(steps: Sequence[Step], watch: range, named: _Named) -> int:
-    """Return how many steps of a watch say what all of it says, and what is still to come."""
+    """Return after how many of its steps a watch can be cut."""
+    points: list[_Point] = []
     said: dict[str, str] = {}
     far: dict[str, list[float]] = {}
-    points: list[tuple[dict[str, str], str, dict[str, list[float]]]] = []
     asked = ""
     for number in watch:
         action, observation = steps[number].action, steps[number].observation
         asked = asked if action.isdigit() else action
-        said = {**said, asked: named.reading(observation)}
+        said = {**said, asked: observation}
         far = {**far, asked: named.distances(observation)}
-        points.append((said, named.reading(steps[number + 1].look), far))
+        points.append(_Point(said, steps[number + 1].look, far))
     if len(said) < 2:
         return len(watch)
-    *last, _ = points[-1]
-    return next(
-        place
-        for place, (*here, distances) in enumerate(points, start=1)
-        if here == last and not any(_nearer(distances, later) for *_, later in points[place:])
-    )
+    return next(n for n in range(1, len(points) + 1) if _told(points[n - 1], points[n - 1 :]))
+
+
+class _Point(NamedTuple):
+    """What a watch has told by one of its steps."""
+
+    said: dict[str, str]
+    """What each of its actions was last answered."""
+    view: str
+    """What is seen."""
+    far: dict[str, list[float]]
+    """By action, how far its numbers are from each that the task names."""
+
+
+def _told(point: _Point, onward: Sequence[_Point]) -> bool:
+    """Return whether a point tells what all that come after it do."""
+    last = onward[-1]
+    if point.said.keys() != last.said.keys():
+        return False
+    if any(point.far.values()):
+        return not any(_nearer(point.far, later.far) for later in onward)
+    return (point.said, point.view) == (last.said, last.view)
 
 
 def _nearer(before: dict[str, list[float]], after: dict[str, list[float]]) -> bool:
