@@ -45,8 +45,8 @@ def command(options: ReproduceOptions) -> None:
     reached = [] if options.trust else reaches(tables, Config().model_dump(mode="json"))
     if reached:
         raise ConfigInvalid(
-            f"{file} names code, servers or keys: {', '.join(reached)}; look at them, and give "
-            "--trust where they may be used"
+            f"{file} names code, servers or keys: {', '.join(reached)}; read what they "
+            "are, and give --trust where they may be used"
         )
     run = Run(options.run, validated(Config, tables, str(file)))
     if run.config.asks_model and not options.paid:
