@@ -44,8 +44,12 @@ def test_every_type_is_there_as_the_card_counts(paths):
     }
 
 
-def test_only_train_variations_and_solved_paths(paths):
-    for one in paths:
+@pytest.mark.parametrize("name", ["annotations", "improved", "listed"])
+def test_only_train_variations_and_solved_paths(name):
+    file = PLACE / f"{name}.jsonl"
+    assert f"`{file_digest(file.with_suffix('.jsonl.zst'))}`" in CARD
+    journal = Journal(file, AnnotatedTrajectory, "annotations", lambda one: one.key)
+    for one in journal.by_key().values():
         assert one.trajectory.task.split == "train"
         assert one.trajectory.task.simplifications == "easy"
         assert one.trajectory.stop_reason is StopReason.SOLVED

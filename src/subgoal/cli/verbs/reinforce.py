@@ -18,7 +18,7 @@ class ReinforceOptions(WorldOptions):
     scores, beside annotated paths ([train.dataset], --annotations) that keep what was known.
     The average of the weights that plays best on dev is written into the run folder's `students`.
     An interrupted run goes on after its last complete round.
-    Example: subgoal reinforce --config configs/scienceworld/5-reinforced.toml --run runs/better
+    Example: subgoal reinforce --config configs/scienceworld/6-reinforced.toml --run runs/better
     """
 
     reinforce: ReinforceConfig = ReinforceConfig()
