@@ -15,7 +15,7 @@ from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.environments.base import StepResult, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
-from subgoal.errors import TextTooLong
+from subgoal.errors import StudentInvalid, TextTooLong
 from subgoal.evaluation.play import MakeAgent, Play, play_alone
 from subgoal.evaluation.protocol import protocol
 from untrained import untrained_students
@@ -138,3 +138,15 @@ def test_an_agent_that_learned_from_logs_is_asked_in_a_session(
     assert first.subgoal  # it is an untrained student's
     assert second.subgoal
     assert 0 < (first.certainty or 0) <= 1
+
+
+def test_a_shop_tells_which_agents_it_has_students_for(tmp_path):
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "planner").mkdir()
+    shop = AgentShop(tmp_path)
+    assert shop.holds(AgentName.FLAT)
+    assert not shop.holds(AgentName.HIERARCHICAL)
+    with pytest.raises(StudentInvalid, match="executor"):
+        shop.folders(AgentName.HIERARCHICAL)
+    (tmp_path / "executor").mkdir()
+    assert shop.holds(AgentName.HIERARCHICAL)

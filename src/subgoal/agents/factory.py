@@ -128,6 +128,10 @@ class AgentShop:
         """
         return {role: self._student(role) for role in self.roles(name)}
 
+    def holds(self, name: AgentName) -> bool:
+        """Return whether there is a student for each role of an agent."""
+        return all((self._folder / role).is_dir() for role in self.roles(name))
+
     def _student(self, role: Role) -> Path:
         folder = self._folder / role
         if folder.is_dir():

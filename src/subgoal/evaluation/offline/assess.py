@@ -38,7 +38,7 @@ from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
-from subgoal.students.card import CARD, StudentCard, read_card
+from subgoal.students.card import StudentCard, read_card
 from subgoal.students.ending import TrainingExtent, cautions
 from subgoal.text.format import Role
 
@@ -156,9 +156,7 @@ def right_turns(folder: RunFolder, agent: str) -> dict[str, float]:
 
 def _agents(config: AssessConfig, shop: AgentShop, place: Path) -> list[AgentName]:
     found = [AgentName(name) for name in config.agents] or [
-        name
-        for name in ABLE
-        if all((file / CARD).is_file() for file in shop.folders(name).values())
+        name for name in ABLE if shop.holds(name)
     ]
     if not found:
         raise StudentInvalid(f"{place} holds no students; first run `subgoal train`")

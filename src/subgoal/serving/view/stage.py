@@ -210,7 +210,7 @@ def _able(folder: RunFolder) -> list[AgentName]:
     """Return which agents the students of a run folder make, in a world that can be played."""
     shop, able = AgentShop(folder / "students"), list[AgentName]()
     for kind in (AgentName.HIERARCHICAL, AgentName.FLAT):
-        if all(place.is_dir() for place in shop.folders(kind).values()):
+        if shop.holds(kind):
             able.append(kind)
     if not able:
         return []
