@@ -1,7 +1,9 @@
 """Episodes that are played while somebody watches, repeats, steers."""
 
+import gc
 import shutil
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,11 @@ import pytest
 
 pytest.importorskip("starlette")
 
+import torch
+
+from subgoal.agents.config import Decoding
 from subgoal.agents.released import AgentCard, ReleasedAgent
+from subgoal.annotation import annotate
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.summary import played
@@ -23,6 +29,7 @@ from subgoal.serving.view.stage import MOST, LiveStage, StageFull, Wish
 from subgoal.serving.view.steering import turns_of
 from subgoal.storage.run_folder import RunFolder
 from subgoal.text.format import Role
+from untrained import untrained_students
 
 PLANNER = "tiny: hierarchical"
 
@@ -98,6 +105,30 @@ def test_a_person_takes_over_and_gives_back(stage: LiveStage, episodes: dict[str
     live.helm.steer("resume")
     live.join()
     assert _rows(live)[3][8] == "agent"
+
+
+def test_what_a_person_types_is_sent_where_the_agent_would_choose_again(run: Path):
+    card = AgentCard(
+        name="chooses",
+        students=(Role.BOTH,),
+        environment="errand",
+        simplifications="",
+        protocol="test",
+        decoding=Decoding(choose=True),
+    )
+    stage = LiveStage({}, [ReleasedAgent(run / "students", card)])
+    live = _started(stage, Wish(player="chooses", type="fetch", paused=True))
+    _until(live, "waiting")
+    live.helm.steer("take over")
+    live.helm.steer("action", "fly to the moon")
+    _until(live, "step")
+    assert (_rows(live)[0][0], _rows(live)[0][8]) == ("fly to the moon", "person")
+    live.helm.steer("step")  # the agent's own is chosen again
+    _until(live, "step", 2)
+    assert (_rows(live)[1][7], _rows(live)[1][8]) == ("chosen", "agent")
+    live.leave()
+    live.join()
+    stage.close()
 
 
 def test_a_person_sets_the_sub_goal(stage: LiveStage, episodes: dict[str, list[Episode]]):
@@ -182,6 +213,40 @@ def test_students_that_are_trained_meanwhile_can_play(run: Path, tmp_path: Path)
     (tmp_path / "later").rename(copy / "students")
     assert PLANNER in stage.players
     assert stage.player_of("tiny", "oracle", "errand") == PLANNER
+
+
+def test_students_that_are_trained_anew_play_in_place_of_those_before(
+    run: Path,
+    tmp_path: Path,
+    episodes: dict[str, list[Episode]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(live_module, "PATIENCE", float("inf"))  # it waits while others are made
+    copy = tmp_path / "tiny"
+    shutil.copytree(run, copy)
+    stage = LiveStage({"tiny": RunFolder(copy)})
+    recorded = episodes["hierarchical"][0]
+    live = _started(stage, Wish(player=PLANNER, paused=True), recorded)
+    before, made = stage.company(PLANNER), stage.made_of(PLANNER)
+    flat = stage.made_of("tiny: flat")
+    told = stage.examined(PLANNER, recorded)
+    with torch.random.fork_rng():
+        untrained_students(tmp_path / "new", list(annotate.journal(RunFolder(copy)))[:2])
+    shutil.rmtree(copy / "students" / Role.BOTH)
+    (tmp_path / "new" / Role.BOTH).rename(copy / "students" / Role.BOTH)
+    assert stage.made_of(PLANNER) != made
+    assert stage.made_of("tiny: flat") == flat
+    assert stage.company(PLANNER) is not before
+    assert stage.company(PLANNER) is stage.company(PLANNER)
+    assert stage.examined(PLANNER, recorded) != told
+    live.helm.steer("resume")  # what was being played goes on with those that it began with
+    live.join()
+    assert [row[0] for row in _rows(live)] == [step.action for step in recorded.steps]
+    held = weakref.ref(before.pool)
+    del before
+    gc.collect()
+    assert held() is None
+    stage.close()
 
 
 def test_the_world_is_asked_for_the_oracles_paths(run: Path, tmp_path: Path):

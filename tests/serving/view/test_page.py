@@ -131,7 +131,7 @@ def test_a_training_is_watched_while_it_runs(
         expect(page.locator("#training")).to_be_hidden()
         page.keyboard.press("t")
         expect(page.locator("#training")).to_be_visible()
-    assert page.url.endswith("#t=run")
+        expect(page).to_have_url(f"{url}#t=run")
 
 
 def test_what_worlds_and_models_wrote_is_text(browser: Any, run: Path, tmp_path: Path, served: Any):
@@ -208,3 +208,70 @@ def test_another_sub_goal_is_tried_beside_the_recorded_one(page: Any):
     page.wait_for_selector(".panels.two")
     second = page.locator(".panels > div").nth(1)
     expect(second.locator(".band", has_text="find(thermometer)")).not_to_have_count(0)
+
+
+def test_the_list_grows_by_itself(browser: Any, run: Path, tmp_path: Path, served: Any):
+    folder = RunFolder(tmp_path / "grows")
+    episodes = played(RunFolder(run), "test", "random_action")
+
+    def play(agent: str, number: int) -> None:
+        with closing(journal(folder, "test", agent)) as store:
+            store.append(episodes[number].model_copy(update={"agent": agent}))
+
+    play("random_action", 0)
+    with served(view_app([folder.path])) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("#rows button")).to_have_count(1)
+        page.click("#rows button")
+        page.wait_for_selector("#panels .transport")
+        page.focus("#rows button")
+        play("random_action", 1)
+        expect(page.locator("#rows button")).to_have_count(2)
+        expect(page.locator("#found")).to_have_text("2 episodes")
+        assert page.evaluate("document.activeElement.matches('#rows li:first-child button')")
+        play("flat", 0)  # another agent, on the task that is open
+        expect(page.locator("#rows button")).to_have_count(3)
+        expect(page.locator("#beside option")).to_have_count(2)
+        page.keyboard.press("f")
+        failed = sum(not episode.solved for episode in episodes[:2]) + (not episodes[0].solved)
+        expect(page.locator("#found")).to_contain_text(f"{failed} failure")
+        page.click("h1")
+        play("flat", 1)
+        failed += not episodes[1].solved
+        expect(page.locator("#found")).to_contain_text(f"{failed} failure")
+
+
+def test_the_episode_chosen_last_is_the_one_that_opens(page: Any):
+    asked: list[Any] = []
+
+    def hold(route: Any) -> None:
+        asked.append(route)
+
+    page.route("**/api/episode?**", hold)
+    page.keyboard.press("j")
+    page.locator("#rows button").nth(2).click()
+    second = page.locator("#rows button").nth(2).get_attribute("data-key")
+    while len(asked) < 2:
+        page.wait_for_timeout(20)
+    asked[1].continue_()
+    page.wait_for_selector("#panels .transport")
+    with page.expect_response("**/api/episode?**"):
+        asked[0].continue_()  # the first answer comes last
+    page.wait_for_timeout(200)
+    assert page.get_attribute("#rows button[aria-current]", "data-key") == second
+    page.unroute("**/api/episode?**")
+
+
+def test_a_live_episode_goes_when_another_one_is_opened(page: Any):
+    page.click("#tab-play")
+    expect(page.locator("#play-type option")).not_to_have_count(0)
+    page.check("#play-paused")
+    page.click("#play button")
+    expect(page.locator("#live-state")).to_contain_text("paused before")
+    page.click("#live-leave")
+    expect(page.locator("#live-pause")).to_be_disabled()
+    page.keyboard.press("e")
+    page.click("#rows button")
+    page.wait_for_selector("#title")
+    expect(page.locator("#live")).to_be_hidden()

@@ -106,7 +106,9 @@ class Stepper {
     this.bands.replaceChildren();
     this.spans.replaceChildren();
     this.description.textContent = plain(episode.description);
-    this.description.tabIndex = episode.description.length > 400 ? 0 : -1;  // it scrolls
+    const scrolls = this.description.scrollHeight > this.description.clientHeight;
+    if (scrolls) this.description.tabIndex = 0;
+    else this.description.removeAttribute("tabindex");
     this.say(episode);
     for (const row of episode.steps) this.append(row);
     this.draw();
@@ -142,6 +144,7 @@ class Stepper {
     this.gain(part.gain, part.gained);
     const item = button(undefined, "", () => { this.pause(); this.go(number); },
       row[ACCEPTED] ? "" : "refused");
+    if (!row[ACCEPTED]) item.title = "not an action of the world";
     const gained = make("span");
     this.gain(gained, gain);
     item.append(make("span", "number", number + 1), make("span", "mono", row[ACTION]), gained);

@@ -6,6 +6,7 @@ What happens is kept as a list of events that pages read from where they are.
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -35,6 +36,8 @@ MOST_VALID = 300
 class Company:
     """An agent and its worlds, for several episodes at once; its students compute one at a time.
 
+    Its worlds end with `close`, or when nobody holds it any more.
+
     Args:
         player: The agent.
         worlds: How many worlds.
@@ -45,6 +48,7 @@ class Company:
         self.pool = Pool(self.card.environment, worlds, options=self.card.options)
         self.rules = protocol(self.card.protocol, self.card.environment)
         self._computing = threading.Lock()
+        weakref.finalize(self, self.pool.close)
 
     def tasks(self) -> dict[str, int]:
         """Return how many variations of each task type its protocol's split has."""
@@ -193,7 +197,7 @@ class LiveEpisode(Spectator):
             raise
         finally:
             self.over = True
-            self._world = None
+            del self._world, self._company  # others may have taken its place
             self._ended()
 
     def _played(self) -> Episode:

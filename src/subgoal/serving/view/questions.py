@@ -11,7 +11,7 @@ from subgoal.record import Record
 from subgoal.report.html import stepped
 from subgoal.serving.view.departures import Departures
 from subgoal.serving.view.shelf import EpisodeQuery, EpisodeRow, Shelf, told
-from subgoal.serving.view.stage import LiveStage, Wish
+from subgoal.serving.view.stage import LiveStage, Made, Wish
 
 MOST_ROWS = 200
 """Most episodes that are listed at once."""
@@ -36,7 +36,7 @@ class Questions:
     def __init__(self, shelf: Shelf, stage: LiveStage) -> None:
         self._shelf, self._stage = shelf, stage
         self._departures = Departures(shelf)
-        self._alternatives: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
+        self._alternatives: OrderedDict[tuple[str, int, Made], list[Any]] = OrderedDict()
         self._to_learn = 0
         self._lock = threading.Lock()
 
@@ -51,15 +51,17 @@ class Questions:
             "ending": [[one, label(one)] for one in values(lambda row: [row.ending])],
             "subgoal": values(lambda row: row.subgoals),
             "players": self._stage.players,
+            "version": self._shelf.version,
         }
 
     def episodes(self, query: Query) -> dict[str, Any]:
         """Return the rows of episodes that are asked for, `offset` to `offset` + `limit`."""
         self._shelf.refresh()
+        version = self._shelf.version
         rows = self._shelf.rows(_asked(query))
         offset, limit = _number(query, "offset", 0), _number(query, "limit", MOST_ROWS)
         page = rows[offset : offset + min(limit, MOST_ROWS)]
-        return {"total": len(rows), "rows": [told(row) for row in page]}
+        return {"total": len(rows), "rows": [told(row) for row in page], "version": version}
 
     def episode(self, query: Query) -> dict[str, Any] | None:
         """Return an episode, which others are of the same task, and who can play on from it."""
@@ -81,11 +83,18 @@ class Questions:
     def failures(self, query: Query) -> dict[str, Any]:
         """Return the failures among what is asked for, grouped by where they left the path."""
         self._shelf.refresh()
+        version = self._shelf.version
         asked = _asked({**query, "failed": "yes"})
         groups = self._departures.groups(asked)
         unknown = len(self._departures.unknown(asked)) if self._stage.players else 0
         pages = self._shelf.pages(ASSESSMENT, asked.run)
-        return {"groups": groups, "unknown": unknown, "asking": self._to_learn, "pages": pages}
+        return {
+            "groups": groups,
+            "unknown": unknown,
+            "asking": self._to_learn,
+            "pages": pages,
+            "version": version,
+        }
 
     def oracle(self, _: Record, query: Query) -> dict[str, Any]:
         """Ask worlds for the oracle's paths of failures whose path is not known, from now on."""
@@ -117,9 +126,9 @@ class Questions:
         episode = self._shelf.episode(query.get("key", ""))
         if row is None or episode is None:
             return None
-        place = row.key, row.steps
+        player = self._player(row)
+        place = row.key, row.steps, self._stage.made_of(player)
         if place not in self._alternatives:
-            player = self._player(row)
             self._alternatives[place] = self._stage.examined(player, episode)
             while len(self._alternatives) > _KEPT:
                 self._alternatives.popitem(last=False)

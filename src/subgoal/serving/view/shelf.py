@@ -196,6 +196,7 @@ class Shelf:
 
     Attributes:
         folders: The run folders, by the names under which they are shown.
+        version: Grows whenever there is something new.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -209,6 +210,7 @@ class Shelf:
         self._rows: dict[str, tuple[_Book, EpisodeRow]] = {}
         self._of_task: dict[str, list[EpisodeRow]] = {}
         self._lock = threading.Lock()
+        self.version = 0
 
     def refresh(self) -> None:
         """See what was played since.
@@ -228,6 +230,7 @@ class Shelf:
                 self._index()
 
     def _index(self) -> None:
+        self.version += 1
         self._rows, self._of_task = {}, {}
         for book in self._books.values():
             for row in book.rows:

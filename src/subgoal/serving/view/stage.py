@@ -1,8 +1,9 @@
 """Who can play, and the episodes that are being played: few at once, each with a world."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -12,7 +13,7 @@ from subgoal.agents.factory import AgentShop
 from subgoal.agents.released import ReleasedAgent
 from subgoal.environments.base import Task
 from subgoal.environments.registry import LOG
-from subgoal.errors import ConfigInvalid, EnvironmentFailed, SubgoalError
+from subgoal.errors import ConfigInvalid, EnvironmentFailed, StudentInvalid, SubgoalError
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.player import Player
 from subgoal.pipeline import Run
@@ -55,6 +56,10 @@ class Steer(Record):
     """The action, or the sub-goal."""
 
 
+Made = tuple[tuple[str, int, int], ...]
+"""Which folders students lie in: each one's name, file number and time; others after a training."""
+
+
 class StageFull(SubgoalError):
     """As many episodes are being played as may be."""
 
@@ -62,7 +67,8 @@ class StageFull(SubgoalError):
 class LiveStage:
     """The agents of some run folders, and others that are ready, and what they play.
 
-    Students and worlds are loaded when they are first needed.
+    Students and worlds are loaded when they are first needed, and again where a run's students were
+    trained anew; what is being played then goes on with those that it began with.
 
     Args:
         folders: Run folders, by name.
@@ -75,29 +81,30 @@ class LiveStage:
         able = [agent for agent in agents if not agent.card.environment.startswith(LOG)]
         self._given = {agent.name: agent for agent in able}
         self._folders = folders
-        self._looked: dict[str, tuple[tuple[str, ...], list[AgentName]]] = {}
-        self._companies: dict[str, Company] = {}
+        self._looked: dict[str, tuple[Made, dict[AgentName, Made]]] = {}
+        self._companies: dict[str, tuple[Made, Company]] = {}
         self._episodes: dict[int, LiveEpisode] = {}
         self._number = 0
         self._places = threading.BoundedSemaphore(MOST)
         self._lock = threading.Lock()
 
-    def _known(self) -> dict[str, Callable[[], Player]]:
-        """Return how each player is opened that there is now: a run may be training meanwhile."""
-        known: dict[str, Callable[[], Player]] = {
-            name: lambda agent=agent: Player(agent) for name, agent in self._given.items()
+    def _known(self) -> dict[str, tuple[Made, Callable[[], Player]]]:
+        """Return of each player that there is now what it is made of, and how it is opened."""
+        known: dict[str, tuple[Made, Callable[[], Player]]] = {
+            name: ((), lambda agent=agent: Player(agent)) for name, agent in self._given.items()
         }
         for run, folder in self._folders.items():
-            for kind in self._able(run, folder):
-                known[f"{run}: {kind}"] = lambda at=folder.path, kind=kind: Run(at).agent(kind)
+            for kind, made in self._able(run, folder).items():
+                opened = lambda at=folder.path, kind=kind: Run(at).agent(kind)  # noqa: E731
+                known[f"{run}: {kind}"] = made, opened
         return known
 
-    def _able(self, run: str, folder: RunFolder) -> list[AgentName]:
+    def _able(self, run: str, folder: RunFolder) -> dict[AgentName, Made]:
         """Return which agents the students of a run make, looked at again when there are others."""
-        there = tuple(sorted(path.name for path in folder.path.glob("students/*")))
-        if self._looked.get(run, ((), []))[0] != there:
+        there = _made(folder.path.glob("students/*"))
+        if run not in self._looked or self._looked[run][0] != there:
             self._looked[run] = there, _able(folder)
-        return self._looked.get(run, ((), []))[1]
+        return self._looked[run][1]
 
     @property
     def players(self) -> list[str]:
@@ -125,13 +132,25 @@ class LiveStage:
             StudentInvalid: Its students are damaged.
         """
         with self._lock:
-            if name not in self._companies:
-                known = self._known()
-                if name not in known:
-                    raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
+            made, opened = self._found(name)
+            if name not in self._companies or self._companies[name][0] != made:
                 # one world more than play: it is asked for tasks and oracle paths meanwhile
-                self._companies[name] = Company(known[name](), MOST + 1)
-            return self._companies[name]
+                self._companies[name] = made, Company(opened(), MOST + 1)
+            return self._companies[name][1]
+
+    def made_of(self, name: str) -> Made:
+        """Return which students somebody plays with now.
+
+        Raises:
+            ConfigInvalid: Nobody is called so.
+        """
+        return self._found(name)[0]
+
+    def _found(self, name: str) -> tuple[Made, Callable[[], Player]]:
+        known = self._known()
+        if name not in known:
+            raise ConfigInvalid(f"nobody here is called '{name}'; choose one of the list")
+        return known[name]
 
     def examined(self, name: str, episode: Episode) -> list[list[tuple[str, float]]]:
         """Return what a planner might have set in place of each sub-goal of an episode.
@@ -202,19 +221,29 @@ class LiveStage:
         """End all episodes and worlds."""
         for live in self._episodes.values():
             live.leave()
-        for company in self._companies.values():
+        for _, company in self._companies.values():
             company.close()
 
 
-def _able(folder: RunFolder) -> list[AgentName]:
-    """Return which agents the students of a run folder make, in a world that can be played."""
-    shop, able = AgentShop(folder / "students"), list[AgentName]()
+def _made(folders: Iterable[Path]) -> Made:
+    found: list[tuple[str, int, int]] = []
+    for folder in sorted(folders):
+        with suppress(FileNotFoundError):  # it is being replaced
+            told = folder.stat()
+            found.append((folder.name, told.st_ino, told.st_mtime_ns))
+    return tuple(found)
+
+
+def _able(folder: RunFolder) -> dict[AgentName, Made]:
+    """Return what the agents are made of that a run folder's students make, where they can play."""
+    shop, able = AgentShop(folder / "students"), dict[AgentName, Made]()
     for kind in (AgentName.HIERARCHICAL, AgentName.FLAT):
         if shop.holds(kind):
-            able.append(kind)
+            with suppress(StudentInvalid):  # it went meanwhile
+                able[kind] = _made(shop.folders(kind).values())
     if not able:
-        return []
+        return {}
     with suppress(SubgoalError):
         if not Run(folder.path).config.evaluate.environment.startswith(LOG):
             return able
-    return []
+    return {}

@@ -235,6 +235,7 @@ class SteeredSeat(Seat):
     def write(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
         if Mark.GOAL not in first:
             turn = self._helm.acted(self._seat.context.has_goals)
+            self.chooses = self._seat.chooses and turn is None  # what others say is sent as it is
             return turn or (yield from self._seat.write(first))
         goal = self._helm.planned(lambda: self._alternatives(first))
         mark, text = (Mark.GOAL, goal) if goal else (yield from self._seat.write(first))

@@ -25,6 +25,7 @@ const alternatives = (found, chosen, set) => make("ol", "", undefined, ...worthT
   const item = make("li", text === chosen ? "set" : "", undefined,
     make("span", "chance", percent(chance)),
     make("span", "what mono", undefined, bar, make("span", "", text)));
+  current(item, text === chosen);
   if (set && text !== chosen) item.append(button("What if?", `What if it had been ${text}?`, () => set(text)));
   return item;
 }));
@@ -74,12 +75,12 @@ class Live {
 
   toggle() { this.say(this.mode === "running" ? "pause" : "resume"); }
 
-  start(number, stepper) {
+  start(number, stepper, mode) {
     this.stop();
     this.number = number;
     this.stepper = stepper;
     this.found = [];
-    this.mode = "running";
+    this.mode = mode;
     this.at("live").hidden = false;
     this.source = new EventSource(`api/live/${number}/events`);
     this.source.addEventListener("message", (event) => this.hear(JSON.parse(event.data)));
@@ -87,10 +88,10 @@ class Live {
   }
 
   stop() {
+    this.at("live").hidden = true;
     if (!this.running) return;
     this.say("leave");
     this.close();
-    this.at("live").hidden = true;
   }
 
   close() {

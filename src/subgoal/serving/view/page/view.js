@@ -3,8 +3,9 @@
 // from worlds and models is set as text. The address after # names the episode that is open.
 const at = (id) => document.getElementById(id);
 const FILTERS = ["run", "agent", "type", "ending", "subgoal"];
-const PAGE = 100;
-const state = { rows: [], total: 0, key: "", mode: "episodes", steppers: [], asked: 0 };
+const PAGE = 100, MOST = 200;  // episodes asked for at once: by hand, and by the server at most
+const NEWS = 3000;
+const state = { rows: [], key: "", mode: "episodes", steppers: [], asked: 0, opening: 0, version: 0 };
 
 const ask = async (what, query = {}) => {
   const asked = await reached(`api/${what}?${new URLSearchParams(query)}`);
@@ -15,6 +16,9 @@ const ask = async (what, query = {}) => {
 const trouble = (error) => { at("found").textContent = error.message || String(error); };
 
 const choices = (select, values, any) => {
+  const said = JSON.stringify([values, any]);
+  if (select.said === said) return;  // who is choosing just now is not disturbed
+  select.said = said;
   const before = select.value;
   const pairs = values.map((one) => (Array.isArray(one) ? one : [one, one]));
   select.replaceChildren(...[...(any === undefined ? [] : [["", any]]), ...pairs].map(([value, text]) => {
@@ -49,19 +53,37 @@ const mark = () => {
   }
 };
 
-const list = async (more = false) => {
+// Rows that stand already stay as they are, so that focus and place in the list are kept.
+const lay = (rows) => {
+  const place = at("rows");
+  const standing = new Map([...place.children].map((item) => [item.said, item]));
+  const wanted = rows.map((row) => {
+    const said = JSON.stringify([row, at("run").options.length > 2]);
+    return standing.get(said) || Object.assign(rowOf(row), { said });
+  });
+  for (const item of [...place.children]) if (!wanted.includes(item)) item.remove();
+  wanted.forEach((item, number) => {
+    if (place.children[number] !== item) place.insertBefore(item, place.children[number] || null);
+  });
+};
+const list = async (length = PAGE) => {
   const turn = ++state.asked;
-  const offset = more ? state.rows.length : 0;
-  const found = await ask("episodes", { ...filters(), offset, limit: PAGE });
-  if (turn !== state.asked) return;  // what was typed since is on its way
-  state.rows = more ? [...state.rows, ...found.rows] : found.rows;
-  state.total = found.total;
-  if (!more) at("rows").replaceChildren();
-  at("rows").append(...found.rows.map(rowOf));
-  at("found").textContent = pluralOf(found.total, "episode");
-  at("more").hidden = state.rows.length >= found.total;
+  let rows = [], total = length;
+  while (rows.length < Math.min(length, total)) {
+    const limit = Math.min(MOST, length - rows.length);
+    const found = await ask("episodes", { ...filters(), offset: rows.length, limit });
+    if (turn !== state.asked) return;  // what was typed since is on its way
+    if (!rows.length) state.version = found.version;
+    rows = [...rows, ...found.rows];
+    total = found.rows.length ? found.total : rows.length;
+  }
+  state.rows = rows;
+  lay(rows);
+  at("found").textContent = pluralOf(total, "episode");
+  at("more").hidden = rows.length >= total;
   mark();
 };
+const more = () => list(state.rows.length + PAGE).catch(trouble);
 
 const NAMED = {
   subgoal: (where) => where + "(...)",
@@ -78,6 +100,7 @@ const groupOf = (group) => {
     make("span", "mono", NAMED[group.by](group.where))));
   if (ways.length) fold.append(make("ul", "ways", undefined, ...ways));
   fold.append(inside);
+  fold.named = JSON.stringify([group.by, group.where]);
   fold.addEventListener("toggle", () => {
     if (!inside.children.length) inside.append(...group.rows.map(rowOf));
     mark();
@@ -90,17 +113,20 @@ const underGroups = ({ unknown, asking }) => {
   at("ask-oracle").hidden = !unknown && !asking;
   at("ask-oracle").textContent = known;
   at("ask-oracle").disabled = Boolean(asking);
-  if (asking) setTimeout(() => { if (state.mode === "failures") show(); }, 2000);
+  if (asking) setTimeout(() => { if (state.mode === "failures") failures(true).catch(trouble); }, 2000);
 };
-const failures = async () => {
+const failures = async (again = false) => {
   const turn = ++state.asked;
-  at("found").textContent = "comparing with the oracle's paths ...";
+  if (!again) at("found").textContent = "comparing with the oracle's paths ...";
   const found = await ask("failures", filters());
   if (turn !== state.asked) return;
   const groups = found.groups;
+  state.version = found.version;
   underGroups(found);
+  const unfolded = [...at("groups").children].filter((fold) => fold.open).map((fold) => fold.named);
   at("groups").replaceChildren(...groups.map(groupOf), ...found.pages.map((place) => make("p", "note", undefined,
     "Conversations are not played but assessed. Turn by turn: ", make("span", "mono", place))));
+  for (const fold of at("groups").children) fold.open = unfolded.includes(fold.named);
   state.rows = groups.flatMap((group) => group.rows);
   const count = groups.reduce((sum, group) => sum + group.count, 0);
   at("found").textContent = `${pluralOf(count, "failure")}, by where they left the oracle's path`;
@@ -136,7 +162,9 @@ const tasks = async () => {
   at("found").textContent = "";
 };
 const watch = async (wish, beside) => {
+  const turn = ++state.opening;  // what was asked for last is what is shown
   const { number } = await send("live", wish);
+  if (turn !== state.opening) return send(`live/${number}`, { do: "leave" });
   const made = panel("Live", (part) => live.under(part));
   const kept = beside ? [beside] : [];
   if (!kept.length) { state.key = ""; state.open = null; leftOf(null); mark(); }
@@ -146,8 +174,7 @@ const watch = async (wish, beside) => {
   at("nothing").hidden = true;
   at("bar").hidden = !kept.length;
   at("parting").hidden = true;
-  live.start(number, made.stepper);
-  if (wish.paused && !wish.key) live.say("pause");
+  live.start(number, made.stepper, wish.paused ? "paused" : "running");
   at("stage").scrollIntoView({ block: "start" });
 };
 const playOn = (step, subgoal = "") => watch({ key: state.key, step, subgoal, paused: !subgoal }, state.panels[0]);
@@ -202,9 +229,15 @@ const partingOf = (one, other) => {  // two agents, the same task: the first act
     " is the first that differs between the two");
 };
 
+const others = (one, beside) => {
+  choices(at("beside"), one.others.map((row) => [row.key, titleOf(row)]), "nobody");
+  at("beside").value = beside;
+};
 const open = async (key, beside = "") => {
+  const turn = ++state.opening;
   const [one, other] = await Promise.all([
     ask("episode", { key }), beside ? ask("episode", { key: beside }) : null]);
+  if (turn !== state.opening) return;
   for (const stepper of state.steppers) stepper.pause();
   live.stop();
   state.key = key;
@@ -220,8 +253,7 @@ const open = async (key, beside = "") => {
   at("play-on").hidden = !one.player;
   at("ask-planner").hidden = !one.player || !one.row.subgoals.length;
   at("title").textContent = plain(`${one.name}, variation ${one.variation}`);
-  choices(at("beside"), one.others.map((row) => [row.key, titleOf(row)]), "nobody");
-  at("beside").value = beside;
+  others(one, beside);
   leftOf(one.row.solved ? null : one.left);
   partingOf(one, other);
   both.forEach((episode, place) => state.steppers[place].open(episode));
@@ -243,7 +275,7 @@ const along = (by) => {  // the next of the list, of failures and of runs too
   const next = keys[Math.max(0, Math.min(keys.length - 1, now + by))];
   next.scrollIntoView({ block: "nearest" });
   choose(next.dataset.key);
-  if (next === keys[keys.length - 1] && !at("more").hidden) list(true).catch(trouble);
+  if (next === keys[keys.length - 1] && !at("more").hidden) more();
 };
 const besides = () => {
   const select = at("beside");
@@ -251,12 +283,16 @@ const besides = () => {
   select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
   choose(state.key, select.value);
 };
+const search = () => {
+  if (at("filters").hidden) mode("episodes");
+  at("text").focus();
+};
 const KEYS = {
-  j: () => along(1), k: () => along(-1), "/": () => at("text").focus(), "?": () => at("help").showModal(),
+  j: () => along(1), k: () => along(-1), "/": search, "?": () => at("help").showModal(),
   e: () => mode("episodes"), f: () => mode("failures"), t: () => mode("training"), b: besides, p: () => live.toggle(),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && event.target.closest("input")) event.target.blur();
+  if (event.key === "Escape" && event.target.closest("input, select")) event.target.blur();
   if (typing(event) || at("help").open) return;
   const own = KEYS[event.key];
   if (own) own();
@@ -270,7 +306,7 @@ at("text").addEventListener("input", () => {
 });
 at("filters").addEventListener("submit", (event) => event.preventDefault());
 for (const name of FILTERS) at(name).addEventListener("change", show);
-at("more").addEventListener("click", () => list(true).catch(trouble));
+at("more").addEventListener("click", more);
 at("tab-episodes").addEventListener("click", () => mode("episodes"));
 at("tab-failures").addEventListener("click", () => mode("failures"));
 at("tab-training").addEventListener("click", () => mode("training"));
@@ -299,6 +335,27 @@ const known = async () => {  // what there is to choose from now: runs may be pl
   at("tab-play").hidden = !about.players.length;
   return about;
 };
+// What was played since stands in the list by itself; how many there are is not said aloud each time.
+const news = async () => {
+  const { version } = await known();
+  if (state.version === version) return;
+  at("found").setAttribute("aria-live", "off");
+  if (state.mode === "episodes") await list(Math.max(PAGE, state.rows.length));
+  if (state.mode === "failures" && !at("groups").contains(document.activeElement)) await failures(true);
+  const { key } = state;
+  const one = key && await ask("episode", { key });
+  if (one && key === state.key) others(one, at("beside").value);
+};
+const listen = async () => {
+  try {
+    if (!document.hidden && !at("filters").hidden) await news();
+  } catch (error) {
+    trouble(error);
+  } finally {
+    at("found").removeAttribute("aria-live");
+    setTimeout(listen, NEWS);
+  }
+};
 (async () => {
   const about = await known();
   at("runs").textContent = (about.run.length ? about.run : about.players).join(", ");
@@ -308,4 +365,5 @@ const known = async () => {  // what there is to choose from now: runs may be pl
   training.name = named.get("t") || "";
   mode(!about.run.length ? "play" : training.name || !about.agent.length ? "training" : "episodes");
   if (named.get("e")) choose(named.get("e"), named.get("b") || "");
+  setTimeout(listen, NEWS);
 })().catch(trouble);
