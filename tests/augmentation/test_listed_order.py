@@ -18,7 +18,7 @@ class Table(Environment):
     name = "table"
     heavy = ""
 
-    def tasks(self, split):
+    def tasks(self, split, simplifications=""):
         return [self.task()]
 
     def task(self, asked="two cups"):

@@ -35,7 +35,11 @@ def watched(answers, description=ASKED, views=()):
     ]
     task = Task(environment="errand", name="t", variation=0, split="train", description=description)
     path = Trajectory(
-        task=task, steps=steps, stop_reason=StopReason.SOLVED, final_score=100, source="oracle"
+        task=task,
+        steps=tuple(steps),
+        stop_reason=StopReason.SOLVED,
+        final_score=100,
+        source="oracle",
     )
     return path, [len(answers) - 1, len(answers)]
 
