@@ -40,7 +40,7 @@ _LENGTH = 0.1
 long for a student that has learned them."""
 _BATCH_TOKENS = 33_000
 """Most tokens that are computed at once, padding counted."""
-_AVERAGED = 0.25
+_AVERAGED = 0.15
 """Share of a round's weights in the running average."""
 _LAST_RATE = 0.1
 """The learning rate falls evenly to this share of its beginning."""
