@@ -133,8 +133,10 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, {Role.BOTH: _policy()})
 
 
-def test_every_group_has_the_same_say_in_an_update() -> None:
+def test_every_group_has_the_same_say_in_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its scores and its length, and however it is cut into batches."""
+    # bfloat16 rounds one cut otherwise than another
+    monkeypatch.setattr("subgoal.training.loss.fast_bfloat16", lambda _: False)
     texts = _texts(6, 0.5)
     loud = [WeighedText(text.ids, 50 * text.weights) for text in texts[:4]]
 
