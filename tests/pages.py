@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,9 @@ class Page:
             match shlex.split(line, comments=True):
                 case ["subgoal", *words]:
                     main([*words, *further])
+                case ["accelerate", "launch", *words]:
+                    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
+                    subprocess.run([*launcher, *words, *further], check=True)
                 case [] | ["pip", "install", *_]:
                     pass
                 case words:
