@@ -5,7 +5,13 @@ import pytest
 from subgoal.agents.base import Ask
 from subgoal.agents.config import Decoding
 from subgoal.agents.flat import FlatAgent
-from subgoal.agents.hierarchical import HierarchicalAgent, RandomSubgoals, SemiRandomSubgoals
+from subgoal.agents.hierarchical import (
+    DRAWS,
+    REFUSALS,
+    HierarchicalAgent,
+    RandomSubgoals,
+    SemiRandomSubgoals,
+)
 from subgoal.agents.stopping import INVALID_STREAK, LOOP_STEPS, Endings
 from subgoal.agents.student_seat import StudentSeat
 from subgoal.datasets.config import DatasetConfig
@@ -17,7 +23,7 @@ from subgoal.environments.base import StepResult, StopReason
 from subgoal.environments.errand import LANGUAGE, ErrandWorld
 from subgoal.students.build import make_student
 from subgoal.students.config import StudentConfig
-from subgoal.text.format import LEARNED, RenderingName, Role, TextFormat
+from subgoal.text.format import LEARNED, RenderingName, Role, TextFormat, spelled
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
 
 
@@ -134,6 +140,87 @@ def result(observation="nothing", score=0, accepted=True):
     return StepResult(
         observation=observation, score=score, moves=1, accepted=accepted, entered=False
     )
+
+
+class Dictated:
+    """An agent whose student writes what it is told, and what it was asked.
+
+    Attributes:
+        asks: The prompt and the temperature of each ask, in order.
+    """
+
+    def __init__(self, agent, tokenizer, world):
+        self.agent, self.tokenizer, self.asks = agent, tokenizer, []
+        agent.begin(world.reset(world.tasks("dev")[0]), world)
+
+    def turn(self, *written):
+        """Let the agent act; return its action once all was written."""
+        said, turn, answer = list(written), self.agent.act(), None
+        while True:
+            try:
+                ask = next(turn) if answer is None else turn.send(answer)
+            except StopIteration as decided:
+                assert not said
+                return decided.value
+            self.asks.append((list(ask.request.stream.ids), ask.request.temperature))
+            mark, text = said.pop(0)
+            ids = self.tokenizer.segment(mark, text, text is not None)
+            ask.request.stream.extend(ids)
+            answer = Generated(tuple(ids), 0.0, True)
+
+
+def refused(played, goal, action="focus on nothing"):
+    """Let the agent pursue a goal until the world has not known its actions often enough."""
+    first = [(Mark.GOAL, goal)] if goal else []
+    for number in range(REFUSALS):
+        said = [(Mark.ACT, action)]
+        assert played.turn(*(said if number else [*first, *said])).text == action
+        played.agent.observe(action, result("unknown", accepted=False))
+
+
+@pytest.mark.parametrize("roles", [(Role.BOTH,), (Role.PLANNER, Role.EXECUTOR)], ids="-".join)
+def test_a_subgoal_of_refused_actions_is_forgotten_and_another_one_drawn(tokenizer, engine, roles):
+    with ErrandWorld() as world:
+        seats = [seat(engine, tokenizer, role) for role in roles]
+        played = Dictated(HierarchicalAgent(seats[0], seats[-1]), tokenizer, world)
+        refused(played, "focus_on(nothing)")
+        asked, before = played.asks[0], len(played.asks)
+        done = played.turn(
+            (Mark.GOAL, "focus_on(nothing)"),
+            (Mark.GOAL, "focus_on(ball)"),
+            (Mark.ACT, "focus on ball"),
+        )
+        assert done.subgoal == "focus_on(ball)"
+        again, drawn = played.asks[before : before + 2]
+        assert again == asked  # it reads what it read before, and writes without a draw
+        assert drawn[0] == asked[0]
+        assert drawn[1] > 0
+
+
+def test_a_subgoal_that_did_something_before_it_was_refused_stays_in_the_text(tokenizer, engine):
+    with ErrandWorld() as world:
+        mine = seat(engine, tokenizer, Role.BOTH)
+        played = Dictated(HierarchicalAgent(mine, mine), tokenizer, world)
+        played.turn((Mark.GOAL, "find(ball)"), (Mark.ACT, "wait"))
+        played.agent.observe("wait", result("time passes"))
+        refused(played, "")
+        played.turn((Mark.GOAL, "focus_on(ball)"), (Mark.ACT, "focus on ball"))
+        steps = REFUSALS + 1
+        assert f"{spelled('find(ball)')} ({steps} steps)" in tokenizer.text(played.asks[-1][0])
+
+
+def test_a_subgoal_is_kept_where_nothing_else_is_drawn_or_no_draw_is_possible(tokenizer, engine):
+    with ErrandWorld() as world:
+        mine = seat(engine, tokenizer, Role.BOTH)
+        played = Dictated(HierarchicalAgent(mine, mine), tokenizer, world)
+        refused(played, "find(ball)")
+        same = [(Mark.GOAL, "find(ball)")] * (DRAWS + 1)
+        assert played.turn(*same, (Mark.ACT, "wait")).subgoal == "find(ball)"
+        never = seat(engine, tokenizer, Role.BOTH)
+        never.draws = False
+        played = Dictated(HierarchicalAgent(never, never), tokenizer, world)
+        refused(played, "find(ball)")
+        assert played.turn((Mark.ACT, "wait")).subgoal == "find(ball)"
 
 
 def test_a_loop_ends_but_watching_a_change_does_not():

@@ -116,6 +116,10 @@ class Hearer(Protocol):
         """Hear that the sub-goal has ended."""
         ...
 
+    def abandon(self, now: View) -> None:
+        """Hear that the sub-goal was given up before anything was done for it."""
+        self.done(now)
+
 
 class Seat(ABC):
     """A model in one episode: a student, or one behind an endpoint.
@@ -126,6 +130,7 @@ class Seat(ABC):
         chooses: Whether it chooses among valid actions where its own is not known.
         free: Whether it may end a sub-goal wherever it is asked.
         asked_always: Whether it sets sub-goals before every step.
+        draws: Whether it can write another turn in place of one that did not serve.
     """
 
     role: Role
@@ -133,6 +138,7 @@ class Seat(ABC):
     chooses: bool = False
     free: bool = False
     asked_always: bool = False
+    draws: bool = False
 
     @property
     def shortened(self) -> int:
@@ -156,6 +162,10 @@ class Seat(ABC):
         Returns:
             The mark that it chose, and the text after it (empty for `done` and `complete`).
         """
+
+    def draw(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        """Write a turn as `write` does, but drawn at random, where it `draws`."""
+        raise NotImplementedError
 
     def choose(self, valid: Sequence[str]) -> Generator[Ask, Generated, str]:
         """Choose one of some actions, where it `chooses`."""

@@ -8,6 +8,9 @@ of its own.
 A planner that writes `complete_task()` while the world goes on is mistaken: the sub-goal before
 goes on. Students whose tokenizer has marks can neither do that nor end a sub-goal before its first
 step. Others can; `EMPTY_ENDS` bounds it.
+
+A sub-goal that names what is not there would be pursued until the episode is ended for it. So it is
+given up where the world does not know two actions in a row (`REFUSALS`), and drawn anew.
 """
 
 import random
@@ -29,6 +32,11 @@ from subgoal.trajectories.action_grammar import take_apart
 EMPTY_ENDS = 3
 """So often in a row a sub-goal may end without a step since the last end; then `END_SG()` is sent
 to the world, which does not know it: a streak of that ends the episode (`endings.py`)."""
+
+REFUSALS = 2
+"""So many actions in a row that the world did not know end a sub-goal: it is given up."""
+DRAWS = 10
+"""So often at most another sub-goal is drawn in place of one that was given up before."""
 
 
 class Disturbance(ABC):
@@ -108,6 +116,10 @@ class HierarchicalAgent(Agent):
         self._open = False
         self._steps = 0
         self._empty_ends = 0
+        self._gives_up = planner.draws and disturbance is None and not self._asked_always
+        self._refused = 0
+        self._accepted = False
+        self._given_up: set[str] = set()
         self.grounded = executor.grounded
 
     @property
@@ -135,6 +147,9 @@ class HierarchicalAgent(Agent):
             if self._overdue:
                 self._end_subgoal()
                 continue
+            if self._gives_up and self._refused >= REFUSALS:
+                self._give_up()
+                continue
             marks = (Mark.ACT, Mark.DONE) if self._may_end else (Mark.ACT,)
             mark, text = yield from self._executor.write(marks)
             if mark is Mark.ACT:
@@ -155,6 +170,8 @@ class HierarchicalAgent(Agent):
     def observe(self, action: str, result: StepResult) -> None:
         self._steps += 1
         self._empty_ends = 0
+        self._refused = 0 if result.accepted else self._refused + 1
+        self._accepted = self._accepted or result.accepted
         for seat in self._seats:
             seat.context.act(action)
             seat.context.observe(result, self._world)
@@ -187,6 +204,10 @@ class HierarchicalAgent(Agent):
         asked = self._first or self._planner
         marks = (Mark.GOAL, Mark.COMPLETE) if asked.free else (Mark.GOAL,)
         mark, written = yield from asked.write(marks)
+        for _ in range(DRAWS):
+            if functional(written) not in self._given_up:
+                break
+            mark, written = yield from self._planner.draw(marks)
         if self._first is not None:
             self._first.close()
             self._first = None
@@ -203,6 +224,7 @@ class HierarchicalAgent(Agent):
         if planned != self._goal or not self._asked_always:
             self._steps = 0
         self._goal = planned
+        self._refused, self._accepted = 0, False
         for seat in self._seats:
             seat.context.goal(planned)
 
@@ -211,3 +233,17 @@ class HierarchicalAgent(Agent):
         self._open, self._steps = False, 0
         for seat in self._seats:
             seat.context.done(self._world)
+
+    def _give_up(self) -> None:
+        """End a sub-goal whose actions the world does not know; another one is set.
+
+        Where nothing was done for it, it leaves no trace in the texts: the planner reads again what
+        it read when it set it.
+        """
+        self._given_up.add(self._goal)
+        if self._accepted:
+            self._end_subgoal()
+            return
+        self._open, self._steps = False, 0
+        for seat in self._seats:
+            seat.context.abandon(self._world)

@@ -17,6 +17,9 @@ from subgoal.text.format import ActionForm, Asked, Context, Role, Text, TextForm
 from subgoal.text.functional_actions import elementary_action, functional_action
 from subgoal.text.tokenizers.marks import Mark, StudentTokenizer
 
+_DRAWN_AT = 1.0
+"""Sampling temperature of a turn that is drawn in place of one that did not serve."""
+
 
 def check_decoding(decoding: Decoding, engine: EngineConfig) -> None:
     """Refuse a way of writing that an engine does not have.
@@ -83,6 +86,7 @@ class StudentSeat(Seat):
         self._turns = 0
         self.free = not tokenizer.starts((Mark.ACT,))
         self.chooses, self.grounded = decoding.choose, decoding.grounded
+        self.draws = engine.samples
         self.asked_always = form.planner_asked is Asked.EVERY_STEP
 
     @property
@@ -116,6 +120,11 @@ class StudentSeat(Seat):
             text = elementary_action(text, self._language)
         return mark, text
 
+    @override
+    def draw(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        answer = yield from self._ask(first, temperature=_DRAWN_AT)
+        return self._tokenizer.read(answer.ids, first)
+
     def likeliest(self, first: Sequence[Mark], count: int) -> list[tuple[str, float]]:
         """Return what it might write now, with the probability of each, the most probable first.
 
@@ -135,7 +144,10 @@ class StudentSeat(Seat):
         return sorted(found.items(), key=lambda one: -one[1])
 
     def _ask(
-        self, first: Sequence[Mark], constraint: OneOf | None = None
+        self,
+        first: Sequence[Mark],
+        constraint: OneOf | None = None,
+        temperature: float = 0.0,
     ) -> Generator[Ask, Generated, Generated]:
         if self._stream is None:
             self._stream = self._engine.open()
@@ -149,8 +161,8 @@ class StudentSeat(Seat):
                 limit=self.form.turn if constraint is None else 4 * self.form.turn,
                 first=self._tokenizer.starts(first),
                 constraint=constraint,
-                temperature=self._decoding.temperature,
-                beams=self._decoding.beams,
+                temperature=max(temperature, self._decoding.temperature),
+                beams=1 if temperature else self._decoding.beams,
                 seed=self._decoding.seed * 100_003 + self._turns,
             ),
             tuple(first),

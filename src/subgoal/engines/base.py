@@ -156,6 +156,8 @@ class Engine(ABC):
     """Whether answers become part of their streams; False for encoder-decoder models."""
     searches: bool = False
     """Whether it searches with several beams; those of encoder-decoder models do."""
+    samples: bool = True
+    """Whether it samples at a temperature, by a seed."""
     constrains: bool = False
     """Whether it keeps to a `Generation.constraint`; an engine that does not ignores it."""
 

@@ -42,7 +42,7 @@ class CTranslate2Engine(Engine):
         context: Most tokens of a source.
     """
 
-    grows, searches = False, True
+    grows, searches, samples = False, True, False
 
     def __init__(self, model: ConvertedModel, context: int) -> None:
         import ctranslate2

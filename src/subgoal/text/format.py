@@ -337,6 +337,10 @@ class Context(ABC):
     def done(self, now: View) -> None:
         """The current sub-goal has ended."""
 
+    def abandon(self, now: View) -> None:
+        """The current sub-goal was given up before anything was done for it."""
+        self.done(now)
+
     @abstractmethod
     def complete(self) -> None:
         """The current sub-goal has ended and was the last one; the text is finished."""

@@ -105,6 +105,15 @@ class Transcript(Context):
             self._opening(now)
 
     @override
+    def abandon(self, now: View) -> None:
+        if not self.folds:
+            self.done(now)
+            return
+        self._goal, self._steps = "", []
+        self.close()
+        self._opening(now)
+
+    @override
     def complete(self) -> None:
         self._add(Mark.DONE, None, Target.ACT)
         self._add(Mark.COMPLETE, None, Target.GOAL)
