@@ -150,6 +150,11 @@ class Helm:
         self._planner = Actor.RECORD if self._goal else Actor.AGENT
         return self._goal or None
 
+    @property
+    def told(self) -> str:
+        """The sub-goal that was set in place of the planner's; empty where the planner set it."""
+        return "" if self._planner is Actor.AGENT else self._goal
+
     def heard(self, goal: str) -> None:
         """Hear the sub-goal that is set now."""
         self._goal = goal
@@ -220,6 +225,7 @@ class SteeredSeat(Seat):
         self._seat, self._helm, self._alone = seat, helm, alone
         self.role, self.grounded, self.chooses = seat.role, seat.grounded, seat.chooses
         self.free, self.asked_always = seat.free, seat.asked_always
+        self.draws = seat.draws
 
     @property
     @override
@@ -240,6 +246,14 @@ class SteeredSeat(Seat):
         goal = self._helm.planned(lambda: self._alternatives(first))
         mark, text = (Mark.GOAL, goal) if goal else (yield from self._seat.write(first))
         if mark is Mark.GOAL:
+            self._helm.heard(functional(text))
+        return mark, text
+
+    @override
+    def draw(self, first: Sequence[Mark]) -> Generator[Ask, Generated, tuple[Mark, str]]:
+        told = self._helm.told  # what others set is pursued, given up before or not
+        mark, text = (Mark.GOAL, told) if told else (yield from self._seat.draw(first))
+        if mark is Mark.GOAL and not told:
             self._helm.heard(functional(text))
         return mark, text
 
