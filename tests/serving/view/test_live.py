@@ -14,6 +14,7 @@ pytest.importorskip("starlette")
 import torch
 
 from subgoal.agents.config import Decoding
+from subgoal.agents.hierarchical import REFUSALS
 from subgoal.agents.released import AgentCard, ReleasedAgent
 from subgoal.annotation import annotate
 from subgoal.errors import ConfigInvalid
@@ -82,15 +83,33 @@ def test_what_is_played_live_is_what_is_evaluated(
 def test_a_repeated_episode_goes_on_as_it_did(stage: LiveStage, episodes: dict[str, list[Episode]]):
     recorded = max(episodes["hierarchical"], key=lambda one: len(one.steps))
     half = len(recorded.steps) // 2
+    assert len(turns_of(recorded.steps[:half])) > half + 1  # goals were given up in it
     live = _started(stage, Wish(player=PLANNER, step=half), recorded)
     live.join()
     rows = _rows(live)
     assert [row[8] for row in rows[:half]] == ["record"] * half
-    assert [(row[0], row[3]) for row in rows[:half]] == [
-        (step.action, step.observation) for step in recorded.steps[:half]
+    assert [(row[0], row[2], row[3]) for row in rows[:half]] == [
+        (step.action, step.subgoal, step.observation) for step in recorded.steps[:half]
     ]
     assert not any(event["is"] == "note" and "otherwise" in event["text"] for event in live.events)
     assert {row[8] for row in rows[half:]} <= {"agent"}
+
+
+def test_a_repeated_subgoal_that_was_given_up_and_set_again_is_not_drawn_anew(
+    stage: LiveStage, episodes: dict[str, list[Episode]]
+):
+    recorded = max(episodes["hierarchical"], key=lambda one: len(one.steps))
+    wrong = recorded.steps[0].model_copy(
+        update={"action": "focus on nothing", "subgoal": "focus_on(nothing)"}
+    )
+    steps = (wrong,) * (2 * REFUSALS)
+    live = _started(
+        stage,
+        Wish(player=PLANNER, step=len(steps)),
+        recorded.model_copy(update={"steps": steps}),
+    )
+    live.join()
+    assert [row[2] for row in _rows(live)[: len(steps)]] == ["focus_on(nothing)"] * len(steps)
 
 
 def test_a_person_takes_over_and_gives_back(stage: LiveStage, episodes: dict[str, list[Episode]]):
