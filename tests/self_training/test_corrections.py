@@ -1,12 +1,14 @@
 """Failed attempts that the oracle path puts right."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory
 from subgoal.datasets.config import DatasetConfig
-from subgoal.environments.base import StopReason, Task
+from subgoal.environments.base import Environment, StopReason, Task
 from subgoal.environments.errand import ErrandWorld
 from subgoal.environments.pool import Pool
 from subgoal.evaluation.episode import Episode, EpisodeStep
@@ -16,6 +18,8 @@ from subgoal.self_training.corrections import Corrector, correct, failed, oracle
 from subgoal.self_training.credit import weighed
 from subgoal.students.folder import load_student
 from subgoal.text.format import Role, Target
+from subgoal.trajectories.replay import replay
+from subgoal.trajectories.trajectory import Trajectory
 from untrained import untrained_students
 
 RULES = protocol("test", "errand").model_copy(update={"split": "train", "step_limit": 60})
@@ -88,6 +92,28 @@ def test_what_cannot_be_solved_within_the_limits_is_left(oracle: AnnotatedTrajec
     brief: Protocol = RULES.model_copy(update={"step_limit": 3})
     with ErrandWorld() as world:
         assert correct(world, _strayed(oracle, 0), oracle, brief) is None
+
+
+def test_a_hopeless_attempt_costs_a_bounded_number_of_replays(
+    oracle: AnnotatedTrajectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = tuple(
+        step.model_copy(update={"action": "look around"}) for step in oracle.trajectory.steps
+    )
+    useless = oracle.model_copy(
+        update={"trajectory": oracle.trajectory.model_copy(update={"steps": steps})}
+    )
+    tried: list[tuple[str, ...]] = []
+
+    def counted(world: Environment, task: Task, actions: Sequence[str], *more: Any) -> Trajectory:
+        tried.append(tuple(actions))
+        return replay(world, task, actions, *more)
+
+    monkeypatch.setattr("subgoal.self_training.corrections.replay", counted)
+    with ErrandWorld() as world:
+        assert correct(world, _strayed(oracle, 5, wrong=20), useless, RULES) is None
+    assert 5 < len(tried) <= 10
+    assert len(set(tried)) > 5
 
 
 def test_a_corrected_member_teaches_its_group_what_was_shown(

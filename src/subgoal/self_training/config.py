@@ -81,7 +81,7 @@ class ReinforceConfig(Record):
         anchor_tokens=(6_000, "an update has 6,000 tokens of annotated paths"),
         temperature=(0.8, "attempts are sampled at 0.8"),
         floor=(0.1, "tokens below a probability of 0.1 are not made less probable still"),
-        batch_tokens=(33_000, "an update has at most 33,000 tokens"),
+        batch_tokens=(33_000, "at most 8,000 tokens are computed at once"),
         average=(0.15, "the running average takes 0.15 of each round's weights"),
         pull=(0.0, "weights are not drawn back to their average"),
     )

@@ -10,7 +10,7 @@ can begin in the middle. The world must answer the same to the same actions.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice, zip_longest
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.datasets.config import DatasetConfig
@@ -37,6 +37,8 @@ _BACK = 2
 is followed, too."""
 _MOST_ATTEMPTS = 2
 """Number of a group's attempts, the best ones, that are tried."""
+_MOST_REPLAYS = 10
+"""Number of paths that are tried with each of them; each is replayed from its task's beginning."""
 _NO_GOAL = Subgoal(name="act")
 """The sub-goal of an agent that has none; its texts do not show it."""
 
@@ -92,11 +94,15 @@ def correct(
         EnvironmentFailed: The world died.
     """
     limit = rules.steps_for(failed.task.name)
-    for cut, begun in _joints(failed, oracle):
-        rest = _followed(oracle, begun, drop)
+
+    def joined() -> Iterator[tuple[int, list[tuple[str, SubgoalSpan]]]]:
+        for cut, begun in _joints(failed, oracle):
+            rest = _followed(oracle, begun, drop)
+            if cut + len(rest) <= limit:
+                yield cut, rest
+
+    for cut, rest in islice(joined(), _MOST_REPLAYS):
         actions = [step.action for step in failed.steps[:cut]] + [action for action, _ in rest]
-        if len(actions) > limit:
-            continue
         path = replay(world, failed.task, actions, CORRECTED, rules.move_limit or limit)
         if path.stop_reason is StopReason.SOLVED and len(path.steps) > cut:
             return _correction(failed, path, cut, [span for _, span in rest])
@@ -104,16 +110,23 @@ def correct(
 
 
 def _joints(failed: Episode, oracle: AnnotatedTrajectory) -> Iterator[tuple[int, int]]:
-    """Yield what is tried: how many actions of the attempt, and the span that is followed first."""
+    """Yield what is tried: how many actions of the attempt, and the span that is followed first.
+
+    Every cut is tried with the span that its score stands for and with the first one, before any is
+    tried with others.
+    """
     number = len(failed.steps)
     steps, spans = oracle.trajectory.steps, oracle.spans
     before = [0, *(steps[span.last - 1].score for span in spans[:-1])]
     cuts = [number - 1, *(number * part // 5 for part in _FIFTHS)]
+    likely: list[list[tuple[int, int]]] = []
     for cut in dict.fromkeys(cut for cut in cuts if cut >= 0):
         score = max((step.score for step in failed.steps[:cut]), default=0)
         there = max((place for place, had in enumerate(before) if had <= score), default=0)
-        for begun in dict.fromkeys((*range(there, max(-1, there - _BACK - 1), -1), 0)):
-            yield cut, begun
+        begun = dict.fromkeys((there, 0, *range(there, max(-1, there - _BACK - 1), -1)))
+        likely.append([(cut, place) for place in begun])
+    for rank in zip_longest(*likely):
+        yield from (joint for joint in rank if joint is not None)
 
 
 def _followed(

@@ -38,7 +38,7 @@ _GROUPS = 4
 _LENGTH = 0.1
 """The norm that each group's gradient has in its update; that of the loss on annotated paths is as
 long for a student that has learned them."""
-_BATCH_TOKENS = 33_000
+_BATCH_TOKENS = 8_000
 """Most tokens that are computed at once, padding counted."""
 _AVERAGED = 0.15
 """Share of a round's weights in the running average."""
