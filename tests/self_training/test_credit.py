@@ -181,3 +181,24 @@ def test_a_group_that_scores_alike_and_a_broken_episode_teach_nothing(
         _scored(played[1], 0, StopReason.ENVIRONMENT_ERROR),
     ]
     assert weighed(broken) == {}  # nobody is left to compare with
+
+
+def test_what_attempts_write_alike_is_learned_once(played: list[Attempt]) -> None:
+    best = _scored(played[0], 100, StopReason.SOLVED)
+    other = _scored(played[1], 0, StopReason.STEP_LIMIT)
+    alone = weighed([best, other])[Role.BOTH]
+    twice = weighed([best, best, other, other])[Role.BOTH]
+    assert {text.ids.tobytes() for text in twice} == {text.ids.tobytes() for text in alone}
+    sums = {text.ids.tobytes(): 2 * text.weights for text in alone}
+    assert len(sums) == len(alone) == len(twice)
+    assert all(np.allclose(text.weights, sums[text.ids.tobytes()]) for text in twice)
+
+
+def test_what_the_best_and_the_worst_write_alike_cancels_out(played: list[Attempt]) -> None:
+    solved = _scored(played[0], 100, StopReason.SOLVED)
+    fatal = _scored(played[0], 0, StopReason.FAILED)
+    sums = weighed([solved, fatal])[Role.BOTH]
+    before = played[0].texts[Role.BOTH][:-2]
+    assert {text.ids.tobytes() for text in sums} <= {
+        np.array(text.ids, np.int32).tobytes() for text in before
+    }

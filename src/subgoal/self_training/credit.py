@@ -29,6 +29,8 @@ _BLAME = 0.5
 """Factor of negative credit, which says less well what to do than positive credit."""
 _SHOWN = 0.5
 """Factor of the credit of what was shown to an agent, which it would hardly have written itself."""
+_NOTHING = 1e-3
+"""Weights up to this, a tenth of a point, are what is left of credits that cancel out."""
 _FATAL_TEXTS = 2
 """Where the world ended an episode fatally, so many of its last texts are to blame."""
 
@@ -107,10 +109,22 @@ def weighed(group: Sequence[Attempt]) -> dict[Role, list[WeighedText]]:
             spared = len(texts) - _FATAL_TEXTS if fatal else 0
             for number, text in enumerate(texts):
                 mine = [max(0.0, v) for v in values] if number < spared else values
-                one = _weighed(text, role, mine)
-                if one.weights.any():
-                    found.setdefault(role, []).append(one)
-    return found
+                found.setdefault(role, []).append(_weighed(text, role, mine))
+    merged = {role: _merged(texts) for role, texts in found.items()}
+    return {role: texts for role, texts in merged.items() if texts}
+
+
+def _merged(texts: Sequence[WeighedText]) -> list[WeighedText]:
+    """Return each text once, with the sum of its weights, and none that has no weight left.
+
+    Attempts at one task begin alike, so many of their first texts are the same.
+    """
+    found: dict[bytes, WeighedText] = {}
+    for text in texts:
+        known = found.get(key := text.ids.tobytes())
+        weights = text.weights if known is None else known.weights + text.weights
+        found[key] = WeighedText(text.ids, weights)
+    return [text for text in found.values() if (np.abs(text.weights) > _NOTHING).any()]
 
 
 def _weighed(text: Text, role: Role, credit: Sequence[float]) -> WeighedText:

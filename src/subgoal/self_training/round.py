@@ -120,7 +120,8 @@ def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, Reinforce
         corrected = run.corrector.correct(groups, run.pool, f"round {number}")
     played = time.monotonic()
     spreads: dict[str, list[float]] = {}
-    for task, mine in zip(tasks, scores, strict=True):
+    for task, group in zip(tasks, groups, strict=True):  # what was corrected can be learned from
+        mine = [float(attempt.episode.score) for attempt in group]
         spreads.setdefault(task.name, []).append(spread(mine))
     share = state.rounds / max(1, config.rounds)
     rate = config.learning_rate * (1 - share * (1 - _LAST_RATE))
