@@ -202,3 +202,25 @@ def test_what_the_best_and_the_worst_write_alike_cancels_out(played: list[Attemp
     assert {text.ids.tobytes() for text in sums} <= {
         np.array(text.ids, np.int32).tobytes() for text in before
     }
+
+
+def test_repetitions_are_not_praised(played: list[Attempt]) -> None:
+    steps = played[0].episode.steps
+    same = tuple(
+        step.model_copy(update={"action": "go", "observation": "You go.", "score": 0})
+        for step in steps
+    )
+    episode = played[0].episode.model_copy(
+        update={"steps": same, "score": 100, "stop_reason": StopReason.SOLVED}
+    )
+    solved = Attempt(episode, played[0].texts)
+    other = _scored(played[1], 0, StopReason.STEP_LIMIT)
+    mine = {np.array(text.ids, np.int32).tobytes(): text for text in solved.texts[Role.BOTH]}
+    praised = 0
+    for one in weighed([solved, other])[Role.BOTH]:
+        text = mine.get(one.ids.tobytes())
+        for weight, acted in zip(one.weights, text.acted if text else (), strict=bool(text)):
+            if weight > 0:
+                assert acted == 0 or acted == len(steps)  # the first time, and what follows it
+                praised += 1
+    assert praised

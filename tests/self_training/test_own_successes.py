@@ -23,7 +23,7 @@ from subgoal.evaluation.play import MakeAgent
 from subgoal.evaluation.protocol import protocol
 from subgoal.evaluation.rollout import rollout
 from subgoal.self_training.config import ImproveConfig
-from subgoal.self_training.own_path import Replay, Worth, own_path, worth
+from subgoal.self_training.own_path import Replay, Worth, own_path, repetitions, worth
 from subgoal.self_training.own_successes import improve, journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.text.conditions import conditions, with_reasons, without_reason
@@ -106,6 +106,34 @@ def test_an_own_path_is_the_episode_under_its_sub_goals(tasks: list[Task]) -> No
         learned = [tokenizer.decode(text.ids[text.learned].tolist()) for text in texts]
         assert any("sing a song" in text for text in read)
         assert not any("sing a song" in text for text in learned)
+
+
+def test_what_is_only_done_again_is_left_out(tasks: list[Task]) -> None:
+    def again(task: Task, world: Environment) -> Agent:
+        first, *rest = _moves(world, task)
+        return _Led([first, *[("look around", first[1])] * 4, *rest])
+
+    (episode,) = _played(again, tasks[:1])
+    (plain,) = _played(lambda task, world: _Led(_moves(world, task)), tasks[:1])
+    found = own_path(episode, _again(episode.task), "own")
+    assert found is not None
+    walked = [step.action for step in plain.steps]
+    assert list(found.trajectory.actions) == [walked[0], "look around", *walked[1:]]
+    assert len(found.spans) == 2
+    assert found.spans[-1].last == len(found.trajectory.steps)
+
+
+def test_waiting_is_no_repetition(tasks: list[Task]) -> None:
+    (plain,) = _played(lambda task, world: _Led(_moves(world, task)), tasks[:1])
+    science = tasks[0].model_copy(update={"environment": "scienceworld"})
+
+    def steps(*actions: str) -> Episode:
+        many = [plain.steps[0].model_copy(update={"action": action}) for action in actions]
+        return plain.model_copy(update={"task": science, "steps": tuple(many)})
+
+    assert repetitions(steps("wait1", "wait1", "use thermometer on ice")) == frozenset()
+    assert repetitions(steps("examine ice", "examine ice", "wait", "wait")) == {1}
+    assert repetitions(steps("teleport to kitchen", "teleport to kitchen")) == {1}
 
 
 def test_what_cannot_be_replayed_or_is_no_sub_goal_is_left_out(tasks: list[Task]) -> None:

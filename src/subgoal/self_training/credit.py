@@ -6,6 +6,7 @@ two gains of score is credited with the worth of the second less that of the fir
 after its last gain, with its final score less the worth of that gain. So what all attempts do alike
 is neither praised nor blamed, and the sum over an episode is its advantage over the group's mean
 (the temporal differences of R. Sutton, 1988, with values from the group instead of a critic).
+What is only done again (`own_path.repetitions`) is never praised.
 Groups whose attempts score alike teach nothing and are left out.
 """
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from subgoal.environments.base import StopReason
 from subgoal.evaluation.episode import Episode
 from subgoal.self_training.attempts import Attempt
+from subgoal.self_training.own_path import repetitions
 from subgoal.text.format import LEARNED, Role, Text
 
 _WHOLE = 100.0
@@ -104,7 +106,11 @@ def weighed(group: Sequence[Attempt]) -> dict[Role, list[WeighedText]]:
     for attempt, credit in zip(sound, every, strict=True):
         fatal = attempt.episode.stop_reason is StopReason.FAILED
         praise, blame = _SHOWN if attempt.shown else 1.0, 1.0 if fatal else _BLAME
-        values = [value * (praise if value > 0 else blame) for value in credit]
+        again = repetitions(attempt.episode)
+        values = [
+            (0.0 if number in again else praise * value) if value > 0 else blame * value
+            for number, value in enumerate(credit)
+        ]
         for role, texts in attempt.texts.items():
             spared = len(texts) - _FATAL_TEXTS if fatal else 0
             for number, text in enumerate(texts):

@@ -1,18 +1,21 @@
 """An agent's own success becomes a path to learn from: its actions, under its own sub-goals.
 
 What it wrote that the world did not know is read and never learned, as the mistakes that
-`annotation.noise` puts into paths.
+`augment.noise` puts into paths. What it only did again is left out, where the path solves its task
+without: who learns from repetitions learns to go on with them.
 """
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
-from subgoal.environments.base import StopReason
+from subgoal.environments.base import StopReason, Task
+from subgoal.environments.registry import language
 from subgoal.errors import AnnotationInvalid
-from subgoal.evaluation.episode import Episode
+from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.text.conditions import conditions, without_reason
+from subgoal.trajectories.action_grammar import take_apart
 from subgoal.trajectories.trajectory import Trajectory
 
 TEACHER = "self"
@@ -57,12 +60,40 @@ def own_path(episode: Episode, replay: Replay, variant: str) -> AnnotatedTraject
         replay: Replays actions in the episode's task.
         variant: What the path is called beside other paths of its task.
     """
+    again = repetitions(episode)
+    short = [step for number, step in enumerate(episode.steps) if number not in again]
+    whole = list(episode.steps)
+    for taken in (short, whole) if again else (whole,):
+        if (found := _path(episode, taken, replay, variant)) is not None:
+            return found
+    return None
+
+
+def repetitions(episode: Episode) -> frozenset[int]:
+    """Return the steps, from 0, that do what the step before did and get the same answer.
+
+    Waiting and measuring again are none: something happens meanwhile.
+    """
+    spoken = language(episode.task.environment)
+    waits = {verb for verb in spoken.watching if verb not in spoken.examining}
+    return frozenset(
+        number
+        for number, (before, step) in enumerate(pairwise(episode.steps), 1)
+        if (step.action, step.observation) == (before.action, before.observation)
+        and take_apart(step.action, spoken).verb not in waits
+    )
+
+
+def _path(
+    episode: Episode, taken: Sequence[EpisodeStep], replay: Replay, variant: str
+) -> AnnotatedTrajectory | None:
+    """Return some of an episode's steps as a path; None where they do not solve its task."""
     try:
-        spans = _spans(episode)
+        spans = _spans(episode.task, taken)
     except AnnotationInvalid:  # a sub-goal that is no sub-goal
         return None
-    path = replay([step.action for step in episode.steps])
-    if path.stop_reason is not StopReason.SOLVED or len(path.steps) != len(episode.steps):
+    path = replay([step.action for step in taken])
+    if path.stop_reason is not StopReason.SOLVED or len(path.steps) != len(taken):
         return None
     steps = [step.model_copy(update={"injected": not step.accepted}) for step in path.steps]
     return AnnotatedTrajectory(
@@ -73,10 +104,10 @@ def own_path(episode: Episode, replay: Replay, variant: str) -> AnnotatedTraject
     )
 
 
-def _spans(episode: Episode) -> list[SubgoalSpan]:
-    told = conditions(episode.task.description)
+def _spans(task: Task, taken: Sequence[EpisodeStep]) -> list[SubgoalSpan]:
+    told = conditions(task.description)
     spans: list[SubgoalSpan] = []
-    for text, steps in groupby(episode.steps, lambda step: step.subgoal):
+    for text, steps in groupby(taken, lambda step: step.subgoal):
         first = spans[-1].last + 1 if spans else 1
         goal = without_reason(Subgoal.parse(text), told)
         spans.append(SubgoalSpan(subgoal=goal, first=first, last=first + len(list(steps)) - 1))
