@@ -26,6 +26,8 @@ from subgoal.errors import ClusterFailed
 from subgoal.evaluation.config import EvaluateConfig
 from subgoal.evaluation.evaluate import evaluate
 from subgoal.evaluation.summary import journal
+from subgoal.self_training.config import ReinforceConfig
+from subgoal.self_training.reinforce import reinforce
 from subgoal.storage.run_folder import RunFolder
 from subgoal.students.build import make_student
 from subgoal.students.card import StudentCard
@@ -33,6 +35,7 @@ from subgoal.students.config import StudentConfig
 from subgoal.students.folder import Student, save_student
 from subgoal.text.format import Role, TextFormat
 from subgoal.text.tokenizers.marks import Mark, MarkTokenizer
+from subgoal.training.config import TrainConfig
 from subgoal.trajectories.collect import collect, failures
 from subgoal.trajectories.config import CollectConfig
 
@@ -184,6 +187,31 @@ def test_a_paid_teacher_asks_through_one_ledger_and_the_cluster_carries_over(
             assert summary.transferred == 3 * 6 - 6
             found.append(annotations(folder).by_key())
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_reinforcement_in_a_cluster_is_that_of_one_process(nodes: Nodes, tmp_path: Path) -> None:
+    students = _with_student(RunFolder(tmp_path / "base")) / "students"
+    config = ReinforceConfig(
+        environment="errand",
+        simplifications="",
+        students=students,
+        rounds=2,
+        variations=4,
+        attempts=3,
+        anchor=0.0,
+        dev_every=1,
+        dev_per_type=1,
+    )
+    train, found = TrainConfig(), []
+    for name in ("here", "there"):
+        with Cluster(nodes.address) as cluster:
+            folder, spread = RunFolder(tmp_path / name), cluster if name == "there" else None
+            found.append(reinforce(config, train, folder, 1, cluster=spread))
+    unlike = {"seconds_played": 0.0, "seconds_learned": 0.0}
+    here, there = ([o.model_copy(update=unlike) for o in one.rounds] for one in found)
+    assert here == there
+    assert [line.broken for line in here] == [0, 0]
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

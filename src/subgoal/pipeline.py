@@ -348,6 +348,7 @@ class Run:
         restart: bool = False,
         worlds: Worlds = "auto",
         limits: WorldLimits = NO_LIMITS_GIVEN,
+        cluster: "Cluster | None" = None,
         **changes: Any,
     ) -> "ReinforceSummary":
         """Let students play train variations, and make what scores better more probable.
@@ -356,6 +357,7 @@ class Run:
             restart: Begin again.
             worlds: Episodes at once.
             limits: When a world is given up and replaced.
+            cluster: Whose processes play; None: this one.
             changes: Keys of `[reinforce]`.
 
         Raises:
@@ -365,7 +367,7 @@ class Run:
 
         self._change("reinforce", changes)
         config, folder = self.config, self._onward(restart)
-        return reinforce(config.reinforce, config.train, folder, worlds, limits)
+        return reinforce(config.reinforce, config.train, folder, worlds, limits, cluster)
 
     def report(self) -> "ReportSummary":
         """Write the comparison as `report.html` and `report.json`.

@@ -1,14 +1,17 @@
 """The stage: rounds, looks at dev, a kill, and what is written."""
 
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from typing_extensions import override
 
 from subgoal.agents.config import AgentName
 from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.cluster import Cluster, Worker
 from subgoal.environments.pool import Pool
-from subgoal.errors import ConfigInvalid, TaskUnknown
+from subgoal.errors import ClusterFailed, ConfigInvalid, TaskUnknown
 from subgoal.evaluation.protocol import protocols
 from subgoal.evaluation.rollout import play_all
 from subgoal.self_training import attempts as attempts_module
@@ -91,6 +94,53 @@ def test_the_flat_agent_is_reinforced_too(students: Path, tmp_path: Path) -> Non
     assert "no path of any world" in note  # an untrained student knows none
     assert (summary.written[Role.FLAT] / "model.safetensors").is_file()
     assert summary.kept == 1
+
+
+class _Here(Cluster):
+    """Works in this process, as a cluster of one worker that loses its first groups."""
+
+    def __init__(self, losing: int = 0) -> None:
+        super().__init__()
+        self._losing = losing
+
+    @override
+    def spread(
+        self,
+        kind: type[Worker],
+        shared: Mapping[str, bytes],
+        groups: Sequence[Sequence[str]],
+        memory: int = 0,
+    ) -> Generator[tuple[Sequence[str], list[str] | ClusterFailed]]:
+        worker = kind(shared)
+        for number, group in enumerate(groups):
+            if number < self._losing:
+                yield group, ClusterFailed("its process was lost 4 times")
+            else:
+                yield group, worker.work(group)
+        worker.close()
+
+
+def test_a_cluster_plays_and_looks_at_dev_as_this_process_does(
+    students: Path, tmp_path: Path
+) -> None:
+    config = _config(students, variations=3)
+    here = reinforce(config, TrainConfig(), RunFolder(tmp_path / "here"), 2)
+    there = reinforce(config, TrainConfig(), RunFolder(tmp_path / "there"), 1, cluster=_Here())
+    unlike = {"seconds_played": 0.0, "seconds_learned": 0.0}
+    rounds = [[o.model_copy(update=unlike) for o in one.rounds] for one in (here, there)]
+    assert rounds[0] == rounds[1]
+    weights = [load_file(one.written[Role.BOTH] / "model.safetensors") for one in (here, there)]
+    assert all(weights[0][name].equal(value) for name, value in weights[1].items())
+
+
+def test_attempts_that_a_cluster_loses_are_counted_and_not_learned_from(
+    students: Path, tmp_path: Path
+) -> None:
+    config = _config(students, variations=3, rounds=1, dev_every=0)
+    summary = reinforce(config, TrainConfig(), RunFolder(tmp_path), 1, cluster=_Here(losing=1))
+    (line,) = summary.rounds
+    assert line.broken == 4  # a group of what is sent at once; six attempts in all
+    assert line.steps > 0
 
 
 def test_a_restart_begins_with_the_first_round_and_a_refused_one_deletes_nothing(

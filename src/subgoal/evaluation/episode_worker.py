@@ -13,6 +13,7 @@ from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import StopReason, Task
 from subgoal.environments.pool import Pool, WorldLimits
 from subgoal.environments.registry import WorldOptions
+from subgoal.errors import ClusterFailed
 from subgoal.evaluation.capacity import episodes_at_once
 from subgoal.evaluation.episode import Episode
 from subgoal.evaluation.protocol import Protocol
@@ -101,23 +102,52 @@ def played_in(
         students: The folders of the students that play; their names are their roles.
         tasks: What is played.
     """
+    items = [task.model_dump_json() for task in tasks]
+    for group, outcomes in worked_on(cluster, EpisodeWorker, job, students, items):
+        if isinstance(outcomes, list):
+            yield from map(Episode.model_validate_json, outcomes)
+            continue
+        for item in group:
+            yield lost(Task.model_validate_json(item), job, str(outcomes))
+
+
+def worked_on(
+    cluster: Cluster,
+    kind: type[EpisodeWorker],
+    job: Engagement,
+    students: Sequence[Path],
+    items: Sequence[str],
+) -> Generator[tuple[Sequence[str], list[str] | ClusterFailed]]:
+    """Let workers with worlds and students of their own work on items, in groups.
+
+    Args:
+        cluster: Where.
+        kind: What does the work.
+        job: How it plays.
+        students: The folders of the students that play; their names are their roles.
+        items: What is played.
+
+    Yields:
+        A group of items and its outcomes, or why it has none, in the order in which they are done.
+    """
     shared = {"job": job.model_dump_json().encode()}
     for folder in students:
         for file in (file for file in folder.rglob("*") if file.is_file()):
             shared[f"{_STUDENTS}{folder.name}/{file.relative_to(folder)}"] = file.read_bytes()
     weights = sum(len(content) for content in shared.values())
-    groups = grouped([task.model_dump_json() for task in tasks], GROUP * job.worlds)
     # Beside the worlds: the interpreter with its libraries, the weights, and what they compute.
     memory = job.worlds * job.limits.bytes + 500 * 2**20 + 2 * weights
-    for group, outcomes in cluster.spread(EpisodeWorker, shared, groups, memory):
-        if isinstance(outcomes, list):
-            yield from map(Episode.model_validate_json, outcomes)
-            continue
-        for item in group:
-            yield _lost(Task.model_validate_json(item), job, str(outcomes))
+    yield from cluster.spread(kind, shared, grouped(items, GROUP * job.worlds), memory)
 
 
-def _lost(task: Task, job: Engagement, reason: str) -> Episode:
+def lost(task: Task, job: Engagement, reason: str) -> Episode:
+    """Return the episode of a task whose group was lost with its process.
+
+    Args:
+        task: The task.
+        job: How it would have been played.
+        reason: What happened.
+    """
     return Episode(
         task=task,
         agent=job.name,

@@ -15,20 +15,24 @@ from typing import Literal
 
 from typing_extensions import override
 
-from subgoal.agents.config import AgentName
+from subgoal.agents.config import AgentName, Decoding
 from subgoal.agents.factory import AgentShop
 from subgoal.augmentation.augment import learned_from
+from subgoal.cluster import Cluster
 from subgoal.datasets.splits import strange
+from subgoal.engines.config import EngineConfig
 from subgoal.environments.base import Task
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits
 from subgoal.environments.registry import make
 from subgoal.errors import ConfigInvalid
 from subgoal.evaluation.config import EvaluateConfig
+from subgoal.evaluation.episode_worker import Engagement, on_one_core, worlds_of_a_worker
 from subgoal.evaluation.evaluate import WORLDS_A_CORE, asked_of
 from subgoal.evaluation.protocol import Protocol, practice
 from subgoal.evaluation.step_limits import StepLimits
 from subgoal.progress import Progress
 from subgoal.self_training.anchor import anchors
+from subgoal.self_training.attempt_worker import FarPlay
 from subgoal.self_training.config import ReinforceConfig
 from subgoal.self_training.corrections import Corrector, oracle_paths
 from subgoal.self_training.draw import Draw
@@ -101,6 +105,7 @@ def reinforce(
     folder: RunFolder,
     worlds: int | Literal["auto"] = "auto",
     limits: WorldLimits = NO_LIMITS_GIVEN,
+    cluster: Cluster | None = None,
 ) -> ReinforceSummary:
     """Run the stage; a run that was killed goes on after its last whole round.
 
@@ -108,10 +113,13 @@ def reinforce(
         config: How students are reinforced.
         train: Which annotated paths hold them, and how those become texts.
         folder: The run folder; the students are written into it.
-        worlds: Episodes at once.
+        worlds: Episodes at once; in a cluster, of each worker (`auto`: one).
         limits: When a world is given up and replaced.
+        cluster: Whose processes play, each with worlds and students of its own; None: this one.
+            What was played is corrected and learned from here.
 
     Raises:
+        ClusterFailed: The cluster cannot be had.
         ConfigInvalid: The agent has no students, or they would overwrite those they begin with.
         RunFolderInvalid: There are no annotations.
         StudentInvalid: A student is missing or damaged.
@@ -139,12 +147,15 @@ def reinforce(
                 for left in ("checkpoints", "best"):
                     folder.delete(folder / f"reinforce/{left}")
             state = load_checkpoint(folder / "reinforce/checkpoints", policies)
-            pool = Pool(config.environment, worlds, limits, WORLDS_A_CORE, config.options)
+            far = _far(config, cluster, rules, worlds, limits)
+            here = worlds if far is None else "auto"
+            pool = Pool(config.environment, here, limits, WORLDS_A_CORE, config.options)
             with pool, closing(curve):
-                pool.start()
+                if far is None:
+                    pool.start()
                 draw = Draw(tasks, config.seed)
                 fixer = _corrector(config, train, folder, policies, rules, tasks)
-                run = Rounds(config, policies, held, fixer, draw, dev, rules, pool)
+                run = Rounds(config, policies, held, fixer, draw, dev, rules, pool, far)
                 trackers, place = train.training.trackers, folder / "reinforce/tracking"
                 if Tracker.TRACKIO in trackers:
                     trackio_home(folder)
@@ -156,6 +167,31 @@ def reinforce(
             stage.finish(outputs, rounds=config.rounds)
     lines = tuple(curve.by_key().values())
     return ReinforceSummary(written=written, rounds=lines, kept=_best(lines) or config.rounds)
+
+
+def _far(
+    config: ReinforceConfig,
+    cluster: Cluster | None,
+    rules: Protocol,
+    worlds: int | Literal["auto"],
+    limits: WorldLimits,
+) -> FarPlay | None:
+    """Return what plays in a cluster; None without one."""
+    if cluster is None:
+        return None
+    job = Engagement(
+        environment=config.environment,
+        options=config.options,
+        rules=rules,
+        agent=config.agent,
+        name=config.agent,
+        decoding=Decoding(choose=True),
+        subgoals=(),
+        engine=on_one_core(EngineConfig()),
+        worlds=worlds_of_a_worker(worlds),
+        limits=limits,
+    )
+    return FarPlay(cluster, job)
 
 
 def _base(config: ReinforceConfig, folder: RunFolder) -> Path:

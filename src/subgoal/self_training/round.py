@@ -20,6 +20,7 @@ from subgoal.evaluation.rollout import rollout
 from subgoal.progress import Progress
 from subgoal.record import Record
 from subgoal.self_training.anchor import Anchor
+from subgoal.self_training.attempt_worker import FarPlay
 from subgoal.self_training.attempts import Attempt, attempts
 from subgoal.self_training.config import ReinforceConfig
 from subgoal.self_training.corrections import Corrector, failed
@@ -92,6 +93,7 @@ class Rounds:
         dev: The rules and the tasks of a look at dev; None: there is none.
         rules: Limits and score of the attempts.
         pool: The worlds.
+        far: Plays in a cluster; None: the worlds here are played in.
     """
 
     config: ReinforceConfig
@@ -102,6 +104,7 @@ class Rounds:
     dev: tuple[Protocol, Sequence[Task]] | None
     rules: Protocol
     pool: Pool
+    far: FarPlay | None = None
 
 
 def play_round(run: Rounds, state: ReinforceState) -> tuple[RoundLine, ReinforceState]:
@@ -171,7 +174,6 @@ def _shop(run: Rounds) -> AgentShop:
 
 def _played(run: Rounds, tasks: Sequence[Task], number: int) -> list[list[Attempt]]:
     config = run.config
-    shop = _shop(run)
     groups = [
         [
             (
@@ -187,14 +189,22 @@ def _played(run: Rounds, tasks: Sequence[Task], number: int) -> list[list[Attemp
         for task in tasks
     ]
     found: list[dict[str, Attempt]] = [{} for _ in groups]
-    with (
-        shop.threads(config.agent),
-        Progress(f"round {number}: play", sum(map(len, groups)), "episodes") as progress,
-    ):
-        for place, attempt in attempts(groups, shop, config.agent, run.rules, run.pool):
+    with Progress(f"round {number}: play", sum(map(len, groups)), "episodes") as progress:
+        for place, attempt in _attempts(run, groups):
             found[place][attempt.episode.agent] = attempt
             progress.advance()
     return [[group[name] for name in sorted(group)] for group in found]
+
+
+def _attempts(
+    run: Rounds, groups: Sequence[Sequence[tuple[Task, Decoding]]]
+) -> Iterator[tuple[int, Attempt]]:
+    if run.far is not None:
+        yield from run.far.attempts(run.policies, groups)
+        return
+    shop, agent = _shop(run), run.config.agent
+    with shop.threads(agent):
+        yield from attempts(groups, shop, agent, run.rules, run.pool)
 
 
 def _learn(
@@ -244,17 +254,23 @@ def _lean(policy: Policy, loss: PolicyLoss, texts: Sequence[WeighedText], seed: 
 
 def dev_score(run: Rounds, rules: Protocol, tasks: Sequence[Task]) -> float:
     """Let the average play dev greedily; return the mean over task types, points."""
-    config = run.config
+    episodes: list[Episode] = []
     for policy in run.policies.values():
         policy.exchange()
-    shop = _shop(run)
-    factory = shop.factory(config.agent)
-    episodes: list[Episode] = []
-    with shop.threads(config.agent), Progress("play dev", len(tasks), "episodes") as progress:
-        for episode in rollout(tasks, factory, "dev", rules, run.pool):
+    with Progress("play dev", len(tasks), "episodes") as progress:
+        for episode in _episodes(run, rules, tasks):
             episodes.append(episode)
             progress.advance()
     for policy in run.policies.values():
         policy.exchange()
     means = [sum(e.score for e in mine) / len(mine) for mine in by_type(episodes).values()]
     return sum(means) / max(1, len(means))
+
+
+def _episodes(run: Rounds, rules: Protocol, tasks: Sequence[Task]) -> Iterator[Episode]:
+    if run.far is not None:
+        yield from run.far.episodes(run.policies, rules, tasks)
+        return
+    shop, agent = _shop(run), run.config.agent
+    with shop.threads(agent):
+        yield from rollout(tasks, shop.factory(agent), "dev", rules, run.pool)

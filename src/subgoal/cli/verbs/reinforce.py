@@ -4,8 +4,6 @@ from pathlib import Path
 
 from subgoal.cli.options import WorldOptions
 from subgoal.cli.output import show
-from subgoal.cluster import Backend
-from subgoal.errors import ConfigInvalid
 from subgoal.record import Rare
 from subgoal.self_training.config import ReinforceConfig
 from subgoal.training.config import TrainConfig
@@ -17,7 +15,8 @@ class ReinforceOptions(WorldOptions):
     Each round plays train variations several times and learns from the differences of their
     scores, beside annotated paths ([train.dataset], --annotations) that keep what was known.
     The average of the weights that plays best on dev is written into the run folder's `students`.
-    An interrupted run goes on after its last complete round.
+    An interrupted run goes on after its last complete round. With --backend ray the workers of a
+    cluster play; what they played is learned from here.
     Example: subgoal reinforce --config configs/scienceworld/6-reinforced.toml --run runs/better
     """
 
@@ -36,6 +35,5 @@ OPTIONS = ReinforceOptions
 
 def command(options: ReinforceOptions) -> None:
     """Run the verb."""
-    if options.backend is not Backend.LOCAL:
-        raise ConfigInvalid("reinforce works on this machine alone; leave --backend out")
-    show(options.job().reinforce(**options.where()))
+    with options.cluster() as cluster:
+        show(options.job().reinforce(**options.where(), cluster=cluster))
