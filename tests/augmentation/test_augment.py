@@ -160,6 +160,21 @@ def test_the_stage_is_resumed_and_needs_annotations(tmp_path):
         texts_by_role(config, folder)
 
 
+def test_readable_paths_and_copies_that_try_another_plan_solve_their_tasks(tmp_path):
+    folder = RunFolder(tmp_path)
+    collect(CollectConfig(environment="errand", per_type=6), folder)
+    annotate(AnnotateConfig(teacher=TeacherKind.SCRIPTED), folder)
+    config = AugmentConfig(readable=True, other_plans=2, elsewhere=1)
+    summary = augment(config, folder, 1)
+    made = list(journal(folder))
+    assert all(one.trajectory.stop_reason is StopReason.SOLVED for one in made)
+    tried = [one for one in made if one.variant.startswith("other plan")]
+    assert summary.other_plans == len(tried) > 0
+    for one in tried:
+        assert any(step.injected for step in one.trajectory.steps)
+        check_spans(one.spans, len(one.trajectory.steps))
+
+
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
     """A file that `augment` wrote: paths and their variants."""

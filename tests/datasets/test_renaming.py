@@ -109,7 +109,7 @@ def test_names_of_several_words_are_known_and_become_others(annotated):
     assert len(lengths) > 1
 
 
-def test_temperatures_move_together(annotated):
+def test_temperatures_move_together_and_the_limit_nearer_to_what_is_read(annotated):
     one = annotated[0]
     said = "If it is above -50.0 degrees celsius, take the red box."
     step = one.trajectory.steps[0].model_copy(update={"observation": "It has 47 degrees celsius."})
@@ -123,9 +123,9 @@ def test_temperatures_move_together(annotated):
             int(re.findall(r"(-?[0-9]+)(?:\.0)? degrees", text)[0])
             for text in (new.task.description, new.steps[0].observation)
         )
-        assert read - limit == 97
+        assert 0 < read - limit <= 97
         assert f"{limit}.0 degrees" in new.task.description
-        moved.add(limit)
+        moved.add(read)
     assert len(moved) > 10
 
 

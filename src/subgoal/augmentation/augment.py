@@ -16,6 +16,8 @@ from subgoal.augmentation.hindsight import in_hindsight, ingredients
 from subgoal.augmentation.listed_order import in_listed_order
 from subgoal.augmentation.mistakes import noisy
 from subgoal.augmentation.moved_target import SOURCE, elsewhere
+from subgoal.augmentation.other_plans import OTHER_PLAN, other_plan
+from subgoal.augmentation.readable import openings, readable
 from subgoal.augmentation.shortening import shortened
 from subgoal.environments.base import Environment
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
@@ -41,6 +43,8 @@ class AugmentSummary(Summary):
     """Annotated paths."""
     noisy: int
     """Copies with mistakes put in."""
+    other_plans: int
+    """Copies on which another path's plan is tried first."""
     in_hindsight: int
     """Paths that were relabelled with what came of them."""
     elsewhere: int
@@ -62,6 +66,7 @@ class AugmentSummary(Summary):
         )
         made = {
             "copies with mistakes": self.noisy,
+            "copies that try another plan": self.other_plans,
             "paths in hindsight": self.in_hindsight,
             "copies that look for their thing": self.elsewhere,
         }
@@ -142,7 +147,7 @@ def augment(
                 Progress("augment", len(old), "paths", len(old) - len(missing)) as progress,
                 Pool(environment, size, limits, options=config.options) as pool,
             ):
-                work = _Work(config, surroundings(old.values()), ingredients(old.values()))
+                work = _Work.on(config, list(old.values()))
                 for made in pool.map(work, missing):
                     for one in made:
                         store.append(one)
@@ -158,24 +163,46 @@ class _Work:
     config: AugmentConfig
     around: WorldFacts
     mixed: Mapping[str, Sequence[str]]
+    opened: Mapping[str, frozenset[str]]
+    by_type: Mapping[str, Sequence[AnnotatedTrajectory]]
+
+    @classmethod
+    def on(cls, config: AugmentConfig, paths: Sequence[AnnotatedTrajectory]) -> "_Work":
+        """Learn from all paths what the work on each needs."""
+        by_type: dict[str, list[AnnotatedTrajectory]] = {}
+        for one in paths:
+            by_type.setdefault(one.trajectory.task.name, []).append(one)
+        return cls(config, surroundings(paths), ingredients(paths), openings(paths), by_type)
 
     def __call__(self, world: Environment, one: AnnotatedTrajectory) -> list[AnnotatedTrajectory]:
         """Return what is made of a path, itself last: where it is stored, all is."""
-        path = one.trajectory
+        path, config = one.trajectory, self.config
 
         def again(actions: Sequence[str]) -> Trajectory:
             return replay(world, path.task, actions, path.source)
 
-        one = shortened(one, again) if self.config.shorten else one
-        one = in_listed_order(one, again) if self.config.listed_order else one
-        copies, moved = range(1, self.config.noise + 1), range(1, self.config.elsewhere + 1)
+        one = shortened(one, again) if config.shorten else one
+        one = in_listed_order(one, again) if config.listed_order else one
+        # Where its thing lies elsewhere, a search sees all that it opens.
+        searched = one
+        if config.readable:
+            searched = (
+                readable(one, again, self.opened, exhaustive=True) if config.elsewhere else one
+            )
+            one = readable(one, again, self.opened)
+        alike = self.by_type[path.task.name]
         made = [
-            *(noisy(one, again, self.around, copy) for copy in copies),
-            *(elsewhere(one, again, self.around, copy) for copy in moved),
+            *(noisy(one, again, self.around, copy) for copy in _numbers(config.noise)),
+            *(other_plan(one, alike, again, copy) for copy in _numbers(config.other_plans)),
+            *(elsewhere(searched, again, self.around, n) for n in _numbers(config.elsewhere)),
         ]
-        words = self.mixed.get(path.task.name, ()) if self.config.hindsight else ()
+        words = self.mixed.get(path.task.name, ()) if config.hindsight else ()
         relabelled = in_hindsight(one, words, again) if words else []
         return [*(copy for copy in made if copy is not None), *relabelled, one]
+
+
+def _numbers(copies: int) -> range:
+    return range(1, copies + 1)
 
 
 def _summary(
@@ -192,6 +219,7 @@ def _summary(
         written=store.sealed_path,
         paths=len(pairs),
         noisy=sum(one.variant.startswith("noise") for one in new.values()),
+        other_plans=sum(one.variant.startswith(OTHER_PLAN) for one in new.values()),
         in_hindsight=sum(one.variant.startswith("hindsight") for one in new.values()),
         elsewhere=sum(one.variant.startswith(SOURCE) for one in new.values()),
         shortened=sum(len(a.trajectory.steps) < len(b.trajectory.steps) for b, a in pairs),

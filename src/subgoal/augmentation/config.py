@@ -18,6 +18,13 @@ class AugmentConfig(Record):
     """Use like things in the order in which they are listed, where a path uses several of which any
     would do (wires of other colours). A choice that nobody could foresee becomes one that is read.
     Each path is replayed, and kept only if it goes as it went."""
+    readable: bool = False
+    """Let what a path does rest on what was read by then: it reads again what has changed its name,
+    opens in listed order what it searches, and its sub-goals name what they chose. Each path is
+    replayed, and kept only if it solves its task."""
+    other_plans: int = Field(default=0, ge=0)
+    """Number of copies per path on which another path's plan is tried first, until the world says
+    why it does not do. The way on is learned, what was tried is not."""
     noise: int = Field(default=0, ge=0)
     """Number of copies per path with mistakes in them. The way back from each mistake is learned,
     the mistake is not; every copy solves its task."""

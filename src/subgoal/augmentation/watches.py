@@ -4,7 +4,9 @@ An oracle looks at a thing and measures it until it changes, or until it gives u
 later, where the first one tells: what is liquid at 9 degrees and is cooled does not melt above 200.
 Where readings measure what the task names (`degrees`), a watch is cut after the first one from
 which its numbers go no nearer to those that the task names: nothing later can change the answer.
-What is solid at 16 degrees and heated may melt before 150, so that its watch goes on.
+What is solid at 16 degrees and heated may melt before 150, so that its watch goes on. An oracle
+knows when a thing has changed and measures it by its new name (`liquid wax`), which nobody can have
+read yet: such a watch goes on until all its readings have been taken of the thing by that name.
 
 Other watches are cut after the first point that says what the whole watch says: what its actions
 were last answered, and the view, as a thing may change with the last reading.
@@ -36,10 +38,10 @@ def needless_readings(path: Trajectory, ends: Sequence[int] = ()) -> frozenset[i
         ends: The last step of each sub-goal, from 0: no watch goes beyond one.
     """
     task, steps = path.task, path.steps
-    named = _Named.by(task.description)
+    named, spoken = _Named.by(task.description), language(task.environment)
     found = set[int]()
-    for watch in _watches(steps, frozenset(ends), language(task.environment)):
-        found.update(watch[_needed(steps, watch, named) :])
+    for watch in watches(steps, ends, spoken):
+        found.update(watch[_needed(steps, watch, named, spoken) :])
     return frozenset(found)
 
 
@@ -66,8 +68,14 @@ class _Named:
         ]
 
 
-def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage) -> Iterator[range]:
-    """Return the runs of readings within a sub-goal, without one that ends the path."""
+def watches(steps: Sequence[Step], ends: Sequence[int], spoken: WorldLanguage) -> Iterator[range]:
+    """Yield the runs of readings within a sub-goal, without one that ends the path.
+
+    Args:
+        steps: The steps of a path.
+        ends: The last step of each sub-goal, from 0.
+        spoken: The words of the path's world.
+    """
     first = 0
     for number, step in enumerate(steps):
         chosen = step.action.isdigit() and number > first
@@ -81,18 +89,21 @@ def _watches(steps: Sequence[Step], ends: frozenset[int], spoken: WorldLanguage)
             first = number + 1
 
 
-def _needed(steps: Sequence[Step], watch: range, named: _Named) -> int:
+def _needed(steps: Sequence[Step], watch: range, named: _Named, spoken: WorldLanguage) -> int:
     """Return after how many of its steps a watch can be cut."""
     points: list[_Point] = []
     said: dict[str, str] = {}
     far: dict[str, list[float]] = {}
+    named_by: dict[str, tuple[str, ...]] = {}
     asked = ""
     for number in watch:
         action, observation = steps[number].action, steps[number].observation
         asked = asked if action.isdigit() else action
         said = {**said, asked: observation}
         far = {**far, asked: named.distances(observation)}
-        points.append(_Point(said, steps[number + 1].look, far))
+        phrase = take_apart(asked, spoken)
+        named_by |= dict.fromkeys([phrase.verb] * bool(phrase.arguments), phrase.arguments[-1:])
+        points.append(_Point(said, steps[number + 1].look, far, len(set(named_by.values())) < 2))
     if len(said) < 2:
         return len(watch)
     return next(n for n in range(1, len(points) + 1) if _told(points[n - 1], points[n - 1 :]))
@@ -107,12 +118,14 @@ class _Point(NamedTuple):
     """What is seen."""
     far: dict[str, list[float]]
     """By action, how far its numbers are from each that the task names."""
+    agreed: bool
+    """Whether all its actions last called the thing by one name."""
 
 
 def _told(point: _Point, onward: Sequence[_Point]) -> bool:
     """Return whether a point tells what all that come after it do."""
     last = onward[-1]
-    if point.said.keys() != last.said.keys():
+    if point.said.keys() != last.said.keys() or (last.agreed and not point.agreed):
         return False
     if any(point.far.values()):
         return not any(_nearer(point.far, later.far) for later in onward)

@@ -8,7 +8,8 @@ the corpus, or becomes an invented one (`invented_names`); a number or a letter 
 name (`flower pot 7`, `inclined plane C`) becomes another. What an answer names before it is planned
 for (the ingredients of a recipe) is renamed as what the task names. All temperatures rise or fall
 by the same number of degrees, and all shares of a way (`52% down the plane`) by the same number of
-percent: what is above or below another stays so, and must be compared to be known.
+percent: what is above or below another stays so, and must be compared to be known. The number that
+a task asks about moves nearer to what is read (`thresholds`).
 In conversations of a log only codes change (`codes`).
 """
 
@@ -25,6 +26,7 @@ from math import sqrt
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 from subgoal.datasets.codes import other_codes
 from subgoal.datasets.invented_names import invented_name
+from subgoal.datasets.thresholds import nearer
 from subgoal.environments.registry import LOG, language
 from subgoal.record import of_type
 from subgoal.trajectories.trajectory import Step
@@ -183,6 +185,7 @@ def renamed(
     if one.trajectory.task.environment.startswith(LOG):
         return _swapped(one, other_codes(one, chance), {})
     exchange = _exchange(one, pool, invented, chance)
+    one = nearer(one, random.Random(f"{copy}/{one.key}/number"))
     warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
     farther = _farther(one, chance) if chance.random() < _SHARE else 0
     return _swapped(one, exchange, {_DEGREES: warmer, _PERCENT: farther})
