@@ -81,7 +81,8 @@ def test_the_answer_is_the_one_that_the_readings_give(number, readings, melted_a
         melted_at = None
     if number in readings or (melted_at is None and not passed):
         return  # no path ends without an answer
-    readings = readings[: passed[0] + 1] if passed else readings[: melted_at + 1]
+    last = passed[0] if melted_at is None else melted_at
+    readings = readings[: last + 1]
     one = melting(number, readings, melted_at=melted_at)
     new = nearer(one, random.Random(seed))
     check_spans(new.spans, len(new.trajectory.steps))
