@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan, check_spans
+from subgoal.datasets.renaming import renamed
 from subgoal.datasets.thresholds import nearer
 from subgoal.environments.base import StopReason, Task
 from subgoal.trajectories.trajectory import Step, Trajectory
@@ -135,3 +136,10 @@ def test_cases_that_are_not_told_apart_are_not_exchanged():
         new = nearer(one, random.Random(seed))
         assert new.trajectory.steps == one.trajectory.steps
         assert new.trajectory.task.description.endswith("degrees? Say so.")
+
+
+def test_a_watch_keeps_its_temperatures_in_renamed_copies_and_varies_by_its_number():
+    one = melting(150, [16, 40, 81, 105], melted_at=3)
+    made = [renamed(one, copy, ()) for copy in range(1, 40)]
+    assert all(read(new) == read(one)[: len(read(new))] for new in made)
+    assert len({asked(new)[0] for new in made}) > 15

@@ -185,10 +185,16 @@ def renamed(
     if one.trajectory.task.environment.startswith(LOG):
         return _swapped(one, other_codes(one, chance), {})
     exchange = _exchange(one, pool, invented, chance)
-    one = nearer(one, random.Random(f"{copy}/{one.key}/number"))
+    before, one = one, nearer(one, random.Random(f"{copy}/{one.key}/number"))
+    watched = one is not before and _readings(before) > 1  # a watch varies by its number alone
     warmer = chance.randint(-_WARMER, _WARMER) if chance.random() < _SHARE else 0
     farther = _farther(one, chance) if chance.random() < _SHARE else 0
-    return _swapped(one, exchange, {_DEGREES: warmer, _PERCENT: farther})
+    return _swapped(one, exchange, {_DEGREES: 0 if watched else warmer, _PERCENT: farther})
+
+
+def _readings(one: AnnotatedTrajectory) -> int:
+    """Return how many answers of a path tell degrees."""
+    return sum(_DEGREES.search(step.observation) is not None for step in one.trajectory.steps)
 
 
 def _farther(one: AnnotatedTrajectory, chance: random.Random) -> int:

@@ -260,4 +260,5 @@ def _train_one(one: OneStudent, shelf: TextShelf, work: Path, watch: Watch | Non
         vocabulary=tokenizer.size,
         config=one.model_dump(mode="json"),
     )
-    return Student(model, tokenizer, card)
+    ids = (number for text in prepared.train for number in text.ids.tolist())
+    return Student(model, tokenizer.shown(ids, fresh=not one.student.model), card)

@@ -6,10 +6,12 @@ special token each; others may spell them in words, or speak through a chat temp
 
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from typing_extensions import override
@@ -90,6 +92,16 @@ class StudentTokenizer(ABC):
         """Id that stands for text that it has no tokens for; None where it has some for any."""
         return None
 
+    def shown(self, ids: Iterable[int], fresh: bool) -> "StudentTokenizer":
+        """Return the tokenizer of a student that was trained on texts.
+
+        Args:
+            ids: The ids of all its texts.
+            fresh: Whether the student had learned nothing before.
+        """
+        del ids, fresh
+        return self
+
     def divider(self, number: int | None = None) -> list[int]:
         """Return the ids between two parts of a window.
 
@@ -164,6 +176,10 @@ _FILES = {
 }
 
 
+_UNLEARNED = "unlearned"
+"""The key of `tokenizer_config.json` that lists pieces that training has not shown."""
+_SHOWN = 10
+"""A piece that fewer tokens of a training's texts are was not shown."""
 _NOWHERE = "\U0010fffd"
 """A character for private use."""
 
@@ -202,6 +218,47 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     found = tokenizer.encode(_NOWHERE, add_special_tokens=False).ids
     text = tokenizer.decode(found, skip_special_tokens=False)
     return None if _NOWHERE in text or not found else found[-1]
+
+
+def _unlearned(files: Mapping[str, str]) -> list[int]:
+    """Return the ids that a tokenizer's configuration lists as unlearned.
+
+    Raises:
+        StudentInvalid: They are no list of numbers.
+    """
+    told: Any = json.loads(files.get("tokenizer_config.json", "{}"))
+    listed: Any = cast("dict[str, Any]", told).get(_UNLEARNED, []) if isinstance(told, dict) else []
+    found = cast("list[Any]", listed) if isinstance(listed, list) else [None]
+    numbers = [number for number in found if type(number) is int]
+    if len(numbers) < len(found):
+        raise StudentInvalid(f"tokenizer_config.json: {_UNLEARNED} is no list of ids; take it out")
+    return numbers
+
+
+def pieces_of_unlearned(
+    tokenizer: Tokenizer, unlearned: Iterable[int]
+) -> dict[int, tuple[int, ...]]:
+    """Return the ids of learned pieces that each unlearned piece is made of.
+
+    Args:
+        tokenizer: A byte-pair tokenizer.
+        unlearned: Ids of pieces that training has not shown. A piece that is made of none stays.
+    """
+    rare = set(unlearned)
+    if not rare:
+        return {}
+    vocabulary = tokenizer.get_vocab()
+    merged: dict[int, tuple[int, int]] = {}
+    for first, second in json.loads(tokenizer.to_str())["model"].get("merges", ()):
+        pair = (vocabulary[first], vocabulary[second])
+        merged.setdefault(vocabulary[first + second], pair)
+
+    def pieces(number: int) -> tuple[int, ...]:
+        if number not in rare or number not in merged:
+            return (number,)
+        return tuple(piece for part in merged[number] for piece in pieces(part))
+
+    return {number: pieces(number) for number in rare if number in merged}
 
 
 def byte_level_bpe(texts: Iterable[str], vocabulary: int, special: Sequence[str]) -> Tokenizer:
@@ -288,6 +345,10 @@ class MarkTokenizer(FastTokenizer):
     Text that spells a mark stays text; to the one trained here no text is unknown. A text begins
     with what the tokenizer itself puts before texts (`<bos>`), where it does.
 
+    A byte-pair vocabulary holds pieces that longer ones have swallowed (` cre`, once ` cream` is a
+    token): training shows them nowhere, and a student misspells a new word with one. Pieces that
+    `tokenizer_config.json` lists under `unlearned` are taken apart into those that were shown.
+
     Args:
         tokenizer: A tokenizer of the `tokenizers` library that has every mark.
         files: Other files of its folder, by name: what transformers' `AutoTokenizer` reads.
@@ -299,6 +360,7 @@ class MarkTokenizer(FastTokenizer):
     def __init__(self, tokenizer: Tokenizer, files: Mapping[str, str] = _FILES) -> None:
         super().__init__(tokenizer, files)
         self._before = before_text(tokenizer)
+        self._pieces = pieces_of_unlearned(tokenizer, _unlearned(self._files))
         self._marks: dict[Mark, int] = {}
         for mark in Mark:
             number = tokenizer.token_to_id(mark.value)
@@ -321,6 +383,25 @@ class MarkTokenizer(FastTokenizer):
         """
         tokenizer = read_tokenizer(folder)
         return cls(tokenizer, files_beside(folder) or _FILES)
+
+    @override
+    def shown(self, ids: Iterable[int], fresh: bool) -> "MarkTokenizer":
+        told: Any = json.loads(self._files.get("tokenizer_config.json", "{}"))
+        if not fresh and _UNLEARNED not in told:
+            return self
+        counts = Counter(ids)
+        before = set(self.numbers() if fresh else _unlearned(self._files))
+        rare = {number for number in before if counts[number] < _SHOWN}
+        listed = sorted(rare.difference(self._marks.values()))
+        written = json.dumps({**told, _UNLEARNED: listed}, indent=2)
+        return MarkTokenizer(self._tokenizer, {**self._files, "tokenizer_config.json": written})
+
+    @override
+    def _encode(self, text: str) -> tuple[int, ...]:
+        ids = super()._encode(text)
+        if self._pieces.keys().isdisjoint(ids):
+            return ids
+        return tuple(piece for i in ids for piece in self._pieces.get(i, (i,)))
 
     @property
     @override
