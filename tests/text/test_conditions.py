@@ -5,7 +5,13 @@ import pytest
 from subgoal.annotation.subgoal import Subgoal
 from subgoal.datasets.config import DatasetConfig
 from subgoal.datasets.examples import build
-from subgoal.text.conditions import conditions, with_reasons
+from subgoal.text.conditions import (
+    asked_quantity,
+    conditions,
+    quotes,
+    with_reasons,
+    without_reason,
+)
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import MarkTokenizer
 
@@ -98,3 +104,38 @@ def test_students_learn_reasons_where_it_is_asked(annotated):
     }
     assert "sort_into( nonconductive, place it in the blue box, foil, blue box)" in said[True]
     assert "nonconductive" not in said[False]
+
+
+def measured(annotated, description, answers):
+    """A path of sub-goals, each with one answer, which ends with a decision."""
+    goals = ["heat(lead)", "measure(lead)", "navigate_to(kitchen)", "focus_on(green box)"]
+    one = path(annotated, description, *goals)
+    steps = tuple(
+        step.model_copy(update={"observation": answer})
+        for step, answer in zip(one.trajectory.steps, answers, strict=True)
+    )
+    update = {"trajectory": one.trajectory.model_copy(update={"steps": steps})}
+    return one.model_copy(update=update)
+
+
+def test_who_measures_for_a_decision_has_the_number_at_hand(annotated):
+    answers = ["It is 9 degrees warm.", "It measures 60 degrees.", "a kitchen", "You focus."]
+    said = goals_of(with_reasons(measured(annotated, MELTS, answers)))
+    assert said == [
+        "heat(lead)",
+        "measure(50.5 degrees, lead)",
+        "navigate_to(kitchen)",
+        "focus_on(below 50.5 degrees celsius, focus on the green box, green box)",
+    ]
+    assert str(without_reason(Subgoal.parse(said[1]), quotes(MELTS))) == "measure(lead)"
+    assert str(without_reason(Subgoal.parse(said[3]), quotes(MELTS))) == "focus_on(green box)"
+
+
+def test_nothing_is_at_hand_where_nothing_was_measured_or_no_number_is_asked_about(annotated):
+    answers = ["warm", "It measures 60 percent.", "a kitchen", "You focus."]
+    assert goals_of(with_reasons(measured(annotated, MELTS, answers)))[1] == "measure(lead)"
+    told = ["warm", "It measures 60 degrees.", "a kitchen", "ok"]
+    assert goals_of(with_reasons(measured(annotated, CONDUCTS, told)))[1] == "measure(lead)"
+    assert asked_quantity(MELTS) == "50.5 degrees"
+    assert asked_quantity(MELTS.replace("below 50.5", "below 40")) == ""
+    assert quotes(CONDUCTS) == conditions(CONDUCTS)

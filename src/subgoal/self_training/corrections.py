@@ -22,7 +22,7 @@ from subgoal.evaluation.episode import Episode, EpisodeStep
 from subgoal.evaluation.protocol import Protocol
 from subgoal.progress import Progress
 from subgoal.self_training.attempts import Attempt
-from subgoal.text.conditions import conditions, without_reason
+from subgoal.text.conditions import quotes, without_reason
 from subgoal.text.format import Role
 from subgoal.text.tokenizers.marks import StudentTokenizer
 from subgoal.trajectories.replay import replay
@@ -149,7 +149,7 @@ def _followed(
 def _correction(
     failed: Episode, path: Trajectory, cut: int, followed: Sequence[SubgoalSpan]
 ) -> Correction | None:
-    told = conditions(failed.task.description)
+    told = quotes(failed.task.description)
     try:
         own = [_goal(step, told) for step in failed.steps[:cut]]
     except AnnotationInvalid:  # a sub-goal that is no sub-goal

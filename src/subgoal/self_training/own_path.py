@@ -14,7 +14,7 @@ from subgoal.environments.base import StopReason, Task
 from subgoal.environments.registry import language
 from subgoal.errors import AnnotationInvalid
 from subgoal.evaluation.episode import Episode, EpisodeStep
-from subgoal.text.conditions import conditions, without_reason
+from subgoal.text.conditions import quotes, without_reason
 from subgoal.trajectories.action_grammar import take_apart
 from subgoal.trajectories.trajectory import Trajectory
 
@@ -105,7 +105,7 @@ def _path(
 
 
 def _spans(task: Task, taken: Sequence[EpisodeStep]) -> list[SubgoalSpan]:
-    told = conditions(task.description)
+    told = quotes(task.description)
     spans: list[SubgoalSpan] = []
     for text, steps in groupby(taken, lambda step: step.subgoal):
         first = spans[-1].last + 1 if spans else 1

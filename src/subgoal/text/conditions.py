@@ -6,6 +6,10 @@ quotes it, from the word on that tells its condition from the others:
 `sort_into(conductive, place it in the green box, aluminum foil, green box)`. So a small student
 finds out in one word what it has seen, and copies what follows from that, instead of doing both in
 one token (as language models do with a chain of thought; J. Wei et al., 2022).
+
+Where all conditions name one quantity (`above 150.0 degrees celsius`), the sub-goal that measures
+it before quotes that: `measure_melting_point(150.0 degrees, lead)`. Whoever measures has to know
+when to stop, and has the number beside what it reads.
 """
 
 import re
@@ -13,6 +17,7 @@ from collections.abc import Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 
+_QUANTITY = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)? [a-z]+")
 _CONDITION = re.compile(r"\bIf (.+?), (.+?)\.(?=\s|$)")
 
 
@@ -33,12 +38,33 @@ def conditions(description: str) -> list[str]:
     return told
 
 
+def asked_quantity(description: str) -> str:
+    """Return the quantity that all conditions of a task name, such as `150.0 degrees`; or nothing.
+
+    Args:
+        description: The task's description.
+    """
+    named = [set(_QUANTITY.findall(told)) for told in conditions(description)]
+    shared = set[str].intersection(*named) if named else set[str]()
+    return shared.pop() if len(shared) == 1 and all(len(one) == 1 for one in named) else ""
+
+
+def quotes(description: str) -> list[str]:
+    """Return all that sub-goals of a task may quote: its conditions, and their quantity.
+
+    Args:
+        description: The task's description.
+    """
+    quantity = asked_quantity(description)
+    return [*conditions(description), *([quantity] if quantity else [])]
+
+
 def without_reason(subgoal: Subgoal, told: Sequence[str]) -> Subgoal:
     """Return a sub-goal without the condition that it quotes; itself where it quotes none.
 
     Args:
         subgoal: What a student wrote.
-        told: The task's `conditions`.
+        told: The task's `quotes`.
     """
     said = ", ".join(subgoal.arguments)
     for quote in told:
@@ -48,9 +74,29 @@ def without_reason(subgoal: Subgoal, told: Sequence[str]) -> Subgoal:
 
 
 def with_reasons(one: AnnotatedTrajectory) -> AnnotatedTrajectory:
-    """Return a path whose sub-goals quote the condition of the task that they follow."""
-    told = conditions(one.trajectory.task.description)
-    return one.model_copy(update={"spans": tuple(_because(span, told) for span in one.spans)})
+    """Return a path whose sub-goals quote the condition of the task that they follow.
+
+    The one that measured before, if any, quotes the quantity that the conditions name.
+    """
+    asked = one.trajectory.task.description
+    told, quantity = conditions(asked), asked_quantity(asked)
+    spans = [_because(span, told) for span in one.spans]
+    decided = next((i for i, span in enumerate(spans) if span != one.spans[i]), len(spans))
+    if quantity and decided < len(spans):
+        unit = quantity.split()[-1]
+        for number in reversed(range(decided)):
+            span = spans[number]
+            steps = one.trajectory.steps[span.first - 1 : span.last]
+            if not span.injected and any(_measures(step.observation, unit) for step in steps):
+                goal = span.subgoal
+                said = goal.model_copy(update={"arguments": (quantity, *goal.arguments)})
+                spans[number] = span.model_copy(update={"subgoal": said})
+                break
+    return one.model_copy(update={"spans": tuple(spans)})
+
+
+def _measures(answer: str, unit: str) -> bool:
+    return any(found.split()[-1] == unit for found in _QUANTITY.findall(answer))
 
 
 def _because(span: SubgoalSpan, told: list[str]) -> SubgoalSpan:
