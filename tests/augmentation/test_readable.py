@@ -202,3 +202,13 @@ def test_no_other_plan_without_one_or_where_it_goes_as_well(plans):
     easy, replayed = melted(Kitchen("oven"), ["oven"], into="pour")
     assert other_plan(easy, [solid], replayed, 1) is None
     assert other_plan(poured.model_copy(update={"variant": "noise 1"}), [solid], again, 1) is None
+
+
+def test_each_copy_tries_another_plan_and_keeps_which_path_it_is_of(plans):
+    solid, poured, again = plans
+    second = poured.trajectory.model_copy(update={"variant": "path 2"})
+    mine = poured.model_copy(update={"trajectory": second})
+    new = other_plan(mine, [solid, solid], again, 1)
+    assert new is not None
+    assert new.key == f"{mine.key}#other plan 1"
+    assert other_plan(mine, [solid, solid], again, 2) is None

@@ -143,3 +143,43 @@ def test_a_watch_keeps_its_temperatures_in_renamed_copies_and_varies_by_its_numb
     made = [renamed(one, copy, ()) for copy in range(1, 40)]
     assert all(read(new) == read(one)[: len(read(new))] for new in made)
     assert len({asked(new)[0] for new in made}) > 15
+
+
+@pytest.mark.parametrize(
+    ("number", "readings", "melted_at"),
+    [
+        (100, [16, 40, 105, 120], None),  # it was passed before the last reading
+        (100, [105, 120], None),
+        (-10, [9, 16, 25, 45], None),
+        (10, [9, 8, 5], 0),  # a liquid that is cooled melts below what it is asked about
+        (200, [9, 8, 5], 0),
+        (100, [16, 120], 1),
+        (50, [16, 9, 30], None),
+    ],
+)
+def test_no_answer_turns_that_the_readings_do_not_turn(number, readings, melted_at):
+    one = melting(number, readings, melted_at=melted_at)
+    for seed in range(40):
+        new = nearer(one, random.Random(seed))
+        asks, boxes = asked(new)
+        assert boxes == ["red", "blue"]
+        last = read(new)[-1][0]
+        assert (last < asks) == (read(one)[-1][0] < number)
+
+
+def test_cases_that_cannot_be_told_where_they_end_are_not_exchanged():
+    said = asks(150, "no. 1", "no. 2")
+    one = melting(150, [16, 40, 81], answer="no. 2", melted_at=2, description=said)
+    for seed in range(40):
+        new = nearer(one, random.Random(seed))
+        told = new.trajectory.task.description
+        assert told.index("no. 1") < told.index("no. 2")
+        assert asked(new)[0] > 81
+
+
+def test_steps_that_are_no_readings_are_not_left_out():
+    one = melting(100, [16, 40, 81, 105])
+    whole = (one.spans[0], one.spans[1].model_copy(update={"last": len(one.trajectory.steps)}))
+    merged = one.model_copy(update={"spans": whole})
+    for seed in range(40):
+        assert nearer(merged, random.Random(seed)).trajectory.actions == one.trajectory.actions

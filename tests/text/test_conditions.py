@@ -139,3 +139,12 @@ def test_nothing_is_at_hand_where_nothing_was_measured_or_no_number_is_asked_abo
     assert asked_quantity(MELTS) == "50.5 degrees"
     assert asked_quantity(MELTS.replace("below 50.5", "below 40")) == ""
     assert quotes(CONDUCTS) == conditions(CONDUCTS)
+    waits = "If it is hot, wait for 5 minutes. If it is cold, wait for 5 minutes."
+    assert asked_quantity(waits) == ""
+    assert asked_quantity(MELTS.replace("50.5", "1,000.0")) == ""
+
+
+def test_a_number_is_quoted_once(annotated):
+    answers = ["warm", "It measures 60 degrees.", "a kitchen", "You focus."]
+    once = with_reasons(measured(annotated, MELTS, answers))
+    assert goals_of(with_reasons(once))[:3] == goals_of(once)[:3]

@@ -71,7 +71,7 @@ def noisy(
             continue  # a mistake spoiled a step that is learned
         return one.model_copy(
             update={
-                "trajectory": new.model_copy(update={"steps": steps}),
+                "trajectory": new.model_copy(update={"steps": steps, "variant": path.variant}),
                 "spans": spans_of(parts),
                 "variant": f"noise {copy}",
             }

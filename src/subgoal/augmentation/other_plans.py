@@ -51,12 +51,18 @@ def other_plan(
     path = one.trajectory
     if path.stop_reason is not StopReason.SOLVED or len(path.steps) > _LONGEST or one.variant:
         return None
-    chance = random.Random(f"{one.key}/{OTHER_PLAN}/{copy}")
     differing = [(other, at) for other in others if (at := _parting(one, other)) is not None]
-    for other, at in chance.sample(differing, min(_OTHERS, len(differing))):
+    order = random.Random(f"{one.key}/{OTHER_PLAN}").sample(differing, len(differing))
+    seen: list[tuple[str, ...]] = []
+    for other, at in order[: _OTHERS * copy]:
         tried = _tried(one, other, at, replay)
-        made = _put_in(one, at, tried, replay) if tried else None
+        actions = tuple(move.action for part in tried for move in part.moves)
+        if not tried or actions in seen:
+            continue
+        made = _put_in(one, at, tried, replay)
         if made is not None:
+            seen.append(actions)
+        if made is not None and len(seen) == copy:
             return made.model_copy(update={"variant": f"{OTHER_PLAN} {copy}"})
     return None
 
@@ -154,5 +160,5 @@ def _put_in(
     )
     if [s.accepted for s in steps if not s.injected] != [s.accepted for s in path.steps]:
         return None
-    update = {"trajectory": new.model_copy(update={"steps": steps}), "spans": spans_of(parts)}
-    return one.model_copy(update=update)
+    told = new.model_copy(update={"steps": steps, "variant": path.variant})
+    return one.model_copy(update={"trajectory": told, "spans": spans_of(parts)})

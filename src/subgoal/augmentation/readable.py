@@ -110,10 +110,12 @@ def _named(one: AnnotatedTrajectory) -> AnnotatedTrajectory:
     path, spans = one.trajectory, list(one.spans)
     spoken = language(path.task.environment)
     for number, span in enumerate(spans):
-        phrase = take_apart(path.steps[span.last - 1].action, spoken)
-        if span.injected or not spoken.focus or phrase.verb != spoken.focus:
+        step = path.steps[span.last - 1]
+        phrase = take_apart(step.action, spoken)
+        chosen = " ".join(phrase.arguments).strip()
+        taken = chosen and step.accepted and not (span.injected or step.injected)
+        if not taken or phrase.verb != spoken.focus:
             continue
-        chosen = " ".join(phrase.arguments)
         said = " ".join(span.subgoal.arguments)
         later = " ".join(a for after in spans[number + 1 :] for a in after.subgoal.arguments)
         if later and said and not (_words(said) | _words(later)) & _words(chosen):

@@ -13,7 +13,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from subgoal.annotation.subgoal import AnnotatedTrajectory
+from subgoal.annotation.subgoal import AnnotatedTrajectory, SubgoalSpan
 from subgoal.trajectories.trajectory import Step
 
 _DEGREES = re.compile(r"(?<![0-9.])(-?[0-9]+)(?:\.[0-9]+)? degrees")
@@ -40,24 +40,24 @@ def nearer(one: AnnotatedTrajectory, chance: random.Random) -> AnnotatedTrajecto
     (number,) = asked
     values = [value for _, value in read]
     alike = _alike(steps, within[0].first - 1, [i for i, _ in read])
-    passed = _passed(values, number)
-    unchanged = alike == len(read)
-    if len(values) > 1 and alike > 1 and _onward(values) and (unchanged or not passed):
+    passed, changed = _passed(values, number), alike < len(read)
+    # What rises and changes before the number is reached had not changed at a lower one.
+    turns = changed and _rising(values) and all(value < number for value in values)
+    if alike > 1 and len(values) > 1 and ((passed and not changed) or turns):
         other = one if passed else _answered_otherwise(one, number)
         if other is not None and (passed or chance.random() < _OTHERWISE):
             apart = (i for i in range(1, alike) if abs(values[i] - values[i - 1]) > 1)
             at = chance.choice([0, *apart])
-            asks = _between(values, at, values[-1] > values[0], chance)
-            return _cut(_asked(other, asks), read[at][0], within[0].last - 1)
-    if passed and len(values) > 1:
+            cut = _cut(other, read[at][0], within[0])
+            return _asked(cut, _between(values, at, values[-1] > values[0], chance)) if cut else one
+    if (passed and len(values) > 1) or not (_rising(values) or _rising(values[::-1])):
         return one  # what had changed by then would have been read of another number, too
     low, high = sorted((number, values[-1] + (1 if number > values[-1] else -1)))
     return _asked(one, chance.randint(low, high))
 
 
-def _onward(values: Sequence[int]) -> bool:
-    """Return whether readings rise, or fall, all the way."""
-    return list(values) in (sorted(set(values)), sorted(set(values), reverse=True))
+def _rising(values: Sequence[int]) -> bool:
+    return list(values) == sorted(set(values))
 
 
 def _alike(steps: Sequence[Step], first: int, read: Sequence[int]) -> int:
@@ -71,7 +71,7 @@ def _alike(steps: Sequence[Step], first: int, read: Sequence[int]) -> int:
             continue
         if number in read:
             named.add(step.action)
-        elif step.action.split()[0] in {s.action.split()[0] for s in steps[read[0] : read[-1]]}:
+        elif _verb(step) in {_verb(other) for other in steps[read[0] : read[-1]]}:
             told.add(step.observation)
         if len(told) > 1 or len(named) > 1:
             return count
@@ -79,13 +79,18 @@ def _alike(steps: Sequence[Step], first: int, read: Sequence[int]) -> int:
     return count
 
 
+def _verb(step: Step) -> str:
+    return step.action.split(" ", 1)[0]
+
+
 def _answered_otherwise(one: AnnotatedTrajectory, number: int) -> AnnotatedTrajectory | None:
     """Exchange what a task asks for above and below its number; None where it does not say both."""
     said = one.trajectory.task.description
-    cases = list(re.finditer(rf"(?<![0-9.-]){number}(?:\.[0-9]+)? degrees[^,.]*,([^.]+)\.", said))
-    if len(cases) != 2:
+    case = rf"(?<![0-9.-]){number}(?:\.[0-9]+)? degrees[^,.]*,(.+?)\.(?=\s|$)"
+    cases = list(re.finditer(case, said))
+    if len(cases) != 2 or cases[0][1] == cases[1][1]:
         return None
-    (a, b), (c, d) = (case.span(1) for case in cases)
+    (a, b), (c, d) = (found.span(1) for found in cases)
     other = f"{said[:a]}{said[c:d]}{said[b:c]}{said[a:b]}{said[d:]}"
     return _described(one, other)
 
@@ -122,9 +127,15 @@ def _described(one: AnnotatedTrajectory, said: str) -> AnnotatedTrajectory:
     return one.model_copy(update={"trajectory": path})
 
 
-def _cut(one: AnnotatedTrajectory, first: int, last: int) -> AnnotatedTrajectory:
-    """Leave out the steps after `first` up to `last`, which ends the same sub-goal."""
+def _cut(one: AnnotatedTrajectory, first: int, watch: SubgoalSpan) -> AnnotatedTrajectory | None:
+    """Leave out what a watch does after the step `first`; None where that is more than to read."""
+    last = watch.last - 1
     gone = last - first
+    steps = one.trajectory.steps
+    reads = {_verb(step) for step in steps[watch.first - 1 : first + 1]}
+    after = [step for step in steps[first + 1 : last + 1] if not step.injected]
+    if any(_verb(step) not in reads and not step.action.isdigit() for step in after):
+        return None
     path = one.trajectory
     steps = (*path.steps[: first + 1], *path.steps[last + 1 :])
     spans = tuple(

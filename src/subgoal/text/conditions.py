@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
 
-_QUANTITY = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)? [a-z]+")
+_QUANTITY = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)? [a-z]+")
 _CONDITION = re.compile(r"\bIf (.+?), (.+?)\.(?=\s|$)")
 
 
@@ -44,7 +44,7 @@ def asked_quantity(description: str) -> str:
     Args:
         description: The task's description.
     """
-    named = [set(_QUANTITY.findall(told)) for told in conditions(description)]
+    named = [set(_QUANTITY.findall(told.split(", ")[0])) for told in conditions(description)]
     shared = set[str].intersection(*named) if named else set[str]()
     return shared.pop() if len(shared) == 1 and all(len(one) == 1 for one in named) else ""
 
@@ -87,10 +87,12 @@ def with_reasons(one: AnnotatedTrajectory) -> AnnotatedTrajectory:
         for number in reversed(range(decided)):
             span = spans[number]
             steps = one.trajectory.steps[span.first - 1 : span.last]
-            if not span.injected and any(_measures(step.observation, unit) for step in steps):
-                goal = span.subgoal
+            goal = span.subgoal
+            measures = any(_measures(step.observation, unit) for step in steps)
+            if measures and not span.injected and goal.arguments and quantity not in goal.arguments:
                 said = goal.model_copy(update={"arguments": (quantity, *goal.arguments)})
                 spans[number] = span.model_copy(update={"subgoal": said})
+            if measures and not span.injected:
                 break
     return one.model_copy(update={"spans": tuple(spans)})
 

@@ -220,14 +220,26 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     return None if _NOWHERE in text or not found else found[-1]
 
 
+def _configured(files: Mapping[str, str]) -> dict[str, Any]:
+    """Return a tokenizer's configuration; empty where it is of another shape.
+
+    Raises:
+        StudentInvalid: It is no JSON.
+    """
+    try:
+        told: Any = json.loads(files.get("tokenizer_config.json", "{}"))
+    except ValueError as error:
+        raise StudentInvalid(f"tokenizer_config.json is damaged: {error}") from error
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+
 def _unlearned(files: Mapping[str, str]) -> list[int]:
     """Return the ids that a tokenizer's configuration lists as unlearned.
 
     Raises:
         StudentInvalid: They are no list of numbers.
     """
-    told: Any = json.loads(files.get("tokenizer_config.json", "{}"))
-    listed: Any = cast("dict[str, Any]", told).get(_UNLEARNED, []) if isinstance(told, dict) else []
+    listed: Any = _configured(files).get(_UNLEARNED, [])
     found = cast("list[Any]", listed) if isinstance(listed, list) else [None]
     numbers = [number for number in found if type(number) is int]
     if len(numbers) < len(found):
@@ -386,7 +398,7 @@ class MarkTokenizer(FastTokenizer):
 
     @override
     def shown(self, ids: Iterable[int], fresh: bool) -> "MarkTokenizer":
-        told: Any = json.loads(self._files.get("tokenizer_config.json", "{}"))
+        told = _configured(self._files)
         if not fresh and _UNLEARNED not in told:
             return self
         counts = Counter(ids)
