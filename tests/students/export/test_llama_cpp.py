@@ -37,7 +37,21 @@ def turns(
 
     with subgoal.load_agent("scienceworld") as agent:
         session = agent.session("Your task is to find a(n) living thing.", answerer=answer)
-        hall = "This room is called the hallway. You also see: A door to the kitchen."
+        doors = "\n\t".join(
+            f"A door to the {room} (that is open)"
+            for room in (
+                "art studio",
+                "bedroom",
+                "greenhouse",
+                "kitchen",
+                "living room",
+                "workshop",
+            )
+        )
+        hall = (
+            "This room is called the hallway. In it, you see: \n\tthe agent\n\t"
+            f"a substance called air\n\ta painting\nYou also see:\n\t{doors}"
+        )
         for text in (hall, "You move to the outside."):
             session.act(text)
         session.close()

@@ -6,7 +6,6 @@ special token each; others may spell them in words, or speak through a chat temp
 
 import json
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -178,8 +177,6 @@ _FILES = {
 
 _UNLEARNED = "unlearned"
 """The key of `tokenizer_config.json` that lists pieces that training has not shown."""
-_SHOWN = 10
-"""A piece that fewer tokens of a training's texts are was not shown."""
 _NOWHERE = "\U0010fffd"
 """A character for private use."""
 
@@ -401,10 +398,8 @@ class MarkTokenizer(FastTokenizer):
         told = _configured(self._files)
         if not fresh and _UNLEARNED not in told:
             return self
-        counts = Counter(ids)
         before = set(self.numbers() if fresh else _unlearned(self._files))
-        rare = {number for number in before if counts[number] < _SHOWN}
-        listed = sorted(rare.difference(self._marks.values()))
+        listed = sorted(before.difference(ids, self._marks.values()))
         written = json.dumps({**told, _UNLEARNED: listed}, indent=2)
         return MarkTokenizer(self._tokenizer, {**self._files, "tokenizer_config.json": written})
 
