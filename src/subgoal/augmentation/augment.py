@@ -1,6 +1,6 @@
 """The stage `augment`: annotated paths are rewritten in the world, before they are learned from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,17 @@ from subgoal.augmentation.moved_target import SOURCE, elsewhere
 from subgoal.augmentation.other_plans import OTHER_PLAN, other_plan
 from subgoal.augmentation.readable import openings, readable
 from subgoal.augmentation.shortening import shortened
-from subgoal.environments.base import Environment
+from subgoal.augmentation.sooner import sooner
+from subgoal.environments.base import Environment, StopReason
 from subgoal.environments.pool import NO_LIMITS_GIVEN, Pool, WorldLimits, affordable
 from subgoal.progress import Progress
 from subgoal.storage.journal import Journal
 from subgoal.storage.run_folder import RunFolder
 from subgoal.summary import Summary, Table, TextLine, Tone, files
-from subgoal.trajectories.replay import replay
+from subgoal.trajectories.replay import Situation, replay, walk
 from subgoal.trajectories.trajectory import Trajectory
 
+_MOST_MOVES = 2000
 FILE = "augmented.jsonl"
 """The journal's name in a run folder; sealed it ends in `.zst`."""
 
@@ -181,6 +183,9 @@ class _Work:
         def again(actions: Sequence[str]) -> Trajectory:
             return replay(world, path.task, actions, path.source)
 
+        def walked(decide: Callable[[Situation], str | StopReason]) -> Trajectory:
+            return walk(world, path.task, decide, path.source, _MOST_MOVES)
+
         one = shortened(one, again) if config.shorten else one
         one = in_listed_order(one, again) if config.listed_order else one
         # Where its thing lies elsewhere, a search sees all that it opens.
@@ -190,6 +195,7 @@ class _Work:
                 readable(one, again, self.opened, exhaustive=True) if config.elsewhere else one
             )
             one = readable(one, again, self.opened)
+        one = sooner(one, walked, config.sooner) if config.sooner else one
         alike = self.by_type[path.task.name]
         made = [
             *(noisy(one, again, self.around, copy) for copy in _numbers(config.noise)),

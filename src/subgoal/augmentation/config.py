@@ -22,6 +22,10 @@ class AugmentConfig(Record):
     """Let what a path does rest on what was read by then: it reads again what has changed its name,
     opens in listed order what it searches, and its sub-goals name what they chose. Each path is
     replayed, and kept only if it solves its task."""
+    sooner: int = Field(default=0, ge=0)
+    """Walk paths of more moves than this once more in a hurry: each sub-goal as soon as the world
+    allows it, without those that are not needed, and decided by a look at what is asked about.
+    Set it to the limit of an episode: what there is no time for cannot be learned. 0: none."""
     other_plans: int = Field(default=0, ge=0)
     """Number of copies per path on which another path's plan is tried first, until the world says
     why it does not do. The way on is learned, what was tried is not."""
