@@ -362,7 +362,9 @@ def _look(plan: _Plan, path: Trajectory, lines: Sequence[_Line]) -> list[_Line] 
         return None
     described_then = {_thing(line): line for line in plan.view.splitlines()}
     acted = (
-        g for g in reversed(plan.goals) if set(g.like.span.subgoal.arguments) & {*described_then}
+        g
+        for g in reversed(plan.goals[:-1])
+        if set(g.like.span.subgoal.arguments) & {*described_then}
     )
     before = next(acted, None)
     if before is None:
