@@ -45,8 +45,9 @@ class Garden(Environment):
 
     def look(self):
         first = "a plant. On it: a pea." if self._grown(self.sown, 9) else "soil."
-        tall = "a plant with a tall height. On it: a flower." if self._grown(self.again, 12) else ""
-        return f"a pot 1 (containing {first})\na pot 2 (containing {tall or 'a seedling'})\na red box (empty)"
+        tall = "a plant with a tall height. On it: a flower."
+        second = tall if self._grown(self.again, 12) else "a seedling"
+        return f"a pot 1 (containing {first})\na pot 2 (containing {second})\na red box (empty)"
 
     def inventory(self):
         return f"a jar with {self.peas} peas"
