@@ -109,6 +109,28 @@ def test_names_of_several_words_are_known_and_become_others(annotated):
     assert len(lengths) > 1
 
 
+def test_the_value_that_a_task_asks_about_changes_wherever_it_is_seen(annotated):
+    one = annotated[0]
+    said = "Determine whether round seed shape is a dominant or recessive trait."
+    goal = Subgoal(name="examine", arguments=("seed jar", "round seed shape"))
+    step = one.trajectory.steps[0].model_copy(update={"observation": "a jar with a round pea"})
+    task = one.trajectory.task.model_copy(update={"description": said})
+    path = one.trajectory.model_copy(update={"task": task, "steps": (step,)})
+    span = one.spans[0].model_copy(update={"subgoal": goal, "first": 1, "last": 1})
+    mine = one.model_copy(update={"trajectory": path, "spans": (span,)})
+    for kept in (frozenset(), frozenset({"round"})):
+        pool = tuple(sorted(names([mine, *annotated[1:]], kept)))
+        became = set[str]()
+        for copy in range(1, 40):
+            new = renamed(mine, copy, pool)
+            seen = new.trajectory.steps[0].observation.removeprefix("a jar with a ")
+            value = seen.rsplit(" ", 1)[0]
+            assert f"whether {value} " in new.trajectory.task.description
+            assert new.spans[0].subgoal.arguments[1].startswith(f"{value} ")
+            became.add(value)
+        assert len(became) > 10
+
+
 def test_temperatures_move_together_and_the_limit_nearer_to_what_is_read(annotated):
     one = annotated[0]
     said = "If it is above -50.0 degrees celsius, take the red box."

@@ -9,7 +9,8 @@ name (`flower pot 7`, `inclined plane C`) becomes another. What an answer names 
 for (the ingredients of a recipe) is renamed as what the task names. All temperatures rise or fall
 by the same number of degrees, and all shares of a way (`52% down the plane`) by the same number of
 percent: what is above or below another stays so, and must be compared to be known. The number that
-a task asks about moves nearer to what is read (`thresholds`).
+a task asks about moves nearer to what is read (`thresholds`). Of a property that a task asks about
+(`round seed shape`) the value alone changes, everywhere: it is what is seen (`a round pea seed`).
 In conversations of a log only codes change (`codes`).
 """
 
@@ -24,6 +25,7 @@ from itertools import count, islice
 from math import sqrt
 
 from subgoal.annotation.subgoal import AnnotatedTrajectory, Subgoal, SubgoalSpan
+from subgoal.augmentation.asked import asked_property
 from subgoal.datasets.codes import other_codes
 from subgoal.datasets.invented_names import invented_name
 from subgoal.datasets.thresholds import nearer
@@ -60,7 +62,7 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
 
     They are sub-goals' arguments and their words. Names of places are left out (the way to them is
     knowledge), and so are single words that every task of some type says (they say what kind of
-    task it is), and names of kept words alone.
+    task it is), names of kept words alone, and whole properties that a task asks about.
 
     Args:
         annotated: The paths.
@@ -69,8 +71,10 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
     spoken: dict[str, list[frozenset[str]]] = {}
     places: set[str] = set()
     found: set[Name] = set()
+    asked: set[Name] = set()
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
+        asked.update(words for words in (_asked(task.description),) if words)
         spoken.setdefault(task.name, []).append(frozenset(_words(task.description)))
         places.update(word for step in steps if step.entered for word in _words(step.action))
         for span in one.spans:
@@ -81,7 +85,7 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
         fixed |= frozenset[str].intersection(*said)
     return frozenset(
         name
-        for name in found
+        for name in found - asked
         if 0 < len(name) <= _LONGEST
         and all(word.isalpha() and len(word) >= _SHORTEST for word in name)
         and places.isdisjoint(name)
@@ -223,6 +227,12 @@ def _known(pool: tuple[Name, ...], text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(word for name in pool for word in name), *_THING.findall(text)]))
 
 
+def _asked(description: str) -> Name:
+    """Return the words of the property that a task asks about; none where it asks about none."""
+    asked = asked_property(description)
+    return _words(asked.phrase) if asked else ()
+
+
 def _texts(one: AnnotatedTrajectory) -> Iterator[str]:
     """Yield what may be renamed."""
     yield one.trajectory.task.description
@@ -268,7 +278,10 @@ def _exchange(
     one: AnnotatedTrajectory, pool: tuple[Name, ...], invented: float, chance: random.Random
 ) -> dict[str, str]:
     """Choose what each renamed name becomes; no two become the same."""
-    said = list(dict.fromkeys([*_said(one.trajectory.task.description, pool), *_told(one, pool)]))
+    description = one.trajectory.task.description
+    value = _asked(description)[:1]  # it may be a kept word: only the question gives it a meaning
+    named = [*_said(description, pool), *([value] if value else []), *_told(one, pool)]
+    said = list(dict.fromkeys(named))
     exchange: dict[str, str] = {}
     text = "\n".join(_texts(one)) if said else ""
     known = _known(pool, text)
