@@ -120,13 +120,14 @@ def test_the_value_that_a_task_asks_about_changes_wherever_it_is_seen(annotated)
     mine = one.model_copy(update={"trajectory": path, "spans": (span,)})
     for kept in (frozenset(), frozenset({"round"})):
         pool = tuple(sorted(names([mine, *annotated[1:]], kept)))
+        assert not {("shape",), ("seed", "shape"), ("round", "seed", "shape")} & set(pool)
         became = set[str]()
         for copy in range(1, 40):
             new = renamed(mine, copy, pool)
             seen = new.trajectory.steps[0].observation.removeprefix("a jar with a ")
             value = seen.rsplit(" ", 1)[0]
-            assert f"whether {value} " in new.trajectory.task.description
-            assert new.spans[0].subgoal.arguments[1].startswith(f"{value} ")
+            assert f"whether {value} seed shape is" in new.trajectory.task.description
+            assert new.spans[0].subgoal.arguments[1] == f"{value} seed shape"
             became.add(value)
         assert len(became) > 10
 

@@ -62,7 +62,8 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
 
     They are sub-goals' arguments and their words. Names of places are left out (the way to them is
     knowledge), and so are single words that every task of some type says (they say what kind of
-    task it is), names of kept words alone, and whole properties that a task asks about.
+    task it is), names of kept words alone, and all of a property that a task asks about but its
+    value.
 
     Args:
         annotated: The paths.
@@ -74,7 +75,7 @@ def names(annotated: Sequence[AnnotatedTrajectory], kept: Set[str] = frozenset()
     asked: set[Name] = set()
     for one in annotated:
         task, steps = one.trajectory.task, one.trajectory.steps
-        asked.update(words for words in (_asked(task.description),) if words)
+        asked.update(_rest(_asked(task.description)))
         spoken.setdefault(task.name, []).append(frozenset(_words(task.description)))
         places.update(word for step in steps if step.entered for word in _words(step.action))
         for span in one.spans:
@@ -231,6 +232,12 @@ def _asked(description: str) -> Name:
     """Return the words of the property that a task asks about; none where it asks about none."""
     asked = asked_property(description)
     return _words(asked.phrase) if asked else ()
+
+
+def _rest(asked: Name) -> Iterator[Name]:
+    """Yield all names in a property but its value: they say where it is looked for."""
+    ends = range(1, len(asked) + 1)
+    yield from (asked[first:end] for end in ends for first in range(end) if (first, end) != (0, 1))
 
 
 def _texts(one: AnnotatedTrajectory) -> Iterator[str]:
