@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,19 @@ from subgoal.errors import EnvironmentFailed
 from subgoal.progress import Board, Progress, Update, clock, kept_in, tell_loading
 from subgoal.record import Record
 from subgoal.storage.run_folder import RunFolder
+
+
+class _Clock:
+    """The `time` of one module: a clock that all modules shared would stop other threads' loops."""
+
+    def __init__(self, now):
+        self._now = now
+
+    def monotonic(self):
+        return self._now[0]
+
+    def time(self):
+        return time.time()
 
 
 class Nothing(Record):
@@ -50,7 +64,7 @@ def test_without_a_terminal_there_are_few_lines(shown):
 
 def test_pieces_side_by_side_have_a_line_each(shown, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", _Clock(now))
     with Board() as board:
         for second in range(25):
             now[0] = float(second)
@@ -95,7 +109,7 @@ def test_time_left_ends_with_the_first_of_amount_and_clock():
 
 def test_a_clock_runs_on_between_updates(shown, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", _Clock(now))
     with Progress("train", 1000, "tokens") as work:
         work.advance(1, ends=60.0)
         now[0] = 20.0
@@ -105,7 +119,7 @@ def test_a_clock_runs_on_between_updates(shown, monkeypatch):
 
 def test_whoever_watches_from_elsewhere_reads_a_file(tmp_path, shown, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", _Clock(now))
     place = tmp_path / "progress.json"
 
     def work():
